@@ -1,0 +1,79 @@
+"""Identifiers that we mint: UUIDv7 keys, pooled random tokens, tokens that name their node.
+
+Entropy comes from ``os.urandom`` in blocks, because a call mints a dozen tags and branches and a system call
+(or uuid4) for each costs more than parsing the message.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+
+_BLOCK = 4096
+
+
+class TokenPool:
+    """Random lower-case hexadecimal tokens from a block of entropy."""
+
+    __slots__ = ("_block", "_entropy", "_offset")
+
+    def __init__(self, entropy: Callable[[int], bytes] = os.urandom) -> None:
+        self._entropy = entropy
+        self._block = ""
+        self._offset = 0
+
+    def token(self, length: int = 16) -> str:
+        """``length`` hexadecimal digits (4 bits each), 1..256."""
+        end = self._offset + length
+        if end > len(self._block):
+            self._block = self._entropy(_BLOCK // 2).hex()
+            self._offset = 0
+            end = length
+        token = self._block[self._offset : end]
+        self._offset = end
+        return token
+
+
+def uuid7() -> str:
+    """A UUIDv7 (RFC 9562 §5.7) as its 36-character text: sortable by creation time in milliseconds."""
+    ms = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (ms & (2**48 - 1)) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (2**62 - 1)
+    return str(uuid.UUID(int=value))
+
+
+class NodeIds:
+    """Mints SIP identifiers that begin with node and worker, so that any worker can tell whose they are.
+
+    ``node`` and ``worker`` are 0..255; the prefix is four hexadecimal digits.
+    """
+
+    __slots__ = ("pool", "prefix")
+
+    def __init__(self, node: int = 0, worker: int = 0, pool: TokenPool | None = None) -> None:
+        if not (0 <= node <= 255 and 0 <= worker <= 255):
+            raise ValueError(f"node and worker must be 0..255, got {node} and {worker}")
+        self.prefix = f"{node:02x}{worker:02x}"
+        self.pool = pool or TokenPool()
+
+    def tag(self) -> str:
+        """A From or To tag: at least 64 random bits (RFC 3261 §19.3 asks for 32)."""
+        return self.prefix + self.pool.token(16)
+
+    def branch(self) -> str:
+        """A Via branch with the magic cookie (RFC 3261 §8.1.1.7)."""
+        return "z9hG4bK" + self.prefix + self.pool.token(16)
+
+    def call_id(self) -> str:
+        """A Call-ID without a host: nothing of our topology is told."""
+        return self.prefix + self.pool.token(28)
+
+    def owner_of(self, identifier: str) -> tuple[int, int] | None:
+        """``(node, worker)`` of a tag, branch or Call-ID that a Trunkline minted, else None."""
+        text = identifier.removeprefix("z9hG4bK")
+        try:
+            return int(text[:2], 16), int(text[2:4], 16)
+        except ValueError:
+            return None

@@ -1,0 +1,1 @@
+"""Frozen dataclasses of the domain; nothing here needs I/O."""

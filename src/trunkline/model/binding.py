@@ -1,0 +1,69 @@
+"""A binding: one contact at which an AOR can be reached, and the flow it came by."""
+
+from __future__ import annotations
+
+
+class Binding:
+    """A mutable, slotted record, because a refresh happens thousands of times a second.
+
+    AOR = (``tenant``, ``user``). ``contact`` is the contact's addr-spec as registered, without the header's
+    parameters; ``flow`` the token of the flow it registered over (``net`` turns it back into a flow);
+    ``expires_at`` wall-clock seconds; ``q`` 0..1000 (thousandths, RFC 3261 §20.10); ``instance`` and
+    ``reg_id`` of RFC 5626 when given; ``call_id`` and ``cseq`` order requests (RFC 3261 §10.3 step 7);
+    ``received`` is "host:port" as seen by us.
+    """
+
+    __slots__ = (
+        "call_id",
+        "contact",
+        "cseq",
+        "expires_at",
+        "flow",
+        "id",
+        "instance",
+        "path",
+        "q",
+        "received",
+        "reg_id",
+        "registered_at",
+        "tenant",
+        "user",
+        "user_agent",
+    )
+
+    def __init__(
+        self,
+        tenant: str,
+        user: str,
+        id: str,  # noqa: A002  (the field's name everywhere)
+        contact: str,
+        flow: str,
+        received: str,
+        call_id: str,
+        cseq: int,
+        registered_at: float,
+        expires_at: float,
+        q: int = 1000,
+        instance: str | None = None,
+        reg_id: int = 0,
+        path: str = "",
+        user_agent: str = "",
+    ) -> None:
+        self.tenant = tenant
+        self.user = user
+        self.id = id
+        self.contact = contact
+        self.flow = flow
+        self.received = received
+        self.call_id = call_id
+        self.cseq = cseq
+        self.registered_at = registered_at
+        self.expires_at = expires_at
+        self.q = q
+        self.instance = instance
+        self.reg_id = reg_id
+        self.path = path
+        self.user_agent = user_agent
+
+    def __repr__(self) -> str:
+        return f"Binding({self.user} at {self.contact}, until {self.expires_at:.0f})"

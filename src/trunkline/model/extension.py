@@ -1,0 +1,22 @@
+"""Extensions: whom a tenant's callers can dial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension as the store keeps it.
+
+    ``number`` is what is dialled and the user part of its AOR (digits, or a name such as ``u100000``);
+    ``password`` is clear text in memory only and never shown by ``repr``; ``contact`` is a fixed SIP URI
+    that needs no REGISTER. Keys are (``tenant``, ``id``), both UUIDv7.
+    """
+
+    tenant: str
+    id: str
+    number: str
+    name: str = ""
+    password: str = field(default="", repr=False)
+    contact: str | None = None
