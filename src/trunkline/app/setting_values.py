@@ -1,0 +1,122 @@
+"""How single values of the settings are written: listeners, addresses, port ranges, domains.
+
+Each function takes what stood in the file and returns the value in its one canonical form, or raises
+``wrong(…)``, which ``settings_errors`` turns into a ConfigError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from trunkline.app.addresses import HostPort, bracketed, is_host, is_ip, parse_host_port
+
+TRANSPORTS = ("udp", "tcp")
+LISTENER_FORM = "TRANSPORT:HOST:PORT such as udp:0.0.0.0:5060 or tcp:[::1]:5060"
+
+
+def wrong(expected: str, hint: str = "", seen: str = "", at: str = "") -> PydanticCustomError:
+    """A wrong value: what is ``expected``, a ``hint``; ``seen`` and ``at`` (a key below) when not obvious."""
+    return PydanticCustomError(
+        "wrong_value", "expected {expected}", {"expected": expected, "hint": hint, "seen": seen, "at": at}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """UDP ports ``first``..``last``, both included; written "10000-20000"."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+
+def as_port_range(value: Any) -> PortRange:
+    """At least one even-odd pair (RFC 3550 §11) between 1024 and 65535."""
+    if isinstance(value, PortRange):
+        return value
+    expected = 'FIRST-LAST such as "10000-20000", from 1024 to 65535, with room for an even and an odd port'
+    first, dash, last = value.partition("-") if isinstance(value, str) else ("", "", "")
+    if not (dash and first.strip().isdecimal() and last.strip().isdecimal()):
+        raise wrong(expected)
+    ports = PortRange(int(first), int(last))
+    if not 1024 <= ports.first < ports.last <= 65535 or (ports.first % 2 and len(ports) < 3):
+        raise wrong(expected)
+    return ports
+
+
+def as_listeners(value: Any) -> Any:
+    """A list of texts or tables; one alone will do."""
+    if isinstance(value, str | dict):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise wrong(f"a list of {LISTENER_FORM}")
+    return tuple({"url": item} if isinstance(item, str) else item for item in value)
+
+
+def as_url(value: Any) -> str:
+    """``transport:host:port`` with the port always written."""
+    if not isinstance(value, str):
+        raise wrong(LISTENER_FORM)
+    transport, colon, rest = value.partition(":")
+    transport = transport.lower()
+    if not colon or transport not in TRANSPORTS:
+        near = get_close_matches(transport, TRANSPORTS, n=1, cutoff=0.5)
+        raise wrong(LISTENER_FORM, f"did you mean {near[0]}?" if near else "the transport is udp or tcp")
+    try:
+        address = parse_host_port(rest.removeprefix("//"))
+    except ValueError as error:
+        raise wrong(LISTENER_FORM, str(error)) from None
+    host = "127.0.0.1" if address.host == "localhost" else address.host
+    if not is_ip(host):
+        raise wrong(LISTENER_FORM, "a listener is bound to an IP address; a name goes into advertise")
+    return f"{transport}:{HostPort(host, 5060 if address.port is None else address.port)}"
+
+
+def as_advertise(value: Any) -> str:
+    """``host`` or ``host:port``."""
+    if not isinstance(value, str):
+        raise wrong("a host or host:port")
+    try:
+        return str(parse_host_port(bracketed(value) if is_ip(value) else value))
+    except ValueError as error:
+        raise wrong("a host or host:port", str(error)) from None
+
+
+def as_media_address(value: Any) -> str:
+    """An IP address: SDP peers do not look names up (RFC 4566 §5.7 allows it, phones do not)."""
+    if not isinstance(value, str) or not is_ip(value.strip("[]")):
+        raise wrong("an IP address")
+    return value.strip("[]")
+
+
+def as_metrics_address(value: Any) -> str:
+    """``host:port`` or ``off``."""
+    expected = 'HOST:PORT such as "127.0.0.1:9090", or "off"'
+    if value is False or value == "off":
+        return "off"
+    if not isinstance(value, str):
+        raise wrong(expected)
+    try:
+        address = parse_host_port(value)
+    except ValueError as error:
+        raise wrong(expected, str(error)) from None
+    if address.port is None:
+        raise wrong(expected, "the port is missing")
+    return str(address)
+
+
+def as_domain(value: Any) -> str:
+    """A host name in lower case, or an IP address as it stands in a URI."""
+    bare = value.strip("[]") if isinstance(value, str) else ""
+    if not is_host(bare):
+        raise wrong("a domain such as example.com, or an IP address")
+    return bracketed(bare.lower())

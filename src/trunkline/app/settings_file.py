@@ -1,0 +1,199 @@
+"""Read the settings: a file, the command line on top of it, and what follows from this host."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from trunkline.app.addresses import (
+    HostAddresses,
+    HostPort,
+    bracketed,
+    host_addresses,
+    is_ip,
+    is_unspecified,
+    parse_host_port,
+)
+from trunkline.app.data_folder import DataFolder, find_data_folder
+from trunkline.app.setting_names import normalise
+from trunkline.app.settings import DEFAULT_SIP_PORT, Listener, Media, Settings
+from trunkline.app.settings_errors import from_validation, raise_all
+from trunkline.base.errors import ConfigError
+
+COMMAND_LINE = "command line"
+MAX_FILE = 1_000_000
+ALL_IPV4 = "0.0.0.0"  # noqa: S104  (phones are elsewhere)
+OPTIONS = {
+    "domain": "--domain",
+    "sip.listen": "--listen",
+    "sip.advertise": "--advertise",
+    "metrics.listen": "--metrics",
+    "log.level": "--log-level",
+    "log.format": "--log-format",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with every default filled in, where they came from, and lines to tell the operator."""
+
+    settings: Settings
+    data: DataFolder
+    config: Path | None = None
+    notices: tuple[str, ...] = ()
+
+
+def load_settings(
+    config: Path | None = None,
+    data: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    host: HostAddresses | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> Loaded:
+    """The settings in force. ``overrides`` are dotted keys from the command line (``{"domain": …}``).
+
+    Raises ConfigError (ConfigErrors when several settings are wrong).
+    """
+    notices: tuple[str, ...] = ()
+    settings = Settings()
+    if config is not None:
+        settings, notices = parse_settings(read_file(config), str(config))
+    if overrides:
+        settings = _override(settings, overrides)
+    settings = complete(settings, host or host_addresses())
+    return Loaded(settings, find_data_folder(data, env), config, notices)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file, or of a JSON file when its name or first character says so."""
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(
+            COMMAND_LINE, "--config", str(path), f"a readable file ({error.strerror})"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            str(path), f"byte {error.start}", "bytes that are no UTF-8", "a text in UTF-8"
+        ) from None
+    if len(raw) > MAX_FILE:
+        raise ConfigError(
+            COMMAND_LINE, "--config", f"{len(raw)} bytes", f"a file of at most {MAX_FILE} bytes"
+        )
+    is_json = path.suffix.lower() == ".json" or (path.suffix.lower() != ".toml" and text.lstrip()[:1] == "{")
+    return _parse_json(text, str(path)) if is_json else _parse_toml(text, str(path))
+
+
+def _parse_json(text: str, source: str) -> dict[str, Any]:
+    try:
+        tables = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ConfigError(source, where, error.msg, "a JSON object") from None
+    except RecursionError:
+        raise ConfigError(source, "the file", "tables too deep inside each other", "a JSON object") from None
+    if not isinstance(tables, dict):
+        raise ConfigError(source, "line 1", type(tables).__name__, "a JSON object")
+    return tables
+
+
+def _parse_toml(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # The parser's words name the place ("at line 3, column 8") and never quote a value.
+        raise ConfigError(source, "syntax", str(error), "TOML (https://toml.io)") from None
+    except RecursionError:
+        raise ConfigError(source, "the file", "tables too deep inside each other", "TOML") from None
+
+
+def parse_settings(raw: Mapping[str, Any], source: str) -> tuple[Settings, tuple[str, ...]]:
+    """Settings as written (defaults of this host not filled in) and notices; raises ConfigError."""
+    normalised = normalise(raw, source)
+    errors = list(normalised.errors)
+    try:
+        settings = Settings.model_validate(normalised.values)
+    except ValidationError as error:
+        errors += from_validation(error, Settings, source, normalised.written)
+        settings = Settings()
+    raise_all(errors)
+    return settings, tuple(normalised.notices)
+
+
+def _override(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
+    """Put dotted keys on top; an error names the option, not a file."""
+    tree = settings.model_dump(exclude_unset=True)
+    for key, value in overrides.items():
+        table = tree
+        *parents, last = key.split(".")
+        for parent in parents:
+            table = table.setdefault(parent, {})
+        table[last] = value
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        found = from_validation(error, Settings, COMMAND_LINE, {})
+        raise_all([ConfigError(COMMAND_LINE, _option(e.key), e.seen, e.expected, e.hint) for e in found])
+        raise
+
+
+def _option(key: str) -> str:
+    """``sip.listen[0].url`` was given as ``--listen``."""
+    name = key.partition("[")[0]
+    return OPTIONS.get(name, name)
+
+
+def complete(settings: Settings, host: HostAddresses) -> Settings:
+    """Fill in what follows from this host: listeners, advertised addresses, media address, domain."""
+    listeners = settings.sip.listen or default_listeners(host)
+    listeners = tuple(_advertised(listener, settings.sip.advertise, host) for listener in listeners)
+    sip = settings.sip.model_copy(update={"listen": listeners})
+    media = _complete_media(settings, listeners, host)
+    domain = settings.domain or bracketed(listeners[0].advertised.host)
+    return settings.model_copy(update={"sip": sip, "media": media, "domain": domain})
+
+
+def default_listeners(host: HostAddresses) -> tuple[Listener, ...]:
+    """UDP and TCP 5060 on every address family that the host has."""
+    families = [ALL_IPV4, "[::]"] if host.binds_ipv6 else [ALL_IPV4]
+    return tuple(
+        Listener(url=f"{kind}:{at}:{DEFAULT_SIP_PORT}") for at in families for kind in ("udp", "tcp")
+    )
+
+
+def _advertised(listener: Listener, advertise: str | None, host: HostAddresses) -> Listener:
+    if listener.advertise:
+        return listener
+    bound = listener.address.host
+    shown = HostPort(bound)
+    if is_unspecified(bound):
+        shown = HostPort((host.ipv6 or "::1") if ":" in bound else host.ipv4)
+    given = parse_host_port(advertise) if advertise else shown
+    if not (is_ip(given.host) and (":" in given.host) != (":" in bound)):
+        shown = given  # an address of the other family would be unreachable over this listener
+    return listener.model_copy(update={"advertise": str(shown)})
+
+
+def _complete_media(settings: Settings, listeners: tuple[Listener, ...], host: HostAddresses) -> Media:
+    """Media goes where signalling goes, unless the settings say otherwise."""
+    hosts = {listener.address.host for listener in listeners}
+    address = settings.media.address or (hosts.pop() if len(hosts) == 1 else ALL_IPV4)
+    shown = settings.media.advertise or _media_advertise(address, settings.sip.advertise, host)
+    return settings.media.model_copy(update={"address": address, "advertise": shown})
+
+
+def _media_advertise(address: str, sip_advertise: str | None, host: HostAddresses) -> str:
+    """SDP wants an IP address: that of ``sip.advertise``, else the bound one, else the host's."""
+    if sip_advertise and is_ip(given := parse_host_port(sip_advertise).host):
+        return given
+    if not is_unspecified(address):
+        return address
+    return host.ipv6 if ":" in address and host.ipv6 else host.ipv4

@@ -1,0 +1,135 @@
+"""``docs/reference/configuration.md``, generated from the settings models.
+
+``python -m trunkline.app.settings_reference`` writes it to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from typing import Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from trunkline.app.setting_names import NOT_ACTIVE
+from trunkline.app.setting_values import PortRange
+from trunkline.app.settings import Listener, Settings
+from trunkline.app.settings_errors import model_in
+
+_INTRO = """# Configuration
+
+This page is generated from the settings models (`make docs`).
+
+`trunkline up --config FILE` reads a TOML or a JSON file. Every key is optional; without a file Trunkline
+listens on UDP and TCP 5060 on all addresses of the host. A wrong key or value stops the start, with the file,
+the key, the value seen, what is expected and the nearest valid name. Options of the command line win over the
+file. What an operator changes while the exchange runs, such as extensions, is kept in the data folder.
+
+The data folder is `--data DIR`, else `$TRUNKLINE_DATA`, else `./data` when that folder exists, else
+`$XDG_DATA_HOME/trunkline` (`~/.local/share/trunkline`).
+
+```toml
+domain = "example.com"
+
+[sip]
+listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060", { url = "udp:192.0.2.1:5080", role = "trunk" }]
+advertise = "203.0.113.5"
+
+[media]
+ports = "10000-20000"
+
+[metrics]
+listen = "127.0.0.1:9090"
+```
+"""
+_ALIASES = """## Other spellings
+
+- Keys may be written in camelCase: `ringTimeoutS` is `ring_timeout_s`.
+- `server.sipPort = 5060` stands for `sip.listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"]`.
+- `[sip] transport = "udp", local_port = 5060` stands for `sip.listen = ["udp:0.0.0.0:5060"]`.
+"""
+_NOT_ACTIVE = """Accepted, not active yet, and told so at the start:
+
+| key | belongs to |
+|---|---|
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [_INTRO, _table("Top level", "", Settings)]
+    for name, field in Settings.model_fields.items():
+        model = model_in(field.annotation)
+        if model is not None:
+            parts += _sections(name, model)
+    parts.append(_table("A listener", "", Listener, "A table in `sip.listen`."))
+    rows = "\n".join(f"| `{'.'.join(map(str, path))}` | {what} |" for path, what in NOT_ACTIVE.items())
+    parts.append(f"{_ALIASES}\n{_NOT_ACTIVE}{rows}\n")
+    return "\n".join(parts)
+
+
+def _sections(name: str, model: type[BaseModel]) -> list[str]:
+    parts = [_table(f"`[{name}]`", f"{name}.", model, (model.__doc__ or "").strip())]
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            parts += _sections(f"{name}.{key}", field.annotation)
+    return parts
+
+
+def _table(title: str, prefix: str, model: type[BaseModel], intro: str = "") -> str:
+    lines = [f"## {title}", ""]
+    if intro:
+        lines += [intro, ""]
+    lines += ["| key | values | default | meaning |", "|---|---|---|---|"]
+    for key, field in model.model_fields.items():
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            lines.append(f"| `{prefix}{key}` | {_values(field)} | {_default(field)} | {_meaning(field)} |")
+    return "\n".join([*lines, ""])
+
+
+def _values(field: FieldInfo) -> str:
+    annotation = _without_none(field.annotation)
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "list"
+    bounds = {type(item): item for item in _flat(field.metadata)}
+    low, high = bounds.get(Ge), bounds.get(Le)
+    kind = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text", PortRange: "text"}
+    text = kind.get(annotation, "text")
+    if isinstance(low, Ge) and isinstance(high, Le):
+        return f"{text}, {low.ge}..{high.le}"
+    return text
+
+
+def _flat(metadata: list[Any]) -> list[Any]:
+    """Bounds stand in the metadata directly, or inside a Field of an Annotated alias."""
+    return [inner for item in metadata for inner in (getattr(item, "metadata", None) or [item])]
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in {types.UnionType, Union}:
+        annotation = next(part for part in get_args(annotation) if part is not types.NoneType)
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if value is None or value in ("", ()):
+        return "see right"
+    return f"`{json.dumps(str(value) if isinstance(value, PortRange) else value)}`"
+
+
+def _meaning(field: FieldInfo) -> str:
+    text = field.description or ""
+    examples = ", ".join(f"`{example}`" for example in field.examples or ())
+    return f"{text} Example: {examples}." if examples else text
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
