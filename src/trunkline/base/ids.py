@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from collections.abc import Callable
 
 _BLOCK = 4096
@@ -36,12 +35,16 @@ class TokenPool:
         return token
 
 
+_POOL = TokenPool()
+
+
 def uuid7() -> str:
     """A UUIDv7 (RFC 9562 §5.7) as its 36-character text: sortable by creation time in milliseconds."""
-    ms = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (ms & (2**48 - 1)) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (2**62 - 1)
-    return str(uuid.UUID(int=value))
+    stamp = f"{time.time_ns() // 1_000_000:012x}"
+    random = _POOL.token(19)
+    # The variant's two bits are 10, so the digit is 8..b.
+    variant = "89ab"[int(random[3], 16) & 3]
+    return f"{stamp[:8]}-{stamp[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:]}"
 
 
 class NodeIds:

@@ -1,0 +1,246 @@
+"""SIP messages as they arrive: split once, typed only where somebody asks.
+
+A message keeps its headers in one dict from the canonical name to one string. A header that occurs more than
+once keeps its values in that string, separated by a line feed, which cannot occur in a value (folding is undone
+first). Typed values are parsed on demand and cached, because a typical message is asked for four or five of
+its fifteen headers.
+
+Text is ``str`` decoded from UTF-8 with ``surrogateescape``: whatever bytes came in leave unchanged.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from trunkline.base.errors import RemoteProtocolError
+from trunkline.proto.sip.header_names import CANONICAL, canonical
+from trunkline.proto.sip.name_addr import tag_of
+from trunkline.proto.sip.numbers import parse_cseq, parse_uint
+from trunkline.proto.sip.via import Via, parse_top_via
+
+MAX_HEAD: Final = 65536
+MAX_HEADERS: Final = 512
+
+# RFC 3261 §7.3.1: a line that begins with white space continues the one before it.
+_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
+# RFC 3261 §25.1 Method: a token. Names are case-sensitive.
+_METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
+# RFC 3261 §7.1: no white space and no angle brackets in a Request-URI.
+_REQUEST_URI: Final = re.compile(r"[^\s<>\"]+\Z")
+_ONCE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Expires")
+
+
+class Message:
+    """What requests and responses share. ``headers`` maps canonical names to values, see the module."""
+
+    __slots__ = ("_cseq", "_from_tag", "_to_tag", "_via", "body", "headers")
+
+    def __init__(self, headers: dict[str, str], body: bytes) -> None:
+        self.headers = headers
+        self.body = body
+        self._cseq: tuple[int, str] | None = None
+        self._via: Via | None = None
+        self._from_tag: str | None = ""
+        self._to_tag: str | None = ""
+
+    def get(self, name: str) -> str | None:
+        """A header by its canonical name; several values stand apart by a line feed."""
+        return self.headers.get(name)
+
+    def values(self, name: str) -> list[str]:
+        """The values of a header that is no comma list, one for each occurrence."""
+        value = self.headers.get(name)
+        return [] if value is None else value.split("\n")
+
+    @property
+    def call_id(self) -> str:
+        return self.headers.get("Call-ID", "")
+
+    @property
+    def cseq(self) -> tuple[int, str]:
+        """Number (0..2**32-1) and method; raises RemoteProtocolError when malformed."""
+        if self._cseq is None:
+            self._cseq = parse_cseq(self.headers.get("CSeq", ""))
+        return self._cseq
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via; raises RemoteProtocolError when there is none or it is malformed."""
+        if self._via is None:
+            self._via = parse_top_via(self.headers.get("Via", ""))
+        return self._via
+
+    @property
+    def from_tag(self) -> str | None:
+        if self._from_tag == "":
+            self._from_tag = tag_of(self.headers.get("From", ""))
+        return self._from_tag
+
+    @property
+    def to_tag(self) -> str | None:
+        if self._to_tag == "":
+            self._to_tag = tag_of(self.headers.get("To", ""))
+        return self._to_tag
+
+
+class Request(Message):
+    """A request: ``method`` (case-sensitive token), ``uri`` the Request-URI as text."""
+
+    __slots__ = ("_echo", "method", "uri")
+
+    def __init__(self, method: str, uri: str, headers: dict[str, str], body: bytes = b"") -> None:
+        super().__init__(headers, body)
+        self.method = method
+        self.uri = uri
+        self._echo: str | None = None
+
+    @property
+    def echo(self) -> str:
+        """The header lines that every response repeats (RFC 3261 §8.2.6.2), all but To."""
+        if self._echo is None:
+            h = self.headers
+            via = h["Via"].replace("\n", "\r\nVia: ")
+            self._echo = f"Via: {via}\r\nFrom: {h['From']}\r\nCall-ID: {h['Call-ID']}\r\nCSeq: {h['CSeq']}\r\n"
+        return self._echo
+
+    def replace_via(self, value: str) -> None:
+        """Take over the Via values with ``received`` and ``rport`` filled in."""
+        self.headers["Via"] = value
+        self._echo = None
+
+    @property
+    def max_forwards(self) -> int:
+        """0..255; 70 when the header is missing (RFC 2543 elements did not send it)."""
+        value = self.headers.get("Max-Forwards")
+        return 70 if value is None else parse_uint(value, "Max-Forwards", 255)
+
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.uri}>"
+
+
+class Response(Message):
+    """A response: ``status`` 100..699 and its ``reason`` phrase."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(self, status: int, reason: str, headers: dict[str, str], body: bytes = b"") -> None:
+        super().__init__(headers, body)
+        self.status = status
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.reason}>"
+
+
+def parse_message(data: bytes) -> Request | Response:
+    """One whole message: a datagram, or what a stream framer cut out.
+
+    Raises RemoteProtocolError: 400 for bad syntax, 505 for another version. Content-Length shorter than the
+    rest cuts the body, longer is an error, missing means the rest (RFC 3261 §18.3).
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        raise RemoteProtocolError("no empty line after the headers")
+    if end > MAX_HEAD:
+        raise RemoteProtocolError("headers too large", 513)
+    head = data[:end].decode("utf-8", "surrogateescape")
+    if "\r\n " in head or "\r\n\t" in head:
+        head = _FOLD.sub(" ", head)
+    lines = head.split("\r\n")
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+        raise RemoteProtocolError("stray CR or LF in the headers")
+    if len(lines) > MAX_HEADERS:
+        raise RemoteProtocolError("too many headers", 513)
+    headers = _split_headers(lines)
+    body = _cut_body(data[end + 4 :], headers.get("Content-Length"))
+    start = lines[0]
+    if start.startswith("SIP/2.0 "):
+        return _response(start, headers, body)
+    return _request(start, headers, body)
+
+
+def _split_headers(lines: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    known = CANONICAL.get
+    for i in range(1, len(lines)):
+        name, colon, value = lines[i].partition(":")
+        if not colon:
+            raise RemoteProtocolError(f"header line without colon: {_excerpt(lines[i])}")
+        key = known(name) or canonical(name)
+        value = value.strip(" \t")
+        if key in headers:
+            headers[key] = f"{headers[key]}\n{value}"
+        else:
+            headers[key] = value
+    return headers
+
+
+def _cut_body(rest: bytes, content_length: str | None) -> bytes:
+    if content_length is None:
+        return rest
+    length = parse_uint(content_length.split("\n", 1)[0], "Content-Length", 2**31)
+    if length > len(rest):
+        raise RemoteProtocolError(f"Content-Length {length} but only {len(rest)} bytes of body")
+    return rest[:length] if length != len(rest) else rest
+
+
+def _request(start: str, headers: dict[str, str], body: bytes) -> Request:
+    # RFC 3261 §25.1 Request-Line: exactly one space between its three parts.
+    parts = start.split(" ")
+    if len(parts) != 3:
+        raise RemoteProtocolError(f"malformed start line: {_excerpt(start)}")
+    method, uri, version = parts
+    if version.upper() != "SIP/2.0":
+        if version[:4].upper() == "SIP/":
+            raise VersionNotSupported(method, uri, headers)
+        raise RemoteProtocolError(f"malformed start line: {_excerpt(start)}")
+    if not _METHOD.match(method):
+        raise RemoteProtocolError(f"malformed method: {_excerpt(method)}")
+    if not _REQUEST_URI.match(uri):
+        raise RemoteProtocolError(f"malformed Request-URI: {_excerpt(uri)}")
+    return Request(method, uri, headers, body)
+
+
+def _response(start: str, headers: dict[str, str], body: bytes) -> Response:
+    code = start[8:11]
+    if not (code.isascii() and code.isdigit() and start[11:12] in {" ", ""} and 100 <= int(code) <= 699):
+        raise RemoteProtocolError(f"malformed status line: {_excerpt(start)}")
+    return Response(int(code), start[12:], headers, body)
+
+
+class VersionNotSupported(RemoteProtocolError):
+    """Another SIP version: answered 505 where the message can be answered at all (RFC 3261 §21.5.6)."""
+
+    def __init__(self, method: str, uri: str, headers: dict[str, str]) -> None:
+        super().__init__("only SIP/2.0 is spoken here", 505)
+        self.request = Request(method, uri, headers)
+
+
+def check_request(request: Request) -> None:
+    """The headers that each request must have, once each (RFC 3261 §8.1.1); raises RemoteProtocolError."""
+    headers = request.headers
+    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+        if not headers.get(name):
+            raise RemoteProtocolError(f"missing {name} header")
+    for name in _ONCE:
+        value = headers.get(name)
+        if value is not None and "\n" in value:
+            raise RemoteProtocolError(f"more than one {name} header")
+    if request.cseq[1] != request.method:
+        raise RemoteProtocolError(f"CSeq names {_excerpt(request.cseq[1])}, the request is {request.method}")
+    if request.from_tag is None and request.via.branch.startswith("z9hG4bK"):
+        raise RemoteProtocolError("From without tag")
+
+
+def check_response(response: Response) -> None:
+    """The headers without which a response cannot be matched; raises RemoteProtocolError."""
+    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+        value = response.headers.get(name)
+        if not value or (name != "Via" and "\n" in value):
+            raise RemoteProtocolError(f"response with missing or repeated {name}")
+
+
+def _excerpt(text: str) -> str:
+    """A short, printable piece of what the peer sent."""
+    return ascii(text[:40])

@@ -1,0 +1,70 @@
+"""Answering challenges: 401 and 407 to requests of ours (RFC 3261 §22, RFC 8760)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trunkline.base.errors import RemoteProtocolError
+from trunkline.proto.sip.digest_client import DigestClient
+from trunkline.proto.sip.draft import Draft
+from trunkline.proto.sip.message import Response
+
+_HEADERS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
+
+
+class Authorizer:
+    """Credentials for the requests of one peer, and what is known of its nonces.
+
+    ``cnonce`` mints client nonces. One authorizer serves all requests with the same credentials.
+    """
+
+    __slots__ = ("_cnonce", "_digest")
+
+    def __init__(self, digest: DigestClient, cnonce: Callable[[], str]) -> None:
+        self._digest = digest
+        self._cnonce = cnonce
+
+    def answer(self, draft: Draft, response: Response) -> Draft | None:
+        """The request again with the next CSeq and our answer, or None when there is no (further) answer.
+
+        None also for a challenge that we answered wrongly before: trying again would lock the account.
+        """
+        names = _HEADERS.get(response.status)
+        challenges = response.values(names[0]) if names else []
+        if names is None or not challenges:
+            return None
+        try:
+            credentials = self._digest.answer(
+                challenges, draft.method, draft.uri, self._cnonce(), body=draft.body
+            )
+        except RemoteProtocolError:
+            return None
+        if credentials is None:
+            return None
+        kept = "".join(
+            line + "\r\n"
+            for line in draft.extra.split("\r\n")
+            if line and not line.startswith(f"{names[1]}:")
+        )
+        return Draft(
+            draft.method,
+            draft.uri,
+            draft.from_,
+            draft.to,
+            draft.call_id,
+            draft.cseq + 1,
+            route=draft.route,
+            contact=draft.contact,
+            extra=f"{kept}{names[1]}: {credentials}\r\n",
+            body=draft.body,
+            content_type=draft.content_type,
+            max_forwards=draft.max_forwards,
+        )
+
+    @staticmethod
+    def lines_of(draft: Draft) -> str:
+        """The credential lines of a request, as the ACK of its 2xx repeats them (RFC 3261 §13.2.2.4)."""
+        if "uthorization: " not in draft.extra:
+            return ""
+        names = ("Authorization:", "Proxy-Authorization:")
+        return "".join(f"{line}\r\n" for line in draft.extra.split("\r\n") if line.startswith(names))

@@ -1,0 +1,325 @@
+"""The SIP endpoint: transactions, dialogs and doors on one event loop.
+
+It is the thin shell over ``proto.sip``: it hands bytes in, keeps one loop timer for the timer wheel, finds the
+session that a request belongs to, and offers everything else to the doors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from trunkline.base.errors import RemoteProtocolError, TransportError
+from trunkline.base.ids import NodeIds
+from trunkline.base.wheel import TimerWheel
+from trunkline.net.flow import Flow
+from trunkline.net.listener import Listener
+from trunkline.proto.sip.dialog import Dialog, dialog_key, first_hop
+from trunkline.proto.sip.draft import Draft
+from trunkline.proto.sip.message import Request, Response
+from trunkline.proto.sip.reasons import reason_phrase
+from trunkline.proto.sip.transaction import ClientInvite, ClientNonInvite, ClientUser, Failure, Timings
+from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.proto.sip.transaction.layer import TransactionLayer
+from trunkline.proto.sip.uri import parse_uri
+from trunkline.proto.sip.wire import Wire
+from trunkline.ua.challenges import Authorizer
+from trunkline.ua.door import Door, flow_of
+from trunkline.ua.sessions.client import ClientSession
+from trunkline.ua.sessions.session import Session, SessionUser
+
+# RFC 3261 §8.2.1: what is known everywhere; doors add theirs.
+_IN_DIALOG = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS"})
+
+
+class Network(Protocol):
+    """What an endpoint asks of ``net``."""
+
+    def flow_to(self, transport: str, host: str, port: int, prefer: Listener | None = None) -> Flow:
+        """A flow to an address; raises TransportError when no listener can reach it."""
+        ...
+
+    def flow_from_token(self, token: str) -> Flow | None:
+        """The flow that a token names, if it can still be used."""
+        ...
+
+
+class Endpoint:
+    """One SIP endpoint. ``doors`` are asked in order; ``user_agent`` is told in our requests, empty: never."""
+
+    def __init__(
+        self,
+        network: Network,
+        ids: NodeIds,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        tag_key: bytes,
+        timings: Timings | None = None,
+        user_agent: str = "",
+        answer_to_source: Callable[[Listener], bool] = lambda listener: listener.role == "phones",
+    ) -> None:
+        self.network = network
+        self.ids = ids
+        self.loop = loop
+        self.now = loop.time
+        self.wheel = TimerWheel()
+        self.wheel.on_earlier = self._arm
+        self.layer = TransactionLayer(self, self.wheel, ids.branch, tag_key, timings)
+        self.doors: list[Door] = []
+        self.sessions: dict[str, Session] = {}
+        self.draining = False
+        self.capabilities = ""
+        self.methods = _IN_DIALOG
+        self._allow = ""
+        self._user_agent = f"User-Agent: {user_agent}\r\n" if user_agent else ""
+        self._answer_to_source = answer_to_source
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0
+        self.set_doors([])
+
+    def set_doors(self, doors: list[Door]) -> None:
+        """Replace the doors; their methods make up our Allow."""
+        self.doors = doors
+        self.methods = _IN_DIALOG.union(*(door.methods for door in doors))
+        self._allow = f"Allow: {', '.join(sorted(self.methods))}\r\n"
+        self.capabilities = f"{self._allow}{self._user_agent}"
+
+    # Timers
+
+    def _arm(self, deadline: float) -> None:
+        if self._handle is not None:
+            if self._armed_for <= deadline:
+                return
+            self._handle.cancel()
+        self._armed_for = deadline
+        self._handle = self.loop.call_at(deadline, self._wake)
+
+    def _wake(self) -> None:
+        self._handle = None
+        now = self.now()
+        self.layer.now = now
+        self.wheel.advance(now)
+        deadline = self.wheel.next_deadline()
+        if deadline is not None:
+            self._arm(deadline)
+
+    def close(self) -> None:
+        """Stop the one timer; transactions that are left go silent."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self.wheel.on_earlier = None
+
+    # From the network
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """One message from ``net``."""
+        self.layer.receive(data, flow, self.now())
+
+    def on_request(self, incoming: Incoming) -> None:
+        request = incoming.request
+        try:
+            if request.to_tag is not None:
+                self._in_dialog(incoming)
+                return
+            if request.max_forwards == 0 and request.method != "REGISTER":
+                incoming.respond(483)
+                return
+            flow = flow_of(incoming)
+            for door in self.doors:
+                if request.method in door.methods and door.claim(incoming, flow):
+                    return
+        except RemoteProtocolError as error:
+            incoming.respond(error.status, reason=error.reason if error.status == 400 else "")
+            return
+        self._unclaimed(incoming)
+
+    def _in_dialog(self, incoming: Incoming) -> None:
+        request = incoming.request
+        session = self.sessions.get(dialog_key(request.call_id, request.to_tag or "", request.from_tag or ""))
+        if session is not None:
+            session.receive(incoming)
+        elif request.method == "OPTIONS":
+            self._unclaimed(incoming)
+        else:
+            incoming.respond(481)
+
+    def _unclaimed(self, incoming: Incoming) -> None:
+        method = incoming.request.method
+        if method == "OPTIONS":
+            # RFC 3261 §11.2; a draining exchange says so to whoever probes it.
+            if self.draining:
+                incoming.respond(503, extra="Retry-After: 60\r\n")
+            else:
+                incoming.respond(200, extra=f"{self._allow}Accept: application/sdp\r\n")
+        elif method in self.methods:
+            # RFC 3261 §12.2.2: what only makes sense in a dialog meets none here.
+            incoming.respond(481 if method in {"BYE", "INFO"} else 405, extra=self._allow)
+        else:
+            incoming.respond(501, extra=self._allow)
+
+    def on_ack(self, ack: Request, wire: Wire, now: float) -> None:
+        session = self.sessions.get(dialog_key(ack.call_id, ack.to_tag or "", ack.from_tag or ""))
+        if session is not None:
+            session.receive_ack(ack)
+
+    def on_stray_response(self, response: Response, wire: Wire, now: float) -> None:
+        # RFC 3261 §13.2.2.4: a 2xx that nobody waits for is acknowledged and its call ended, if it is ours.
+        if response.cseq[1] == "INVITE" and 200 <= response.status < 300:
+            owner = self.ids.owner_of(response.via.branch)
+            ours = owner is not None and response.via.branch.startswith("z9hG4bK" + self.ids.prefix)
+            if ours and dialog_key(response.call_id, response.from_tag or "", response.to_tag or "") not in self.sessions:
+                self.dismiss(response, wire, now)
+
+    def reply_wire(self, request: Request, wire: Wire) -> Wire:
+        """RFC 3261 §18.2.2: to the sent-by port of the Via, unless the listener answers to the source."""
+        flow: Any = wire
+        if self._answer_to_source(flow.listener):
+            return wire
+        port = request.via.port or 5060
+        if port == flow.remote[1]:
+            return wire
+        return self.network.flow_to(flow.transport, flow.remote[0], port, flow.listener)
+
+    def dismiss(self, response: Response, wire: Wire, now: float) -> None:
+        """ACK a 2xx that we do not want, then end its dialog with BYE."""
+        flow: Any = wire
+        headers = response.headers
+        number = response.cseq[0]
+        seed = Draft("INVITE", "sip:invalid", headers["From"], headers["To"], response.call_id, number)
+        dialog = Dialog.of_response(seed, response, response.from_tag or "", flow.token)
+        flow.send(dialog.request("ACK", cseq=number).render(self.via(flow)))
+        self.send(dialog.request("BYE"), flow, _Nobody(), now)
+
+    # Going out
+
+    def via(self, flow: Flow) -> str:
+        """A new topmost Via for something sent without a transaction (the ACK of a 2xx)."""
+        sent_by = flow.listener.sent_by_for(flow.remote[0])
+        return f"SIP/2.0/{flow.transport} {sent_by};branch={self.ids.branch()};rport"
+
+    def contact(self, flow: Flow) -> str:
+        """Our Contact on this flow: the listener's advertised address, port and transport.
+
+        Its user part names node and worker, so that whoever receives a request for it can hand it on.
+        """
+        host_port = flow.listener.sent_by_for(flow.remote[0])
+        suffix = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+        return f"<sip:{self.ids.prefix}@{host_port}{suffix}>"
+
+    def send(self, draft: Draft, flow: Flow, user: ClientUser, now: float) -> ClientInvite | ClientNonInvite:
+        """Send a request in a transaction of its own."""
+        sent_by = flow.listener.sent_by_for(flow.remote[0])
+        return self.layer.request(draft, flow, sent_by, user, now, flow.transport)
+
+    async def request(
+        self,
+        draft: Draft,
+        flow: Flow,
+        *,
+        on_provisional: Callable[[Response], None] | None = None,
+        authorizer: Authorizer | None = None,
+    ) -> Response:
+        """Send a request other than INVITE and return its final response.
+
+        Without one it is 408 (timeout) or 503 (not sent), made here (RFC 3261 §8.1.3.1). Provisionals go to
+        ``on_provisional``; challenges are answered by ``authorizer``.
+        """
+        while True:
+            waiter = _Waiter(self.loop.create_future(), on_provisional)
+            self.send(draft, flow, waiter, self.now())
+            response = await waiter.future
+            again = authorizer.answer(draft, response) if authorizer is not None else None
+            if again is None:
+                return response
+            draft = again
+
+    def invite(
+        self,
+        uri: str,
+        flow: Flow,
+        user: SessionUser,
+        *,
+        from_: str,
+        to: str,
+        body: bytes,
+        extra: str = "",
+        route: str = "",
+        max_forwards: int = 70,
+        authorizer: Authorizer | None = None,
+    ) -> ClientSession:
+        """Start an INVITE session; ``from_`` and ``to`` are name-addrs without tag. Progress goes to ``user``."""
+        tag = self.ids.tag()
+        draft = Draft(
+            "INVITE",
+            uri,
+            f"{from_};tag={tag}",
+            to,
+            self.ids.call_id(),
+            1,
+            contact=self.contact(flow),
+            extra=self.capabilities + extra,
+            route=route,
+            body=body,
+            max_forwards=max_forwards,
+        )
+        session = ClientSession(self, flow, user, draft, tag, authorizer)
+        session.start()
+        return session
+
+    def flow_for(self, flow: Flow, dialog: Dialog) -> Flow:
+        """The flow for a request within a dialog: the one it lives on while that lives, else to its first hop."""
+        if not flow.closed:
+            return flow
+        try:
+            target = parse_uri(first_hop(dialog.target, dialog.route)).target
+            transport = target.transport.upper()
+            fresh = self.network.flow_to(transport, target.host, target.port or 5060, flow.listener)
+        except (RemoteProtocolError, TransportError):
+            return flow  # sending on it fails in the ordinary way
+        dialog.flow = fresh.token
+        return fresh
+
+    # Sessions
+
+    def remember(self, key: str, session: Session) -> None:
+        self.sessions[key] = session
+
+    def forget(self, key: str, session: Session) -> None:
+        if self.sessions.get(key) is session:
+            del self.sessions[key]
+
+
+class _Waiter:
+    """A client transaction's user that resolves a future."""
+
+    __slots__ = ("future", "on_provisional")
+
+    def __init__(
+        self, future: asyncio.Future[Response], on_provisional: Callable[[Response], None] | None
+    ) -> None:
+        self.future = future
+        self.on_provisional = on_provisional
+
+    def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
+        if response.status >= 200:
+            if not self.future.done():
+                self.future.set_result(response)
+        elif self.on_provisional is not None:
+            self.on_provisional(response)
+
+    def on_failure(self, _transaction: Any, failure: Failure, _now: float) -> None:
+        status = 408 if failure is Failure.TIMEOUT else 503
+        if not self.future.done():
+            self.future.set_result(Response(status, reason_phrase(status), {}))
+
+
+class _Nobody:
+    """A client transaction's user that does not care."""
+
+    def on_response(self, _transaction: Any, _response: Response, _now: float) -> None:
+        """Nothing."""
+
+    def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
+        """Nothing."""

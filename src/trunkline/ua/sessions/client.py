@@ -1,0 +1,269 @@
+"""A call that we make: the UAC side of an INVITE session (RFC 3261 §13.2, §9.1, §15; RFC 5407 §3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from trunkline.base.errors import RemoteProtocolError
+from trunkline.net.flow import Flow
+from trunkline.proto.sip.dialog import Dialog
+from trunkline.proto.sip.draft import Draft
+from trunkline.proto.sip.message import Request, Response
+from trunkline.proto.sip.reasons import reason_phrase
+from trunkline.proto.sip.transaction import ClientInvite, Failure
+from trunkline.proto.sip.transaction.machine import Table
+from trunkline.ua.challenges import Authorizer
+from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
+from trunkline.ua.sessions.session import Session, SessionUser, acknowledge
+
+if TYPE_CHECKING:
+    from trunkline.ua.endpoint import Endpoint
+
+CALLING: Final = 0
+CANCELLING: Final = 1  # given up, final response awaited
+CONFIRMED: Final = 2
+ENDING: Final = 3  # BYE sent
+ENDED: Final = 4
+
+PROVISIONAL: Final = 10
+SUCCESS: Final = 11
+FAILURE: Final = 12
+
+INPUTS: Final = (HANG_UP, BYE_RECEIVED, BYE_DONE, LOST, PROVISIONAL, SUCCESS, FAILURE)
+
+MAX_FORKS: Final = 16  # early dialogs kept for one INVITE
+
+
+class ClientSession(Session):
+    """An INVITE of ours. ``draft`` is let go when its transaction ends."""
+
+    __slots__ = ("authorizer", "draft", "forks", "local_tag", "transaction")
+
+    ENDED = ENDED
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        flow: Flow,
+        user: SessionUser,
+        draft: Draft,
+        local_tag: str,
+        authorizer: Authorizer | None = None,
+    ) -> None:
+        super().__init__(endpoint, flow, user, CALLING)
+        self.draft: Draft | None = draft
+        self.local_tag = local_tag
+        self.authorizer = authorizer
+        self.forks: dict[str, Dialog] | None = None
+        self.transaction: ClientInvite | None = None
+
+    @property
+    def sip_call_id(self) -> str:
+        return self.draft.call_id if self.draft is not None else super().sip_call_id
+
+    def start(self) -> None:
+        """Send the INVITE."""
+        if self.draft is None:
+            return
+        client = self.endpoint.send(self.draft, self.flow, self, self.now)
+        if isinstance(client, ClientInvite):
+            self.transaction = client
+
+    # What the transaction delivers
+
+    def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
+        status = response.status
+        if status < 200:
+            if status > 100:
+                self.step(PROVISIONAL, response)
+        elif status < 300:
+            self.step(SUCCESS, response)
+        elif not self._authorize(response):
+            self.step(FAILURE, (status, response.reason or reason_phrase(status), response))
+
+    def on_failure(self, _transaction: Any, failure: Failure, _now: float) -> None:
+        # RFC 3261 §8.1.3.1: a timeout counts as 408, a transport error as 503.
+        status = 408 if failure is Failure.TIMEOUT else 503
+        self.step(FAILURE, (status, reason_phrase(status), None))
+
+    def _authorize(self, response: Response) -> bool:
+        """Send the INVITE again with the credentials that a 401 or 407 asks for; False when we cannot."""
+        if self.authorizer is None or self.draft is None or self.state != CALLING:
+            return False
+        again = self.authorizer.answer(self.draft, response)
+        if again is None:
+            return False
+        self.draft = again
+        self.start()
+        return True
+
+    # Actions
+
+    def early(self, response: Response, _now: float) -> None:
+        """Make or renew the early dialog of this To tag (RFC 3261 §12.1.2: each tag has its own)."""
+        tag = response.to_tag
+        if tag is not None and self.draft is not None:
+            self._adopt(tag, response)
+        self.user.on_provisional(self, response)
+
+    def _adopt(self, tag: str, response: Response) -> Dialog | None:
+        if self.draft is None:
+            return None
+        known = self.dialog if self.dialog is not None and self.dialog.remote_tag == tag else None
+        if known is None and self.forks is not None:
+            known = self.forks.get(tag)
+        if known is None:
+            made = Dialog.of_response(self.draft, response, self.local_tag, self.flow.token)
+            if self.dialog is None:
+                self.dialog = made
+            else:
+                if self.forks is None:
+                    self.forks = {}
+                if len(self.forks) >= MAX_FORKS:
+                    return None
+                self.forks[tag] = made
+            self.endpoint.remember(made.key, self)
+            return made
+        if response.status >= 200:
+            # RFC 3261 §13.2.2.4: the 2xx decides route set and target anew.
+            final = Dialog.of_response(self.draft, response, self.local_tag, self.flow.token)
+            known.route, known.target, known.early = final.route, final.target, False
+        return known
+
+    def confirm(self, response: Response, _now: float) -> None:
+        """The first 2xx: its dialog becomes the session's; ACK at once unless the answer is still to come."""
+        chosen = self._adopt(response.to_tag or "", response)
+        draft, transaction = self.draft, self.transaction
+        if chosen is None or draft is None or transaction is None:
+            return
+        if self.dialog is not None and self.dialog is not chosen:
+            self.endpoint.forget(self.dialog.key, self)
+        self._drop_forks(chosen)
+        self.dialog = chosen
+        chosen.local_seq = max(chosen.local_seq, draft.cseq)
+        transaction.user = Acknowledger(self, response.to_tag or "", draft.cseq)
+        if draft.body or self.state != CONFIRMED:
+            self.acknowledge()
+
+    def acknowledge(self, body: bytes = b"") -> None:
+        """Send the ACK of the 2xx, with the answer when the 2xx carried the offer."""
+        draft, transaction, dialog = self.draft, self.transaction, self.dialog
+        if draft is None or transaction is None or dialog is None:
+            return
+        user = transaction.user
+        if isinstance(user, Acknowledger):
+            # RFC 3261 §13.2.2.4: the ACK carries the credentials of its INVITE.
+            user.data = acknowledge(self, dialog, draft.cseq, body, Authorizer.lines_of(draft))
+            user.flow = self.flow
+        self.acked = True
+        self.draft = None
+        self.transaction = None
+
+    def _drop_forks(self, chosen: Dialog) -> None:
+        if self.forks is not None:
+            for fork in self.forks.values():
+                if fork is not chosen:
+                    self.endpoint.forget(fork.key, self)
+            self.forks = None
+
+    def tell_answered(self, response: Response, _now: float) -> None:
+        self.user.on_answered(self, response)
+
+    def tell_failed(self, argument: tuple[int, str, Response | None], _now: float) -> None:
+        self.user.on_failed(self, *argument)
+
+    def cancel(self, extra: str, now: float) -> None:
+        if self.transaction is not None:
+            self.transaction.cancel(now, extra)
+
+    def end_early(self, request: Request, _now: float) -> None:
+        """The callee left the early dialog by BYE, which RFC 3261 §15 forbids and some do: the attempt is over."""
+        self.user.on_failed(self, 480, reason_phrase(480), None)
+        if self.transaction is not None:
+            self.transaction.cancel(self.now)
+
+    def release(self, argument: Any, now: float) -> None:
+        if self.forks is not None:
+            for fork in self.forks.values():
+                self.endpoint.forget(fork.key, self)
+            self.forks = None
+        self.draft = None
+        self.transaction = None
+        self.close(argument, now)
+
+    TABLE: ClassVar[Table] = {
+        CALLING: {
+            PROVISIONAL: (CALLING, (early,)),
+            SUCCESS: (CONFIRMED, (confirm, tell_answered)),
+            FAILURE: (ENDED, (tell_failed, release)),
+            HANG_UP: (CANCELLING, (cancel,)),
+            BYE_RECEIVED: (CANCELLING, (end_early,)),
+        },
+        CANCELLING: {
+            # §9.1, RFC 5407 §3.1.2: the 2xx crossed our CANCEL; it is acknowledged, then the call is ended.
+            SUCCESS: (ENDING, (confirm, Session.send_bye)),
+            FAILURE: (ENDED, (tell_failed, release)),
+        },
+        CONFIRMED: {
+            HANG_UP: (ENDING, (Session.tell_hung_up, Session.send_bye)),
+            BYE_RECEIVED: (ENDED, (Session.tell_bye, release)),
+            LOST: (ENDING, (Session.tell_lost, Session.send_bye)),  # §12.2.1.2
+        },
+        ENDING: {
+            BYE_DONE: (ENDED, (release,)),
+            BYE_RECEIVED: (ENDED, (release,)),  # RFC 5407 §3.2.1: both hung up
+        },
+        ENDED: {},
+    }
+
+
+IGNORED: Final = {
+    (CALLING, BYE_DONE): "no BYE was sent",
+    (CALLING, LOST): "the transaction says so itself",
+    (CANCELLING, PROVISIONAL): "nobody waits for it",
+    (CANCELLING, HANG_UP): "on its way",
+    (CANCELLING, BYE_RECEIVED): "the final response of the INVITE is still to come",
+    (CANCELLING, BYE_DONE): "no BYE was sent",
+    (CANCELLING, LOST): "on its way",
+    (CONFIRMED, PROVISIONAL): "too late",
+    (CONFIRMED, SUCCESS): "retransmissions and forks go to the Acknowledger",
+    (CONFIRMED, FAILURE): "the INVITE is answered",
+    (CONFIRMED, BYE_DONE): "no BYE was sent",
+    (ENDING, HANG_UP): "on its way",
+    (ENDING, LOST): "on its way",
+    (ENDING, PROVISIONAL): "too late",
+    (ENDING, SUCCESS): "retransmissions go to the Acknowledger",
+    (ENDING, FAILURE): "too late",
+}
+
+
+class Acknowledger:
+    """What is left of a session while its INVITE transaction waits for retransmitted 2xx (RFC 6026 timer M).
+
+    It repeats the ACK, and ends what another fork answered too late (RFC 3261 §13.2.2.4). It holds no more
+    than it needs, because it stays for 32 seconds.
+    """
+
+    __slots__ = ("cseq", "data", "endpoint", "flow", "tag")
+
+    def __init__(self, session: ClientSession, tag: str, cseq: int) -> None:
+        self.endpoint = session.endpoint
+        self.flow = session.flow
+        self.tag = tag
+        self.cseq = cseq
+        self.data = b""
+
+    def on_response(self, _transaction: Any, response: Response, now: float) -> None:
+        if not 200 <= response.status < 300:
+            return
+        if response.to_tag == self.tag:
+            if self.data:
+                self.flow.send(self.data)
+            return
+        try:
+            self.endpoint.dismiss(response, self.flow, now)
+        except RemoteProtocolError:
+            self.endpoint.layer.counters.parse_errors += 1
+
+    def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
+        """Nothing: the INVITE is answered."""

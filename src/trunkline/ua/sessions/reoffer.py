@@ -1,0 +1,215 @@
+"""Re-INVITE (RFC 3261 §14): one offer at a time in a dialog, from either side, and what happens when both try.
+
+Rules on top: an INVITE while ours is pending gets 491, one while theirs is unanswered 500 with Retry-After
+(§14.2); our own try that gets 491 is repeated after 2.1..4.0 s by the owner of the Call-ID, 0..2.0 s by the
+other (§14.1). A failed re-INVITE leaves the session as it was, but for 408 and 481, which end it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from trunkline.base.errors import RemoteProtocolError
+from trunkline.proto.sip.draft import Draft, render_response
+from trunkline.proto.sip.message import Request, Response
+from trunkline.proto.sip.reasons import reason_phrase
+from trunkline.proto.sip.transaction import Failure
+from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.sessions.answer import Answer
+from trunkline.ua.sessions.inputs import LOST
+
+if TYPE_CHECKING:
+    from trunkline.ua.sessions.session import Session
+
+
+class Reoffer:
+    """The re-INVITE of one session; at most one of ``incoming``, ``outgoing`` and ``answer`` is at work."""
+
+    __slots__ = ("answer_on_way", "incoming", "outgoing", "session")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.incoming: Incoming | None = None
+        self.outgoing: Outgoing | None = None
+        self.answer_on_way: Answer | None = None
+
+    # Theirs
+
+    def receive(self, incoming: Incoming) -> None:
+        """A re-INVITE that is in order."""
+        session = self.session
+        if self.outgoing is not None:
+            incoming.respond(491)  # §14.2: a glare
+            return
+        if self.incoming is not None or not session.acked or self.answer_on_way is not None:
+            # §14.2: the INVITE before it is not over. The wait is random; three tokens of it are enough.
+            incoming.respond(500, extra=f"Retry-After: {int(session.endpoint.ids.pool.token(1), 16) % 10}\r\n")
+            return
+        transaction = incoming.begin_invite()
+        transaction.user = self
+        self.incoming = incoming
+        session.user.on_offer(session, incoming)
+
+    def on_cancel(self, _transaction: Any, _cancel: Request, now: float) -> None:
+        """§14.2 with §9.2: a cancelled re-INVITE gets 487 and changes nothing."""
+        self.refuse(487)
+
+    def answer(self, body: bytes, extra: str = "") -> None:
+        """200 to their re-INVITE, repeated until its ACK."""
+        incoming, self.incoming = self.incoming, None
+        if incoming is None or incoming.transaction is None:
+            return
+        session = self.session
+        endpoint = session.endpoint
+        data = render_response(
+            incoming.request,
+            200,
+            extra=f"Contact: {session.contact}\r\n{endpoint.capabilities}{extra}",
+            body=body,
+        )
+        self.answer_on_way = Answer(
+            endpoint.wheel,
+            endpoint.layer.timings,
+            incoming.transaction,  # type: ignore[arg-type]  # an INVITE's transaction
+            data,
+            incoming.request.cseq[0],
+            self._no_ack,
+            endpoint.now(),
+        )
+
+    def refuse(self, status: int, extra: str = "") -> None:
+        """300..699 to their re-INVITE; the session stays as it was."""
+        incoming, self.incoming = self.incoming, None
+        if incoming is not None:
+            incoming.respond(status, extra=extra, now=self.session.endpoint.now())
+
+    def receive_ack(self, ack: Request) -> None:
+        answer = self.answer_on_way
+        if answer is not None and ack.cseq[0] == answer.cseq:
+            answer.stop()
+            self.answer_on_way = None
+            if ack.body:
+                self.session.user.on_acknowledged(self.session, ack)
+
+    def _no_ack(self) -> None:
+        self.answer_on_way = None
+        self.session.step(LOST)
+
+    # Ours
+
+    @property
+    def free(self) -> bool:
+        """Whether a new offer may be sent now."""
+        return self.outgoing is None and self.incoming is None and self.answer_on_way is None
+
+    def send(
+        self, body: bytes, on_done: Callable[[int, Response | None], None], extra: str = "", *, delayed: bool = False
+    ) -> None:
+        """Send our re-INVITE; ``on_done(status, response)`` is called once with its final outcome.
+
+        491 is answered by the caller of this, not here: a B2BUA hands it to the side that asked. With
+        ``delayed`` (an INVITE without offer) the 2xx is acknowledged by ``acknowledge`` with the answer.
+        """
+        session = self.session
+        if session.dialog is None or not self.free or not session.acked:
+            on_done(491, None)
+            return
+        capabilities = session.endpoint.capabilities
+        draft = session.dialog.request("INVITE", contact=session.contact, extra=capabilities + extra, body=body)
+        flow = session.in_dialog_flow()
+        self.outgoing = Outgoing(self, draft, on_done, delayed=delayed)
+        session.endpoint.send(draft, flow, self.outgoing, session.now)
+
+    def acknowledge(self, body: bytes) -> None:
+        """The ACK, with our answer, of a 2xx that carried the offer."""
+        outgoing = self.outgoing
+        if outgoing is not None:
+            outgoing.acknowledge(body)
+            self.outgoing = None
+
+    def close(self) -> None:
+        """The session ends: an INVITE of theirs still gets its final response, nothing is repeated."""
+        if self.incoming is not None:
+            self.refuse(487)
+        if self.answer_on_way is not None:
+            self.answer_on_way.stop()
+            self.answer_on_way = None
+        outgoing, self.outgoing = self.outgoing, None
+        if outgoing is not None:
+            outgoing.finish(481, None)
+
+
+class Outgoing:
+    """One re-INVITE of ours, and its ACK for as long as the 2xx may be repeated."""
+
+    __slots__ = ("cseq", "data", "delayed", "flow", "on_done", "owner", "session")
+
+    def __init__(
+        self, owner: Reoffer, draft: Draft, on_done: Callable[[int, Response | None], None], *, delayed: bool
+    ) -> None:
+        self.owner = owner
+        self.session: Session | None = owner.session
+        self.cseq = draft.cseq
+        self.on_done: Callable[[int, Response | None], None] | None = on_done
+        self.delayed = delayed
+        self.data = b""
+        self.flow = owner.session.flow
+
+    def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
+        status = response.status
+        if status < 200:
+            return
+        if 200 <= status < 300:
+            self._succeeded(response)
+            return
+        self._over()
+        self.finish(status, response)
+        if status in {408, 481} and self.session is not None:
+            self.session.step(LOST)  # §12.2.1.2
+
+    def _succeeded(self, response: Response) -> None:
+        if self.data:
+            self.flow.send(self.data)  # §13.2.2.4: each retransmitted 2xx is acknowledged again
+            return
+        session = self.session
+        if session is None or session.dialog is None:
+            return
+        try:
+            session.dialog.refresh_target(response)
+        except RemoteProtocolError:
+            session.endpoint.layer.counters.parse_errors += 1
+        if not self.delayed:
+            self.acknowledge(b"")
+            self._over()
+        self.finish(response.status, response)
+
+    def acknowledge(self, body: bytes) -> None:
+        session = self.session
+        if session is None or session.dialog is None:
+            return
+        endpoint = session.endpoint
+        draft = session.dialog.request("ACK", cseq=self.cseq, body=body)
+        self.flow = session.in_dialog_flow()
+        self.data = draft.render(endpoint.via(self.flow))
+        self.flow.send(self.data)
+        self.session = None
+
+    def on_failure(self, _transaction: Any, failure: Failure, _now: float) -> None:
+        self._over()
+        status = 408 if failure is Failure.TIMEOUT else 503
+        self.finish(status, None)
+        if self.session is not None:
+            self.session.step(LOST)
+
+    def finish(self, status: int, response: Response | None) -> None:
+        done, self.on_done = self.on_done, None
+        if done is not None:
+            done(status, response)
+
+    def _over(self) -> None:
+        if self.owner.outgoing is self:
+            self.owner.outgoing = None
+
+    def __repr__(self) -> str:
+        return f"<re-INVITE {self.cseq} {reason_phrase(200) if self.data else 'pending'}>"

@@ -1,0 +1,200 @@
+"""What both sides of an INVITE session share: the table's engine, requests within the dialog, BYE.
+
+    TABLE[state][input] = (next_state, (action, ...))      as in ``proto.sip.transaction.machine``
+
+The sections named beside the rows of the two tables are those of RFC 3261 and RFC 5407 (race conditions).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from trunkline.base.errors import RemoteProtocolError
+from trunkline.net.flow import Flow
+from trunkline.proto.sip.dialog import Dialog
+from trunkline.proto.sip.draft import Draft
+from trunkline.proto.sip.message import Request, Response
+from trunkline.proto.sip.transaction import Failure
+from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.proto.sip.transaction.machine import Table
+from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
+from trunkline.ua.sessions.reoffer import Reoffer
+
+if TYPE_CHECKING:
+    from trunkline.ua.endpoint import Endpoint
+
+class SessionUser(Protocol):
+    """Who is told what happens to a session; a leg of a call, or a test.
+
+    All are called synchronously; a session that has told ``on_ended`` or ``on_failed`` says no more.
+    """
+
+    def on_provisional(self, session: Session, response: Response) -> None:
+        """101..199 to our INVITE, with its early dialog in place."""
+
+    def on_answered(self, session: Session, response: Response) -> None:
+        """2xx to our INVITE. Unless the INVITE carried no offer, its ACK is sent already."""
+
+    def on_failed(self, session: Session, status: int, reason: str, response: Response | None) -> None:
+        """Our INVITE got 300..699, or none in time (408), or could not be sent (503)."""
+
+    def on_cancelled(self, session: Session, request: Request) -> None:
+        """The caller gave up (CANCEL, or BYE in the early dialog); it has its 487 already."""
+
+    def on_acknowledged(self, session: Session, ack: Request | None) -> None:
+        """The ACK of our 2xx; None when the session is restored after it."""
+
+    def on_request(self, session: Session, incoming: Incoming) -> None:
+        """A request within the dialog other than BYE, ACK, CANCEL and INVITE, checked for order. Answer it."""
+
+    def on_offer(self, session: Session, incoming: Incoming) -> None:
+        """A re-INVITE: answer it with ``session.reoffer.answer`` or ``.refuse``."""
+
+    def on_ended(self, session: Session, code: str, request: Request | None) -> None:
+        """An answered session is over: ``bye`` (with the peer's request), ``hangup`` (ours), ``no-ack``, ``lost``."""
+
+
+class Session:
+    """One INVITE session. ``dialog`` is None on the client side until a response creates it."""
+
+    __slots__ = ("acked", "contact", "dialog", "endpoint", "flow", "reoffer", "state", "user")
+
+    TABLE: Table = {}
+    ENDED: int = -1
+
+    def __init__(self, endpoint: Endpoint, flow: Flow, user: SessionUser, state: int) -> None:
+        self.endpoint = endpoint
+        self.flow = flow
+        self.user = user
+        self.state = state
+        self.dialog: Dialog | None = None
+        self.contact = endpoint.contact(flow)
+        self.reoffer = Reoffer(self)
+        self.acked = False
+
+    @property
+    def now(self) -> float:
+        return self.endpoint.now()
+
+    @property
+    def ended(self) -> bool:
+        return self.state == self.ENDED
+
+    @property
+    def sip_call_id(self) -> str:
+        return self.dialog.call_id if self.dialog is not None else ""
+
+    def step(self, what: int, argument: Any = None) -> None:
+        """Run one input through the table; an input without a row is ignored."""
+        row = self.TABLE[self.state].get(what)
+        if row is None:
+            return
+        self.state = row[0]
+        for action in row[1]:
+            action(self, argument, self.now)
+
+    # What users do
+
+    def hang_up(self, extra: str = "") -> None:
+        """End the session in the way its state asks for: CANCEL, a refusal, BYE now or BYE after the ACK.
+
+        ``extra`` holds finished header lines, such as Reason.
+        """
+        self.step(HANG_UP, extra)
+
+    async def request(self, method: str, **rest: Any) -> Response:
+        """Send a request within the dialog and return its final response (408 or 503 made here when none comes)."""
+        if self.dialog is None:
+            raise RemoteProtocolError("there is no dialog yet", 481)
+        draft = self.dialog.request(method, **rest)
+        response = await self.endpoint.request(draft, self.in_dialog_flow())
+        if response.status in {408, 481}:
+            self.step(LOST)
+        return response
+
+    # What the endpoint delivers
+
+    def receive(self, incoming: Incoming) -> None:
+        """A request within the dialog, but ACK."""
+        request = incoming.request
+        if self.dialog is None or self.ended:
+            incoming.respond(481)
+            return
+        try:
+            self.dialog.accept(request)
+        except RemoteProtocolError as error:
+            incoming.respond(error.status, extra="Retry-After: 5\r\n" if error.status == 500 else "")
+            return
+        if request.method == "BYE":
+            incoming.begin()
+            incoming.respond(200)
+            self.step(BYE_RECEIVED, request)
+        elif request.method == "INVITE":
+            self.reoffer.receive(incoming)
+        else:
+            incoming.begin()
+            self.user.on_request(self, incoming)
+
+    def receive_ack(self, ack: Request) -> None:
+        """The ACK of a 2xx that we sent, to the first INVITE or to a later one."""
+
+    # What actions of both tables do
+
+    def in_dialog_flow(self) -> Flow:
+        """The flow the dialog lives on, or a new one to its target when the connection is gone."""
+        if self.dialog is not None:
+            self.flow = self.endpoint.flow_for(self.flow, self.dialog)
+        return self.flow
+
+    def send_bye(self, extra: Any, now: float) -> None:
+        """RFC 3261 §15.1.1; the session ends when the BYE is done with, whatever the answer."""
+        if self.dialog is None:
+            self.step(BYE_DONE)
+            return
+        self.reoffer.close()
+        draft = self.dialog.request("BYE", extra=extra if isinstance(extra, str) else "")
+        flow = self.in_dialog_flow()
+        self.endpoint.send(draft, flow, ByeUser(self), now)
+
+    def tell_hung_up(self, _argument: Any, _now: float) -> None:
+        self.user.on_ended(self, "hangup", None)
+
+    def tell_bye(self, request: Request, _now: float) -> None:
+        self.user.on_ended(self, "bye", request)
+
+    def tell_lost(self, _argument: Any, _now: float) -> None:
+        self.user.on_ended(self, "lost", None)
+
+    def close(self, _argument: Any, now: float) -> None:
+        """Forget the session: nothing is found by its dialog any more, nothing runs for it."""
+        self.reoffer.close()
+        if self.dialog is not None:
+            self.endpoint.forget(self.dialog.key, self)
+
+
+class ByeUser:
+    """Waits for the end of our BYE."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
+        if response.status >= 200:
+            self.session.step(BYE_DONE)
+
+    def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
+        self.session.step(BYE_DONE)
+
+
+def acknowledge(session: Session, dialog: Dialog, cseq: int, body: bytes = b"", authorization: str = "") -> bytes:
+    """Send the ACK of a 2xx and return its bytes, to be sent again for each retransmitted 2xx.
+
+    It is a transaction of its own with a new branch, along the route set (RFC 3261 §13.2.2.4).
+    """
+    draft: Draft = dialog.request("ACK", cseq=cseq, body=body, extra=authorization)
+    endpoint, flow = session.endpoint, session.in_dialog_flow()
+    data = draft.render(endpoint.via(flow))
+    flow.send(data)
+    return data
