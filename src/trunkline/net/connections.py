@@ -1,0 +1,181 @@
+"""The table of TCP connections: accepted or made, found by remote or serial, bounded, swept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import TypeAlias
+
+from trunkline.base.errors import TransportError
+from trunkline.net.faults import FaultLog
+from trunkline.net.flow import Flow
+from trunkline.net.listener import Listener
+from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.tcp import TcpFlow
+
+Key: TypeAlias = tuple[Listener, str, int]
+
+_BACKLOG = 1024
+
+
+class Connections:
+    """All TCP flows of one ``Net``."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_message: Callable[[bytes, Flow], None],
+        on_flow_closed: Callable[[Flow], None] | None,
+        settings: NetSettings,
+        counters: Counters,
+        faults: FaultLog,
+    ) -> None:
+        self.loop = loop
+        self.on_message = on_message
+        self.settings = settings
+        self.counters = counters
+        self.faults = faults
+        self._on_flow_closed = on_flow_closed
+        self._servers: list[asyncio.Server] = []
+        self._by_remote: dict[Key, TcpFlow] = {}
+        self._by_serial: dict[str, TcpFlow] = {}
+        self._per_source: dict[str, int] = {}
+        self._sockets: set[TcpFlow] = set()
+        self._all_gone: asyncio.Event | None = None
+        # A serial of another run must not fit a connection of this one.
+        self._run = os.urandom(4).hex()
+        self._count = 0
+
+    async def listen(self, bound: socket.socket, listener: Listener) -> None:
+        """Accept connections on a bound socket."""
+
+        def accepted() -> TcpFlow:
+            return TcpFlow(self, listener, self._next_serial())
+
+        self._servers.append(await self.loop.create_server(accepted, sock=bound, backlog=_BACKLOG))
+
+    def find(self, listener: Listener, host: str, port: int) -> TcpFlow | None:
+        """The open (or opening) connection to a remote, whoever made it."""
+        return self._by_remote.get((listener, host, port))
+
+    def by_serial(self, serial: str) -> TcpFlow | None:
+        return self._by_serial.get(serial)
+
+    def connect(self, listener: Listener, host: str, port: int) -> TcpFlow:
+        """A flow that connects now; what is sent meanwhile waits.
+
+        Raises TransportError when there are ``max_connections`` already.
+        """
+        if len(self._by_serial) >= self.settings.max_connections:
+            self.counters.refused += 1
+            raise TransportError(f"there are {self.settings.max_connections} TCP connections already")
+        flow = TcpFlow(self, listener, self._next_serial(), (host, port))
+        self._enter(flow)
+        flow.connecting = self.loop.create_task(self._connect(flow))
+        return flow
+
+    def opened(self, flow: TcpFlow) -> bool:
+        if flow.accepted and not self._admit(flow):
+            return False
+        self._sockets.add(flow)
+        self.counters.connections += 1
+        return True
+
+    def closed(self, flow: TcpFlow) -> None:
+        if self._by_serial.pop(flow.serial, None) is None:
+            return
+        key = (flow.listener, *flow.remote)
+        if self._by_remote.get(key) is flow:
+            del self._by_remote[key]
+        if flow.accepted:
+            self._leave_source(flow.remote[0])
+        if self._on_flow_closed is not None:
+            self.loop.call_soon(self._on_flow_closed, flow)
+
+    def gone(self, flow: TcpFlow) -> None:
+        if flow in self._sockets:
+            self._sockets.remove(flow)
+            self.counters.connections -= 1
+        if self._all_gone is not None and not self._sockets:
+            self._all_gone.set()
+
+    def sweep(self, now: float) -> None:
+        """Close the connections on which nothing came in for too long."""
+        for flow in [flow for flow in self._by_serial.values() if flow.silent_too_long(now)]:
+            self.counters.reaped += 1
+            flow.abort("nothing was received for too long")
+
+    async def stop(self) -> None:
+        """Close everything; what was sent has ``close_timeout_s`` to leave."""
+        for server in self._servers:
+            server.close()
+        connecting = [flow.connecting for flow in self._by_serial.values() if flow.connecting is not None]
+        for flow in list(self._by_serial.values()):
+            flow.close()
+        await asyncio.gather(*connecting, return_exceptions=True)
+        if not await self._wait_until_gone():
+            for flow in self._sockets:
+                flow.cut()
+            await self._wait_until_gone()
+        await asyncio.gather(*(server.wait_closed() for server in self._servers))
+        self._servers.clear()
+
+    async def _wait_until_gone(self) -> bool:
+        self._all_gone = asyncio.Event()
+        if self._sockets:
+            try:
+                async with asyncio.timeout(self.settings.close_timeout_s):
+                    await self._all_gone.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    async def _connect(self, flow: TcpFlow) -> None:
+        host, port = flow.remote
+        # From the listener's own address, because that is the one the peer may know us by.
+        local = None if flow.listener.wildcard else (flow.listener.host, 0)
+        try:
+            async with asyncio.timeout(self.settings.connect_timeout_s):
+                await self.loop.create_connection(lambda: flow, host, port, local_addr=local)
+        except TimeoutError:
+            reason = f"no connection within {self.settings.connect_timeout_s:g} s"
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+        else:
+            self.counters.connected += 1
+            return
+        finally:
+            flow.connecting = None
+        flow.abort(reason)
+
+    def _admit(self, flow: TcpFlow) -> bool:
+        source = flow.remote[0]
+        at_source = self._per_source.get(source, 0)
+        if (
+            len(self._by_serial) >= self.settings.max_connections
+            or at_source >= self.settings.max_connections_per_source
+        ):
+            self.counters.refused += 1
+            self.faults.note("net.connection_refused", "too many connections", flow.remote)
+            return False
+        self._per_source[source] = at_source + 1
+        self.counters.accepted += 1
+        self._enter(flow)
+        return True
+
+    def _enter(self, flow: TcpFlow) -> None:
+        self._by_serial[flow.serial] = flow
+        self._by_remote[flow.listener, *flow.remote] = flow
+
+    def _leave_source(self, host: str) -> None:
+        left = self._per_source.get(host, 0) - 1
+        if left > 0:
+            self._per_source[host] = left
+        else:
+            self._per_source.pop(host, None)
+
+    def _next_serial(self) -> str:
+        self._count += 1
+        return f"{self._run}.{self._count}"

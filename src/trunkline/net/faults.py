@@ -1,0 +1,70 @@
+"""Exceptions of the layer above, caught at the sockets: counted, and logged once in a while per kind."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Final
+
+import structlog
+
+from trunkline.net.settings import Counters
+
+_QUIET_S: Final = 60.0
+_MAX_KINDS: Final = 256
+_FRAMES: Final = 4
+
+log = structlog.get_logger("trunkline.net")
+
+
+class FaultLog:
+    """A fault that comes with every datagram must neither stop the listener nor fill the disk."""
+
+    __slots__ = ("_clock", "_counters", "_kinds")
+
+    def __init__(self, counters: Counters, clock: Callable[[], float]) -> None:
+        self._counters = counters
+        self._clock = clock
+        self._kinds: dict[str, list[float]] = {}
+
+    def caught(self, error: Exception, peer: tuple[str, int]) -> None:
+        """Count an exception and log its first of a kind, then at most one a minute.
+
+        The log has the type and the place but not the text of the error, which may quote what the peer sent.
+        """
+        self._counters.callback_errors += 1
+        place = _place(error)
+        count = self.due(f"{type(error).__name__} {place}")
+        if count:
+            log.error(
+                "net.callback_failed", error=type(error).__name__, place=place, count=count, peer=peer[0]
+            )
+
+    def note(self, event: str, reason: str, peer: tuple[str, int]) -> None:
+        """Log a peer's misbehaviour, at most once a minute for each ``event`` and ``reason``."""
+        count = self.due(f"{event} {reason}")
+        if count:
+            log.warning(event, reason=reason, count=count, peer=peer[0])
+
+    def due(self, kind: str) -> int:
+        """How many of this kind came since it was last logged, or 0 when it is not time to log it."""
+        now = self._clock()
+        entry = self._kinds.get(kind)
+        if entry is None:
+            if len(self._kinds) >= _MAX_KINDS:
+                self._kinds.clear()
+            self._kinds[kind] = [now, 0]
+            return 1
+        entry[1] += 1
+        if now - entry[0] < _QUIET_S:
+            return 0
+        count = int(entry[1])
+        entry[0], entry[1] = now, 0
+        return count
+
+
+def _place(error: Exception) -> str:
+    """The innermost calls, the innermost first: ``file:line < file:line``."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))

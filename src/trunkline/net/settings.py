@@ -1,0 +1,82 @@
+"""The bounds and deadlines of the SIP sockets, and what they count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class NetSettings:
+    """Sizes in bytes, times in seconds; every default suits one machine with some ten thousand phones."""
+
+    receive_buffer: int = 4 << 20
+    """Kernel buffer of each UDP socket: a burst of registrations must not be lost while Python is busy."""
+    send_buffer: int = 1 << 20
+    datagrams_per_wakeup: int = 64
+    """How many datagrams one socket may deliver before others get their turn."""
+    send_queue: int = 256
+    """Datagrams kept per UDP socket while the kernel takes no more."""
+    max_message: int = 65536
+    """One message on a stream, its headers included."""
+    write_buffer: int = 1 << 20
+    """What a TCP peer may leave unread before its connection is closed."""
+    connect_timeout_s: float = 5.0
+    first_message_timeout_s: float = 15.0
+    """A connection that sent no SIP message for so long after it was accepted is closed."""
+    idle_timeout_s: float = 7200.0
+    """A connection on which nothing complete came in for so long is closed; longer than usual expiries."""
+    unacknowledged_timeout_s: float = 32.0
+    """How long the kernel retransmits to a TCP peer that vanished: as long as a transaction (64*T1)."""
+    max_connections: int = 20_000
+    max_connections_per_source: int = 2_000
+    """Connections accepted from one address; an office behind one NAT needs many."""
+    resolve_timeout_s: float = 5.0
+    resolve_keep_s: float = 5.0
+    sweep_s: float = 5.0
+    """How often idle connections are looked for."""
+    close_timeout_s: float = 2.0
+    """How long the last bytes of closing connections may take to leave."""
+
+
+class Counters:
+    """Plain numbers since the start, but ``connections``, which is how many are open now."""
+
+    __slots__ = (
+        "accepted",
+        "bytes_in",
+        "bytes_out",
+        "callback_errors",
+        "connected",
+        "connections",
+        "datagrams_in",
+        "datagrams_out",
+        "framing_errors",
+        "keepalives",
+        "messages_in",
+        "messages_out",
+        "reaped",
+        "refused",
+        "send_errors",
+        "unreachable",
+    )
+
+    def __init__(self) -> None:
+        self.datagrams_in = 0
+        self.datagrams_out = 0
+        self.messages_in = 0  # on streams
+        self.messages_out = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.connections = 0
+        self.accepted = 0
+        self.connected = 0
+        self.refused = 0  # connections over a bound
+        self.reaped = 0  # connections closed because they were silent
+        self.framing_errors = 0
+        self.keepalives = 0
+        self.send_errors = 0
+        self.unreachable = 0  # ICMP errors
+        self.callback_errors = 0  # exceptions that came up from the layer above
+
+    def as_dict(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}

@@ -1,0 +1,174 @@
+"""``Net``: all SIP sockets of the program behind one door."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+from trunkline.base.errors import LocalProtocolError, TransportError
+from trunkline.net.bind import bind
+from trunkline.net.connections import Connections
+from trunkline.net.faults import FaultLog
+from trunkline.net.flow import Flow
+from trunkline.net.listener import Listener, split_host_port
+from trunkline.net.resolver import Addresses, Resolver
+from trunkline.net.routes import family_of, ip_literal, source_address
+from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.udp import UdpEndpoint
+
+_ROUTES_KEPT_S = 60.0
+_MAX_ROUTES = 4096
+
+
+class Net:
+    """Listens, connects, and hands up whole messages with the flow that they came by.
+
+    ``on_message(data, flow)`` gets one datagram or one framed message, and may raise: the fault is logged
+    and the socket goes on. ``on_flow_closed(flow)`` is called once for each TCP flow that ended. Both are
+    called from the loop, which must be the running one.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_message: Callable[[bytes, Flow], None],
+        on_flow_closed: Callable[[Flow], None] | None = None,
+        settings: NetSettings | None = None,
+    ) -> None:
+        self.settings = settings or NetSettings()
+        self.counters = Counters()
+        self.listeners: list[Listener] = []
+        self._loop = loop
+        self._on_message = on_message
+        self._faults = FaultLog(self.counters, loop.time)
+        self._connections = Connections(
+            loop, on_message, on_flow_closed, self.settings, self.counters, self._faults
+        )
+        self._resolver = Resolver(loop, self.settings)
+        self._endpoints: dict[Listener, UdpEndpoint] = {}
+        self._sources: dict[str, str | None] = {}
+        self._routes_old_at = loop.time() + _ROUTES_KEPT_S
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def start(self, listeners: Sequence[Listener]) -> None:
+        """Bind and serve every listener; each then knows its real port.
+
+        Raises ``ConfigError`` for the first that cannot be bound; none is then open.
+        """
+        try:
+            for listener in listeners:
+                await self._open(listener, bind(listener))
+        except BaseException:
+            await self.stop()
+            raise
+        self._sweeper = self._loop.call_later(self.settings.sweep_s, self._sweep)
+
+    async def stop(self) -> None:
+        """Close every socket; returns when nothing of it is left in the loop. May be called twice."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for endpoint in self._endpoints.values():
+            endpoint.close()
+        self._endpoints.clear()
+        self.listeners.clear()
+        await self._connections.stop()
+        await self._resolver.stop()
+
+    def flow_to(self, transport: str, host: str, port: int, prefer: Listener | None = None) -> Flow:
+        """The flow to an address: for TCP an open connection to it, else a new one that connects by itself.
+
+        ``transport`` is "UDP" or "TCP", ``host`` an IP literal, ``port`` 1..65535. ``prefer`` is used when
+        it has that transport and address family; else a listener of its role, from whose address the
+        kernel would send. Raises TransportError when there is no such listener or no room for another
+        connection, LocalProtocolError when ``host`` is a name.
+        """
+        literal = ip_literal(host)
+        if literal is None or not 0 < port < 65536:
+            raise LocalProtocolError(f"a flow needs an IP address and a port, got {host!r} and {port}")
+        listener = self.listener_for(transport, literal, prefer)
+        if transport == "UDP":
+            return self._endpoints[listener].flow((literal, port))
+        return self._connections.find(listener, literal, port) or self._connections.connect(
+            listener, literal, port
+        )
+
+    def listener_for(self, transport: str, host: str, prefer: Listener | None = None) -> Listener:
+        """The listener from which an IP literal is best reached; raises TransportError when there is none."""
+        family = family_of(host)
+        able = [entry for entry in self.listeners if entry.transport == transport and entry.family == family]
+        if prefer in able:
+            return prefer
+        if not able:
+            version = 6 if family == socket.AF_INET6 else 4
+            raise TransportError(f"no {transport} listener with an IPv{version} address for {host}")
+        alike = [entry for entry in able if prefer is not None and entry.role == prefer.role]
+        return self._nearest(alike or able, host)
+
+    def flow_from_token(self, token: str) -> Flow | None:
+        """The flow of a stored token: for UDP as long as its listener is there, for TCP the connection."""
+        kind, _, rest = token.partition("|")
+        local, _, rest = rest.partition("|")
+        remote, _, serial = rest.partition("|")
+        if kind == "tcp":
+            flow = self._connections.by_serial(serial)
+            return flow if flow is not None and flow.token == token else None
+        if kind != "udp" or serial:
+            return None
+        try:
+            host, port = split_host_port(remote)
+        except ValueError:
+            return None
+        if not port or ip_literal(host) is None:
+            return None
+        for listener, endpoint in self._endpoints.items():
+            if listener.address == local and listener.family == family_of(host):
+                return endpoint.flow((host, port))
+        return None
+
+    async def resolve(self, host: str, port: int, transport: str) -> Addresses:
+        """``[(ip, port)]`` of a name or literal, only of families that have a listener of ``transport``.
+
+        Raises TransportError when there is none, or no answer within ``resolve_timeout_s``.
+        """
+        families = {listener.family for listener in self.listeners if listener.transport == transport}
+        found = [
+            entry for entry in await self._resolver.resolve(host, port) if family_of(entry[0]) in families
+        ]
+        if not found:
+            raise TransportError(f"{host!r} has no address that a {transport} listener of ours can reach")
+        return found
+
+    async def _open(self, listener: Listener, bound: socket.socket) -> None:
+        if listener.transport == "UDP":
+            self._endpoints[listener] = UdpEndpoint(
+                self._loop, bound, listener, self._on_message, self.settings, self.counters, self._faults
+            )
+        else:
+            await self._connections.listen(bound, listener)
+        self.listeners.append(listener)
+
+    def _nearest(self, able: list[Listener], host: str) -> Listener:
+        if len(able) == 1:
+            return able[0]
+        if host not in self._sources:
+            if len(self._sources) >= _MAX_ROUTES:
+                self._sources.clear()
+            self._sources[host] = source_address(host)
+        source = self._sources[host]
+        exact = (entry for entry in able if entry.host == source)
+        anywhere = (entry for entry in able if entry.wildcard)
+        return next(exact, None) or next(anywhere, None) or able[0]
+
+    def _sweep(self) -> None:
+        self._sweeper = self._loop.call_later(self.settings.sweep_s, self._sweep)
+        now = self._loop.time()
+        for endpoint in self._endpoints.values():
+            endpoint.sweep()
+        self._connections.sweep(now)
+        if now >= self._routes_old_at:
+            self._routes_old_at = now + _ROUTES_KEPT_S
+            self._sources.clear()
+            for listener in self.listeners:
+                listener.forget_routes()

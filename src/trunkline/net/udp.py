@@ -1,0 +1,271 @@
+"""SIP over UDP: one socket per listener, read in bursts, written at once.
+
+The socket sits in an epoll set of its own, and the event loop watches that set. A wake-up so serves up to
+``datagrams_per_wakeup`` datagrams; and an ICMP error, which libuv would answer by dropping the socket from
+its loop for good (EPOLLERR becomes UV_EBADF), is only one more reason to wake up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from trunkline.base.errors import TransportError
+from trunkline.net.faults import FaultLog
+from trunkline.net.flow import Failure, Flow
+from trunkline.net.icmp import ask_for_errors, take_errors
+from trunkline.net.listener import Listener, host_port
+from trunkline.net.routes import socket_address
+from trunkline.net.settings import Counters, NetSettings
+
+Remote: TypeAlias = tuple[str, int]
+OnMessage: TypeAlias = Callable[[bytes, Flow], None]
+
+_MAX_DATAGRAM: Final = 65535
+# The shortest SIP message ("A a:b SIP/2.0") is longer; what is shorter keeps a NAT open: CRLF, NUL, "jaK".
+_SHORTEST: Final = 13
+_REMEMBERED_SENDS: Final = 256
+
+
+class UdpFlow:
+    """The way to one peer from one UDP socket; made per datagram, compared by value."""
+
+    __slots__ = ("_endpoint", "listener", "remote")
+
+    transport: Final = "UDP"
+    reliable: Final = False
+
+    def __init__(self, endpoint: UdpEndpoint, listener: Listener, remote: Remote) -> None:
+        self._endpoint = endpoint
+        self.listener = listener
+        self.remote = remote
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UdpFlow) and other.remote == self.remote and other.listener is self.listener
+
+    def __hash__(self) -> int:
+        return hash(self.remote)
+
+    def __repr__(self) -> str:
+        return f"UdpFlow({self.token})"
+
+    @property
+    def closed(self) -> bool:
+        return self._endpoint.closed
+
+    @property
+    def token(self) -> str:
+        return f"udp|{self.listener.address}|{host_port(*self.remote)}"
+
+    def send(self, data: bytes, on_failure: Failure | None = None) -> None:
+        self._endpoint.send(data, self.remote, on_failure)
+
+    def on_close(self, callback: Callable[[Flow], None]) -> None:
+        """Nothing to do: a UDP flow has no end of its own."""
+
+    def off_close(self, callback: Callable[[Flow], None]) -> None:
+        """Nothing to do."""
+
+
+class UdpEndpoint:
+    """The socket of one UDP listener."""
+
+    __slots__ = (
+        "_counters",
+        "_epoll",
+        "_faults",
+        "_loop",
+        "_on_message",
+        "_queue",
+        "_recent",
+        "_sendto",
+        "_settings",
+        "_socket",
+        "closed",
+        "listener",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        bound: socket.socket,
+        listener: Listener,
+        on_message: OnMessage,
+        settings: NetSettings,
+        counters: Counters,
+        faults: FaultLog,
+    ) -> None:
+        self.listener = listener
+        self.closed = False
+        self._loop = loop
+        self._socket = bound
+        self._sendto = bound.sendto
+        self._on_message = on_message
+        self._settings = settings
+        self._counters = counters
+        self._faults = faults
+        self._queue: deque[tuple[bytes, Remote, Failure | None]] = deque()
+        # Whom to tell when an ICMP error names a remote: only the last sends, only until the next sweep.
+        self._recent: deque[tuple[Remote, Failure]] = deque(maxlen=_REMEMBERED_SENDS)
+        set_buffers(bound, settings)
+        ask_for_errors(bound)
+        self._epoll = select.epoll()
+        self._epoll.register(bound.fileno(), select.EPOLLIN)
+        loop.add_reader(self._epoll.fileno(), self._wake)
+
+    def flow(self, remote: Remote) -> UdpFlow:
+        return UdpFlow(self, self.listener, remote)
+
+    def send(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
+        """Send now, or keep it while the kernel's buffer is full."""
+        if self._queue or self.closed:
+            self._send_later(data, remote, on_failure)
+            return
+        try:
+            self._sendto(data, remote)
+        except OSError:
+            self._send_carefully(data, remote, on_failure)
+            return
+        counters = self._counters
+        counters.datagrams_out += 1
+        counters.bytes_out += len(data)
+        if on_failure is not None:
+            self._recent.append((remote, on_failure))
+
+    def sweep(self) -> None:
+        """Forget for whom the last datagrams were sent: an ICMP error comes within a round trip."""
+        self._recent.clear()
+
+    def close(self) -> None:
+        """Give the socket back; what could not be sent yet is reported as failed."""
+        if self.closed:
+            return
+        self._drain_queue()
+        self.closed = True
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        self._socket.close()
+        self._recent.clear()
+        while self._queue:
+            _, remote, on_failure = self._queue.popleft()
+            self._fail(on_failure, remote, "the socket was closed")
+
+    def _wake(self) -> None:
+        if self._queue:
+            self._drain_queue()
+        self._read()
+
+    def _read(self) -> None:
+        recvfrom = self._socket.recvfrom
+        ipv6 = self.listener.family == socket.AF_INET6
+        for count in range(self._settings.datagrams_per_wakeup):
+            try:
+                data, remote = recvfrom(_MAX_DATAGRAM)
+            except BlockingIOError:
+                if not count:
+                    # Woken for nothing: by an error that a send has met already, whose record still stands.
+                    self._take_errors()
+                return
+            except OSError:
+                self._take_errors()
+                continue
+            self._deliver(data, remote[:2] if ipv6 else remote)
+            if self.closed:
+                return
+
+    def _deliver(self, data: bytes, remote: Remote) -> None:
+        counters = self._counters
+        counters.datagrams_in += 1
+        counters.bytes_in += len(data)
+        if len(data) < _SHORTEST:
+            counters.keepalives += 1
+            return
+        try:
+            self._on_message(data, UdpFlow(self, self.listener, remote))
+        except Exception as error:  # noqa: BLE001  (one datagram must not stop the listener)
+            self._faults.caught(error, remote)
+
+    def _send_carefully(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
+        """A send was refused: by a full buffer, by the error of an earlier one, or rightly."""
+        # The kernel reports the ICMP error of another peer here as well; once taken, it does not stand in
+        # the way any more (ip(7), IP_RECVERR).
+        self._take_errors()
+        try:
+            self._sendto(data, self._full_address(remote))
+        except BlockingIOError:
+            self._send_later(data, remote, on_failure)
+        except OSError as error:
+            self._fail(on_failure, remote, error.strerror or str(error))
+        else:
+            self._sent(data, remote, on_failure)
+
+    def _sent(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
+        self._counters.datagrams_out += 1
+        self._counters.bytes_out += len(data)
+        if on_failure is not None:
+            self._recent.append((remote, on_failure))
+
+    def _full_address(self, remote: Remote) -> tuple[str, int] | tuple[str, int, int, int]:
+        return socket_address(*remote) if self.listener.family == socket.AF_INET6 else remote
+
+    def _send_later(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
+        if self.closed:
+            self._fail(on_failure, remote, "the socket is closed")
+        elif len(self._queue) >= self._settings.send_queue:
+            self._fail(on_failure, remote, "the send queue is full")
+        else:
+            self._queue.append((data, remote, on_failure))
+            self._epoll.modify(self._socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
+
+    def _drain_queue(self) -> None:
+        while self._queue:
+            data, remote, on_failure = self._queue[0]
+            try:
+                self._sendto(data, self._full_address(remote))
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if not self._take_errors():
+                    self._queue.popleft()
+                    self._fail(on_failure, remote, error.strerror or str(error))
+                continue
+            self._queue.popleft()
+            self._sent(data, remote, on_failure)
+        if not self._queue and not self.closed:
+            self._epoll.modify(self._socket.fileno(), select.EPOLLIN)
+
+    def _take_errors(self) -> bool:
+        """Tell the last senders to a remote that is unreachable (RFC 3261 §18.4); True if there was any."""
+        errors = take_errors(self._socket)
+        for remote, reason in errors:
+            self._counters.unreachable += 1
+            # A transaction that repeats its request stands here several times and is told once.
+            told = dict.fromkeys(on_failure for peer, on_failure in self._recent if peer == remote)
+            if told:
+                kept = [entry for entry in self._recent if entry[0] != remote]
+                self._recent.clear()
+                self._recent.extend(kept)
+                for on_failure in told:
+                    self._loop.call_soon(on_failure, TransportError(f"{host_port(*remote)}: {reason}"))
+        return bool(errors)
+
+    def _fail(self, on_failure: Failure | None, remote: Remote, reason: str) -> None:
+        self._counters.send_errors += 1
+        if on_failure is not None:
+            self._loop.call_soon(on_failure, TransportError(f"{host_port(*remote)}: {reason}"))
+
+
+def set_buffers(udp: socket.socket, settings: NetSettings) -> None:
+    """Large kernel buffers: beyond the system's limit where we may, else as near to it as it allows."""
+    for option, forced, size in (
+        (socket.SO_RCVBUF, 33, settings.receive_buffer),  # SO_RCVBUFFORCE
+        (socket.SO_SNDBUF, 32, settings.send_buffer),  # SO_SNDBUFFORCE
+    ):
+        try:
+            udp.setsockopt(socket.SOL_SOCKET, forced, size)
+        except OSError:
+            udp.setsockopt(socket.SOL_SOCKET, option, size)
