@@ -1,0 +1,236 @@
+"""A baresip phone as a child process: configured, started, driven and recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from tests.peers.control import Control
+from tests.peers.loudspeaker import PLAYED_CHANNELS, PLAYED_RATE, Loudspeaker
+from tests.peers.ports import free_ports
+from tests.peers.programs import end_process, program
+from tests.peers.tones import BLOCK_S, Recording, write_tone
+
+Transport = Literal["udp", "tcp"]
+
+_MODULE_PLACES = ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules")
+_TONE_SECONDS = 60  # longer than any call of the tests: aufile ends the call at the end of its file
+_CONFIG = """\
+poll_method             epoll
+sip_listen              {host}:{sip_port}
+call_max_calls          4
+call_local_timeout      60
+audio_path              /usr/share/baresip
+audio_player            alsa,loudspeaker
+audio_source            aufile,{tone}
+audio_alert             aubridge,alert
+ausrc_srate             8000
+auplay_srate            {played_rate}
+ausrc_channels          1
+auplay_channels         {played_channels}
+rtp_ports               {rtp_first}-{rtp_last}
+rtcp_mux                no
+jitter_buffer_delay     2-10
+net_interface           {host}
+module_path             {modules}
+module                  g711.so
+module                  aufile.so
+module                  aubridge.so
+module                  alsa.so
+module_app              account.so
+module_app              menu.so
+module_app              ctrl_tcp.so
+ctrl_tcp_listen         {host}:{control_port}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who the phone is. ``server`` is HOST:PORT of the registrar; without one it does not register."""
+
+    user: str
+    password: str = ""
+    domain: str = "127.0.0.1"
+    server: str = ""
+    transport: Transport = "udp"
+
+    def line(self, address: str) -> str:
+        """The line of baresip's ``accounts`` file; ``address`` is the phone's own HOST:PORT."""
+        if not self.server:
+            return f"<sip:{self.user}@{address}>;regint=0;ptime=20\n"
+        return (
+            f"<sip:{self.user}@{self.domain}>;auth_user={self.user};auth_pass={self.password};regint=600"
+            f';outbound="sip:{self.server};transport={self.transport}";audio_codecs=PCMU/8000/1,PCMA/8000/1;ptime=20\n'
+        )
+
+
+def _module_folder() -> str:
+    program("baresip")
+    for place in _MODULE_PLACES:
+        if Path(place, "ctrl_tcp.so").exists():
+            return place
+    raise AssertionError(f"baresip has no module ctrl_tcp in {_MODULE_PLACES}")
+
+
+class Baresip:
+    """One phone with one account. It plays a tone of ``tone_hz`` into every call and records what it hears.
+
+    Use it as ``async with Baresip(folder, account, tone_hz=440) as phone``. A phone that dies without
+    un-registering leaves its binding behind: give each test users of its own.
+
+    baresip's own recorder (module sndfile) is not used: it loses what is received at the first hold, for the
+    rest of the call.
+    """
+
+    def __init__(
+        self, folder: Path, account: Account, tone_hz: float = 440.0, host: str = "127.0.0.1"
+    ) -> None:
+        self.account = account
+        self.host = host
+        self.tone_hz = tone_hz
+        self.folder = folder / f"baresip-{account.user}"
+        self.sip_port = free_ports(10, host)
+        self._control_port = self.sip_port + 5
+        self._loudspeaker = Loudspeaker(self.folder)
+        self._process: asyncio.subprocess.Process | None = None
+        self._control: Control | None = None
+
+    @property
+    def uri(self) -> str:
+        """Where to call the phone directly, past any exchange."""
+        return f"sip:{self.account.user}@{self.host}:{self.sip_port}"
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _start(self) -> None:
+        self.folder.mkdir(parents=True)
+        self._loudspeaker.start()
+        tone = write_tone(self.folder / "tone.wav", self.tone_hz, _TONE_SECONDS)
+        rtp_first = free_ports(40, self.host)
+        (self.folder / "accounts").write_text(self.account.line(f"{self.host}:{self.sip_port}"))
+        (self.folder / "config").write_text(
+            _CONFIG.format(
+                host=self.host,
+                sip_port=self.sip_port,
+                control_port=self._control_port,
+                tone=tone,
+                played_rate=PLAYED_RATE,
+                played_channels=PLAYED_CHANNELS,
+                modules=_module_folder(),
+                rtp_first=rtp_first,
+                rtp_last=rtp_first + 39,
+            )
+        )
+        with (self.folder / "log").open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                program("baresip"),
+                "-f",
+                str(self.folder),
+                env=os.environ | self._loudspeaker.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._control = await self._connect()
+
+    async def _connect(self, within: float = 10.0) -> Control:
+        """The control port is open a moment after the start; nothing announces it but the port itself."""
+        async with asyncio.timeout(within):
+            while True:
+                assert self._process is not None
+                assert self._process.returncode is None, f"baresip ended: {self.log()}"
+                with contextlib.suppress(ConnectionError):
+                    return Control(*await asyncio.open_connection(self.host, self._control_port))
+                await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Kill the phone: its own ``quit`` may hang."""
+        if self._control is not None:
+            await self._control.close()
+            self._control = None
+        if self._process is not None:
+            await end_process(self._process)
+            self._process = None
+        await self._loudspeaker.stop()
+
+    @property
+    def control(self) -> Control:
+        assert self._control is not None, "the phone is not started"
+        return self._control
+
+    async def event(self, kind: str, within: float = 10.0, **fields: str) -> dict[str, Any]:
+        """Wait for an event such as ``CALL_ESTABLISHED`` or ``REGISTER_OK``."""
+        return await self.control.event(kind, within, **fields)
+
+    async def registered(self, within: float = 10.0) -> None:
+        await self.event("REGISTER_OK", within)
+
+    async def dial(self, target: str) -> None:
+        await self.control.command("dial", target)
+
+    async def accept(self) -> None:
+        await self.control.command("accept")
+
+    async def hangup(self) -> None:
+        await self.control.command("hangup")
+
+    async def hold(self) -> None:
+        await self.control.command("hold")
+
+    async def resume(self) -> None:
+        await self.control.command("resume")
+
+    async def send_digits(self, digits: str) -> None:
+        """Send DTMF (RFC 4733): each digit is pressed and released."""
+        for digit in digits:
+            await self.control.command("sndcode", digit)
+            await self.control.command("sndcode", "\x00")
+
+    def heard(self, seconds: float = 1.0) -> Recording:
+        """What came out of the loudspeaker in the last ``seconds``; silence where nothing was received."""
+        return self._loudspeaker.heard_lately(seconds)
+
+    async def hears(
+        self, hz: float, above_dbfs: float = -16.0, for_s: float = 0.5, within: float = 5.0
+    ) -> None:
+        """Wait until ``hz`` has been heard without a break for the last ``for_s`` seconds."""
+        await self._listen(lambda levels: min(levels) >= above_dbfs, f"{hz} Hz", hz, for_s, within)
+
+    async def hears_nothing_of(
+        self, hz: float, below_dbfs: float = -50.0, for_s: float = 0.5, within: float = 5.0
+    ) -> None:
+        """Wait until ``hz`` has been absent for the last ``for_s`` seconds."""
+        await self._listen(lambda levels: max(levels) <= below_dbfs, f"silence at {hz} Hz", hz, for_s, within)
+
+    async def _listen(
+        self, enough: Callable[[list[float]], bool], what: str, hz: float, for_s: float, within: float
+    ) -> None:
+        levels: list[float] = []
+        try:
+            async with asyncio.timeout(within):
+                while not (len(levels) >= int(for_s / BLOCK_S) and enough(levels)):
+                    await asyncio.sleep(BLOCK_S)
+                    levels = self.heard(for_s).levels_dbfs(hz)
+        except TimeoutError:
+            heard = [round(level) for level in self.heard(3.0).levels_dbfs(hz)]
+            raise AssertionError(
+                f"{self.account.user} did not hear {what} for {for_s} s within {within} s;"
+                f" levels at {hz} Hz in dBFS over the last 3 s: {heard}"
+            ) from None
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
