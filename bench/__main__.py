@@ -1,0 +1,102 @@
+"""`python -m bench`: measures Trunkline and, in the same run, the peers that are installed."""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from bench import calls, register, relay
+from bench.build import build_programs, install_sippy
+from bench.isolation import enter_own_network
+from bench.plan import FULL, QUICK, Settings
+from bench.process import BenchError, find
+from bench.session import Session
+from bench.table import render
+
+MEASURES = ("register", "calls", "relay")
+INTERRUPTED = 130
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """A list such as `200,1000`."""
+    return tuple(int(part) for part in text.split(","))
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
+    """The command line, and the settings that follow from it."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("measure", choices=[*MEASURES, "all"], nargs="?", default="all")
+    parser.add_argument("--quick", action="store_true", help="one short run of each; memory without settling")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON, not as a table")
+    parser.add_argument("--runs", type=int, help="times that each server is measured at each load")
+    parser.add_argument("--seconds", type=float, help="length of one timed run")
+    parser.add_argument("--users", type=int, help="contacts to register")
+    parser.add_argument("--rates", type=numbers, help="calls per second, such as 200,1000")
+    parser.add_argument("--streams", type=numbers, help="calls with media at once, such as 100,500")
+    parser.add_argument("--held-calls", type=int, help="calls in progress when their memory is read")
+    parser.add_argument("--settle-s", type=float, help="wait before memory is read")
+    parser.add_argument("--servers", type=lambda text: frozenset(text.split(",")), help="only these, by name")
+    parser.add_argument("--srtp", action="store_true", help="relay: SRTP on one side, where the relay can")
+    options = parser.parse_args(argv)
+    names = ("runs", "seconds", "users", "rates", "streams", "held_calls", "settle_s", "servers")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return options, replace(QUICK if options.quick else FULL, **given)
+
+
+def prepare(session: Session, wanted: tuple[str, ...]) -> None:
+    """Build and install while there still is a network, then leave it."""
+    if find("taskset") is None:
+        raise BenchError("no taskset: apt-get install util-linux")
+    build_programs()
+    servers = session.settings.servers
+    if "calls" in wanted and (not servers or "sippy" in servers):
+        try:
+            install_sippy()
+        except BenchError as error:
+            session.say(f"sippy could not be installed: {error}")
+    if not enter_own_network():
+        session.report.notes.append(
+            "Measured on the machine's own loopback: not root, so no network namespace."
+        )
+
+
+def measure(session: Session, wanted: tuple[str, ...], *, srtp: bool) -> None:
+    """Run the measurements that are wanted."""
+    if "register" in wanted:
+        register.measure(session)
+    if "calls" in wanted:
+        calls.measure(session)
+    if "relay" in wanted:
+        relay.measure(session, srtp=srtp)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """SIGTERM ends the bench as Ctrl-C does: every child is stopped on the way out."""
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str]) -> int:
+    """Measure and print; 1 when the bench itself cannot run, 130 when interrupted."""
+    options, settings = parse(argv)
+    wanted = MEASURES if options.measure == "all" else (options.measure,)
+    signal.signal(signal.SIGTERM, interrupt)
+    with tempfile.TemporaryDirectory(prefix="trunkline-bench-") as folder:
+        session = Session(settings, Path(folder))
+        try:
+            prepare(session, wanted)
+            measure(session, wanted, srtp=options.srtp)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except BenchError as error:
+            session.say(f"bench: {error}")
+            return 1
+    print(json.dumps(session.report.as_json(), indent=2) if options.json else render(session.report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,73 @@
+"""G.711 calls, both directions, 20 ms a packet: CPU per relayed packet, delay, loss, and memory per call."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from bench.build import program
+from bench.plan import LOAD_CPU, MEDIA_A, MEDIA_B, SERVER
+from bench.process import Argv, BenchError, run
+from bench.procfs import Meter, memory_bytes
+from bench.relays import RELAYS, Relay
+from bench.results import Memory, Sample
+from bench.session import Session
+
+WARM_UP_S = 1.0
+TIMEOUT_MARGIN_S = 20
+
+
+def measure(session: Session, *, srtp: bool = False) -> None:
+    """At each number of calls the relays take turns; memory is read at the largest number."""
+    able = [relay for relay in RELAYS if relay.srtp or not srtp]
+    for calls in session.settings.streams:
+        relays = session.present(able)
+        for _ in range(session.settings.runs):
+            relays = [relay for relay in relays if session.attempt(relay, _timed(calls, srtp=srtp))]
+
+
+def sample(relay: str, result: dict[str, Any], cpu_s: float, wall_s: float) -> Sample:
+    """What rtp_load has printed, with the relay's CPU time beside it.
+
+    rtp_load counts packets only after its warm-up; the relay's CPU time is of all of them.
+    Raises BenchError when nothing came back.
+    """
+    if not result["received"]:
+        raise BenchError(f"none of {result['sent']} packets came back")
+    forwarded = result["received"] * (result["seconds"] + WARM_UP_S) / result["seconds"]
+    secure = ", SRTP on one side" if result["srtp"] else ""
+    return Sample(
+        measure=f"relayed packet, {result['calls']} calls{secure}",
+        server=relay,
+        cpu_us=cpu_s * 1e6 / forwarded,
+        per_s=result["received"] / result["seconds"],
+        failed=max(0.0, result["loss_pct"] / 100),
+        busy=cpu_s / wall_s,
+        p99_us=result["p99_us"],
+    )
+
+
+def _load(calls: int, seconds: float, options: tuple[str, ...]) -> dict[str, Any]:
+    argv: Argv = [program("rtp_load"), "-n", str(calls), "-d", str(seconds), "-w", str(WARM_UP_S)]
+    argv += ["-c", str(LOAD_CPU), "-l", MEDIA_A.ip, "-r", SERVER.ip]
+    argv += ["-A", str(MEDIA_A.port), "-B", str(MEDIA_B.port), *options]
+    result: dict[str, Any] = json.loads(run(argv, timeout_s=seconds + WARM_UP_S + TIMEOUT_MARGIN_S))
+    return result
+
+
+def _timed(calls: int, *, srtp: bool) -> Callable[[Session, Relay], None]:
+    def timed(session: Session, relay: Relay) -> None:
+        folder = session.work_folder(relay.name)
+        with relay.start(folder, calls, srtp=srtp) as relaying:
+            with Meter(relaying.pid) as meter:
+                result = _load(calls, session.settings.seconds, relaying.load_options)
+            grown = memory_bytes(relaying.pid) - relaying.bytes_before
+        session.add(sample(relay.name, result, meter.cpu_s, meter.wall_s))
+        known = {(memory.unit, memory.server) for memory in session.report.memories}
+        if (
+            calls == max(session.settings.streams)
+            and relaying.bytes_before
+            and ("relayed call", relay.name) not in known
+        ):
+            session.add(Memory("relayed call", relay.name, grown / calls, calls, settled=False))
+
+    return timed
