@@ -20,3 +20,13 @@ class Extension:
     name: str = ""
     password: str = field(default="", repr=False)
     contact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewExtension:
+    """An extension to be added: what an operator gives, before it has a key. Fields as in ``Extension``."""
+
+    number: str
+    password: str = field(default="", repr=False)
+    name: str = ""
+    contact: str | None = None

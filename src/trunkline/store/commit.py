@@ -1,0 +1,123 @@
+"""One transaction of the writer thread: many operations, one commit, failures kept apart."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from trunkline.store.database import is_unavailable
+from trunkline.store.rows import Cells, Statement
+
+# What a row of wrong values raises; anything else would be a bug of this module.
+_ROW_ERRORS = (sqlite3.Error, ValueError, TypeError, OverflowError)
+
+
+@dataclass(slots=True)
+class Operation:
+    """One statement for some rows: written together or not at all.
+
+    ``kept`` operations may never be dropped: they are accepted beyond the writer's bound, and tried again
+    while the file cannot be written.
+    """
+
+    statement: Statement
+    rows: Sequence[Cells]
+    kept: bool = False
+
+
+class Unavailable(Exception):  # noqa: N818  (a state, told from the writer's thread to itself)
+    """Nothing was written, because the file, disk or machine failed; ``error`` says how."""
+
+    def __init__(self, error: sqlite3.Error) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+
+
+class Committer:
+    """Commits batches on a connection of its own, which belongs to the thread that calls."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+
+    def commit(self, operations: Sequence[Operation]) -> dict[int, Exception]:
+        """Write all; returns the failed ones by index, the others are committed. Raises Unavailable."""
+        try:
+            connection = self._connection = self._connection or self._connect()
+            try:
+                _together(connection, operations)
+            except _ROW_ERRORS as error:
+                _roll_back(connection)
+                if is_unavailable(error):
+                    raise
+                if len(operations) == 1:
+                    return {0: error}
+                return _one_by_one(connection, operations)
+        except sqlite3.Error as error:
+            self.close()  # a connection to a file that failed is not worth keeping
+            raise Unavailable(error) from error
+        except BaseException:
+            self.close()  # with its half-done transaction
+            raise
+        return {}
+
+    def close(self) -> None:
+        """Close the connection; the next commit opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _together(connection: sqlite3.Connection, operations: Sequence[Operation]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for statement, rows in grouped(operations):
+        connection.executemany(statement.sql, rows)
+    connection.execute("COMMIT")
+
+
+def _one_by_one(connection: sqlite3.Connection, operations: Sequence[Operation]) -> dict[int, Exception]:
+    """The slow way, when some operation of the batch is wrong: each in a savepoint of its own."""
+    failed: dict[int, Exception] = {}
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for index, operation in enumerate(operations):
+            connection.execute("SAVEPOINT operation")
+            try:
+                if operation.rows:
+                    connection.executemany(operation.statement.sql, operation.rows)
+            except _ROW_ERRORS as error:
+                if is_unavailable(error):
+                    raise
+                failed[index] = error
+                connection.execute("ROLLBACK TO operation")
+            connection.execute("RELEASE operation")
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        _roll_back(connection)
+        raise
+    return failed
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def grouped(operations: Sequence[Operation]) -> Iterator[tuple[Statement, list[Cells]]]:
+    """Rows that one ``executemany`` may take together.
+
+    Within a table the order of operations is kept: a run ends where the statement changes. Tables are
+    independent of each other, so call records between bindings break no run.
+    """
+    runs: dict[str, list[tuple[Statement, list[Cells]]]] = {}
+    for operation in operations:
+        if not operation.rows:
+            continue
+        statement = operation.statement
+        of_table = runs.setdefault(statement.table, [])
+        if not of_table or of_table[-1][0] is not statement:
+            of_table.append((statement, []))
+        of_table[-1][1].extend(operation.rows)
+    for of_table in runs.values():
+        yield from of_table

@@ -1,0 +1,164 @@
+"""Extensions of a tenant, their passwords sealed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.base.ids import uuid7
+from trunkline.model.extension import Extension, NewExtension
+from trunkline.model.tenant import Scope, TenantScope
+from trunkline.store.database import Database
+from trunkline.store.errors import DuplicateError, InvalidValueError, NotFoundError
+from trunkline.store.repository import Repository
+from trunkline.store.scope import one_tenant, within
+from trunkline.store.secret_box import SecretBox
+from trunkline.store.tables import extension, tenant
+
+_NUMBER = re.compile(
+    r"[A-Za-z0-9_.!~*+#-]{1,64}"
+)  # RFC 3261 §25.1 user, without what a dial pad or URI breaks
+_IMPORT_CHUNK = 500
+_SHOWN = 5  # how many of the refused numbers an error names
+
+
+class Extensions(Repository):
+    """Extensions by number. Passwords are opened only by ``get`` and ``list(…, passwords=True)``."""
+
+    __slots__ = ("_box",)
+
+    def __init__(self, database: Database, box: SecretBox) -> None:
+        super().__init__(database)
+        self._box = box
+
+    def get(self, scope: TenantScope, number: str) -> Extension | None:
+        """The extension with its password, or None. Raises KeyFileError."""
+        one_tenant(scope)
+        query = select(extension).where(within(scope, extension), extension.c.number == number)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else self._extension(row, passwords=True)
+
+    def list(self, scope: Scope, *, passwords: bool = False) -> tuple[Extension, ...]:
+        """All extensions of the scope by number; without ``passwords`` those fields are empty."""
+        query = select(extension).where(within(scope, extension)).order_by(extension.c.number)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return tuple(self._extension(row, passwords=passwords) for row in rows)
+
+    def add(self, scope: TenantScope, new: NewExtension) -> Extension:
+        """Add one. Raises DuplicateError, InvalidValueError (number, or unknown tenant)."""
+        owner = one_tenant(scope)
+        row = self._row(owner, new)
+        with self._database.writing() as connection:
+            _require_tenant(connection, owner)
+            try:
+                connection.execute(insert(extension).values(row))
+            except IntegrityError as error:
+                raise DuplicateError(f"there is an extension {new.number} already") from error
+        return Extension(owner, row["id"], new.number, new.name, new.password, new.contact)
+
+    def set(
+        self,
+        scope: TenantScope,
+        number: str,
+        *,
+        password: str | None = None,
+        name: str | None = None,
+        contact: str | None = None,
+    ) -> Extension:
+        """Change what is given, keep what is None; an empty ``contact`` removes it. Raises NotFoundError."""
+        one_tenant(scope)
+        mine = (within(scope, extension), extension.c.number == number)
+        with self._database.writing() as connection:
+            row = connection.execute(select(extension).where(*mine)).first()
+            if row is None:
+                raise NotFoundError(f"there is no extension {number}")
+            changed: dict[str, str | None] = {}
+            if password is not None:
+                changed["secret"] = self._sealed(password, row.tenant_id, row.id)
+            if name is not None:
+                changed["name"] = name
+            if contact is not None:
+                changed["contact"] = contact or None
+            if changed:
+                connection.execute(update(extension).where(*mine).values(changed))
+                row = connection.execute(select(extension).where(*mine)).one()
+        return self._extension(row, passwords=True)
+
+    def remove(self, scope: TenantScope, number: str) -> bool:
+        """Take an extension away; False when there was none. Its bindings are the registrar's to end."""
+        one_tenant(scope)
+        with self._database.writing() as connection:
+            gone = connection.execute(
+                delete(extension).where(within(scope, extension), extension.c.number == number)
+            )
+            return gone.rowcount > 0
+
+    def import_many(
+        self,
+        scope: TenantScope,
+        rows: Iterable[NewExtension],
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Add all rows in one transaction, or none; returns how many.
+
+        ``progress`` is called with the number of rows written so far. Raises DuplicateError when a number
+        comes twice or exists already, InvalidValueError; the message names the first few.
+        """
+        owner = one_tenant(scope)
+        new = list(rows)
+        _refuse_repeated(new)
+        cells = [self._row(owner, row) for row in new]  # sealed before the transaction, to keep that short
+        with self._database.writing() as connection:
+            _require_tenant(connection, owner)
+            existing = connection.execute(
+                select(extension.c.number).where(within(scope, extension))
+            ).scalars()
+            _refuse_existing(new, set(existing))
+            for start in range(0, len(cells), _IMPORT_CHUNK):
+                connection.execute(insert(extension), cells[start : start + _IMPORT_CHUNK])
+                if progress is not None:
+                    progress(min(start + _IMPORT_CHUNK, len(cells)))
+        return len(cells)
+
+    def _row(self, owner: str, new: NewExtension) -> dict[str, Any]:
+        if not _NUMBER.fullmatch(new.number):
+            raise InvalidValueError(
+                f"extension number {new.number[:80]!r}: expected 1 to 64 letters, digits or any of -_.!~*+#"
+            )
+        key = uuid7()
+        sealed = self._sealed(new.password, owner, key)
+        cells = {"number": new.number, "name": new.name, "secret": sealed, "contact": new.contact}
+        return {"tenant_id": owner, "id": key, **cells}
+
+    def _sealed(self, password: str, owner: str, key: str) -> str | None:
+        return self._box.seal(password, owner, key) if password else None
+
+    def _extension(self, row: Row[Any], *, passwords: bool) -> Extension:
+        password = self._box.open(row.secret, row.tenant_id, row.id) if passwords and row.secret else ""
+        return Extension(row.tenant_id, row.id, row.number, row.name, password, row.contact)
+
+
+def _require_tenant(connection: Connection, owner: str) -> None:
+    if connection.execute(select(tenant.c.id).where(tenant.c.id == owner)).first() is None:
+        raise InvalidValueError(f"there is no tenant {owner}")
+
+
+def _refuse_repeated(rows: Iterable[NewExtension]) -> None:
+    first: dict[str, int] = {}
+    for line, row in enumerate(rows, start=1):
+        earlier = first.setdefault(row.number, line)
+        if earlier != line:
+            raise DuplicateError(f"extension {row.number} comes twice: in row {earlier} and row {line}")
+
+
+def _refuse_existing(rows: Iterable[NewExtension], existing: set[str]) -> None:
+    taken = [row.number for row in rows if row.number in existing]
+    if taken:
+        more = f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
+        raise DuplicateError(f"nothing was imported: there are already {', '.join(taken[:_SHOWN])}{more}")

@@ -1,0 +1,1 @@
+"""Alembic's scripts: ``env`` runs them, ``versions`` holds one module for each change of the schema."""

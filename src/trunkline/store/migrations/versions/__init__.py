@@ -1,0 +1,1 @@
+"""The history of the schema, oldest first. A released revision is never edited: add a new one."""

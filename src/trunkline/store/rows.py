@@ -1,0 +1,101 @@
+"""Rows and statements of what is written thousands of times a second: bindings and call records.
+
+Plain SQL over tuples rather than the toolkit's expressions: a statement is compiled once by SQLite and fed
+by ``executemany``, and a row is one tuple made in C. The statements are derived from the tables, so that they
+cannot drift from the schema. Both SQLite and PostgreSQL know ``ON CONFLICT`` and ``excluded``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from sqlalchemy import Row, Table
+
+from trunkline.model.binding import Binding
+from trunkline.model.record import CallRecord
+from trunkline.store import tables
+
+Cells: TypeAlias = tuple[Any, ...]
+
+_KEY = ("tenant_id", "id")
+_ATTRIBUTES = {"tenant_id": "tenant", "aor_user": "user"}  # columns that are named otherwise than the field
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL text with ``?`` for each cell of a row. Statements of one ``table`` are executed in order."""
+
+    sql: str
+    table: str
+
+
+def _columns(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns)
+
+
+def _fields(table: Table) -> tuple[str, ...]:
+    return tuple(_ATTRIBUTES.get(name, name) for name in _columns(table))
+
+
+def _insert(table: Table) -> str:
+    names = ", ".join(f'"{name}"' for name in _columns(table))
+    marks = ", ".join("?" * len(table.columns))
+    return f'INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT ("tenant_id", "id") '  # noqa: S608
+
+
+def _set_others(table: Table) -> str:
+    return ", ".join(f'"{name}" = excluded."{name}"' for name in _columns(table) if name not in _KEY)
+
+
+UPSERT_BINDING = Statement(f"{_insert(tables.binding)}DO UPDATE SET {_set_others(tables.binding)}", "binding")
+DELETE_BINDING = Statement('DELETE FROM binding WHERE "tenant_id" = ? AND "id" = ?', "binding")
+# Records are final, so the second writing of one is an echo of the first and changes nothing.
+APPEND_RECORD = Statement(f"{_insert(tables.call_record)}DO NOTHING", "call_record")
+
+_BINDING_FIELDS = _fields(tables.binding)
+_RECORD_FIELDS = _fields(tables.call_record)
+_binding_cells = attrgetter(*_BINDING_FIELDS)
+_record_cells = attrgetter(*_RECORD_FIELDS)
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
+_JSON_CELLS = 2  # quality and story are the last columns of a call record
+
+
+def binding_row(binding: Binding) -> Cells:
+    """The cells for UPSERT_BINDING, as the binding is now."""
+    cells: Cells = _binding_cells(binding)
+    b = binding
+    if f"{b.contact}{b.user}{b.call_id}{b.user_agent}{b.path}{b.instance}{b.flow}{b.received}".isascii():
+        return cells
+    return tuple(map(_storable, cells))
+
+
+def binding_from(row: Row[Any]) -> Binding:
+    """A binding from a row of ``SELECT`` over all columns of the table in order."""
+    return Binding(**dict(zip(_BINDING_FIELDS, row, strict=True)))
+
+
+def record_row(record: CallRecord) -> Cells:
+    """The cells for APPEND_RECORD. Values of quality and story that JSON does not know become their text."""
+    cells: Cells = _record_cells(record)
+    plain, (quality, story) = cells[:-_JSON_CELLS], cells[-_JSON_CELLS:]
+    return (*map(_storable, plain), _encode(quality), _encode(story))
+
+
+def record_from(row: Row[Any]) -> CallRecord:
+    """A record from a row of ``SELECT`` over all columns of the table in order."""
+    return CallRecord(**dict(zip(_RECORD_FIELDS, row, strict=True)))
+
+
+def _storable(value: Any) -> Any:
+    """Text without bytes that are no UTF-8, which no database takes.
+
+    Peers send such bytes and ``surrogateescape`` carries them through the program; in a URI their right
+    form is ``%HH`` (RFC 3986 §2.1), so that is what is kept.
+    """
+    if not isinstance(value, str) or value.isascii():
+        return value
+    escaped = "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in value)
+    return escaped.encode("utf-8", "replace").decode()

@@ -1,0 +1,125 @@
+"""The tables, in types that SQLite and PostgreSQL both have.
+
+Keys are (tenant_id, id), ids UUIDv7 as text. Times are wall-clock seconds. The migrations build these
+tables; a test holds both against each other.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+# Identifiers compare byte by byte, so that a prefix is a range: SQLite does, PostgreSQL is told to.
+IDENTIFIER = String(64).with_variant(String(64, collation="C"), "postgresql")
+
+metadata = MetaData(
+    naming_convention={  # a constraint without a name cannot be changed by a later migration
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _of_a_tenant() -> tuple[PrimaryKeyConstraint, ForeignKeyConstraint]:
+    return (
+        PrimaryKeyConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"], ondelete="CASCADE"),
+    )
+
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("name", String(255), nullable=False),
+    UniqueConstraint("name"),
+)
+
+tenant_domain = Table(
+    "tenant_domain",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("domain", String(255), nullable=False),  # in lower case, without a trailing dot
+    Column("position", Integer, nullable=False),  # the first domain is the tenant's realm
+    *_of_a_tenant(),
+    UniqueConstraint("domain"),  # of all tenants: the domain picks the tenant
+)
+
+extension = Table(
+    "extension",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("number", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret", Text),  # the password, sealed by SecretBox; NULL without one
+    Column("contact", Text),
+    *_of_a_tenant(),
+    UniqueConstraint("tenant_id", "number"),
+)
+
+# No index on expires_at: each of thousands of refreshes a second would have to move its entry.
+binding = Table(
+    "binding",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("aor_user", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("flow", Text, nullable=False),
+    Column("received", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("cseq", BigInteger, nullable=False),
+    Column("registered_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("q", Integer, nullable=False),
+    Column("instance", Text),
+    Column("reg_id", BigInteger, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    *_of_a_tenant(),
+)
+
+call_record = Table(
+    "call_record",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("call", IDENTIFIER, nullable=False),
+    Column("direction", String(8), nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("callee", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double, nullable=False),
+    Column("answered_at", Double),
+    Column("status", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("q850", Integer),
+    Column("ended_by", String(16), nullable=False),
+    Column("sip_call_id", Text, nullable=False),
+    Column("quality", JSON, nullable=False),
+    Column("story", JSON, nullable=False),
+    *_of_a_tenant(),
+    Index(None, "tenant_id", "call"),
+    Index(None, "tenant_id", "sip_call_id"),
+    Index(None, "tenant_id", "started_at"),
+    Index(None, "started_at"),  # retention, and the newest of all tenants
+)

@@ -1,0 +1,96 @@
+"""Tenants and the domains they own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, delete, func, insert, select, true
+from sqlalchemy.exc import IntegrityError
+
+from trunkline.base.ids import uuid7
+from trunkline.model.tenant import Scope, SystemScope, Tenant, TenantScope
+from trunkline.store.directory import checked_domain, folded
+from trunkline.store.errors import DuplicateError, InvalidValueError, NotFoundError
+from trunkline.store.repository import Repository
+from trunkline.store.scope import one_tenant, whole_system, within
+from trunkline.store.tables import tenant, tenant_domain
+
+DEFAULT_TENANT = "default"
+
+
+class Tenants(Repository):
+    """The tenants. Under a tenant's scope only that one is seen."""
+
+    __slots__ = ()
+
+    def list(self, scope: Scope) -> tuple[Tenant, ...]:
+        """All tenants in the scope, by name, each with its domains in order."""
+        within(scope, tenant_domain)
+        mine = tenant.c.id == scope.tenant if isinstance(scope, TenantScope) else true()
+        query = (
+            select(tenant.c.id, tenant.c.name, tenant_domain.c.domain)
+            .outerjoin(tenant_domain)
+            .where(mine)
+            .order_by(tenant.c.name, tenant_domain.c.position)
+        )
+        with self._database.reading() as connection:
+            return _with_domains(connection.execute(query))
+
+    def get(self, scope: Scope, name: str) -> Tenant | None:
+        """The tenant of that name, or None; ``name`` may also be its id."""
+        return next((found for found in self.list(scope) if name in {found.name, found.id}), None)
+
+    def add(self, scope: SystemScope, name: str, domains: Iterable[str] = ()) -> Tenant:
+        """A new tenant. Raises DuplicateError (name or domain), InvalidValueError."""
+        whole_system(scope)
+        if not 0 < len(name) <= 255 or not name.isprintable():
+            raise InvalidValueError(f"tenant name {name[:80]!r}: expected 1 to 255 printable characters")
+        new = Tenant(uuid7(), name, tuple(map(checked_domain, domains)))
+        with self._database.writing() as connection:
+            insert_tenant(connection, new)
+        return new
+
+    def add_domain(self, scope: TenantScope, domain: str) -> None:
+        """Give the tenant one more domain. Raises DuplicateError (of any tenant), InvalidValueError."""
+        owner, name = one_tenant(scope), checked_domain(domain)
+        last = select(func.max(tenant_domain.c.position)).where(within(scope, tenant_domain))
+        with self._database.writing() as connection:
+            position = connection.execute(last).scalar()
+            if connection.execute(select(tenant.c.id).where(tenant.c.id == owner)).first() is None:
+                raise NotFoundError(f"there is no tenant {owner}")
+            _insert_domain(connection, owner, name, 0 if position is None else position + 1)
+
+    def remove_domain(self, scope: TenantScope, domain: str) -> bool:
+        """Take a domain away; False when the tenant did not have it."""
+        one_tenant(scope)
+        mine = within(scope, tenant_domain)
+        with self._database.writing() as connection:
+            gone = connection.execute(
+                delete(tenant_domain).where(mine, tenant_domain.c.domain == folded(domain))
+            )
+            return gone.rowcount > 0
+
+
+def insert_tenant(connection: Connection, new: Tenant) -> None:
+    """Write a tenant and its domains in the caller's transaction. Raises DuplicateError."""
+    try:
+        connection.execute(insert(tenant).values(id=new.id, name=new.name))
+    except IntegrityError as error:
+        raise DuplicateError(f"there is a tenant {new.name!r} already") from error
+    for position, domain in enumerate(new.domains):
+        _insert_domain(connection, new.id, domain, position)
+
+
+def _insert_domain(connection: Connection, owner: str, domain: str, position: int) -> None:
+    row = {"tenant_id": owner, "id": uuid7(), "domain": domain, "position": position}
+    try:
+        connection.execute(insert(tenant_domain).values(row))
+    except IntegrityError as error:
+        raise DuplicateError(f"the domain {domain} is taken: one domain belongs to one tenant") from error
+
+
+def _with_domains(rows: Iterable[tuple[str, str, str | None]]) -> tuple[Tenant, ...]:
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for key, name, domain in rows:
+        found[key, name] = (*found.get((key, name), ()), *([domain] if domain else []))
+    return tuple(Tenant(key, name, domains) for (key, name), domains in found.items())
