@@ -1,0 +1,89 @@
+"""The metric families: names, kinds and meaning in one table, from which docs/reference/metrics.md is made.
+
+``python -m trunkline.app.metric_families`` writes that page to standard output.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """``source`` is the key in the gauges mapping; ``label`` names the label when its value is a mapping."""
+
+    source: str
+    name: str
+    kind: Literal["gauge", "counter"]
+    help: str
+    label: str = ""
+
+
+FAMILIES = (
+    Family("registrations", "trunkline_registrations", "gauge", "Extensions with at least one live binding"),
+    Family("bindings", "trunkline_bindings", "gauge", "Live bindings (registered contacts)"),
+    Family("register_requests", "trunkline_register_requests", "counter", "REGISTER by outcome", "outcome"),
+    Family("auth_failures", "trunkline_auth_failures", "counter", "Requests with wrong or stale credentials"),
+    Family("transactions", "trunkline_transactions", "gauge", "Transactions that are alive", "kind"),
+    Family("dialogs", "trunkline_dialogs", "gauge", "Dialogs that are alive"),
+    Family("timers", "trunkline_timers", "gauge", "Armed protocol timers"),
+    Family("calls_active", "trunkline_calls_active", "gauge", "Calls that are up or ringing"),
+    Family("calls", "trunkline_calls", "counter", "Calls that ended, by outcome", "outcome"),
+    Family(
+        "messages_received",
+        "trunkline_sip_messages_received",
+        "counter",
+        "SIP messages received",
+        "transport",
+    ),
+    Family("messages_sent", "trunkline_sip_messages_sent", "counter", "SIP messages sent", "transport"),
+    Family("parse_errors", "trunkline_sip_parse_errors", "counter", "Messages that were no SIP"),
+    Family(
+        "retransmissions", "trunkline_sip_retransmissions", "counter", "Requests and responses sent again"
+    ),
+    Family("connections", "trunkline_connections", "gauge", "Open TCP connections"),
+    Family("media_ports_open", "trunkline_media_ports_open", "gauge", "Media ports in use"),
+    Family("media_ports_free", "trunkline_media_ports_free", "gauge", "Media ports left"),
+    Family("rtp_packets", "trunkline_rtp_packets", "counter", "RTP packets", "direction"),
+    Family("rtp_dropped", "trunkline_rtp_dropped", "counter", "RTP packets dropped, by reason", "reason"),
+    Family("writer_queue", "trunkline_writer_queue", "gauge", "Writes waiting for the store"),
+    Family("tasks", "trunkline_event_loop_tasks", "gauge", "Tasks of the event loop"),
+    Family(
+        "log_dropped",
+        "trunkline_log_lines_dropped",
+        "counter",
+        "Log lines dropped: standard error was blocked",
+    ),
+)
+BUILD = ("trunkline_build", "Version of Trunkline and of Python")
+FAILED = ("trunkline_scrape_failures", "Metrics that could not be read in this scrape")
+
+_INTRO = """# Metrics
+
+This page is generated from the table of metric families (`make docs`).
+
+Prometheus reads them from `http://127.0.0.1:9090/metrics` (`[metrics] listen`); `/health` on the same port
+answers 200 while the event loop turns. Counters end in `_total`. Beside these stand the process's own
+(`process_resident_memory_bytes`, `process_cpu_seconds_total`, `process_open_fds` and others).
+
+| metric | kind | label | meaning |
+|---|---|---|---|
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    lines = []
+    for family in FAMILIES:
+        name = f"{family.name}_total" if family.kind == "counter" else family.name
+        label = f"`{family.label}`" if family.label else ""
+        lines.append(f"| `{name}` | {family.kind} | {label} | {family.help} |")
+    lines.append(f"| `{BUILD[0]}_info` | info | `version`, `python` | {BUILD[1]} |")
+    lines.append(f"| `{FAILED[0]}` | gauge | | {FAILED[1]} |")
+    return _INTRO + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
