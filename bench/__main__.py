@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -14,16 +15,24 @@ from bench.build import build_programs, install_sippy
 from bench.isolation import enter_own_network
 from bench.plan import FULL, QUICK, Settings
 from bench.process import BenchError, find
+from bench.relays import External, Relay
 from bench.session import Session
 from bench.table import render
 
 MEASURES = ("register", "calls", "relay")
 INTERRUPTED = 130
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def numbers(text: str) -> tuple[int, ...]:
     """A list such as `200,1000`."""
     return tuple(int(part) for part in text.split(","))
+
+
+def external_relay(text: str) -> External:
+    """A relay given as PID:FILE, the file being one that rtp_load can read."""
+    pid, _, ports_file = text.partition(":")
+    return External(int(pid), Path(ports_file))
 
 
 def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
@@ -41,13 +50,19 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     parser.add_argument("--settle-s", type=float, help="wait before memory is read")
     parser.add_argument("--servers", type=lambda text: frozenset(text.split(",")), help="only these, by name")
     parser.add_argument("--srtp", action="store_true", help="relay: SRTP on one side, where the relay can")
+    parser.add_argument(
+        "--external",
+        type=external_relay,
+        metavar="PID:FILE",
+        help="relay: also a process with its ports in FILE",
+    )
     options = parser.parse_args(argv)
     names = ("runs", "seconds", "users", "rates", "streams", "held_calls", "settle_s", "servers")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return options, replace(QUICK if options.quick else FULL, **given)
 
 
-def prepare(session: Session, wanted: tuple[str, ...]) -> None:
+def prepare(session: Session, wanted: tuple[str, ...], *, isolated: bool) -> None:
     """Build and install while there still is a network, then leave it."""
     if find("taskset") is None:
         raise BenchError("no taskset: apt-get install util-linux")
@@ -58,24 +73,24 @@ def prepare(session: Session, wanted: tuple[str, ...]) -> None:
             install_sippy()
         except BenchError as error:
             session.say(f"sippy could not be installed: {error}")
-    if not enter_own_network():
-        session.report.notes.append(
-            "Measured on the machine's own loopback: not root, so no network namespace."
-        )
+    if not isolated or not enter_own_network():
+        session.report.notes.append("Measured on the machine's own loopback, not in a network namespace.")
 
 
-def measure(session: Session, wanted: tuple[str, ...], *, srtp: bool) -> None:
+def measure(session: Session, wanted: tuple[str, ...], *, srtp: bool, more: Sequence[Relay]) -> None:
     """Run the measurements that are wanted."""
     if "register" in wanted:
         register.measure(session)
     if "calls" in wanted:
         calls.measure(session)
     if "relay" in wanted:
-        relay.measure(session, srtp=srtp)
+        relay.measure(session, srtp=srtp, more=more)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """SIGTERM ends the bench as Ctrl-C does: every child is stopped on the way out."""
+    """Leave in order: every child is stopped on the way out, and a second Ctrl-C does not disturb that."""
+    for ignored in ENDING_SIGNALS:
+        signal.signal(ignored, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -83,12 +98,15 @@ def main(argv: list[str]) -> int:
     """Measure and print; 1 when the bench itself cannot run, 130 when interrupted."""
     options, settings = parse(argv)
     wanted = MEASURES if options.measure == "all" else (options.measure,)
-    signal.signal(signal.SIGTERM, interrupt)
+    for ending in ENDING_SIGNALS:
+        signal.signal(ending, interrupt)
     with tempfile.TemporaryDirectory(prefix="trunkline-bench-") as folder:
         session = Session(settings, Path(folder))
         try:
-            prepare(session, wanted)
-            measure(session, wanted, srtp=options.srtp)
+            # A process that somebody else has started is not in a namespace of ours.
+            prepare(session, wanted, isolated=options.external is None)
+            more = [options.external] if options.external else []
+            measure(session, wanted, srtp=options.srtp, more=more)
         except KeyboardInterrupt:
             return INTERRUPTED
         except BenchError as error:

@@ -1,7 +1,7 @@
 """G.711 calls, both directions, 20 ms a packet: CPU per relayed packet, delay, loss, and memory per call."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.build import program
@@ -16,9 +16,9 @@ WARM_UP_S = 1.0
 TIMEOUT_MARGIN_S = 20
 
 
-def measure(session: Session, *, srtp: bool = False) -> None:
+def measure(session: Session, *, srtp: bool = False, more: Sequence[Relay] = ()) -> None:
     """At each number of calls the relays take turns; memory is read at the largest number."""
-    able = [relay for relay in RELAYS if relay.srtp or not srtp]
+    able = [relay for relay in (*RELAYS, *more) if relay.srtp or not srtp]
     for calls in session.settings.streams:
         relays = session.present(able)
         for _ in range(session.settings.runs):

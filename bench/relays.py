@@ -154,6 +154,28 @@ class Floor:
             yield Relaying(process.pid, first, bytes_before=0)
 
 
+@dataclass(slots=True)
+class External:
+    """A relay that somebody else has started and set up, such as the engine alone; it is never stopped."""
+
+    pid: int
+    ports_file: Path
+    name: str = "external relay"
+    install: str = ""
+    srtp: bool = True
+
+    def available(self) -> bool:
+        """Always: it was named on the command line."""
+        return True
+
+    @contextmanager
+    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:  # noqa: ARG002
+        """It has to run, and its file must have a line for every call."""
+        if not Path(f"/proc/{self.pid}").exists():
+            raise BenchError(f"no process {self.pid}")
+        yield Relaying(self.pid, ("-P", str(self.ports_file)), bytes_before=0)
+
+
 RELAYS: tuple[Relay, ...] = (
     TrunklineRelay(),
     Rtpengine(),

@@ -1,0 +1,46 @@
+"""Typical messages for the warm loops, of the size that desk phones send."""
+
+SDP = (
+    "v=0\r\no=- 3894 3894 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n"
+    "m=audio 11780 RTP/AVP 9 0 8 101\r\n"
+    "a=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+    "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
+)
+
+
+def _message(start: str, cseq: str, *extra: str, to_tag: str = "", body: str = "") -> bytes:
+    lines = [
+        start,
+        "Via: SIP/2.0/UDP 192.0.2.7:5062;branch=z9hG4bK-524287-1---8f1d2e6a;rport",
+        "Max-Forwards: 70",
+        "Contact: <sip:100@192.0.2.7:5062;transport=udp>",
+        f'To: "Reception" <sip:200@bench.test>{to_tag}',
+        'From: "Front desk" <sip:100@bench.test>;tag=5f3c7a11',
+        "Call-ID: 7Zy1hM2QpQ0c5n3bVtVb7g..",
+        f"CSeq: {cseq}",
+        "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, MESSAGE, REFER, INFO, UPDATE, PRACK",
+        "Supported: replaces, outbound, path, timer",
+        "User-Agent: Desk phone 4.2",
+        *extra,
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+AUTHORIZATION = (
+    'Digest username="100", realm="bench.test", nonce="0a1b2c3d4e5f60718293a4b5c6d7e8f9", '
+    'uri="sip:bench.test", response="6629fae49393a05397450978507c4ef1", algorithm=MD5, '
+    'cnonce="f2a7c0de", nc=00000001, qop=auth'
+)
+MESSAGES = {
+    "REGISTER": _message(
+        "REGISTER sip:bench.test SIP/2.0", "2 REGISTER", f"Authorization: {AUTHORIZATION}", "Expires: 3600"
+    ),
+    "INVITE": _message(
+        "INVITE sip:200@bench.test SIP/2.0", "2 INVITE", "Content-Type: application/sdp", body=SDP
+    ),
+    "200 to INVITE": _message(
+        "SIP/2.0 200 OK", "2 INVITE", "Content-Type: application/sdp", to_tag=";tag=9ab0", body=SDP
+    ),
+    "BYE": _message("BYE sip:100@192.0.2.7:5062 SIP/2.0", "3 BYE", to_tag=";tag=9ab0"),
+}

@@ -1,0 +1,30 @@
+"""The warm loops run over messages that are what their names say."""
+
+import pytest
+
+from bench import micro
+from bench.micro_messages import MESSAGES
+from trunkline.proto.sip.message import Request, check_request, parse_message
+
+
+def test_every_case_has_a_cost() -> None:
+    costs = micro.measure(batches=1, batch_s=0.0)
+    assert len({cost.case for cost in costs}) == len(costs)
+    assert all(cost.us > 0 for cost in costs)
+
+
+def test_the_cost_is_of_one_execution_in_the_fastest_batch() -> None:
+    assert (
+        0
+        < micro.fastest_us(lambda: None, batches=3, batch_s=0.0001)
+        < micro.fastest_us(lambda: sum(range(2000)), batches=3, batch_s=0.0001)
+    )
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_sample_messages_are_valid(name: str) -> None:
+    message = parse_message(MESSAGES[name])
+    assert message.cseq[1] in name
+    if isinstance(message, Request):
+        check_request(message)
+        assert message.method == name
