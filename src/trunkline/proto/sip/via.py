@@ -127,7 +127,8 @@ def stamp_via(
     lower = tail.lower()
     if "rport" in lower or "received" in lower:
         at = tail.find(";rport")
-        if at >= 0 and tail[at + 6 : at + 7] in {"", ";"} and lower.count("rport") == 1 and "received" not in lower:
+        alone = lower.count("rport") == 1 and "received" not in lower
+        if alone and at >= 0 and tail[at + 6 : at + 7] in {"", ";"}:
             tail = f"{tail[: at + 6]}={source_port}{tail[at + 6 :]};received={source_host}"
             return f"{via.head}{tail}{value[via.end :]}"
         tail, asked = _without_marks(via)
