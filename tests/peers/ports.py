@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from pathlib import Path
 
 # Below the kernel's ephemeral range (32768 and up), so that a socket on port 0 never takes one of ours
 # between the look and the use.
@@ -32,3 +33,14 @@ def free_ports(count: int, host: str = "127.0.0.1") -> int:
             _given.update(block)
             return first
     raise AssertionError(f"no {count} neighbouring ports are free on {host} between {_LOWEST} and {_HIGHEST}")
+
+
+def is_bound(port: int, transport: str) -> bool:
+    """Whether somebody listens on an IPv4 port, asked of the kernel without touching the port."""
+    wanted = f"{port:04X}"
+    for line in Path(f"/proc/net/{transport}").read_text().splitlines()[1:]:
+        fields = line.split()
+        # 0A is LISTEN, 07 the state of a bound UDP socket.
+        if fields[1].endswith(":" + wanted) and fields[3] in {"0A", "07"}:
+            return True
+    return False
