@@ -81,7 +81,10 @@ def record_row(record: CallRecord) -> Cells:
     """The cells for APPEND_RECORD. Values of quality and story that JSON does not know become their text."""
     cells: Cells = _record_cells(record)
     plain, (quality, story) = cells[:-_JSON_CELLS], cells[-_JSON_CELLS:]
-    return (*map(_storable, plain), _encode(quality), _encode(story))
+    r = record
+    if not f"{r.caller}{r.callee}{r.target}{r.reason}{r.sip_call_id}".isascii():
+        plain = tuple(map(_storable, plain))
+    return (*plain, _encode(quality), _encode(story))
 
 
 def record_from(row: Row[Any]) -> CallRecord:
