@@ -1,6 +1,6 @@
 """One line per call, cheap enough for a thousand a second.
 
-A line through structlog costs 15-25 µs (binding, processors, a general encoder); each of these is one f-string.
+A line through structlog costs 15-25 µs (binding, processors, a general encoder); these are one f-string each.
 The keys are known and none is secret, so nothing needs redaction.
 """
 

@@ -1,0 +1,8 @@
+"""``python -m trunkline.app``."""
+
+from __future__ import annotations
+
+from trunkline.app.cli import main
+
+if __name__ == "__main__":
+    main()

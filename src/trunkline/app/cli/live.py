@@ -1,0 +1,104 @@
+"""What is happening now: calls, registrations, status; hang up and stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trunkline.app.cli.asking import exchange, fetch
+from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.render import CALLS, REGISTRATIONS, show_status
+from trunkline.app.terminal import Screen
+from trunkline.base.messages import (
+    CallRow,
+    HangUp,
+    ListCalls,
+    ListRegistrations,
+    RegistrationRow,
+    Status,
+    Stop,
+)
+
+
+def calls(data: Data = None, as_json: Json = False) -> None:
+    """List the calls that are up."""
+    screen = Screen()
+    with exchange(data) as asker:
+        rows: list[CallRow] = fetch(asker, ListCalls())
+    if as_json:
+        screen.json(rows)
+    else:
+        screen.table(CALLS, rows, "No calls are up.")
+
+
+def registrations(
+    number: Annotated[
+        str | None, typer.Option("--number", metavar="NUMBER", help="Of this extension only.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List the phones that are registered."""
+    screen = Screen()
+    with exchange(data) as asker:
+        rows: list[RegistrationRow] = fetch(asker, ListRegistrations(number=number))
+    if as_json:
+        screen.json(rows)
+    else:
+        screen.table(REGISTRATIONS, rows, "No phone is registered.")
+
+
+def hangup(
+    call: Annotated[str, typer.Argument(metavar="CALL-ID", help="As `trunkline calls` shows it.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """End a call."""
+    screen = Screen()
+    with exchange(data) as asker:
+        ended = asker.ask(HangUp(call=call))
+    if as_json:
+        screen.json({"call": ended.call, "legs": ended.legs})
+    else:
+        screen.line(f"call {ended.call} is ending ({ended.legs} legs)")
+
+
+def status(data: Data = None, as_json: Json = False) -> None:
+    """Show how the exchange is."""
+    screen = Screen()
+    with exchange(data) as asker:
+        state = asker.ask(Status())
+    if as_json:
+        screen.json(state)
+    else:
+        show_status(screen, state)
+
+
+def stop(
+    grace: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="How long calls may go on. Default: `sip.grace_s`."),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Stop the exchange as SIGTERM does: no new calls, then a BYE for those that outlast the grace time."""
+    screen = Screen()
+    with exchange(data) as asker:
+        stopping = asker.ask(Stop(grace_s=grace))
+    if as_json:
+        screen.json({"calls": stopping.calls, "grace_s": stopping.grace_s})
+    else:
+        screen.line(f"stopping: {stopping.calls} calls may go on for {stopping.grace_s:g} s")
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands into the program."""
+    app.command(epilog=examples("trunkline calls", "trunkline calls --json"))(calls)
+    app.command(epilog=examples("trunkline registrations", "trunkline registrations --number 1001"))(
+        registrations
+    )
+    app.command(epilog=examples("trunkline hangup 0193c8a0-5c3e-7aaa-8bbb-0123456789ab"))(hangup)
+    app.command(epilog=examples("trunkline status", "trunkline status --json"))(status)
+    app.command(epilog=examples("trunkline stop", "trunkline stop --grace 0"))(stop)

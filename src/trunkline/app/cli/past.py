@@ -1,0 +1,72 @@
+"""What has happened, and what would: call records and explanations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trunkline.app.cli.asking import exchange, fetch
+from trunkline.app.cli.options import Data, Json, examples, parse_since
+from trunkline.app.render import RECORDS, show_explanation
+from trunkline.app.terminal import Screen
+from trunkline.base.messages import ExplainCall, ExplainNumber, Explanation, ListRecords, RecordRow, Request
+
+
+def records(
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, newest first.")] = 20,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="From 2026-11-21T20:30 on, or an age: 90m, 2h, 3d.")
+    ] = None,
+    number: Annotated[
+        str | None, typer.Option("--number", metavar="NUMBER", help="Calls from or to this number only.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """List call records: one for each leg and attempt."""
+    screen = Screen()
+    query = ListRecords(since=parse_since(since), number=number)
+    with exchange(data) as asker:
+        rows: list[RecordRow] = fetch(asker, query, most=limit)
+    if as_json:
+        screen.json(rows)
+    else:
+        screen.table(RECORDS, rows, "No calls are on record.")
+
+
+def explain(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="NUMBER|CALL-ID", help="With --from a number to dial, else a call that was."),
+    ],
+    caller: Annotated[
+        str | None,
+        typer.Option("--from", metavar="EXT", help="Dry run: what if this extension dialled NUMBER?"),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Tell why a call went where it did, or where it would go."""
+    screen = Screen()
+    request: Request[Explanation] = ExplainCall(call=what)
+    if caller is not None:
+        request = ExplainNumber(number=what, caller=caller)
+    with exchange(data) as asker:
+        explanation = asker.ask(request)
+    if as_json:
+        screen.json(explanation)
+    else:
+        show_explanation(screen, explanation)
+
+
+def register(app: typer.Typer) -> None:
+    """Put the commands into the program."""
+    app.command(epilog=examples("trunkline records --since 2h", "trunkline records --number 1001 --json"))(
+        records
+    )
+    app.command(
+        epilog=examples(
+            "trunkline explain 1002 --from 1001", "trunkline explain 0193c8a0-5c3e-7aaa-8bbb-0123456789ab"
+        )
+    )(explain)

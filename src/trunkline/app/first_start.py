@@ -1,0 +1,131 @@
+"""The first start: a folder, a key, two extensions, and one clear table that says what to do with them.
+
+Pure but for what ``data_folder`` makes; passwords are part of the table on the first start only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from trunkline.app.extension_rules import generate_password
+from trunkline.app.settings_file import Loaded
+from trunkline.app.terminal import Screen
+
+FIRST_NUMBERS = ("1001", "1002")
+ECHO_NUMBER = "9196"
+TONE_NUMBER = "9197"
+
+
+@dataclass(frozen=True, slots=True)
+class NewExtension:
+    """An extension to create, with the password in clear text for this one moment."""
+
+    number: str
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StartReport:
+    """What the operator should know after a start.
+
+    ``listeners`` are urls with the bound ports, ``server`` is what a phone takes as its server or proxy
+    (``host`` or ``host:port``), ``extensions`` are those made just now (empty on later starts),
+    ``service_numbers`` pairs of a number and what it does.
+    """
+
+    version: str
+    domain: str
+    server: str
+    listeners: tuple[str, ...]
+    data: str
+    extensions: tuple[NewExtension, ...] = ()
+    service_numbers: tuple[tuple[str, str], ...] = (
+        (ECHO_NUMBER, "echo: hear yourself"),
+        (TONE_NUMBER, "tone: a steady note"),
+    )
+    metrics: str = "off"
+    notices: tuple[str, ...] = ()
+
+
+def first_extensions() -> tuple[NewExtension, ...]:
+    """Two extensions with random passwords, so that a first call needs nothing else."""
+    return tuple(NewExtension(number, f"Phone {number}", generate_password()) for number in FIRST_NUMBERS)
+
+
+def start_report(
+    loaded: Loaded,
+    version: str,
+    listeners: tuple[str, ...],
+    extensions: tuple[NewExtension, ...] = (),
+    metrics_port: int = 0,
+) -> StartReport:
+    """The report of these settings; ``listeners`` and ``metrics_port`` are what was really bound."""
+    advertised = loaded.settings.sip.listen[0].advertised
+    metrics = loaded.settings.metrics.address
+    address = f"http://{metrics.host if ':' not in metrics.host else f'[{metrics.host}]'}" if metrics else ""
+    return StartReport(
+        version=version,
+        domain=loaded.settings.domain,
+        server=str(advertised).removesuffix(":5060"),
+        listeners=listeners,
+        data=f"{loaded.data.path} ({loaded.data.why})",
+        extensions=extensions,
+        metrics=f"{address}:{metrics_port or metrics.port}/metrics" if metrics else "off",
+        notices=loaded.notices,
+    )
+
+
+def show_start(screen: Screen, report: StartReport) -> None:
+    """Print the report: a framed table on a terminal, plain lines in a pipe or a journal."""
+    if screen.out.is_terminal:
+        screen.show(start_table(report))
+    else:
+        for name, value in facts(report):
+            screen.line(f"{name:<12} {value}")
+    for notice in report.notices:
+        screen.note(notice)
+
+
+def facts(report: StartReport) -> list[tuple[str, str]]:
+    """Names and values in the order to read them."""
+    lines = [("Trunkline", f"{report.version} is running")]
+    lines += [("listening", url) for url in report.listeners]
+    lines += [("domain", report.domain), ("data", report.data), ("metrics", report.metrics)]
+    lines += [("extension", f"{one.number}  password {one.password}") for one in report.extensions]
+    if report.extensions:
+        lines += [("in a phone", line) for line in phone_lines(report)]
+        lines.append(("note", "the passwords are shown this once: keep them"))
+    lines += [("dial", f"{number} for {what}") for number, what in report.service_numbers]
+    lines.append(("next", "trunkline status, trunkline registrations, trunkline calls"))
+    return lines
+
+
+def phone_lines(report: StartReport) -> list[str]:
+    """What to type into the first phone."""
+    first = report.extensions[0]
+    lines = [f"user name {first.number}, domain {report.domain}, its password; transport UDP or TCP"]
+    if report.server != report.domain:
+        lines.append(f"server (outbound proxy) {report.server}")
+    others = ", ".join(one.number for one in report.extensions[1:])
+    return [*lines, f"a second phone as {others}, then dial {others} from the first"] if others else lines
+
+
+def start_table(report: StartReport) -> RenderableType:
+    """The terminal's form."""
+    table = Table(box=box.ROUNDED, show_header=False, title=f"Trunkline {report.version}", title_style="bold")
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    previous = ""
+    for name, value in facts(report)[1:]:
+        if name != previous and name in {"extension", "in a phone", "dial", "next"}:
+            table.add_section()
+        style = "bold green" if name == "extension" else "yellow" if name == "note" else ""
+        table.add_row("" if name == previous else name, Text(value, style=style))
+        previous = name
+    return Group(table)

@@ -1,0 +1,145 @@
+"""How each kind of row looks, and stories for people. Pure: data in, tables and lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from rich.table import Table
+from rich.text import Text
+
+from trunkline.app.terminal import Column, Screen, safe
+from trunkline.base.messages import (
+    CallRow,
+    ExchangeStatus,
+    Explanation,
+    ExtensionRow,
+    GeneratedPassword,
+    RecordRow,
+    RegistrationRow,
+    StoryStep,
+)
+
+
+def clock(at: float | None) -> str:
+    """Local date and time to the second; empty for None."""
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def duration(seconds: float) -> str:
+    """``0:07``, ``12:30``, ``3:02:11``, ``2d 03:00:00``."""
+    whole = max(int(seconds), 0)
+    days, rest = divmod(whole, 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, rest = divmod(rest, 60)
+    if days:
+        return f"{days}d {hours:02}:{minutes:02}:{rest:02}"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+EXTENSIONS = (
+    Column[ExtensionRow]("NUMBER", lambda row: row.number, "bold"),
+    Column[ExtensionRow]("NAME", lambda row: row.name),
+    Column[ExtensionRow]("REGISTERED", lambda row: str(row.bindings), justify="right"),
+    Column[ExtensionRow]("FIXED CONTACT", lambda row: row.contact or "", "cyan"),
+)
+PASSWORDS = (
+    Column[GeneratedPassword]("NUMBER", lambda row: row.number, "bold"),
+    Column[GeneratedPassword]("PASSWORD", lambda row: row.password, "green"),
+)
+CALLS = (
+    Column[CallRow]("CALL", lambda row: row.id, "dim"),
+    Column[CallRow]("FROM", lambda row: row.caller, "bold"),
+    Column[CallRow]("TO", lambda row: row.callee, "bold"),
+    Column[CallRow]("STATE", lambda row: row.state, "green"),
+    Column[CallRow]("SINCE", lambda row: clock(row.started_at)),
+    Column[CallRow]("DURATION", lambda row: duration(row.duration_s), justify="right"),
+    Column[CallRow]("LEGS", lambda row: str(row.legs), justify="right"),
+    Column[CallRow]("MEDIA", lambda row: row.media),
+)
+REGISTRATIONS = (
+    Column[RegistrationRow]("NUMBER", lambda row: row.number, "bold"),
+    Column[RegistrationRow]("CONTACT", lambda row: row.contact, "cyan"),
+    Column[RegistrationRow]("FROM", lambda row: row.received),
+    Column[RegistrationRow]("VIA", lambda row: row.transport),
+    Column[RegistrationRow]("SINCE", lambda row: clock(row.registered_at)),
+    Column[RegistrationRow]("EXPIRES", lambda row: duration(row.expires_s), justify="right"),
+    Column[RegistrationRow]("PHONE", lambda row: row.user_agent, "dim"),
+)
+RECORDS = (
+    Column[RecordRow]("STARTED", lambda row: clock(row.started_at)),
+    Column[RecordRow]("FROM", lambda row: row.caller, "bold"),
+    Column[RecordRow]("TO", lambda row: row.callee, "bold"),
+    Column[RecordRow](
+        "LEG", lambda row: row.direction if not row.target else f"{row.direction} {row.target}"
+    ),
+    Column[RecordRow]("TALKED", lambda row: duration(talked_s(row)), justify="right"),
+    Column[RecordRow]("STATUS", lambda row: f"{row.status} {row.reason}"),
+    Column[RecordRow]("REASON", lambda row: row.code),
+    Column[RecordRow]("CALL", lambda row: row.call, "dim"),
+)
+
+
+def talked_s(row: RecordRow) -> float:
+    """Seconds between answer and end."""
+    return row.ended_at - row.answered_at if row.answered_at else 0.0
+
+
+def show_explanation(screen: Screen, explanation: Explanation) -> None:
+    """The story of a call, or of a call that would be."""
+    status = f"{explanation.status} " if explanation.status else ""
+    screen.line(safe(explanation.subject), "bold")
+    screen.line("")
+    show_steps(screen, explanation.steps)
+    screen.line("")
+    style = "green" if explanation.status < 300 else "yellow"
+    screen.line(f"{status}{safe(explanation.text)} ({safe(explanation.outcome)})", style)
+    if explanation.legs:
+        screen.line("")
+        screen.table(RECORDS, explanation.legs, "")
+
+
+def show_steps(screen: Screen, steps: Iterable[StoryStep]) -> None:
+    """One line per step: when, what code, in words."""
+    if not screen.out.is_terminal:
+        for step in steps:
+            screen.line(f"{step.ms:>8} ms  {step.code:<24}  {safe(step.text)}{_data(step)}")
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", style="dim", no_wrap=True)
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for step in steps:
+        grid.add_row(f"{step.ms} ms", safe(step.code), Text.assemble(safe(step.text), (_data(step), "dim")))
+    screen.show(grid)
+
+
+def _data(step: StoryStep) -> str:
+    pairs = " ".join(f"{key}={safe(str(value))}" for key, value in step.data.items())
+    return f"  [{pairs}]" if pairs else ""
+
+
+def show_status(screen: Screen, status: ExchangeStatus) -> None:
+    """The exchange at a glance."""
+    facts = {
+        "state": f"{status.state}, pid {status.pid}, node {status.node}, version {status.version}",
+        "up": f"{duration(status.uptime_s)} (since {clock(status.started_at)})",
+        "domain": status.domain,
+        "data": status.data,
+        "extensions": f"{status.extensions}, {status.registrations} registered",
+        "calls": str(status.calls),
+        "media ports": f"{status.ports_open} open, {status.ports_free} free",
+    }
+    for number, listener in enumerate(status.listeners):
+        shown = f" as {listener.advertised}" if listener.advertised else ""
+        facts["listening" if number == 0 else " " * number] = f"{listener.url}{shown} for {listener.role}"
+    show_facts(screen, facts)
+    for warning in status.warnings:
+        screen.warn(warning)
+
+
+def show_facts(screen: Screen, facts: dict[str, str]) -> None:
+    """Names and values, aligned."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        screen.out.print(Text.assemble((name.ljust(width), "dim"), "  ", safe(value)), soft_wrap=True)
