@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ Transport = Literal["udp", "tcp"]
 
 _MODULE_PLACES = ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules")
 _TONE_SECONDS = 60  # longer than any call of the tests: aufile ends the call at the end of its file
+_REGISTERED = re.compile(r"(?:\s|\x1b\[32m)OK\s")  # coloured or not
 _CONFIG = """\
 poll_method             epoll
 sip_listen              {host}:{sip_port}
@@ -63,9 +65,10 @@ class Account:
         """The line of baresip's ``accounts`` file; ``address`` is the phone's own HOST:PORT."""
         if not self.server:
             return f"<sip:{self.user}@{address}>;regint=0;ptime=20\n"
+        via = f"transport={self.transport}"
         return (
-            f"<sip:{self.user}@{self.domain}>;auth_user={self.user};auth_pass={self.password};regint=600"
-            f';outbound="sip:{self.server};transport={self.transport}";audio_codecs=PCMU/8000/1,PCMA/8000/1;ptime=20\n'
+            f"<sip:{self.user}@{self.domain};{via}>;auth_user={self.user};auth_pass={self.password}"
+            f';regint=600;outbound="sip:{self.server};{via}";ptime=20\n'
         )
 
 
@@ -177,7 +180,9 @@ class Baresip:
         return await self.control.event(kind, within, **fields)
 
     async def registered(self, within: float = 10.0) -> None:
-        await self.event("REGISTER_OK", within)
+        """Wait until the phone is registered; that may have happened before anybody could listen."""
+        if _REGISTERED.search(await self.control.command("reginfo")) is None:
+            await self.event("REGISTER_OK", within)
 
     async def dial(self, target: str) -> None:
         await self.control.command("dial", target)

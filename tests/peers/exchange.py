@@ -1,0 +1,220 @@
+"""Trunkline itself as a child process, as an operator starts it: a file, a data folder, extensions."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.request import urlopen
+
+from tests.peers.ports import free_ports
+from tests.peers.programs import end_process, trunkline_program
+
+DOMAIN = "trunkline.test"
+ECHO_NUMBER = "9196"
+TONE_NUMBER = "9197"
+# What must be zero when nobody calls; the metrics' names without ``trunkline_``.
+LEAKS = ("transactions", "dialogs", "timers", "calls_active", "media_ports_open")
+
+_LINE = re.compile(r"(?P<name>[a-z_]+)(?P<labels>\{.*\})? (?P<value>\S+)")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension to create; ``contact`` is a fixed address that needs no REGISTER."""
+
+    number: str
+    password: str = ""
+    contact: str = ""
+    name: str = ""
+
+
+class ExchangeProcess:
+    """``trunkline up`` on free loopback ports with these extensions; ready when entered, checked when left.
+
+    ``sip`` adds keys to the section of that name. On leaving, SIGTERM must end it with exit code 0; its log
+    is then part of what pytest shows of a failed test.
+    """
+
+    def __init__(
+        self, folder: Path, extensions: list[Extension], *, sip: dict[str, int | float | str] | None = None
+    ) -> None:
+        self.folder = folder / "exchange"
+        self.extensions = {extension.number: extension for extension in extensions}
+        self._sip: dict[str, int | float | str] = {"grace_s": 1.0, **(sip or {})}
+        self.sip_port = free_ports(10)
+        self._metrics_port = self.sip_port + 5
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT for SIP, UDP and TCP alike."""
+        return f"127.0.0.1:{self.sip_port}"
+
+    async def __aenter__(self) -> Self:
+        self.folder.mkdir(parents=True)
+        self._write_settings()
+        await self._create_extensions()
+        try:
+            await self._start()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                await self.stop()
+        finally:
+            await self._end()
+
+    async def run(self, *words: str, within: float = 20.0) -> str:
+        """Run a ``trunkline`` command on this data folder; its standard output. It must succeed."""
+        process = await asyncio.create_subprocess_exec(
+            trunkline_program(),
+            *words,
+            "--data",
+            str(self.folder / "data"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            out, errors = await asyncio.wait_for(process.communicate(), within)
+        finally:
+            await end_process(process)
+        command = " ".join(("trunkline", *words))
+        assert process.returncode == 0, f"{command} ended with {process.returncode}: {errors.decode()}"
+        return out.decode()
+
+    async def ask(self, *words: str) -> Any:
+        """Run a command with ``--json`` and parse what it says."""
+        return json.loads(await self.run(*words, "--json"))
+
+    async def metrics(self) -> dict[str, float]:
+        """All samples, ``name{labels}`` as Prometheus writes them, and each name's sum over its labels."""
+        text = await asyncio.to_thread(self._fetch, "/metrics")
+        samples: dict[str, float] = {}
+        for match in filter(None, map(_LINE.fullmatch, text.splitlines())):
+            name, labels, value = match["name"], match["labels"] or "", float(match["value"])
+            samples[name] = samples.get(name, 0.0) + value
+            if labels:
+                samples[name + labels] = value
+        return samples
+
+    async def no_calls(self, within: float = 5.0) -> None:
+        """Wait until no call, dialog or media port is left; transactions may still live on."""
+        await self._gone(("calls_active", "dialogs", "media_ports_open"), None, within)
+
+    async def idle(self, within: float = 45.0, tasks: float | None = None) -> dict[str, float]:
+        """Wait until nothing of any call is left (``LEAKS`` are zero); the metrics of that moment.
+
+        Completed transactions live for 32 s (Timers B, F, H and J: RFC 3261 §17), hence the time allowed.
+        ``tasks``, when given, is how many tasks of the event loop there were before.
+        """
+        return await self._gone(LEAKS, tasks, within)
+
+    async def stop(self, within: float = 15.0) -> None:
+        """SIGTERM: the exchange ends its calls and exits with 0."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        code = await end_process(process, grace_s=within)
+        self._show_log()
+        assert code == 0, f"trunkline up ended with {code} after SIGTERM; its log:\n{self.log()[-6000:]}"
+
+    def log(self) -> str:
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _write_settings(self) -> None:
+        media_first = free_ports(1000)
+        keys = "".join(f"{name} = {json.dumps(value)}\n" for name, value in self._sip.items())
+        (self.folder / "trunkline.toml").write_text(
+            f'domain = "{DOMAIN}"\n'
+            f'[sip]\nlisten = ["udp:{self.address}", "tcp:{self.address}"]\n{keys}'
+            f'[media]\naddress = "127.0.0.1"\nports = "{media_first}-{media_first + 999}"\n'
+            f'[metrics]\nlisten = "127.0.0.1:{self._metrics_port}"\n'
+        )
+
+    async def _create_extensions(self) -> None:
+        if not self.extensions:
+            return
+        path = self.folder / "extensions.csv"
+        with path.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("number", "password", "name", "contact"))
+            rows.writerows((e.number, e.password, e.name, e.contact) for e in self.extensions.values())
+        await self.run("extension", "import", str(path))
+
+    async def _start(self, within: float = 20.0) -> None:
+        with (self.folder / "log").open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                trunkline_program(),
+                "up",
+                "--config",
+                str(self.folder / "trunkline.toml"),
+                "--data",
+                str(self.folder / "data"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            async with asyncio.timeout(within):
+                while not await self._is_healthy():
+                    assert self._process.returncode is None, f"trunkline up ended at once:\n{self.log()}"
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"trunkline up was not ready within {within} s:\n{self.log()}") from None
+
+    async def _is_healthy(self) -> bool:
+        try:
+            await asyncio.to_thread(self._fetch, "/health")
+        except OSError:
+            return False
+        return True
+
+    def _fetch(self, path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{self._metrics_port}{path}", timeout=5) as reply:
+            return str(reply.read().decode())
+
+    async def _end(self) -> None:
+        """End what is still there after a failure, whatever its state."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            await end_process(process, grace_s=3.0)
+            self._show_log()
+
+    def _show_log(self) -> None:
+        _log.warning("log of the exchange:\n%s", self.log()[-20_000:])
+
+    async def _gone(self, names: Sequence[str], tasks: float | None, within: float) -> dict[str, float]:
+        left: dict[str, float] = {}
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    samples = await self.metrics()
+                    left = self._leftovers(samples, names, tasks)
+                    if not left:
+                        return samples
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"left over after {within} s: {left}") from None
+
+    @staticmethod
+    def _leftovers(samples: dict[str, float], names: Sequence[str], tasks: float | None) -> dict[str, float]:
+        values = {name: samples.get(f"trunkline_{name}", -1.0) for name in names}
+        found = {name: value for name, value in values.items() if value != 0}
+        now = samples.get("trunkline_event_loop_tasks", -1.0)
+        if tasks is not None and not 0 <= now <= tasks:
+            found["event_loop_tasks"] = now - tasks
+        return found
