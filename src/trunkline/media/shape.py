@@ -1,0 +1,228 @@
+"""What a section says apart from its kind and port, and what the head says apart from origin and address.
+
+A phone sends the same rows in every call but for its ports and its ``o=`` row, and thousands of phones are
+of a few models. So a section's text after the port is read once and remembered (its *shape*), and likewise
+the session's rows but for ``o=`` and ``c=`` (its *head*). ``scan_shape`` reads a new shape row by row;
+whatever is unusual goes through the full parser (``shape_of_media``), whose meaning is the one that counts.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from trunkline.media.streams import TRANSPORTS, Transport, transport_of
+from trunkline.proto.sdp import (
+    DIRECTIONS,
+    MAX_FORMATS,
+    Attributes,
+    Connection,
+    Direction,
+    MediaDescription,
+    Rtcp,
+    RtpMap,
+    parse_connection,
+    parse_rtcp,
+    parse_rtpmap,
+)
+
+# What says something about the peer's own path, which ends at us: ICE (RFC 8839), bundling on one port
+# (RFC 9143), DTLS (RFC 8842, the relay carries none), filters on a source address (RFC 4570).
+STRIPPED: Final = (
+    "a=candidate:",
+    "a=remote-candidates:",
+    "a=end-of-candidates",
+    "a=ice-",
+    "a=group:BUNDLE",
+    "a=bundle-only",
+    "a=fingerprint:",
+    "a=setup:",
+    "a=tls-id:",
+    "a=source-filter:",
+)
+_DIRECTION_ROWS: Final[dict[str, Direction]] = {f"a={direction}": direction for direction in DIRECTIONS}
+_EVENT: Final = "telephone-event"
+_Maps: TypeAlias = dict[int, tuple[RtpMap, bool]]
+
+# The rows that mean something to a relay, by their first six characters: one look-up for each row.
+_DIRECTION, _RTCP, _RTPMAP, _KEY, _PATH = range(5)
+_NOTED: Final[dict[str, int]] = {
+    "a=send": _DIRECTION,
+    "a=recv": _DIRECTION,
+    "a=inac": _DIRECTION,
+    "a=rtcp": _RTCP,
+    "a=rtpm": _RTPMAP,
+    "a=cryp": _KEY,
+    **{row[:6]: _PATH for row in STRIPPED},
+}
+
+# RFC 8866 §5 fixes the order of the session's rows; rows of unknown type go last.
+_RANKS: Final = {letter: rank for rank, letter in enumerate("siuepcbtka")} | {"r": 7, "z": 7}
+_CONNECTION_RANK: Final = _RANKS["c"]
+_PATH_ROW: Final = re.compile("|".join(re.escape(row) for row in STRIPPED))
+
+
+class Unusual(Exception):  # noqa: N818  (a turn to the full parser, not an error)
+    """The text is outside what the quick reading understands."""
+
+
+class Shape:
+    """A section without kind and port; ``text`` is ``protocol formats`` and the rows below, CRLF between.
+
+    ``plain`` tells that no row needs an edit when the section is passed on; ``keyed`` that ``a=crypto``
+    stands there, ``fingerprint`` that ``a=fingerprint`` does.
+    """
+
+    __slots__ = (
+        "connection",
+        "direction",
+        "events",
+        "fingerprint",
+        "formats",
+        "keyed",
+        "mux",
+        "plain",
+        "protocol",
+        "rtcp",
+        "text",
+        "transport",
+    )
+
+    def __init__(self, text: str, protocol: str, formats: tuple[str, ...]) -> None:
+        self.text = text
+        self.protocol = protocol
+        self.formats = formats
+        self.transport: Transport = "other"
+        self.connection: Connection | None = None
+        self.direction: Direction | None = None
+        self.rtcp: Rtcp | None = None
+        self.mux = False
+        self.keyed = False
+        self.fingerprint = False
+        self.events: tuple[tuple[int, int], ...] = ()
+        self.plain = True
+
+
+class Head:
+    """The session's rows without ``v=``, ``o=`` and ``c=``, cut where our ``c=`` row belongs.
+
+    ``before`` and ``after`` are rows each ended by CRLF, in the order of RFC 8866 §5, without what ends at
+    us, and with the mandatory ``s=`` and ``t=`` whatever the peer left out.
+    """
+
+    __slots__ = ("after", "before", "direction", "fingerprint")
+
+    def __init__(self, rows: list[str]) -> None:
+        self.direction: Direction | None = None
+        self.fingerprint = False
+        if any(row[:2] == "a=" for row in rows):
+            attributes = Attributes(rows)
+            self.direction = attributes.direction
+            self.fingerprint = attributes.get("fingerprint") is not None
+        self.before, self.after = _cut(rows)
+
+
+def _cut(rows: list[str]) -> tuple[str, str]:
+    kept = [row for row in rows if row[:2] not in {"c=", "o=", "v="} and not _PATH_ROW.match(row)]
+    for row in ("s=-", "t=0 0"):
+        if not any(present[:2] == row[:2] for present in kept):
+            kept.append(row)
+    ranks = [_RANKS.get(row[0], 9) if row[1:2] == "=" else 9 for row in kept]
+    if ranks != sorted(ranks):
+        kept = [row for _, row in sorted(zip(ranks, kept, strict=True), key=lambda ranked: ranked[0])]
+        ranks.sort()
+    place = sum(rank < _CONNECTION_RANK for rank in ranks)
+    before, after = ("".join(f"{row}\r\n" for row in part) for part in (kept[:place], kept[place:]))
+    return before, after
+
+
+def ordinary_rows(text: str) -> list[str]:
+    """The rows of a text with CRLF between them; raises ``Unusual`` for anything but full rows."""
+    rows = text.split("\r\n")
+    joined = "".join(rows)
+    if "" in rows or "\n" in joined or "\r" in joined or "\0" in joined:
+        raise Unusual
+    return rows
+
+
+def scan_shape(text: str) -> Shape:
+    """The shape of an ordinary section; raises ``Unusual``, or RemoteProtocolError for a malformed row."""
+    rows = ordinary_rows(text)
+    protocol, *formats = rows[0].split(" ")
+    transport = TRANSPORTS.get(protocol)
+    if transport is None or not formats or "" in formats or len(formats) > MAX_FORMATS:
+        raise Unusual
+    shape = Shape(text, protocol, tuple(formats))
+    maps: _Maps = {}
+    for row in rows:
+        noted = _NOTED.get(row[:6])
+        if noted is not None:
+            _note(shape, noted, row, maps)
+    at = text.find("\r\nc=")
+    if at >= 0:
+        shape.plain = False
+        shape.connection = parse_connection(next(row[2:] for row in rows if row[:2] == "c="))
+    shape.transport = (
+        transport if transport != "srtp" else transport_of(protocol, shape.keyed, shape.fingerprint)
+    )
+    if any(event for _, event in maps.values()):
+        rates = {str(rtpmap.payload_type): rtpmap.clock_rate for rtpmap, event in maps.values() if event}
+        shape.events = tuple((int(name), rates[name]) for name in dict.fromkeys(formats) if name in rates)
+    return shape
+
+
+def _note(shape: Shape, noted: int, row: str, maps: _Maps) -> None:
+    if noted == _RTPMAP:
+        found = _rtpmap(row) if len(row) <= 64 else _read_rtpmap(row)
+        if found is not None:
+            maps.setdefault(found[0].payload_type, found)
+    elif noted == _DIRECTION:
+        if shape.direction is None:
+            shape.direction = _DIRECTION_ROWS.get(row.rstrip(" "))
+    elif noted == _RTCP:
+        if row.startswith("a=rtcp:"):
+            shape.plain = False
+            shape.rtcp = shape.rtcp or parse_rtcp(row[7:])
+        elif row.rstrip(" ") == "a=rtcp-mux":
+            shape.mux = True
+    elif noted == _KEY:
+        shape.keyed = shape.keyed or row.startswith("a=crypto:")
+    elif row.startswith(STRIPPED):
+        shape.plain = False
+        shape.fingerprint = shape.fingerprint or row.startswith("a=fingerprint:")
+
+
+def _read_rtpmap(row: str) -> tuple[RtpMap, bool] | None:
+    rtpmap = parse_rtpmap(row[9:]) if row.startswith("a=rtpmap:") else None
+    return None if rtpmap is None else (rtpmap, rtpmap.encoding.lower() == _EVENT)
+
+
+_rtpmap = lru_cache(maxsize=1024)(_read_rtpmap)
+
+
+def shape_of_media(media: MediaDescription) -> Shape:
+    """The shape of a parsed media description: the meaning that ``scan_shape`` must reproduce."""
+    attributes = media.attributes
+    first = f"{media.protocol} {' '.join(media.formats)}"
+    shape = Shape("\r\n".join([first, *media.rows[1:]]), media.protocol, media.formats)
+    shape.connection = media.connection
+    shape.direction = media.direction
+    shape.rtcp = media.rtcp
+    shape.mux = media.rtcp_mux
+    shape.keyed = attributes.get("crypto") is not None
+    shape.fingerprint = attributes.get("fingerprint") is not None
+    shape.transport = transport_of(media.protocol, shape.keyed, shape.fingerprint)
+    shape.events = telephone_events_of(media)
+    shape.plain = not any(row.startswith(("c=", "a=rtcp:", *STRIPPED)) for row in media.rows)
+    return shape
+
+
+def telephone_events_of(media: MediaDescription) -> tuple[tuple[int, int], ...]:
+    """Payload type and clock rate of every telephone-event format, in the order of the m-line."""
+    events: dict[int, int] = {}
+    for name in media.formats:
+        rtpmap = media.rtpmap(name)
+        if rtpmap and rtpmap.encoding.lower() == _EVENT and name == str(rtpmap.payload_type):
+            events[rtpmap.payload_type] = rtpmap.clock_rate
+    return tuple(events.items())
