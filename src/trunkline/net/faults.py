@@ -35,7 +35,7 @@ class FaultLog:
         """
         self._counters.callback_errors += 1
         place = _place(error)
-        count = self.due(f"{type(error).__name__} {place}")
+        count = self.due(f"{type(error).__name__} {place.partition(' ')[0]}")
         if count:
             log.error(
                 "net.callback_failed", error=type(error).__name__, place=place, count=count, peer=peer[0]

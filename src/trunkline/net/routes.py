@@ -5,11 +5,6 @@ from __future__ import annotations
 import socket
 
 
-def is_ip(host: str) -> bool:
-    """True for an IPv4 or IPv6 literal, in brackets or not."""
-    return ip_literal(host) is not None
-
-
 def ip_literal(host: str) -> str | None:
     """The literal as the kernel writes it (no brackets, IPv6 shortened, scope kept), None for a name.
 

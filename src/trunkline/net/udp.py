@@ -62,7 +62,21 @@ class UdpFlow:
         return f"udp|{self.listener.address}|{host_port(*self.remote)}"
 
     def send(self, data: bytes, on_failure: Failure | None = None) -> None:
-        self._endpoint.send(data, self.remote, on_failure)
+        # The whole way to the kernel stands here, without a call between: it is walked for every datagram.
+        endpoint = self._endpoint
+        if endpoint.held_up:
+            endpoint.send_later(data, self.remote, on_failure)
+            return
+        try:
+            endpoint.sendto(data, self.remote)
+        except OSError:
+            endpoint.send_carefully(data, self.remote, on_failure)
+            return
+        counters = endpoint.counters
+        counters.datagrams_out += 1
+        counters.bytes_out += len(data)
+        if on_failure is not None:
+            endpoint.recent.append((self.remote, on_failure))
 
     def on_close(self, callback: Callable[[Flow], None]) -> None:
         """Nothing to do: a UDP flow has no end of its own."""
@@ -75,18 +89,19 @@ class UdpEndpoint:
     """The socket of one UDP listener."""
 
     __slots__ = (
-        "_counters",
         "_epoll",
         "_faults",
         "_loop",
         "_on_message",
         "_queue",
-        "_recent",
-        "_sendto",
         "_settings",
         "_socket",
         "closed",
+        "counters",
+        "held_up",
         "listener",
+        "recent",
+        "sendto",
     )
 
     def __init__(
@@ -101,16 +116,17 @@ class UdpEndpoint:
     ) -> None:
         self.listener = listener
         self.closed = False
+        self.held_up = False  # what is sent now has to wait, or fails because the socket is closed
         self._loop = loop
         self._socket = bound
-        self._sendto = bound.sendto
+        self.sendto = bound.sendto
         self._on_message = on_message
         self._settings = settings
-        self._counters = counters
+        self.counters = counters
         self._faults = faults
         self._queue: deque[tuple[bytes, Remote, Failure | None]] = deque()
         # Whom to tell when an ICMP error names a remote: only the last sends, only until the next sweep.
-        self._recent: deque[tuple[Remote, Failure]] = deque(maxlen=_REMEMBERED_SENDS)
+        self.recent: deque[tuple[Remote, Failure]] = deque(maxlen=_REMEMBERED_SENDS)
         set_buffers(bound, settings)
         ask_for_errors(bound)
         self._epoll = select.epoll()
@@ -120,36 +136,20 @@ class UdpEndpoint:
     def flow(self, remote: Remote) -> UdpFlow:
         return UdpFlow(self, self.listener, remote)
 
-    def send(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
-        """Send now, or keep it while the kernel's buffer is full."""
-        if self._queue or self.closed:
-            self._send_later(data, remote, on_failure)
-            return
-        try:
-            self._sendto(data, remote)
-        except OSError:
-            self._send_carefully(data, remote, on_failure)
-            return
-        counters = self._counters
-        counters.datagrams_out += 1
-        counters.bytes_out += len(data)
-        if on_failure is not None:
-            self._recent.append((remote, on_failure))
-
     def sweep(self) -> None:
         """Forget for whom the last datagrams were sent: an ICMP error comes within a round trip."""
-        self._recent.clear()
+        self.recent.clear()
 
     def close(self) -> None:
         """Give the socket back; what could not be sent yet is reported as failed."""
         if self.closed:
             return
         self._drain_queue()
-        self.closed = True
+        self.closed = self.held_up = True
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._socket.close()
-        self._recent.clear()
+        self.recent.clear()
         while self._queue:
             _, remote, on_failure = self._queue.popleft()
             self._fail(on_failure, remote, "the socket was closed")
@@ -161,100 +161,89 @@ class UdpEndpoint:
 
     def _read(self) -> None:
         recvfrom = self._socket.recvfrom
-        ipv6 = self.listener.family == socket.AF_INET6
-        for count in range(self._settings.datagrams_per_wakeup):
-            try:
+        listener, on_message = self.listener, self._on_message
+        count = size = 0
+        try:
+            while count < self._settings.datagrams_per_wakeup and not self.closed:
                 data, remote = recvfrom(_MAX_DATAGRAM)
-            except BlockingIOError:
-                if not count:
-                    # Woken for nothing: by an error that a send has met already, whose record still stands.
-                    self._take_errors()
-                return
-            except OSError:
-                self._take_errors()
-                continue
-            self._deliver(data, remote[:2] if ipv6 else remote)
-            if self.closed:
-                return
-
-    def _deliver(self, data: bytes, remote: Remote) -> None:
-        counters = self._counters
-        counters.datagrams_in += 1
-        counters.bytes_in += len(data)
-        if len(data) < _SHORTEST:
-            counters.keepalives += 1
-            return
-        try:
-            self._on_message(data, UdpFlow(self, self.listener, remote))
-        except Exception as error:  # noqa: BLE001  (one datagram must not stop the listener)
-            self._faults.caught(error, remote)
-
-    def _send_carefully(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
-        """A send was refused: by a full buffer, by the error of an earlier one, or rightly."""
-        # The kernel reports the ICMP error of another peer here as well; once taken, it does not stand in
-        # the way any more (ip(7), IP_RECVERR).
-        self._take_errors()
-        try:
-            self._sendto(data, self._full_address(remote))
+                count += 1
+                size += len(data)
+                if len(data) < _SHORTEST:
+                    self.counters.keepalives += 1
+                    continue
+                try:
+                    on_message(data, UdpFlow(self, listener, remote[:2]))
+                except Exception as error:  # noqa: BLE001  (one datagram must not stop the listener)
+                    self._faults.caught(error, remote)
         except BlockingIOError:
-            self._send_later(data, remote, on_failure)
-        except OSError as error:
-            self._fail(on_failure, remote, error.strerror or str(error))
-        else:
-            self._sent(data, remote, on_failure)
+            if not count:
+                # Woken for nothing: by an error that a send has met already, whose record still stands.
+                self._take_errors()
+        except OSError:
+            self._take_errors()
+        finally:
+            self.counters.datagrams_in += count
+            self.counters.bytes_in += size
 
-    def _sent(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
-        self._counters.datagrams_out += 1
-        self._counters.bytes_out += len(data)
-        if on_failure is not None:
-            self._recent.append((remote, on_failure))
+    def send_carefully(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
+        """Send after a refusal: by a full buffer, by the error of an earlier datagram, or for good reason."""
+        if not self._attempt(data, remote, on_failure):
+            self.send_later(data, remote, on_failure)
 
-    def _full_address(self, remote: Remote) -> tuple[str, int] | tuple[str, int, int, int]:
-        return socket_address(*remote) if self.listener.family == socket.AF_INET6 else remote
-
-    def _send_later(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
+    def send_later(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
+        """Keep a datagram until the kernel takes more; it fails when too many are kept."""
         if self.closed:
             self._fail(on_failure, remote, "the socket is closed")
         elif len(self._queue) >= self._settings.send_queue:
             self._fail(on_failure, remote, "the send queue is full")
         else:
             self._queue.append((data, remote, on_failure))
+            self.held_up = True
             self._epoll.modify(self._socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
     def _drain_queue(self) -> None:
         while self._queue:
-            data, remote, on_failure = self._queue[0]
-            try:
-                self._sendto(data, self._full_address(remote))
-            except BlockingIOError:
+            entry = self._queue.popleft()
+            if not self._attempt(*entry):
+                self._queue.appendleft(entry)
                 return
-            except OSError as error:
-                if not self._take_errors():
-                    self._queue.popleft()
-                    self._fail(on_failure, remote, error.strerror or str(error))
-                continue
-            self._queue.popleft()
-            self._sent(data, remote, on_failure)
-        if not self._queue and not self.closed:
-            self._epoll.modify(self._socket.fileno(), select.EPOLLIN)
+        self.held_up = False
+        self._epoll.modify(self._socket.fileno(), select.EPOLLIN)
 
-    def _take_errors(self) -> bool:
-        """Tell the last senders to a remote that is unreachable (RFC 3261 §18.4); True if there was any."""
-        errors = take_errors(self._socket)
-        for remote, reason in errors:
-            self._counters.unreachable += 1
+    def _attempt(self, data: bytes, remote: Remote, on_failure: Failure | None) -> bool:
+        """Send one datagram or report why not; False when the kernel's buffer is full."""
+        # The kernel reports the ICMP error of another peer here as well; once taken, it does not stand in
+        # the way any more (ip(7), IP_RECVERR).
+        self._take_errors()
+        ipv6 = self.listener.family == socket.AF_INET6
+        try:
+            self.sendto(data, socket_address(*remote) if ipv6 else remote)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._fail(on_failure, remote, error.strerror or str(error))
+            return True
+        self.counters.datagrams_out += 1
+        self.counters.bytes_out += len(data)
+        if on_failure is not None:
+            self.recent.append((remote, on_failure))
+        return True
+
+    def _take_errors(self) -> None:
+        """Tell the last senders to a remote that is unreachable (RFC 3261 §18.4)."""
+        for remote, reason in take_errors(self._socket):
+            self.counters.unreachable += 1
             # A transaction that repeats its request stands here several times and is told once.
-            told = dict.fromkeys(on_failure for peer, on_failure in self._recent if peer == remote)
+            told = dict.fromkeys(on_failure for peer, on_failure in self.recent if peer == remote)
             if told:
-                kept = [entry for entry in self._recent if entry[0] != remote]
-                self._recent.clear()
-                self._recent.extend(kept)
+                kept = [entry for entry in self.recent if entry[0] != remote]
+                self.recent.clear()
+                self.recent.extend(kept)
                 for on_failure in told:
                     self._loop.call_soon(on_failure, TransportError(f"{host_port(*remote)}: {reason}"))
-        return bool(errors)
 
     def _fail(self, on_failure: Failure | None, remote: Remote, reason: str) -> None:
-        self._counters.send_errors += 1
+        self.counters.send_errors += 1
         if on_failure is not None:
             self._loop.call_soon(on_failure, TransportError(f"{host_port(*remote)}: {reason}"))
 

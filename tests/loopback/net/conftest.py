@@ -1,0 +1,66 @@
+"""Every test here runs on both event loops, and every ``Net`` must leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvloop
+
+from tests.loopback.net.kit import Exchange
+from trunkline.net import NetSettings
+
+TABLES = ("udp", "udp6", "tcp", "tcp6")
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest_asyncio.fixture
+async def exchange() -> AsyncIterator[Callable[..., Awaitable[Exchange]]]:
+    """``await exchange("udp:127.0.0.1:0", ..., max_connections=2)`` starts a ``Net`` with these listeners."""
+    descriptors = open_descriptors()
+    started: list[Exchange] = []
+
+    async def start(*urls: str, **settings: Any) -> Exchange:
+        one = Exchange(NetSettings(**{"close_timeout_s": 0.2, **settings}))
+        started.append(one)
+        await one.start(*urls)
+        return one
+
+    yield start
+    for one in started:
+        await one.net.stop()
+        assert one.net.counters.connections == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    for one in started:
+        one.close_peers()
+    assert open_descriptors() <= descriptors
+
+
+def open_descriptors() -> set[tuple[str, str]]:
+    """Internet sockets and epoll sets of this process; a loop's own pipes and socket pairs do not count."""
+    ours = {f"socket:[{row.split()[9]}]" for table in TABLES for row in rows(Path("/proc/net", table))}
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = str(entry.readlink())
+            if target in ours or target == "anon_inode:[eventpoll]":
+                found.add((entry.name, target))
+    return found
+
+
+def rows(table: Path) -> list[str]:
+    return table.read_text().splitlines()[1:]
+
+
+@pytest.fixture(params=["127.0.0.1", "[::1]"], ids=["ipv4", "ipv6"])
+def address(request: pytest.FixtureRequest) -> str:
+    """The loopback address of each family, as it stands in a listener's url."""
+    return str(request.param)

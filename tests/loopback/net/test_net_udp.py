@@ -1,0 +1,163 @@
+"""UDP listeners over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+import structlog
+
+from tests.loopback.net.kit import ANSWER, REQUEST, Exchange, dead_port
+
+Start = Callable[..., Awaitable[Exchange]]
+
+
+async def test_an_answer_goes_back_down_the_flow_of_its_request(exchange: Start, address: str) -> None:
+    one = await exchange(f"udp:{address}:0")
+    peer = await one.peer()
+    await peer.send(REQUEST)
+    data, flow = await one.heard()
+    assert (data, flow.transport, flow.reliable, flow.remote) == (REQUEST, "UDP", False, peer.address)
+    assert flow.listener is one.net.listeners[0]
+    flow.send(ANSWER, one.on_failure)
+    assert await peer.receive() == ANSWER
+    assert one.failures.empty()
+
+
+async def test_datagrams_of_the_greatest_size_pass_both_ways(exchange: Start, address: str) -> None:
+    one = await exchange(f"udp:{address}:0")
+    peer = await one.peer()
+    # 65535 less the headers of UDP and IPv4; IPv6 does not count its own.
+    whole = REQUEST + b"x" * (65507 - len(REQUEST))
+    await peer.send(whole)
+    data, flow = await one.heard()
+    assert data == whole
+    flow.send(whole)
+    assert await peer.receive() == whole
+
+
+async def test_a_burst_longer_than_one_wake_up_is_delivered_in_order(exchange: Start) -> None:
+    one = await exchange("udp:127.0.0.1:0", datagrams_per_wakeup=8)
+    peer = await one.peer()
+    sent = [REQUEST + b"%d" % i for i in range(100)]
+    for data in sent:
+        await peer.send(data)
+    assert [(await one.heard())[0] for _ in sent] == sent
+    assert one.net.counters.datagrams_in == 100
+
+
+@pytest.mark.parametrize("noise", [b"", b"\r\n", b"\r\n\r\n", b"\x00", b"jaK"])
+async def test_keep_alives_are_swallowed_and_counted(exchange: Start, noise: bytes) -> None:
+    one = await exchange("udp:127.0.0.1:0")
+    peer = await one.peer()
+    await peer.loop.run_in_executor(None, peer.raw.send, noise)
+    await peer.send(REQUEST)
+    assert (await one.heard())[0] == REQUEST
+    assert one.net.counters.keepalives == 1
+
+
+async def test_an_exception_from_above_is_logged_once_and_stops_nothing(exchange: Start) -> None:
+    one = await exchange("udp:127.0.0.1:0")
+    peer = await one.peer()
+    one.raises = KeyError("secret")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await peer.send(REQUEST)
+            await one.heard()
+        one.raises = None
+        await peer.send(REQUEST)
+        await one.heard()
+    assert one.net.counters.callback_errors == 3
+    assert [entry["error"] for entry in logs] == ["KeyError"]
+    assert "secret" not in str(logs)
+
+
+@pytest.mark.rfc(3261, "18.4")
+async def test_a_closed_port_fails_the_last_sends_and_leaves_the_listener_alive(
+    exchange: Start, address: str
+) -> None:
+    one = await exchange(f"udp:{address}:0")
+    host = address.strip("[]")
+    dead = one.net.flow_to("UDP", host, dead_port(socket.SOCK_DGRAM, host))
+    living = await one.peer()
+    alive = one.net.flow_to("UDP", *living.address)
+    for _ in range(3):
+        wrong: list[object] = []
+        alive.send(REQUEST, wrong.append)
+        dead.send(REQUEST, one.on_failure)
+        alive.send(REQUEST, wrong.append)
+        assert "refused" in str(await one.failed())
+        assert await living.receive() == await living.receive() == REQUEST
+        await living.send(ANSWER)
+        assert (await one.heard())[0] == ANSWER
+        assert wrong == []
+    assert one.net.counters.unreachable >= 3
+
+
+async def test_a_datagram_too_long_for_udp_fails_later_and_does_not_raise(exchange: Start) -> None:
+    one = await exchange("udp:127.0.0.1:0")
+    one.net.flow_to("UDP", "127.0.0.1", 9).send(b"x" * 65536, one.on_failure)
+    assert one.failures.empty()
+    assert "too long" in str(await one.failed())
+
+
+async def test_what_the_kernel_does_not_take_waits_and_beyond_the_bound_fails(
+    exchange: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await exchange("udp:127.0.0.1:0", send_queue=2)
+    peer = await one.peer()
+    (endpoint,) = one.net._endpoints.values()
+    real, held = endpoint.sendto, asyncio.Event()
+
+    def sendto(data: bytes, remote: tuple[str, int]) -> int:
+        if not held.is_set():
+            raise BlockingIOError
+        return real(data, remote)
+
+    endpoint.sendto = sendto  # type: ignore[assignment]  # a loopback device is never full
+    flow = one.net.flow_to("UDP", *peer.address)
+    for number in b"123":
+        flow.send(REQUEST + bytes([number]), one.on_failure)
+    assert "queue is full" in str(await one.failed())
+    held.set()
+    assert [(await peer.receive())[-1:] for _ in range(2)] == [b"1", b"2"]
+    flow.send(ANSWER, one.on_failure)
+    assert await peer.receive() == ANSWER
+    assert one.failures.empty()
+
+
+async def test_a_flow_is_found_again_after_a_restart_by_its_token(exchange: Start, address: str) -> None:
+    first = await exchange(f"udp:{address}:0")
+    peer = await first.peer()
+    await peer.send(REQUEST)
+    _, flow = await first.heard()
+    port = first.net.listeners[0].port
+    await first.net.stop()
+    second = await exchange(f"udp:{address}:{port}")
+    again = second.net.flow_from_token(flow.token)
+    assert again is not None
+    again.send(ANSWER)
+    assert await peer.receive() == ANSWER
+
+
+async def test_flows_are_equal_when_listener_and_remote_are(exchange: Start) -> None:
+    one = await exchange("udp:127.0.0.1:0", "udp:127.0.0.1:0")
+    peer = await one.peer()
+    await peer.send(REQUEST)
+    _, flow = await one.heard()
+    here, there = one.net.listeners
+    assert flow == one.net.flow_to("UDP", *peer.address, here)
+    assert hash(flow) == hash(one.net.flow_to("UDP", *peer.address, here))
+    assert flow != one.net.flow_to("UDP", *peer.address, there)
+
+
+async def test_sending_after_the_end_fails_later(exchange: Start) -> None:
+    one = await exchange("udp:127.0.0.1:0")
+    flow = one.net.flow_to("UDP", "127.0.0.1", 9)
+    before = flow.closed
+    await one.net.stop()
+    assert (before, flow.closed) == (False, True)
+    flow.send(REQUEST, one.on_failure)
+    assert "closed" in str(await one.failed())
