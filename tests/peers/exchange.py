@@ -95,6 +95,13 @@ class ExchangeProcess:
         assert process.returncode == 0, f"{command} ended with {process.returncode}: {errors.decode()}"
         return out.decode()
 
+    async def add(self, extension: Extension) -> None:
+        """Create an extension while the exchange runs."""
+        options = [("--password", extension.password), ("--contact", extension.contact)]
+        await self.run(
+            "extension", "add", extension.number, *(word for pair in options if pair[1] for word in pair)
+        )
+
     async def ask(self, *words: str) -> Any:
         """Run a command with ``--json`` and parse what it says."""
         return json.loads(await self.run(*words, "--json"))
