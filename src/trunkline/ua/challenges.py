@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trunkline.base.errors import RemoteProtocolError
-from trunkline.proto.sip.digest_client import DigestClient
+from trunkline.proto.sip.challenge import parse_challenges
+from trunkline.proto.sip.digest_client import Attempts, DigestClient
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Response
 
@@ -13,16 +14,17 @@ _HEADERS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticat
 
 
 class Authorizer:
-    """Credentials for the requests of one peer, and what is known of its nonces.
+    """Answers the challenges of one request, with credentials and nonces that many requests share.
 
-    ``cnonce`` mints client nonces. One authorizer serves all requests with the same credentials.
+    ``cnonce`` mints client nonces.
     """
 
-    __slots__ = ("_cnonce", "_digest")
+    __slots__ = ("_attempts", "_cnonce", "_digest")
 
     def __init__(self, digest: DigestClient, cnonce: Callable[[], str]) -> None:
-        self._digest = digest
+        self._attempts = Attempts()
         self._cnonce = cnonce
+        self._digest = digest
 
     def answer(self, draft: Draft, response: Response) -> Draft | None:
         """The request again with the next CSeq and our answer, or None when there is no (further) answer.
@@ -30,17 +32,19 @@ class Authorizer:
         None also for a challenge that we answered wrongly before: trying again would lock the account.
         """
         names = _HEADERS.get(response.status)
-        challenges = response.values(names[0]) if names else []
-        if names is None or not challenges:
+        values = response.headers.get(names[0]) if names else None
+        if names is None or values is None:
             return None
         try:
-            credentials = self._digest.answer(
-                challenges, draft.method, draft.uri, self._cnonce(), body=draft.body
-            )
+            challenges = parse_challenges(values)
         except RemoteProtocolError:
             return None
-        if credentials is None:
+        answers = self._digest.answer(
+            challenges, draft.method, draft.uri, self._cnonce(), self._attempts, draft.body
+        )
+        if not answers:
             return None
+        credentials = "".join(f"{names[1]}: {value}\r\n" for value in answers)
         kept = "".join(
             line + "\r\n"
             for line in draft.extra.split("\r\n")
@@ -55,7 +59,7 @@ class Authorizer:
             draft.cseq + 1,
             route=draft.route,
             contact=draft.contact,
-            extra=f"{kept}{names[1]}: {credentials}\r\n",
+            extra=kept + credentials,
             body=draft.body,
             content_type=draft.content_type,
             max_forwards=draft.max_forwards,

@@ -1,0 +1,1 @@
+"""Calls: legs, forks and bridges; signalling and media joined."""

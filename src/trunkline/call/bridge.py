@@ -1,0 +1,149 @@
+"""A bridge: two legs under the policy ``relay``; media and what the parties change pass through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
+from trunkline.call.leg import Info, Leg
+from trunkline.media.commands import Link
+from trunkline.media.offer_answer import Hold, Stream, check_answer, hold_of, streams_of
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call
+
+# A re-INVITE's failure that the other side may be told as it is; everything else becomes 488.
+_PASSED = frozenset({408, 415, 481, 487, 488, 491, 500, 503, 606})
+
+
+class Bridge:
+    """Joins leg ``a`` (the caller's) and leg ``b``. One change at a time: the SIP side sees to that."""
+
+    __slots__ = ("_held", "_late", "a", "b", "call")
+
+    def __init__(self, call: Call, a: Leg, b: Leg) -> None:
+        self.call = call
+        self.a = a
+        self.b = b
+        self._held: dict[str, Hold] = {}
+        self._late: tuple[Leg, list[Stream]] | None = None
+
+    def other(self, leg: Leg) -> Leg:
+        """The party across."""
+        return self.b if leg is self.a else self.a
+
+    async def link(self) -> None:
+        """Relay between the ports of both legs, m-line by m-line."""
+        execute = self.call.context.engine.execute
+        for port_a, port_b in zip(self.a.media.ports, self.b.media.ports, strict=False):
+            if port_a is not None and port_b is not None:
+                await execute(Link(port_a, port_b))
+
+    # A change that one party asks for
+
+    def offered(self, leg: Leg, body: bytes) -> None:
+        """A re-INVITE from ``leg``: pass it to the other party, and its answer back."""
+        self.call.context.spawn(self._pass_offer(leg, body) if body else self._ask_for_offer(leg))
+
+    async def _pass_offer(self, leg: Leg, body: bytes) -> None:
+        other = self.other(leg)
+        try:
+            streams = streams_of(body)
+            await other.media.open_for(streams, leg.media)
+            await leg.media.open_for(streams, other.media)
+            offer = other.media.rewritten(body, len(streams))
+        except (RemoteProtocolError, MediaError, CallFailed) as error:
+            self._refuse(leg, error)
+            return
+        self._tell_hold(leg, streams)
+
+        def done(status: int, answer: bytes) -> None:
+            self.call.context.spawn(self._pass_answer(leg, other, streams, status, answer))
+
+        other.offer(offer, done)
+
+    async def _pass_answer(
+        self, leg: Leg, other: Leg, offered: list[Stream], status: int, answer: bytes
+    ) -> None:
+        if status >= 300:
+            self.call.tell("call.change_refused", f"the other party refused the change: {status}", status=status)
+            leg.refuse_offer(status if status in _PASSED else 488)
+            return
+        try:
+            answered = check_answer(offered, answer)
+            await leg.media.hear(offered)
+            await other.media.hear(answered)
+            await self.link()
+            leg.answer_offer(leg.media.rewritten(answer, len(answered)))
+        except (RemoteProtocolError, MediaError, CallFailed) as error:
+            self._refuse(leg, error)
+
+    async def _ask_for_offer(self, leg: Leg) -> None:
+        """A re-INVITE without offer (RFC 3261 §14.1): the other party makes it, ``leg``'s ACK answers it."""
+        other = self.other(leg)
+
+        def done(status: int, offer: bytes) -> None:
+            self.call.context.spawn(self._pass_late_offer(leg, other, status, offer))
+
+        other.offer(b"", done)
+
+    async def _pass_late_offer(self, leg: Leg, other: Leg, status: int, offer: bytes) -> None:
+        if status >= 300:
+            leg.refuse_offer(status if status in _PASSED else 488)
+            return
+        try:
+            leg.answer_offer(await self.late_offer(other, leg, offer))
+        except (RemoteProtocolError, MediaError, CallFailed) as error:
+            self._refuse(leg, error)
+            other.acknowledge(b"")
+
+    async def late_offer(self, maker: Leg, answerer: Leg, offer: bytes) -> bytes:
+        """The offer that ``maker`` put into its 2xx, as ``answerer`` shall see it; its ACK brings the answer."""
+        streams = streams_of(offer)
+        await answerer.media.open_for(streams, maker.media)
+        await maker.media.open_for(streams, answerer.media)
+        self._late = (answerer, streams)
+        return answerer.media.rewritten(offer, len(streams))
+
+    def acknowledged(self, leg: Leg, body: bytes) -> None:
+        """The ACK of a 2xx that carried an offer: its answer goes to the party that made the offer."""
+        if self._late is not None and self._late[0] is leg:
+            offered, self._late = self._late[1], None
+            self.call.context.spawn(self._pass_late_answer(leg, offered, body))
+
+    async def _pass_late_answer(self, leg: Leg, offered: list[Stream], body: bytes) -> None:
+        other = self.other(leg)
+        try:
+            answered = check_answer(offered, body)
+            await other.media.hear(offered)
+            await leg.media.hear(answered)
+            await self.link()
+            other.acknowledge(other.media.rewritten(body, len(answered)))
+        except (RemoteProtocolError, MediaError, CallFailed) as error:
+            # The 2xx must be acknowledged whatever happens; without a usable answer the call cannot go on.
+            self.call.tell("call.bad_answer", str(error))
+            other.acknowledge(b"")
+            self.call.hang_up(code="call.bad_answer")
+
+    def _refuse(self, leg: Leg, error: Exception) -> None:
+        status = error.status if isinstance(error, RemoteProtocolError | CallFailed) else 503
+        self.call.tell("call.change_failed", str(error), status=status)
+        leg.refuse_offer(status)
+
+    def _tell_hold(self, leg: Leg, streams: list[Stream]) -> None:
+        held = next((hold_of(stream) for stream in streams if not stream.rejected), Hold.ACTIVE)
+        before = self._held.get(leg.id, Hold.ACTIVE)
+        self._held[leg.id] = held
+        who = leg.outcome.caller if leg is self.a else leg.outcome.callee
+        if held is not Hold.ACTIVE and before is Hold.ACTIVE:
+            self.call.tell("call.hold", f"{who} holds the call", how=str(held))
+        elif held is Hold.ACTIVE and before is not Hold.ACTIVE:
+            self.call.tell("call.resume", f"{who} resumes the call")
+        else:
+            self.call.tell("call.change", f"{who} changes the session")
+
+    # What passes without us
+
+    def info(self, leg: Leg, info: Info) -> None:
+        """An INFO (DTMF of old phones, among others) goes to the other party as it came."""
+        self.other(leg).send_info(info)

@@ -1,0 +1,84 @@
+"""What calls need of the world, handed in once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from trunkline.call.target import Target
+from trunkline.media.engine import MediaEngine
+from trunkline.model.record import CallRecord
+from trunkline.net.flow import Flow
+from trunkline.ua.endpoint import Endpoint
+
+
+class Recorder(Protocol):
+    """Where call records go; it neither blocks nor loses one."""
+
+    def append(self, record: CallRecord) -> None:
+        """Take one record over."""
+        ...
+
+
+class Resolve(Protocol):
+    """The way to a URI that nobody registered."""
+
+    async def __call__(self, uri: str) -> Flow:
+        """A flow to the URI's host; raises TransportError when there is none, within a deadline."""
+        ...
+
+
+class CallContext:
+    """Endpoint, media engine, clock, records, and the tasks that calls start.
+
+    ``wall`` gives wall-clock seconds; ``media_address(family)`` the engine's address for peers that we reach by
+    IPv4 (4) or IPv6 (6);
+    ``on_call_over`` is told each record of a caller's leg, for the log.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        engine: MediaEngine,
+        recorder: Recorder,
+        resolve: Resolve,
+        *,
+        wall: Callable[[], float],
+        media_address: Callable[[int], str],
+        ring_timeout_s: float = 60.0,
+        on_call_over: Callable[[CallRecord], None] = lambda _record: None,
+        on_fault: Callable[[BaseException], None] = lambda _error: None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.engine = engine
+        self.recorder = recorder
+        self.resolve = resolve
+        self.wall = wall
+        self._media_address = media_address
+        self.ring_timeout_s = ring_timeout_s
+        self.on_call_over = on_call_over
+        self.on_fault = on_fault
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine as a task that is kept until it ends; what it raises goes to ``on_fault``."""
+        task = self.endpoint.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled():
+            error = task.exception()
+            if error is not None:
+                self.on_fault(error)
+
+    def media_for(self, flow: Flow) -> str:
+        """The engine's address for a party that speaks to us over ``flow``."""
+        return self._media_address(6 if ":" in flow.remote[0] else 4)
+
+    async def flow_to(self, target: Target) -> Flow:
+        """The flow of a branch."""
+        return target.flow if target.flow is not None else await self.resolve(target.uri)

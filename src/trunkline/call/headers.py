@@ -1,0 +1,35 @@
+"""Which headers cross the B2BUA: an allow-list for each trust level; everything else stays on its side."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from trunkline.proto.sip.draft import header_lines
+from trunkline.proto.sip.message import Message
+
+
+class Trust(StrEnum):
+    """How far the other side may learn from this one."""
+
+    PHONE = "phone"
+
+
+ALLOWED: Final[dict[Trust, tuple[str, ...]]] = {
+    # What describes the call and not the network: nothing that identifies, routes or authenticates.
+    Trust.PHONE: ("Subject", "Priority", "Reason", "Accept-Language"),
+}
+MAX_BLOCK: Final = 2048
+
+
+def crossing(message: Message, trust: Trust = Trust.PHONE) -> str:
+    """Finished header lines of ``message`` that may go to the other side; at most ``MAX_BLOCK`` characters."""
+    headers = message.headers
+    lines = "".join([header_lines(name, headers[name]) for name in ALLOWED[trust] if name in headers])
+    return lines if len(lines) <= MAX_BLOCK else ""
+
+
+def reason_of(message: Message | None) -> str | None:
+    """The Reason header (RFC 3326) that the other leg's CANCEL or BYE repeats, if it is of sane length."""
+    value = message.headers.get("Reason") if message is not None else None
+    return value if value is not None and len(value) <= 256 else None

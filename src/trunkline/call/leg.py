@@ -1,0 +1,118 @@
+"""A leg: one party of a call, whatever it is reached by.
+
+Three kinds share this face: a SIP dialog, a mobile app or script behind REST, and a source and sink of PCM
+frames. What a call does with a leg it does through ``Leg``; what a leg has to say it says to its
+``LegObserver``, synchronously and in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+from trunkline.base.errors import CallFailed
+from trunkline.call.leg_media import LegMedia
+from trunkline.call.leg_outcome import LegOutcome
+
+
+class LegKind(StrEnum):
+    """How a leg is reached."""
+
+    SIP = "sip"
+    APP = "app"
+    FRAME = "frame"
+
+
+class Info(Protocol):
+    """A message within the call that wants passing on (SIP INFO): its kind, its bytes, and a way to answer."""
+
+    content_type: str
+    body: bytes
+    package: str | None
+
+    def answer(self, status: int) -> None:
+        """Tell the sender what became of it: a SIP status, 200..699."""
+        ...
+
+
+class Leg(Protocol):
+    """One party of a call.
+
+    Bodies are session descriptions as the party sees them. ``hang_up`` may be called in any state and ends
+    the leg in the way that its state asks for.
+    """
+
+    id: str
+    kind: LegKind
+    media: LegMedia
+    outcome: LegOutcome
+
+    @property
+    def done(self) -> bool:
+        """True once the leg has said that it failed or ended."""
+        ...
+
+    def progress(self, status: int, body: bytes) -> None:
+        """Tell the party of an incoming leg that we ring (180..199), with early media when there is a body."""
+        ...
+
+    def answer(self, body: bytes) -> None:
+        """Answer an incoming leg."""
+        ...
+
+    def refuse(self, failure: CallFailed) -> None:
+        """End an unanswered incoming leg with a failure."""
+        ...
+
+    def hang_up(self, reason: str = "", *, code: str = "call.hangup") -> None:
+        """End the leg; ``reason`` is a Reason header value, ``code`` what the record says."""
+        ...
+
+    def acknowledge(self, body: bytes) -> None:
+        """Give the answer to an offer that came with the party's acceptance (late offer)."""
+        ...
+
+    def offer(self, body: bytes, on_done: Callable[[int, bytes], None]) -> None:
+        """Change the session: ``on_done(status, answer)`` is called once. An empty body asks for an offer."""
+        ...
+
+    def answer_offer(self, body: bytes) -> None:
+        """Accept the change that the party offered last."""
+        ...
+
+    def refuse_offer(self, status: int) -> None:
+        """Refuse it; the session stays as it was."""
+        ...
+
+    def send_info(self, info: Info) -> None:
+        """Pass a message within the call to the party, and its fate back to the sender."""
+        ...
+
+
+class LegObserver(Protocol):
+    """Who is told what legs do: the call."""
+
+    def leg_progress(self, leg: Leg, status: int, body: bytes) -> None:
+        """The party rings (180), or more (181..199)."""
+
+    def leg_answered(self, leg: Leg, body: bytes) -> None:
+        """The party accepted; ``body`` answers our offer, or offers when we made none."""
+
+    def leg_failed(self, leg: Leg, failure: CallFailed) -> None:
+        """An outgoing leg was not answered."""
+
+    def leg_cancelled(self, leg: Leg) -> None:
+        """The party of an incoming leg gave up before the answer."""
+
+    def leg_acknowledged(self, leg: Leg, body: bytes) -> None:
+        """The party confirmed our acceptance; a body answers an offer of ours."""
+
+    def leg_ended(self, leg: Leg, reason: str | None) -> None:
+        """An answered leg is over; ``reason`` is the Reason header that the party gave."""
+
+    def leg_offer(self, leg: Leg, body: bytes) -> None:
+        """The party wants to change the session; empty asks us for an offer."""
+
+    def leg_info(self, leg: Leg, info: Info) -> None:
+        """The party sent a message within the call."""

@@ -1,0 +1,54 @@
+"""The calls in progress, and how the finished ones ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from trunkline.call.call import Call
+
+
+class Calls:
+    """Active calls by id. ``outcomes`` counts finished ones by reason code; codes are ours, so it is bounded."""
+
+    __slots__ = ("_idle", "active", "outcomes", "total")
+
+    def __init__(self) -> None:
+        self.active: dict[str, Call] = {}
+        self.outcomes: Counter[str] = Counter()
+        self.total = 0
+        self._idle: asyncio.Event | None = None
+
+    def add(self, call: Call) -> None:
+        self.active[call.id] = call
+        self.total += 1
+        call.on_closed = self._remove
+
+    def _remove(self, call: Call) -> None:
+        self.active.pop(call.id, None)
+        self.outcomes[call.legs[0].outcome.code or "call.unknown"] += 1
+        if not self.active and self._idle is not None:
+            self._idle.set()
+
+    def find(self, text: str) -> Call | None:
+        """A call by its id, by an unambiguous beginning of it, or by the SIP Call-ID of one of its legs."""
+        if text in self.active:
+            return self.active[text]
+        near = [call for key, call in self.active.items() if len(text) >= 4 and key.startswith(text)]
+        if len(near) == 1:
+            return near[0]
+        for call in self.active.values():
+            if any(leg.outcome.sip_call_id == text for leg in call.legs):
+                return call
+        return None
+
+    async def idle(self, within_s: float) -> bool:
+        """Wait until no call is left; False when ``within_s`` seconds pass before."""
+        if not self.active:
+            return True
+        self._idle = asyncio.Event()
+        try:
+            await asyncio.wait_for(self._idle.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,221 @@
+"""A leg that is a SIP dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from trunkline.base.errors import CallFailed
+from trunkline.base.ids import uuid7
+from trunkline.base.wheel import Timer
+from trunkline.call.failures import passed_on
+from trunkline.call.headers import crossing, reason_of
+from trunkline.call.leg import Info, LegKind, LegObserver
+from trunkline.call.leg_media import LegMedia
+from trunkline.call.leg_outcome import LegOutcome
+from trunkline.call.sip_info import SipInfo
+from trunkline.net.flow import Flow
+from trunkline.proto.sip.draft import header_lines
+from trunkline.proto.sip.message import Request, Response
+from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.sessions import ClientSession, ServerSession, Session
+
+if TYPE_CHECKING:
+    from trunkline.call.context import CallContext
+    from trunkline.call.target import Target
+
+_HANG_UP_CODES = {"no-ack": "call.no_ack", "lost": "call.lost"}
+
+
+class SipLeg:
+    """One SIP party of a call. ``direction`` of the outcome is ``in`` for the caller's leg, ``out`` else."""
+
+    __slots__ = ("_offer_body", "context", "done", "id", "kind", "media", "observer", "outcome", "ring_timer", "session")
+
+    def __init__(self, context: CallContext, observer: LegObserver, media: LegMedia, outcome: LegOutcome) -> None:
+        self.context = context
+        self.observer = observer
+        self.media = media
+        self.outcome = outcome
+        self.id = uuid7()
+        self.kind = LegKind.SIP
+        self.session: Session | None = None
+        self.ring_timer: Timer | None = None
+        self.done = False
+        self._offer_body = b""
+
+    # The two ways to begin
+
+    def accept(self, incoming: Incoming, flow: Flow) -> None:
+        """Become the leg of an INVITE; raises RemoteProtocolError when it cannot make a dialog."""
+        self.session = ServerSession(self.context.endpoint, incoming, flow, self)
+        self.outcome.sip_call_id = incoming.request.call_id
+
+    def dial(
+        self, target: Target, flow: Flow, body: bytes, *, from_: str, to: str, extra: str, max_forwards: int, ring_s: float
+    ) -> None:
+        """Send the INVITE; the leg fails with 480 when nobody answers within ``ring_s`` seconds."""
+        endpoint = self.context.endpoint
+        self.ring_timer = endpoint.wheel.call_at(endpoint.now() + ring_s, self._no_answer)
+        self.session = endpoint.invite(
+            target.uri,
+            flow,
+            self,
+            from_=from_,
+            to=to,
+            body=body,
+            extra=extra,
+            route=target.route,
+            max_forwards=max_forwards,
+        )
+        self.outcome.sip_call_id = self.session.sip_call_id
+
+    def _no_answer(self, _now: float) -> None:
+        self._fail(CallFailed(480, "No Answer", 19, "call.no_answer"), by="exchange")
+        if self.session is not None:
+            self.session.hang_up()
+
+    # What the call does
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """Address and port of the party's signalling."""
+        return self.session.flow.remote if self.session is not None else None
+
+    def progress(self, status: int, body: bytes) -> None:
+        if isinstance(self.session, ServerSession):
+            self.session.progress(status, body)
+
+    def answer(self, body: bytes) -> None:
+        if isinstance(self.session, ServerSession) and not self.done:
+            self.outcome.answered_at = self.context.wall()
+            self.session.answer(body)
+
+    def refuse(self, failure: CallFailed) -> None:
+        if isinstance(self.session, ServerSession) and not self.done:
+            self._finish("exchange", failure.status, failure.reason, failure.code, failure.q850)
+            self.session.refuse(failure.status, failure.reason)
+
+    def hang_up(self, reason: str = "", *, code: str = "call.hangup") -> None:
+        if self.session is None:
+            return
+        if not self.done:
+            answered = self.outcome.answered_at is not None
+            status = 200 if answered else 487
+            self._finish("exchange", status, "OK" if answered else "Request Terminated", code, 16)
+        self.session.hang_up(header_lines("Reason", reason) if reason else "")
+
+    def acknowledge(self, body: bytes) -> None:
+        if isinstance(self.session, ClientSession) and not self.session.acked:
+            self.session.acknowledge(body)
+        elif self.session is not None:
+            self.session.reoffer.acknowledge(body)
+
+    def offer(self, body: bytes, on_done: Callable[[int, bytes], None]) -> None:
+        if self.session is None or self.done:
+            on_done(481, b"")
+            return
+
+        def finished(status: int, response: Response | None) -> None:
+            on_done(status, response.body if response is not None else b"")
+
+        self.session.reoffer.send(body, finished, delayed=not body)
+
+    def answer_offer(self, body: bytes) -> None:
+        if self.session is not None:
+            self.session.reoffer.answer(body)
+
+    def refuse_offer(self, status: int) -> None:
+        if self.session is not None:
+            self.session.reoffer.refuse(status)
+
+    def send_info(self, info: Info) -> None:
+        session = self.session
+        if session is None or self.done:
+            info.answer(481)
+            return
+        package = header_lines("Info-Package", info.package)
+
+        async def pass_on() -> None:
+            response = await session.request(
+                "INFO", body=info.body, content_type=info.content_type, extra=package
+            )
+            info.answer(response.status)
+
+        self.context.spawn(pass_on())
+
+    # What the session says (ua.sessions.SessionUser)
+
+    def on_provisional(self, _session: Session, response: Response) -> None:
+        if not self.done:
+            self.observer.leg_progress(self, response.status, response.body)
+
+    def on_answered(self, _session: Session, response: Response) -> None:
+        self._stop_ringing()
+        if self.done:
+            return
+        self.outcome.answered_at = self.context.wall()
+        self.observer.leg_answered(self, response.body)
+
+    def on_failed(self, _session: Session, status: int, reason: str, response: Response | None) -> None:
+        if response is None and status == 408:
+            failure = CallFailed(480, "Temporarily Unavailable", 18, "call.unreachable")
+        elif response is None:
+            failure = CallFailed(480, "Temporarily Unavailable", 18, "call.not_sent")
+        else:
+            failure = passed_on(status, reason, "call.busy" if status in {486, 600} else "call.refused")
+        self._fail(failure, by="callee", seen=(status, reason))
+
+    def on_cancelled(self, _session: Session, request: Request) -> None:
+        if not self.done:
+            self._finish("caller", 487, "Request Terminated", "call.cancelled", 16)
+            self.observer.leg_cancelled(self)
+
+    def on_acknowledged(self, _session: Session, ack: Request | None) -> None:
+        if not self.done:
+            self.observer.leg_acknowledged(self, ack.body if ack is not None else b"")
+
+    def on_request(self, session: Session, incoming: Incoming) -> None:
+        request = incoming.request
+        now = self.context.endpoint.now()
+        if request.method == "INFO":
+            self.observer.leg_info(self, SipInfo(incoming, self.context.endpoint.now))
+        elif request.method == "OPTIONS":
+            incoming.respond(200, extra=self.context.endpoint.capabilities, now=now)
+        else:
+            known = request.method in self.context.endpoint.methods
+            incoming.respond(405 if known else 501, extra=self.context.endpoint.capabilities, now=now)
+
+    def on_offer(self, _session: Session, incoming: Incoming) -> None:
+        self.observer.leg_offer(self, incoming.request.body)
+
+    def on_ended(self, _session: Session, code: str, request: Request | None) -> None:
+        if self.done:
+            return
+        by_peer = code == "bye"
+        party = "caller" if self.outcome.direction == "in" else "callee"
+        self._finish(party if by_peer else "exchange", 200, "OK", _HANG_UP_CODES.get(code, "call.hangup"), 16)
+        self.observer.leg_ended(self, reason_of(request))
+
+    def crossing_headers(self) -> str:
+        """The lines of the caller's INVITE that may go to the callee."""
+        return crossing(self.session.invite) if isinstance(self.session, ServerSession) else ""
+
+    # Endings
+
+    def _fail(self, failure: CallFailed, by: str, seen: tuple[int, str] | None = None) -> None:
+        if self.done:
+            return
+        status, reason = seen or (failure.status, failure.reason)
+        self._finish(by, status, reason, failure.code, failure.q850)
+        self.observer.leg_failed(self, failure)
+
+    def _finish(self, by: str, status: int, reason: str, code: str, q850: int | None) -> None:
+        self._stop_ringing()
+        self.done = True
+        self.outcome.end(self.context.wall(), by, status, reason, code, q850)
+
+    def _stop_ringing(self) -> None:
+        if self.ring_timer is not None:
+            self.context.endpoint.wheel.cancel(self.ring_timer)
+            self.ring_timer = None

@@ -1,0 +1,44 @@
+"""Where a branch of a fork goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from trunkline.net.flow import Flow
+
+
+class Target:
+    """One contact to try.
+
+    ``uri`` becomes the Request-URI; ``flow`` is the way to it when it registered over one, else None and
+    the URI is resolved; ``route`` holds finished Route lines; ``label`` says in stories whom it means;
+    ``profile`` names the SDP profile towards it; ``ring_timeout_s`` overrides that of the fork.
+    """
+
+    __slots__ = ("flow", "label", "profile", "ring_timeout_s", "route", "uri")
+
+    def __init__(
+        self,
+        uri: str,
+        flow: Flow | None = None,
+        *,
+        label: str = "",
+        route: str = "",
+        profile: str = "transparent",
+        ring_timeout_s: float | None = None,
+    ) -> None:
+        self.uri = uri
+        self.flow = flow
+        self.label = label or uri
+        self.route = route
+        self.profile = profile
+        self.ring_timeout_s = ring_timeout_s
+
+    def __repr__(self) -> str:
+        return f"Target({self.uri})"
+
+
+async def static_targets(targets: Sequence[Target]) -> AsyncIterator[Target]:
+    """Targets that are all known now; sources of late ones are written the same way."""
+    for target in targets:
+        yield target

@@ -1,0 +1,1 @@
+"""The exchange: tenants, extensions, and where a dialled number leads."""

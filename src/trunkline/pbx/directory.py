@@ -1,0 +1,119 @@
+"""Tenants and extensions in memory: the snapshot that decisions are made from.
+
+It is changed only between decisions, on the event loop; passwords are not kept here, only the HA1s that
+digest needs, one for each algorithm, made for the tenant's realm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from trunkline.model.extension import Extension
+from trunkline.model.tenant import Tenant
+from trunkline.proto.sip.digest import ha1
+from trunkline.ua.authentication import CredentialSource
+
+ALGORITHMS: Final = ("SHA-256", "MD5")
+
+
+class Entry:
+    """One extension as calls see it: ``number``, ``name``, a fixed ``contact`` or None, its HA1s."""
+
+    __slots__ = ("contact", "name", "number", "secrets")
+
+    def __init__(self, number: str, name: str, contact: str | None, secrets: dict[str, str]) -> None:
+        self.number = number
+        self.name = name
+        self.contact = contact
+        self.secrets = secrets
+
+    def __repr__(self) -> str:
+        return f"Entry({self.number})"
+
+
+class TenantEntry:
+    """One tenant: its realm is its first domain."""
+
+    __slots__ = ("domains", "extensions", "id", "name", "realm")
+
+    def __init__(self, tenant: Tenant, realm: str) -> None:
+        self.id = tenant.id
+        self.name = tenant.name
+        self.domains = tenant.domains
+        self.realm = realm
+        self.extensions: dict[str, Entry] = {}
+
+
+class Directory:
+    """All tenants. ``fallback_domain`` is the realm of a tenant without a domain.
+
+    With a single tenant every domain is its own: phones are configured with addresses, aliases and the names
+    of NAT boxes. With several, a domain that nobody owns belongs to nobody.
+    """
+
+    def __init__(self, tenants: Iterable[Tenant], fallback_domain: str) -> None:
+        self._tenants: dict[str, TenantEntry] = {}
+        self._by_domain: dict[str, str] = {}
+        for tenant in tenants:
+            realm = tenant.domains[0] if tenant.domains else fallback_domain
+            self._tenants[tenant.id] = TenantEntry(tenant, realm)
+            for domain in tenant.domains:
+                self._by_domain[domain.lower()] = tenant.id
+
+    # Changes
+
+    def put(self, extension: Extension) -> None:
+        """Add or replace an extension."""
+        tenant = self._tenants[extension.tenant]
+        secrets = {
+            algorithm: ha1(extension.number, tenant.realm, extension.password, algorithm)
+            for algorithm in ALGORITHMS
+        }
+        tenant.extensions[extension.number] = Entry(
+            extension.number, extension.name, extension.contact, secrets
+        )
+
+    def remove(self, tenant: str, number: str) -> None:
+        """Take an extension out; harmless when it is not there."""
+        entry = self._tenants.get(tenant)
+        if entry is not None:
+            entry.extensions.pop(number, None)
+
+    # Questions
+
+    @property
+    def tenants(self) -> list[TenantEntry]:
+        return list(self._tenants.values())
+
+    def tenant_of(self, domain: str) -> str | None:
+        """The tenant that owns a domain (any letter case)."""
+        known = self._by_domain.get(domain.lower())
+        if known is None and len(self._tenants) == 1:
+            return next(iter(self._tenants))
+        return known
+
+    def realm_of(self, tenant: str) -> str:
+        return self._tenants[tenant].realm
+
+    def extension(self, tenant: str, number: str) -> Entry | None:
+        entry = self._tenants.get(tenant)
+        return entry.extensions.get(number) if entry is not None else None
+
+    def knows(self, tenant: str, user: str) -> bool:
+        return self.extension(tenant, user) is not None
+
+    def credentials(self, tenant: str) -> CredentialSource:
+        """The HA1 lookup of one tenant; it answers for its own realm only."""
+        entry = self._tenants[tenant]
+        extensions = entry.extensions
+
+        def lookup(username: str, realm: str, algorithm: str) -> str | None:
+            known = extensions.get(username)
+            return known.secrets.get(algorithm) if known is not None and realm == entry.realm else None
+
+        return lookup
+
+
+Reach = Callable[[str, str], int]
+"""How many live bindings an AOR (tenant, user) has."""

@@ -1,0 +1,96 @@
+"""The exchange's door: INVITEs of our extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from trunkline.base.errors import RemoteProtocolError
+from trunkline.base.story import Story
+from trunkline.call.call import Call, Script
+from trunkline.call.context import CallContext
+from trunkline.call.party import Party
+from trunkline.call.registry import Calls
+from trunkline.call.target import Target, static_targets
+from trunkline.net.flow import Flow
+from trunkline.pbx import scripts
+from trunkline.pbx.directory import Directory, Entry
+from trunkline.pbx.route import CallRequest, Decision, Service, Snapshot, decide
+from trunkline.proto.sip.message import Request
+from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.proto.sip.uri import parse_uri
+from trunkline.ua.authentication import Authenticator
+
+_SERVICES: Final[dict[Service, Script]] = {Service.ECHO: scripts.echo, Service.TONE: scripts.tone}
+
+
+class ExchangeDoor:
+    """Claims INVITEs: challenges, decides and starts the call.
+
+    ``targets(tenant, extension)`` gives the contacts to ring; ``draining`` refuses new calls.
+    """
+
+    methods = frozenset({"INVITE"})
+
+    def __init__(
+        self,
+        directory: Directory,
+        snapshot: Snapshot,
+        authenticator: Authenticator,
+        context: CallContext,
+        calls: Calls,
+        targets: Callable[[str, Entry], list[Target]],
+    ) -> None:
+        self.directory = directory
+        self.snapshot = snapshot
+        self.authenticator = authenticator
+        self.context = context
+        self.calls = calls
+        self.targets = targets
+
+    def claim(self, incoming: Incoming, flow: Flow) -> bool:
+        request = incoming.request
+        if self.context.endpoint.draining:
+            incoming.respond(503, extra="Retry-After: 60\r\n")
+            return True
+        check_invite(request)
+        address = parse_uri(request.uri)
+        if not address.is_sip:
+            raise RemoteProtocolError("Unsupported URI Scheme", 416)
+        tenant = self.directory.tenant_of(address.host)
+        if tenant is None:
+            incoming.respond(404)
+            return True
+        story = Story(incoming.now)
+        user = self.authenticator.admit(
+            incoming, self.directory.realm_of(tenant), self.directory.credentials(tenant), story
+        )
+        if user is not None:
+            self._start(incoming, flow, tenant, user, address.user, story)
+        return True
+
+    def _start(
+        self, incoming: Incoming, flow: Flow, tenant: str, user: str, dialled: str, story: Story
+    ) -> None:
+        decision = decide(CallRequest(tenant, user, dialled, incoming.now), self.snapshot)
+        story.add(incoming.now, "call.received", f"{user} calls {dialled}", flow=flow.token)
+        story.extend(decision.steps)
+        caller = self.directory.extension(tenant, user)
+        party = Party(user, self.directory.realm_of(tenant), caller.name if caller is not None else "")
+        call = Call(self.context, tenant, party, dialled, story)
+        call.begin(incoming, flow, self._script(decision, tenant))
+        self.calls.add(call)
+
+    def _script(self, decision: Decision, tenant: str) -> Script:
+        if decision.extension is not None:
+            return scripts.ring(static_targets(self.targets(tenant, decision.extension)))
+        if decision.service is not None:
+            return _SERVICES[decision.service]
+        return scripts.refuse(decision.status, decision.code)
+
+
+def check_invite(request: Request) -> None:
+    """Refuse what we cannot serve before anything else is done (RFC 3261 §8.2); raises RemoteProtocolError."""
+    kind = request.headers.get("Content-Type", "application/sdp").partition(";")[0].strip().lower()
+    if request.body and kind != "application/sdp":
+        raise RemoteProtocolError("Unsupported Media Type", 415)

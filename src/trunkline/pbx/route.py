@@ -1,0 +1,118 @@
+"""Where a call goes: pure decisions, so that a dry run is the same code (identify, normalise, route)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from trunkline.base.story import Step, Value
+from trunkline.pbx.directory import Directory, Entry, Reach
+from trunkline.proto.sip.reasons import reason_phrase
+
+MAX_NUMBER: Final = 64
+# What people type between digits (RFC 3966 §5.1.1 visual separators).
+_SEPARATORS: Final = str.maketrans("", "", "-.() ")
+
+
+class Service(StrEnum):
+    """Numbers that the exchange answers itself."""
+
+    ECHO = "echo"
+    TONE = "tone"
+
+
+SERVICE_NUMBERS: Final[dict[str, Service]] = {"9196": Service.ECHO, "9197": Service.TONE}
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """What is known of a call before it is decided: ``caller`` is an authenticated extension of ``tenant``."""
+
+    tenant: str
+    caller: str
+    dialled: str
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What decisions look at; nothing else."""
+
+    directory: Directory
+    reach: Reach
+
+
+class Decision:
+    """An outcome with the steps that led to it: exactly one of ``extension``, ``service`` and ``status`` is set.
+
+    ``status`` is the SIP status of a refusal with its ``code``; ``number`` the dialled number as normalised.
+    """
+
+    __slots__ = ("code", "extension", "number", "service", "status", "steps")
+
+    def __init__(self, number: str) -> None:
+        self.number = number
+        self.steps: list[Step] = []
+        self.extension: Entry | None = None
+        self.service: Service | None = None
+        self.status = 0
+        self.code = ""
+
+
+class _Tell(Protocol):
+    def __call__(self, code: str, text: str, **data: Value) -> None: ...
+
+
+def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
+    """Route one call."""
+    number = normalise(request.dialled)
+    decision = Decision(number)
+
+    def tell(code: str, text: str, **data: Value) -> None:
+        decision.steps.append(Step(request.at, code, text, data or None))
+
+    def refuse(status: int, code: str, text: str) -> Decision:
+        tell(code, text, status=status)
+        decision.status, decision.code = status, code
+        return decision
+
+    if number != request.dialled:
+        tell("number.normalised", f"{request.dialled} is read as {number}")
+    if not number or len(number) > MAX_NUMBER:
+        return refuse(404, "route.no_number", "no number was dialled")
+    entry = snapshot.directory.extension(request.tenant, number)
+    if entry is not None:
+        if _reach(entry, request, snapshot, tell):
+            decision.extension = entry
+            return decision
+        return refuse(480, "route.not_registered", f"{entry.number} is not registered")
+    service = SERVICE_NUMBERS.get(number)
+    if service is not None:
+        tell("route.service", f"{number} is the {service} service")
+        decision.service = service
+        return decision
+    return refuse(404, "route.unknown_number", f"{number} is neither an extension nor a service")
+
+
+def _reach(entry: Entry, request: CallRequest, snapshot: Snapshot, tell: _Tell) -> bool:
+    """Whether the extension can be rung anywhere."""
+    name = f" ({entry.name})" if entry.name else ""
+    tell("route.extension", f"{entry.number}{name} is an extension")
+    contacts = snapshot.reach(request.tenant, entry.number)
+    if contacts == 0 and entry.contact is None:
+        return False
+    places = ([f"{contacts} registered"] if contacts else []) + (["1 fixed"] if entry.contact else [])
+    tell("route.contacts", f"contacts to ring: {', '.join(places)}", contacts=contacts)
+    return True
+
+
+def normalise(dialled: str) -> str:
+    """A dialled number without visual separators; names (``anna``, ``u100000``) stay as they are."""
+    bare = dialled.translate(_SEPARATORS)
+    return bare if bare.lstrip("+").isdigit() else dialled
+
+
+def refusal_reason(decision: Decision) -> str:
+    """The phrase of a refusal's status."""
+    return reason_phrase(decision.status)

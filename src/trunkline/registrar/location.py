@@ -1,0 +1,75 @@
+"""Bindings in memory: where somebody can be reached, now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from trunkline.model.binding import Binding
+
+NOBODY: Final[tuple[Binding, ...]] = ()
+
+
+class Location:
+    """Bindings by address of record, (tenant, user). Times are wall-clock seconds.
+
+    Expired bindings are invisible at once and swept now and then; ``count`` includes them until then.
+    """
+
+    __slots__ = ("_by_aor", "count")
+
+    def __init__(self) -> None:
+        self._by_aor: dict[tuple[str, str], list[Binding]] = {}
+        self.count = 0
+
+    def restore(self, bindings: Iterable[Binding], now: float) -> int:
+        """Take in what was kept over a restart; returns how many still live."""
+        taken = 0
+        for binding in bindings:
+            if binding.expires_at > now:
+                self.add(binding)
+                taken += 1
+        return taken
+
+    def of(self, tenant: str, user: str, now: float) -> list[Binding]:
+        """The live bindings of an AOR, best q first, then newest first (RFC 3261 §16.6)."""
+        known = self._by_aor.get((tenant, user))
+        if known is None:
+            return []
+        live = [binding for binding in known if binding.expires_at > now]
+        if len(live) > 1:
+            live.sort(key=lambda b: (-b.q, -b.registered_at))
+        return live
+
+    def all_of(self, tenant: str, user: str) -> list[Binding] | tuple[Binding, ...]:
+        """All bindings of an AOR as they stand, expired ones included; not to be changed by the caller."""
+        return self._by_aor.get((tenant, user), NOBODY)
+
+    def add(self, binding: Binding) -> None:
+        key = (binding.tenant, binding.user)
+        known = self._by_aor.get(key)
+        if known is None:
+            self._by_aor[key] = [binding]
+        else:
+            known.append(binding)
+        self.count += 1
+
+    def remove(self, binding: Binding) -> None:
+        key = (binding.tenant, binding.user)
+        known = self._by_aor.get(key)
+        if known is not None and binding in known:
+            known.remove(binding)
+            self.count -= 1
+            if not known:
+                del self._by_aor[key]
+
+    def sweep(self, now: float) -> list[Binding]:
+        """Take out and return what has expired."""
+        expired = [b for known in self._by_aor.values() for b in known if b.expires_at <= now]
+        for binding in expired:
+            self.remove(binding)
+        return expired
+
+    def __iter__(self) -> Iterator[Binding]:
+        for known in self._by_aor.values():
+            yield from known
