@@ -1,8 +1,8 @@
 """``name=value`` lists of authentication headers (RFC 3261 §25.1 digest-cln, RFC 7235 §2.1 auth-param).
 
-Each REGISTER pays for this. Cut at the quotes, such a list is an alternation of quoted values, which are new in
-each message, and of what links them, such as ``, algorithm=MD5, cnonce=``, which is the same from each phone of
-a kind: links are parsed once and then come from a cache.
+Each REGISTER pays for this. Cut at the quotes, such a list is an alternation of quoted values, which are new
+in each message, and of what links them, such as ``, algorithm=MD5, cnonce=``, which is the same from each
+phone of a kind: links are parsed once and then come from a cache.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def parse_auth_params(text: str) -> dict[str, str]:
         raise RemoteProtocolError("authentication parameters with a quote not closed, or too many")
     params: dict[str, str] = {}
     expected = last >> 1
+    name = ""
     for at in range(0, last + 1, 2):
         link = pieces[at]
         plain, name = _cached_link(link) if len(link) <= _CACHED_LENGTH else _parse_link(link)
