@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sdp.address import Connection, Origin, parse_connection, parse_origin
 from trunkline.proto.sdp.attributes import Attributes, Direction
@@ -74,6 +76,6 @@ def parse_session(body: str | bytes) -> SessionDescription:
     starts = [index for index, row in enumerate(rows) if row.startswith("m=")]
     if len(starts) > MAX_MEDIA:
         raise RemoteProtocolError(f"SDP of {len(starts)} media lines, expected at most {MAX_MEDIA}")
-    ends = [*starts[1:], len(rows)]
-    media = [MediaDescription(rows[start:end]) for start, end in zip(starts, ends, strict=True)]
-    return SessionDescription(rows[: starts[0]] if starts else rows, media)
+    starts.append(len(rows))
+    media = [MediaDescription(rows[start:end]) for start, end in pairwise(starts)]
+    return SessionDescription(rows[: starts[0]], media)
