@@ -28,7 +28,10 @@ class Flow(Protocol):
 
     @property
     def remote(self) -> tuple[str, int]:
-        """The peer's IP address as text without brackets, and its port."""
+        """The peer's IP address as text without brackets, and its port.
+
+        A link-local IPv6 address carries its scope, ``fe80::1%2``, which must stay out of SIP headers.
+        """
 
     @property
     def closed(self) -> bool:

@@ -8,6 +8,8 @@ import socket
 import struct
 from typing import Final
 
+from trunkline.net.routes import remote_of
+
 # <linux/in.h> and <linux/in6.h>; Python does not name them.
 _IP_RECVERR: Final = 11
 _IPV6_RECVERR: Final = 25
@@ -43,5 +45,5 @@ def take_errors(udp: socket.socket) -> list[tuple[tuple[str, int], str]]:
                 number, origin, kind, *_ = _EXTENDED_ERROR.unpack_from(data)
                 # A packet too big (EMSGSIZE) is one that the kernel fragments from then on.
                 if kind in _FATAL_TYPES.get(origin, ()) and number != errno.EMSGSIZE:
-                    failed.append((remote[:2], os.strerror(number)))
+                    failed.append((remote_of(remote), os.strerror(number)))
     return failed

@@ -80,7 +80,8 @@ class Listener:
         """Take note of the port that the socket got."""
         self.port = port
         self._sent_by_remote.clear()
-        host, advertised_port = self._advertise or (self.host, None)
+        # A scope means something on this machine alone (RFC 4007 §11.2).
+        host, advertised_port = self._advertise or (self.host.partition("%")[0], None)
         if self.wildcard and self._advertise is None:
             host = self._source_address(_anywhere(self.family)) or _loopback(self.family)
         self.advertised_host = host

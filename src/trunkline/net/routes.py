@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 
 def ip_literal(host: str) -> str | None:
@@ -37,6 +38,14 @@ def socket_address(host: str, port: int) -> tuple[str, int] | tuple[str, int, in
     if not scope:
         return host, port
     return bare, port, 0, int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+
+
+def remote_of(address: tuple[Any, ...]) -> tuple[str, int]:
+    """Host and port of what a socket call returned; the scope of a link-local address joins the host."""
+    host, port = address[0], address[1]
+    if len(address) == 4 and address[3] and "%" not in host:
+        host = f"{host}%{address[3]}"
+    return host, port
 
 
 def source_address(remote_host: str) -> str | None:

@@ -13,6 +13,7 @@ from trunkline.base.errors import RemoteProtocolError, TransportError
 from trunkline.net.faults import FaultLog
 from trunkline.net.flow import Failure, Flow
 from trunkline.net.listener import Listener, host_port
+from trunkline.net.routes import remote_of
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.proto.sip.stream import PONG_BYTES, Ping, StreamFramer
 
@@ -144,7 +145,7 @@ class TcpFlow(asyncio.Protocol):
         # uvloop's transports are no subclasses of asyncio.Transport, but have its methods.
         opened = cast("asyncio.Transport", transport)
         if self.accepted:
-            self.remote = _peer_of(opened)
+            self.remote = remote_of(opened.get_extra_info("peername") or ("", 0))
         if self.closed or not self._owner.opened(self):
             self.closed = True
             opened.abort()
@@ -256,11 +257,6 @@ class TcpFlow(asyncio.Protocol):
         self._owner.counters.send_errors += 1
         if on_failure is not None:
             self._owner.loop.call_soon(on_failure, error)
-
-
-def _peer_of(transport: asyncio.Transport) -> tuple[str, int]:
-    peer = transport.get_extra_info("peername") or ("", 0)
-    return str(peer[0]), int(peer[1])
 
 
 def _tune(transport: asyncio.Transport, settings: NetSettings) -> None:

@@ -19,7 +19,7 @@ from trunkline.net.faults import FaultLog
 from trunkline.net.flow import Failure, Flow
 from trunkline.net.icmp import ask_for_errors, take_errors
 from trunkline.net.listener import Listener, host_port
-from trunkline.net.routes import socket_address
+from trunkline.net.routes import remote_of, socket_address
 from trunkline.net.settings import Counters, NetSettings
 
 Remote: TypeAlias = tuple[str, int]
@@ -171,8 +171,10 @@ class UdpEndpoint:
                 if len(data) < _SHORTEST:
                     self.counters.keepalives += 1
                     continue
+                if len(remote) == 4:
+                    remote = remote_of(remote)
                 try:
-                    on_message(data, UdpFlow(self, listener, remote[:2]))
+                    on_message(data, UdpFlow(self, listener, remote))
                 except Exception as error:  # noqa: BLE001  (one datagram must not stop the listener)
                     self._faults.caught(error, remote)
         except BlockingIOError:

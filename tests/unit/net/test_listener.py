@@ -58,6 +58,11 @@ def test_a_wrong_url_is_refused_with_what_is_expected(url: str) -> None:
     assert str(caught.value).startswith("trunkline.toml: sip.listen")
 
 
+def test_the_scope_of_a_link_local_listener_is_not_told() -> None:
+    listener = Listener("udp:[fe80::1%eth0]:5060")
+    assert (listener.host, listener.sent_by) == ("fe80::1%eth0", "[fe80::1]:5060")
+
+
 def test_a_wrong_role_is_refused() -> None:
     with pytest.raises(ConfigError, match="'phones' or 'trunk'"):
         Listener("udp:127.0.0.1:5060", role="phone")

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from trunkline.net.routes import family_of, ip_literal, socket_address
+from trunkline.net.routes import family_of, ip_literal, remote_of, socket_address
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,13 @@ def test_the_scope_of_a_link_local_address_reaches_the_kernel() -> None:
     assert socket_address("fe80::1%7", 5060) == ("fe80::1", 5060, 0, 7)
     assert socket_address("fe80::1%lo", 5060) == ("fe80::1", 5060, 0, socket.if_nametoindex("lo"))
     assert socket_address("::1", 5060) == ("::1", 5060)
+
+
+def test_a_link_local_remote_keeps_its_scope_so_that_it_can_be_answered() -> None:
+    assert remote_of(("fe80::1", 5060, 0, 7)) == ("fe80::1%7", 5060)
+    assert remote_of(("fe80::1%eth0", 5060, 0, 7)) == ("fe80::1%eth0", 5060)
+    assert remote_of(("2001:db8::1", 5060, 0, 0)) == ("2001:db8::1", 5060)
+    assert remote_of(("192.0.2.1", 5060)) == ("192.0.2.1", 5060)
 
 
 def test_the_family_is_told_by_the_colons() -> None:
