@@ -23,7 +23,7 @@ class Bindings(Repository):
     __slots__ = ()
 
     def load_all(self, scope: Scope, alive_at: float | None = None) -> tuple[Binding, ...]:
-        """All bindings of the scope in the order they were made; those expired by ``alive_at`` left out."""
+        """All bindings of the scope, sorted by id; those expired by ``alive_at`` (wall clock) left out."""
         query = select(binding).where(within(scope, binding))
         if alive_at is not None:
             query = query.where(binding.c.expires_at > alive_at)

@@ -1,0 +1,64 @@
+"""Samples of what the store keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trunkline.base.ids import uuid7
+from trunkline.model.binding import Binding
+from trunkline.model.record import CallRecord
+from trunkline.model.tenant import SystemScope
+
+SYSTEM = SystemScope("tests look at everything")
+
+
+def a_binding(tenant: str, user: str = "1001", **changes: Any) -> Binding:
+    """A binding of a phone that registered at 1000 and expires at 4600."""
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "user": user,
+        "id": uuid7(),
+        "contact": f"sip:{user}@192.0.2.7:5060;transport=udp",
+        "flow": "udp-0-192.0.2.7-5060",
+        "received": "192.0.2.7:5060",
+        "call_id": "a84b4c76e66710",
+        "cseq": 7,
+        "registered_at": 1000.0,
+        "expires_at": 4600.0,
+        "q": 500,
+        "instance": "<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>",
+        "reg_id": 1,
+        "path": "<sip:edge.example.net;lr>",
+        "user_agent": "Desk Phone 1.0",
+    }
+    return Binding(**(fields | changes))
+
+
+def a_record(tenant: str, **changes: Any) -> CallRecord:
+    """A record of a call that was answered and ended by the caller."""
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "id": uuid7(),
+        "call": uuid7(),
+        "direction": "in",
+        "caller": "1001",
+        "callee": "1002",
+        "target": "sip:1002@192.0.2.8:5060",
+        "started_at": 1000.0,
+        "ended_at": 1060.5,
+        "answered_at": 1004.25,
+        "status": 200,
+        "reason": "OK",
+        "code": "call.ended",
+        "q850": 16,
+        "ended_by": "caller",
+        "sip_call_id": "f81d4fae7dec@192.0.2.7",
+        "quality": {"packets": 2800, "lost": 3, "jitter_ms": 1.5},
+        "story": [{"ms": 0, "code": "route.extension", "text": "1002 is an extension"}],
+    }
+    return CallRecord(**(fields | changes))
+
+
+def fields_of(binding: Binding) -> dict[str, Any]:
+    """What a binding holds, to compare two of them."""
+    return {name: getattr(binding, name) for name in Binding.__slots__}

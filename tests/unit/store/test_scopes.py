@@ -1,0 +1,154 @@
+"""No call of one tenant reads or writes rows of another; no call goes without a scope.
+
+All public methods of all repositories are found by introspection: a new one without a scope, or without a
+sample here, turns these tests red.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from sqlalchemy import select
+
+from tests.unit.store.samples import SYSTEM, a_binding, a_record
+from trunkline.model.extension import NewExtension
+from trunkline.model.tenant import SystemScope, TenantScope
+from trunkline.store import Store
+from trunkline.store.errors import NotFoundError, ScopeError
+from trunkline.store.repository import Repository
+from trunkline.store.tables import metadata
+
+REPOSITORIES: dict[str, type[Repository]] = {kind.__name__: kind for kind in Repository.__subclasses__()}
+METHODS: list[str] = [
+    f"{name}.{method}"
+    for name, kind in sorted(REPOSITORIES.items())
+    for method, _ in inspect.getmembers(kind, inspect.isfunction)
+    if not method.startswith("_")
+]
+
+
+class World:
+    """A store in which the other tenant owns one of everything."""
+
+    def __init__(self, store: Store, mine: TenantScope, other: TenantScope) -> None:
+        self.store, self.mine, self.other = store, mine, other
+        self.binding = a_binding(other.tenant)
+        self.record = a_record(other.tenant)
+        store.extensions.add(other, NewExtension("2001", "theirs"))
+        store.bindings.upsert_many(SYSTEM, [self.binding])
+        store.records.append_many(SYSTEM, [self.record])
+
+    def call(self, method: str, scope: Any) -> Any:
+        """The sample call of that method, aimed at what the other tenant owns."""
+        kind, _, name = method.partition(".")
+        (repository,) = (part for part in vars(self.store).values() if type(part).__name__ == kind)
+        return getattr(repository, name)(scope, *SAMPLES[method](self))
+
+    def rows_of_the_other(self) -> list[Any]:
+        """Everything that the other tenant owns, as it is stored."""
+        with self.store.database.reading() as connection:
+            return [
+                tuple(row)
+                for table in metadata.sorted_tables
+                for row in connection.execute(
+                    select(table).where(table.c.get("tenant_id", table.c.id) == self.other.tenant)
+                )
+            ]
+
+
+SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
+    "Bindings.delete_expired": lambda world: (world.binding.expires_at + 1,),
+    "Bindings.delete_many": lambda world: ([world.binding.id],),
+    "Bindings.load_all": lambda _: (),
+    "Bindings.upsert_many": lambda world: ([a_binding(world.other.tenant, id=world.binding.id, cseq=99)],),
+    "CallRecords.append_many": lambda world: ([a_record(world.other.tenant)],),
+    "CallRecords.find": lambda world: (world.record.call,),
+    "CallRecords.list": lambda _: (),
+    "CallRecords.purge": lambda world: (world.record.ended_at + 1,),
+    "Directory.domains": lambda _: (),
+    "Directory.tenant_of": lambda _: ("other.example",),
+    "Extensions.add": lambda _: (NewExtension("3001"),),
+    "Extensions.get": lambda _: ("2001",),
+    "Extensions.import_many": lambda _: ([NewExtension("3001"), NewExtension("3002")],),
+    "Extensions.list": lambda _: (),
+    "Extensions.remove": lambda _: ("2001",),
+    "Extensions.set": lambda _: ("2001",),
+    "Tenants.add": lambda _: ("third",),
+    "Tenants.add_domain": lambda _: ("another.example",),
+    "Tenants.get": lambda _: ("other",),
+    "Tenants.list": lambda _: (),
+    "Tenants.remove_domain": lambda _: ("other.example",),
+}
+
+
+def scopes_of(method: str) -> set[type]:
+    kind, _, name = method.partition(".")
+    function = getattr(REPOSITORIES[kind], name)
+    second = list(inspect.signature(function).parameters)[1]
+    hint = get_type_hints(function)[second]
+    return set(get_args(hint) or (hint,))
+
+
+FOR_TENANTS = [method for method in METHODS if TenantScope in scopes_of(method)]
+FOR_THE_SYSTEM = [method for method in METHODS if SystemScope in scopes_of(method)]
+
+
+@pytest.fixture
+def world(store: Store, mine: TenantScope, other: TenantScope) -> World:
+    return World(store, mine, other)
+
+
+def test_every_repository_and_every_method_is_known_here(store: Store) -> None:
+    assert set(METHODS) == set(SAMPLES)
+    held = {type(part).__name__ for part in vars(store).values() if isinstance(part, Repository)}
+    assert held == set(REPOSITORIES)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_first_argument_is_a_scope(method: str) -> None:
+    assert scopes_of(method)
+    assert scopes_of(method) <= {TenantScope, SystemScope}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_call_without_a_scope_is_refused(world: World, method: str) -> None:
+    before = world.rows_of_the_other()
+    with pytest.raises(ScopeError):
+        world.call(method, None)
+    assert world.rows_of_the_other() == before
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - set(FOR_TENANTS)))
+def test_what_concerns_all_tenants_is_refused_to_one(world: World, method: str) -> None:
+    with pytest.raises(ScopeError):
+        world.call(method, world.mine)
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - set(FOR_THE_SYSTEM)))
+def test_what_needs_an_owner_is_refused_to_the_system(world: World, method: str) -> None:
+    with pytest.raises(ScopeError):
+        world.call(method, SYSTEM)
+
+
+@pytest.mark.parametrize("method", FOR_TENANTS)
+def test_a_tenant_neither_sees_nor_changes_what_is_anothers(world: World, method: str) -> None:
+    before = world.rows_of_the_other()
+    seen: Any = None
+    with suppress(NotFoundError, ScopeError):
+        seen = world.call(method, world.mine)
+    assert world.rows_of_the_other() == before
+    assert world.other.tenant not in repr(seen)
+    assert "2001" not in repr(seen)
+    if method.endswith((".load_all", ".find", ".delete_many", ".delete_expired", ".purge", ".remove_domain")):
+        assert not seen
+
+
+@pytest.mark.parametrize("method", FOR_TENANTS)
+def test_the_sample_call_reaches_its_target_under_the_owners_scope(world: World, method: str) -> None:
+    before = world.rows_of_the_other()
+    seen = world.call(method, world.other)
+    assert seen or world.rows_of_the_other() != before, "this sample proves nothing"
