@@ -1,5 +1,14 @@
 """Typical messages for the warm loops, of the size that desk phones send."""
 
+from collections.abc import Iterator
+from itertools import cycle
+
+from trunkline.proto.sip.digest import digest_response
+
+VARIANTS = 5000
+"""More than any table of the server's keeps."""
+BRANCH = "z9hG4bK-524287-1---8f1d2e6a"
+
 SDP = (
     "v=0\r\no=- 3894 3894 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n"
     "m=audio 11780 RTP/AVP 9 0 8 101\r\n"
@@ -11,7 +20,7 @@ SDP = (
 def _message(start: str, cseq: str, *extra: str, to_tag: str = "", body: str = "") -> bytes:
     lines = [
         start,
-        "Via: SIP/2.0/UDP 192.0.2.7:5062;branch=z9hG4bK-524287-1---8f1d2e6a;rport",
+        f"Via: SIP/2.0/UDP 192.0.2.7:5062;branch={BRANCH};rport",
         "Max-Forwards: 70",
         "Contact: <sip:100@192.0.2.7:5062;transport=udp>",
         f'To: "Reception" <sip:200@bench.test>{to_tag}',
@@ -44,3 +53,34 @@ MESSAGES = {
     ),
     "BYE": _message("BYE sip:100@192.0.2.7:5062 SIP/2.0", "3 BYE", to_tag=";tag=9ab0"),
 }
+
+
+def varied(message: bytes) -> Iterator[bytes]:
+    """The message with ever other branches and Call-IDs."""
+    return cycle(
+        [
+            message.replace(b"8f1d2e6a", b"%08x" % index).replace(b"7Zy1hM2Q", b"%08x" % index)
+            for index in range(VARIANTS)
+        ]
+    )
+
+
+def varied_sdp() -> Iterator[str]:
+    """The description with ever other sessions and ports."""
+    return cycle(
+        [SDP.replace("3894", str(3894 + n)).replace("11780", str(11780 + n)) for n in range(VARIANTS)]
+    )
+
+
+def varied_credentials(nonce: str, ha1: str) -> Iterator[str]:
+    """Right answers of one phone to one nonce, with ever other client nonces."""
+    return cycle([_credentials(nonce, ha1, f"{index:08x}") for index in range(VARIANTS)])
+
+
+def _credentials(nonce: str, ha1: str, cnonce: str) -> str:
+    uri = "sip:bench.test"
+    response = digest_response("MD5", ha1, nonce, "REGISTER", uri, qop="auth", nc="00000001", cnonce=cnonce)
+    return (
+        f'Digest username="100", realm="bench.test", nonce="{nonce}", uri="{uri}", '
+        f'response="{response}", algorithm=MD5, cnonce="{cnonce}", nc=00000001, qop=auth'
+    )

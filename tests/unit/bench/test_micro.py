@@ -3,8 +3,12 @@
 import pytest
 
 from bench import micro
-from bench.micro_messages import MESSAGES
+from bench.micro_messages import MESSAGES, varied_credentials
+from trunkline.proto.sip.credentials import parse_credentials
+from trunkline.proto.sip.digest import ha1
+from trunkline.proto.sip.digest_server import Verdict, verify
 from trunkline.proto.sip.message import Request, check_request, parse_message
+from trunkline.proto.sip.nonce import Nonces
 
 
 def test_every_case_has_a_cost() -> None:
@@ -28,3 +32,10 @@ def test_sample_messages_are_valid(name: str) -> None:
     if isinstance(message, Request):
         check_request(message)
         assert message.method == name
+
+
+def test_sample_credentials_let_their_phone_in() -> None:
+    nonces, secret = Nonces(b"k" * 32), ha1("100", "bench.test", "secret", "MD5")
+    value = next(varied_credentials(nonces.mint("bench.test", "MD5", 1000.0), secret))
+    verdict = verify(parse_credentials(value), "REGISTER", "bench.test", lambda *_: secret, nonces, 1000.0)
+    assert verdict is Verdict.OK
