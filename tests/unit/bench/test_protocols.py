@@ -1,5 +1,7 @@
 """The small clients that set up calls: bencode, digest, and the texts they write."""
 
+from pathlib import Path
+
 import pytest
 
 from bench import ng
@@ -8,6 +10,8 @@ from bench.held_calls import Dialog, assemble, header, header_values, status_of
 from bench.plan import Address
 from bench.process import BenchError
 from bench.sip_servers import extensions_csv, trunkline_config
+from trunkline.app.cli.csv_file import read_extensions
+from trunkline.app.settings_file import load_settings
 
 CHALLENGE = 'Digest realm="bench.test", nonce="abc,=", qop="auth,auth-int", algorithm=MD5'
 
@@ -77,12 +81,17 @@ def test_a_message_ends_with_an_empty_line_before_its_body() -> None:
     assert assemble(["BYE sip:a SIP/2.0"], "") == b"BYE sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n"
 
 
-def test_trunkline_gets_its_users_and_the_callees_fixed_address() -> None:
-    lines = extensions_csv(2).splitlines()
-    assert lines[:3] == ["number,password,name,contact", "u100000,secret,,", "u100001,secret,,"]
-    assert lines[-1] == "200,secret,Callee,sip:200@127.0.0.3:5070"
+def test_trunkline_reads_the_users_and_the_callees_fixed_address(tmp_path: Path) -> None:
+    file = tmp_path / "extensions.csv"
+    file.write_text(extensions_csv(2))
+    rows = read_extensions(file)
+    assert [row.number for row in rows] == ["u100000", "u100001", "100", "200"]
+    assert rows[-1].contact == "sip:200@127.0.0.3:5070"
 
 
-def test_trunklines_configuration_listens_only_on_the_loopback() -> None:
-    assert 'listen = ["udp:127.0.0.1:5060"]' in trunkline_config()
-    assert 'ports = "20000-29999"' in trunkline_config()
+def test_trunkline_reads_the_configuration_and_listens_only_on_the_loopback(tmp_path: Path) -> None:
+    file = tmp_path / "trunkline.toml"
+    file.write_text(trunkline_config())
+    settings = load_settings(file, tmp_path).settings
+    assert [listener.url for listener in settings.sip.listen] == ["udp:127.0.0.1:5060"]
+    assert (settings.domain, settings.media.address) == ("bench.test", "127.0.0.1")
