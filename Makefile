@@ -41,7 +41,7 @@ soak: setup-test  ## 20 calls/s for 60 s through the exchange, then look for lea
 	@TRUNKLINE_LOAD_SECONDS=60 $(BIN)/pytest tests/interop/test_load.py
 
 docs: setup-test  ## write the generated pages, then run every command and example of the docs
-	@$(BIN)/python scripts/standards.py
+	@scripts/write-docs
 	@$(BIN)/pytest tests/docs
 
 lock: setup  ## recompile requirements.lock from pyproject.toml
