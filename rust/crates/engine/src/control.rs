@@ -1,0 +1,204 @@
+//! Which ports are open, whose they are, and which are linked: the commanding side's books.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::error::EngineError;
+use crate::mailbox::Peer;
+use crate::pool::{Bound, Pool};
+
+/// Which kind of local address a port shall have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// Where a new port listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenedPort {
+    /// The local address.
+    pub address: IpAddr,
+    /// The even port for RTP; RTCP has the next one.
+    pub rtp_port: u16,
+}
+
+/// An open port.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Whose it is.
+    pub owner: Arc<str>,
+    /// Which use of the slot.
+    pub generation: u32,
+    /// The port it is linked with.
+    pub linked: Option<u32>,
+}
+
+/// The books.
+pub struct Control {
+    pairs: usize,
+    addresses: Vec<IpAddr>,
+    /// For each address, for each worker.
+    pools: Vec<Vec<Pool>>,
+    entries: Vec<Option<Entry>>,
+    by_id: HashMap<Arc<str>, u32>,
+    by_owner: HashMap<Arc<str>, Vec<u32>>,
+    load: Vec<usize>,
+    generation: u32,
+}
+
+impl Control {
+    /// Empty books for these settings.
+    pub fn new(config: &Config) -> Self {
+        let pairs = config.pairs();
+        let quarantine_ns = config.quarantine.as_nanos() as u64;
+        // Mirrors the owner of a slot: worker = pair * workers / pairs.
+        let first_of = |worker: usize| (worker * pairs).div_ceil(config.workers);
+        let pools_at = |base: usize| {
+            (0..config.workers)
+                .map(|worker| {
+                    let range = (base + first_of(worker)) as u32..(base + first_of(worker + 1)) as u32;
+                    Pool::new(range, quarantine_ns)
+                })
+                .collect()
+        };
+        Self {
+            pairs,
+            addresses: config.addresses.clone(),
+            pools: (0..config.addresses.len()).map(|bank| pools_at(bank * pairs)).collect(),
+            entries: (0..pairs * config.addresses.len()).map(|_| None).collect(),
+            by_id: HashMap::new(),
+            by_owner: HashMap::new(),
+            load: vec![0; config.workers],
+            generation: 0,
+        }
+    }
+
+    /// Takes a slot for a new port and enters it. All ports of an owner go to one worker while it has room.
+    ///
+    /// # Errors
+    /// [`EngineError::Duplicate`], [`EngineError::Family`], [`EngineError::PortsExhausted`] or what `bind` says.
+    pub fn open(
+        &mut self,
+        now_ns: u64,
+        (id, owner, family): (&str, &str, Family),
+        worker_of: impl Fn(u32) -> usize,
+        is_quiet: impl Fn(u32) -> bool,
+        mut bind: impl FnMut(u32) -> Result<Bound, EngineError>,
+    ) -> Result<Peer, EngineError> {
+        if self.by_id.contains_key(id) {
+            return Err(EngineError::Duplicate(id.into()));
+        }
+        let v4 = family == Family::V4;
+        let bank = self.addresses.iter().position(|address| address.is_ipv4() == v4);
+        let bank = bank.ok_or(EngineError::Family)?;
+        let first = self.by_owner.get(owner).and_then(|slots| slots.first());
+        let preferred = first.map_or_else(|| self.least_loaded(), |&slot| worker_of(slot));
+        let workers = self.load.len();
+        for worker in (0..workers).map(|step| (preferred + step) % workers) {
+            match self.pools[bank][worker].take(now_ns, &is_quiet, &mut bind) {
+                Ok(slot) => return Ok(self.enter(slot, worker, id, owner)),
+                Err(EngineError::PortsExhausted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(EngineError::PortsExhausted)
+    }
+
+    /// Removes a port and gives its slot back; returns what was entered.
+    pub fn close(&mut self, now_ns: u64, slot: u32, worker: usize) -> Option<Entry> {
+        let entry = self.entries[slot as usize].take()?;
+        self.by_id.remove(&entry.id);
+        if let Some(slots) = self.by_owner.get_mut(&entry.owner) {
+            slots.retain(|&other| other != slot);
+            if slots.is_empty() {
+                self.by_owner.remove(&entry.owner);
+            }
+        }
+        self.load[worker] -= 1;
+        self.pools[slot as usize / self.pairs][worker].give_back(now_ns, slot);
+        Some(entry)
+    }
+
+    /// The slot and use of an open port.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownPort`].
+    pub fn find(&self, id: &str) -> Result<Peer, EngineError> {
+        let slot = *self.by_id.get(id).ok_or_else(|| EngineError::UnknownPort(id.into()))?;
+        let generation = self.entries[slot as usize].as_ref().map_or(0, |entry| entry.generation);
+        Ok(Peer { slot, generation })
+    }
+
+    /// Owner and id of a port, if that use of the slot is still open.
+    pub fn names_of(&self, slot: u32, generation: u32) -> Option<(Arc<str>, Arc<str>)> {
+        let entry = self.entries.get(slot as usize)?.as_ref()?;
+        (entry.generation == generation).then(|| (Arc::clone(&entry.owner), Arc::clone(&entry.id)))
+    }
+
+    /// Ends the link of a port; returns the port that it was linked with.
+    pub fn unlink(&mut self, slot: u32) -> Option<u32> {
+        let other = self.entries[slot as usize].as_mut()?.linked.take()?;
+        if let Some(entry) = self.entries[other as usize].as_mut() {
+            entry.linked = None;
+        }
+        Some(other)
+    }
+
+    /// Enters a link; both ports must be unlinked.
+    pub fn link(&mut self, a: u32, b: u32) {
+        for (slot, other) in [(a, b), (b, a)] {
+            if let Some(entry) = self.entries[slot as usize].as_mut() {
+                entry.linked = Some(other);
+            }
+        }
+    }
+
+    /// The slots of an owner.
+    pub fn slots_of(&self, owner: &str) -> Vec<u32> {
+        self.by_owner.get(owner).cloned().unwrap_or_default()
+    }
+
+    /// Every open slot.
+    pub fn open_slots(&self) -> Vec<u32> {
+        self.by_id.values().copied().collect()
+    }
+
+    /// The address and port of a slot.
+    pub fn place_of(&self, config: &Config, slot: u32) -> OpenedPort {
+        let (bank, pair) = (slot as usize / self.pairs, slot as usize % self.pairs);
+        OpenedPort { address: self.addresses[bank], rtp_port: config.rtp_port(pair) }
+    }
+
+    /// How many ports are open, free, and resting.
+    pub fn occupancy(&self) -> (usize, usize, usize) {
+        let pools = || self.pools.iter().flatten();
+        (self.by_id.len(), pools().map(Pool::available).sum(), pools().map(Pool::resting).sum())
+    }
+
+    fn least_loaded(&self) -> usize {
+        let workers = self.load.iter().enumerate();
+        workers.min_by_key(|&(_, load)| load).map_or(0, |(worker, _)| worker)
+    }
+
+    fn enter(&mut self, slot: u32, worker: usize, id: &str, owner: &str) -> Peer {
+        self.generation = self.generation.wrapping_add(1).max(1);
+        let id: Arc<str> = id.into();
+        let owner = match self.by_owner.get_key_value(owner) {
+            Some((known, _)) => Arc::clone(known),
+            None => owner.into(),
+        };
+        self.by_id.insert(Arc::clone(&id), slot);
+        self.by_owner.entry(Arc::clone(&owner)).or_default().push(slot);
+        self.load[worker] += 1;
+        let generation = self.generation;
+        self.entries[slot as usize] = Some(Entry { id, owner, generation, linked: None });
+        Peer { slot, generation }
+    }
+}

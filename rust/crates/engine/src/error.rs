@@ -1,0 +1,58 @@
+//! Why the engine refuses a command.
+
+use std::fmt;
+use std::io;
+
+/// A refusal; each has a stable code for programs and a text for people.
+#[derive(Debug)]
+pub enum EngineError {
+    /// A setting is wrong.
+    Config(String),
+    /// The engine does not run.
+    Stopped,
+    /// Every port of the range is in use or resting.
+    PortsExhausted,
+    /// No local address of the family that was asked for.
+    Family,
+    /// The id is open already.
+    Duplicate(String),
+    /// No port has this id.
+    UnknownPort(String),
+    /// An argument is out of its range.
+    Argument(String),
+    /// The operating system refused.
+    System(&'static str, io::Error),
+}
+
+impl EngineError {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "media.config",
+            Self::Stopped => "media.stopped",
+            Self::PortsExhausted => "media.ports_exhausted",
+            Self::Family => "media.family",
+            Self::Duplicate(_) => "media.duplicate_port",
+            Self::UnknownPort(_) => "media.unknown_port",
+            Self::Argument(_) => "media.argument",
+            Self::System(..) => "media.system",
+        }
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(text) | Self::Argument(text) => f.write_str(text),
+            Self::Stopped => f.write_str("the media engine is not running"),
+            Self::PortsExhausted => f.write_str("every media port is in use or resting after a call"),
+            Self::Family => f.write_str("the media engine has no local address of this family"),
+            Self::Duplicate(id) => write!(f, "media port {id} is open already"),
+            Self::UnknownPort(id) => write!(f, "no media port {id} is open"),
+            Self::System(what, error) => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}

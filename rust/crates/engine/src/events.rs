@@ -1,0 +1,181 @@
+//! Events on their way to whoever commands the engine.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// Events that must arrive may exceed the queue's size by this factor before they too are dropped.
+const CRITICAL_FACTOR: usize = 8;
+
+/// Something happened at a port.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// The port listens to this source from now on.
+    Latched {
+        /// The source.
+        source: SocketAddr,
+        /// Whether it is that of RTCP.
+        rtcp: bool,
+    },
+    /// Nobody was heard for so long.
+    Inactive {
+        /// Silence in seconds.
+        seconds: f64,
+    },
+    /// Somebody was heard again.
+    Active,
+    /// The peer pressed a key.
+    Dtmf {
+        /// The key.
+        key: char,
+        /// For how long, in milliseconds.
+        duration_ms: u32,
+    },
+    /// A tone of limited duration came to its end.
+    ToneEnded,
+}
+
+impl Event {
+    /// Whether it may never be dropped for want of room.
+    #[must_use]
+    pub fn is_critical(&self) -> bool {
+        !matches!(self, Self::Latched { .. })
+    }
+}
+
+/// An event and the port it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PortEvent {
+    /// The slot.
+    pub slot: u32,
+    /// Which use of it.
+    pub generation: u32,
+    /// What happened.
+    pub event: Event,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<PortEvent>,
+    dropped: u64,
+}
+
+/// A bounded queue with a file descriptor that becomes readable when it is no longer empty.
+#[derive(Debug)]
+pub struct EventQueue {
+    signal: OwnedFd,
+    capacity: usize,
+    queue: Mutex<Queue>,
+}
+
+impl EventQueue {
+    /// An empty queue for so many events.
+    pub fn new(capacity: usize) -> io::Result<Self> {
+        let signal = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Self { signal, capacity, queue: Mutex::default() })
+    }
+
+    /// Puts an event in. When the queue is full a critical one displaces the oldest that is not; others are
+    /// dropped and counted.
+    pub fn push(&self, event: PortEvent) {
+        let mut queue = self.lock();
+        if queue.events.len() >= self.capacity && !queue.make_room(event.event, self.capacity) {
+            return;
+        }
+        queue.events.push_back(event);
+        if queue.events.len() == 1 {
+            // It fails only when the counter is full, and then the descriptor is readable already.
+            let _ = rustix::io::write(&self.signal, &1u64.to_ne_bytes());
+        }
+    }
+
+    /// Takes everything out and makes the descriptor unreadable.
+    pub fn take(&self) -> Vec<PortEvent> {
+        let mut queue = self.lock();
+        // It fails only when nothing was signalled.
+        let _ = rustix::io::read(&self.signal, &mut [0; 8]);
+        queue.events.drain(..).collect()
+    }
+
+    /// Events dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    /// The descriptor to watch.
+    pub fn signal(&self) -> &OwnedFd {
+        &self.signal
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn make_room(&mut self, event: Event, capacity: usize) -> bool {
+        self.dropped += 1;
+        if !event.is_critical() {
+            return false;
+        }
+        let lesser = self.events.iter().position(|waiting| !waiting.event.is_critical());
+        if let Some(index) = lesser {
+            self.events.remove(index);
+            return true;
+        }
+        let room = self.events.len() < capacity * CRITICAL_FACTOR;
+        self.dropped -= u64::from(room);
+        room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn latched(slot: u32) -> PortEvent {
+        let source = "192.0.2.1:4000".parse().unwrap();
+        PortEvent { slot, generation: 1, event: Event::Latched { source, rtcp: false } }
+    }
+
+    fn digit(slot: u32) -> PortEvent {
+        PortEvent { slot, generation: 1, event: Event::Dtmf { key: '1', duration_ms: 80 } }
+    }
+
+    fn readable(queue: &EventQueue) -> bool {
+        rustix::io::read(queue.signal(), &mut [0; 8]).is_ok()
+    }
+
+    #[test]
+    fn signals_once_for_many_events_and_again_after_they_were_taken() {
+        let queue = EventQueue::new(10).unwrap();
+        queue.push(latched(1));
+        queue.push(latched(2));
+        assert!(readable(&queue));
+        assert!(!readable(&queue));
+        assert_eq!(queue.take(), [latched(1), latched(2)]);
+        queue.push(latched(3));
+        assert!(readable(&queue));
+    }
+
+    #[test]
+    fn a_full_queue_drops_what_may_be_dropped_and_keeps_what_may_not() {
+        let queue = EventQueue::new(2).unwrap();
+        [latched(1), digit(2), latched(3), digit(4), digit(5)]
+            .into_iter()
+            .for_each(|event| queue.push(event));
+        assert_eq!(queue.take(), [digit(2), digit(4), digit(5)]);
+        assert_eq!(queue.dropped(), 2);
+    }
+
+    #[test]
+    fn even_critical_events_are_bounded() {
+        let queue = EventQueue::new(2).unwrap();
+        (0..100).for_each(|slot| queue.push(digit(slot)));
+        assert_eq!((queue.take().len(), queue.dropped()), (16, 84));
+    }
+}

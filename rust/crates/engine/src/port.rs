@@ -1,0 +1,238 @@
+//! The state of one open port, owned by its worker.
+
+use std::net::SocketAddr;
+
+use rustix::net::connect;
+use trunkline_rtp::{Digit, DtmfDetector, Reception};
+
+use crate::egress::Egress;
+use crate::events::{Event, PortEvent};
+use crate::latch::{Latch, Policy, Times};
+use crate::mailbox::{Remote, Task};
+use crate::shared::{Post, Shared, Slot};
+use crate::tone::ToneSource;
+
+/// Silence after which a key whose release was lost counts as released, in microseconds.
+const KEY_RELEASED_US: u64 = 150_000;
+
+/// What a port needs of its surroundings while it works.
+pub struct Context<'a> {
+    /// Everything shared.
+    pub shared: &'a Shared,
+    /// The worker that does the work.
+    pub post: &'a Post,
+    /// The time of this look at the sockets.
+    pub now_ns: u64,
+}
+
+/// What the port does now.
+#[derive(Debug)]
+pub enum Job {
+    /// A task that needs no state.
+    Plain(Task),
+    /// A tone that is being sent.
+    Tone(Box<ToneSource>),
+}
+
+/// One use of a slot.
+#[derive(Debug)]
+pub struct Port {
+    slot: u32,
+    generation: u32,
+    /// Random bits for what the port itself sends.
+    pub seed: u64,
+    /// What the port does.
+    pub job: Job,
+    /// What the peer signalled last.
+    pub remote: Option<Remote>,
+    /// Whether what is heard may be passed on.
+    pub receive: bool,
+    /// Who is heard.
+    pub latch: Latch,
+    /// Losses and jitter.
+    pub reception: Reception,
+    /// Keys.
+    pub dtmf: DtmfDetector,
+    send: bool,
+    rtcp_source: Option<SocketAddr>,
+    connected: Option<SocketAddr>,
+    drained: bool,
+    alive_ns: u64,
+    inactive: bool,
+}
+
+impl Port {
+    /// A port that neither hears nor sends yet.
+    pub fn new(slot: u32, generation: u32, seed: u64, context: &Context<'_>) -> Self {
+        let config = &context.shared.config;
+        let times =
+            Times { learn_ns: config.learn.as_nanos() as u64, relearn_ns: config.relearn.as_nanos() as u64 };
+        let port = Self {
+            slot,
+            generation,
+            seed,
+            job: Job::Plain(Task::Idle),
+            remote: None,
+            receive: true,
+            latch: Latch::new(times),
+            reception: Reception::default(),
+            dtmf: DtmfDetector::default(),
+            send: true,
+            rtcp_source: None,
+            connected: None,
+            drained: false,
+            alive_ns: context.now_ns,
+            inactive: false,
+        };
+        port.publish(context);
+        port
+    }
+
+    /// An offer or answer arrived.
+    pub fn set_remote(&mut self, context: &Context<'_>, remote: Remote) {
+        if self.remote.is_none_or(|before| before.rtcp != remote.rtcp || before.rtp != remote.rtp) {
+            self.rtcp_source = None;
+        }
+        self.remote = Some(remote);
+        self.latch.aim(context.now_ns, remote.policy, remote.rtp);
+        self.watch(context.now_ns);
+        if let (Policy::Signalled, Some(rtp)) = (remote.policy, remote.rtp) {
+            self.connect(context, rtp);
+        }
+        self.publish(context);
+    }
+
+    /// Another task.
+    pub fn work(&mut self, context: &Context<'_>, task: Task) {
+        self.job = match task {
+            Task::Tone(tone) => Job::Tone(Box::new(ToneSource::new(tone, self.seed))),
+            other => Job::Plain(other),
+        };
+        self.seed = self.seed.rotate_left(7);
+        self.watch(context.now_ns);
+    }
+
+    /// Hold or resume.
+    pub fn set_direction(&mut self, context: &Context<'_>, send: bool, receive: bool) {
+        (self.send, self.receive) = (send, receive);
+        self.watch(context.now_ns);
+        self.publish(context);
+    }
+
+    /// The use ends: nothing is sent any more.
+    pub fn close(&self, context: &Context<'_>) {
+        self.slot(context).egress.store(&Egress::default());
+    }
+
+    /// The peer was locked to a source.
+    pub fn locked(&mut self, context: &Context<'_>, source: SocketAddr) {
+        self.connect(context, source);
+        self.publish(context);
+        self.tell(context, Event::Latched { source, rtcp: false });
+    }
+
+    /// Whether an RTCP packet from this source is the peer's; it is if it comes from the signalled address
+    /// or, behind NAT, from the host whose RTP is heard.
+    pub fn accepts_rtcp(&mut self, context: &Context<'_>, source: SocketAddr) -> bool {
+        let Some(remote) = self.remote else { return false };
+        if self.rtcp_source == Some(source) {
+            return true;
+        }
+        let same_host = self.latch.locked().is_some_and(|rtp| rtp.ip() == source.ip());
+        if remote.rtcp != Some(source) && !(remote.policy == Policy::Nat && same_host) {
+            return false;
+        }
+        self.rtcp_source = Some(source);
+        self.publish(context);
+        self.tell(context, Event::Latched { source, rtcp: true });
+        true
+    }
+
+    /// Whether the RTP socket can hold packets of the locked source only.
+    pub fn is_exclusive(&self) -> bool {
+        self.drained && self.connected == self.latch.locked()
+    }
+
+    /// The RTP socket was read until it was empty: from now on it holds what it is connected to.
+    pub fn emptied(&mut self) {
+        self.drained = self.connected.is_some();
+    }
+
+    /// A packet of the peer arrived.
+    pub fn alive(&mut self, context: &Context<'_>) {
+        self.alive_ns = context.now_ns;
+        if self.inactive {
+            self.inactive = false;
+            self.tell(context, Event::Active);
+        }
+    }
+
+    /// Tells of a key.
+    pub fn pressed(&self, context: &Context<'_>, digit: Digit) {
+        let clock_hz = self.remote.map_or(8000, |remote| remote.clock_hz);
+        let duration_ms = (u64::from(digit.duration) * 1000 / u64::from(clock_hz.max(1))) as u32;
+        self.tell(context, Event::Dtmf { key: digit.key, duration_ms });
+    }
+
+    /// What is due now and then: silence, and keys whose release was lost.
+    pub fn tick(&mut self, context: &Context<'_>) {
+        if self.dtmf.is_pressed()
+            && let Some(digit) = self.dtmf.flush(context.now_ns / 1000, KEY_RELEASED_US)
+        {
+            self.pressed(context, digit);
+        }
+        let limit_ns = context.shared.config.inactivity.as_nanos() as u64;
+        let silent_ns = context.now_ns.saturating_sub(self.alive_ns);
+        if limit_ns > 0 && !self.inactive && silent_ns >= limit_ns && self.expects_media() {
+            self.inactive = true;
+            self.tell(context, Event::Inactive { seconds: silent_ns as f64 / 1e9 });
+        }
+    }
+
+    /// Puts an event of this port into the queue.
+    pub fn tell(&self, context: &Context<'_>, event: Event) {
+        context.shared.events.push(PortEvent { slot: self.slot, generation: self.generation, event });
+    }
+
+    /// The slot that this is a use of.
+    pub fn slot<'a>(&self, context: &Context<'a>) -> &'a Slot {
+        context.shared.slot(self.slot)
+    }
+
+    /// The way out to this port's own peer.
+    pub fn egress(&self) -> Egress {
+        let rtp = self.latch.locked().or(self.remote.and_then(|remote| remote.rtp));
+        Egress {
+            generation: self.generation,
+            sends: self.send,
+            mux: self.remote.is_some_and(|remote| remote.mux),
+            connected: rtp.is_some() && rtp == self.connected,
+            rtp,
+            rtcp: self.rtcp_source.or(self.remote.and_then(|remote| remote.rtcp)),
+        }
+    }
+
+    fn expects_media(&self) -> bool {
+        let idle = matches!(self.job, Job::Plain(Task::Idle));
+        self.receive && !idle && self.remote.is_some_and(|remote| remote.rtp.is_some())
+    }
+
+    fn watch(&mut self, now_ns: u64) {
+        self.alive_ns = now_ns;
+        self.inactive = false;
+    }
+
+    fn connect(&mut self, context: &Context<'_>, source: SocketAddr) {
+        if self.connected == Some(source) {
+            return;
+        }
+        self.drained = false;
+        let sockets = self.slot(context).sockets.get();
+        let done = sockets.is_some_and(|sockets| connect(&sockets.rtp, &source).is_ok());
+        self.connected = done.then_some(source);
+    }
+
+    fn publish(&self, context: &Context<'_>) {
+        self.slot(context).egress.store(&self.egress());
+    }
+}

@@ -1,0 +1,192 @@
+//! The way of a packet through a port: judged, counted, passed on. Nothing here allocates or locks, except
+//! that an event may be told.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send, sendto};
+use trunkline_rtp::{RtcpPacket, RtpPacket, is_rtcp};
+
+use crate::egress::Egress;
+use crate::latch::Verdict;
+use crate::mailbox::{Peer, Task};
+use crate::port::{Context, Job, Port};
+use crate::shared::Slot;
+use crate::tone::Frame;
+
+/// Comfort noise (RFC 3389) is sent now and then, with a timestamp that says nothing about the network.
+const COMFORT_NOISE: u8 = 13;
+
+impl Port {
+    /// A datagram came to the RTP port. `source` is absent when the socket is connected to the peer.
+    pub fn on_rtp_port(&mut self, context: &Context<'_>, bytes: &mut [u8], source: Option<SocketAddr>) {
+        if self.remote.is_some_and(|remote| remote.mux) && is_rtcp(bytes) {
+            self.on_muxed_rtcp(context, bytes, source);
+            return;
+        }
+        let counts = &self.slot(context).counts;
+        let Ok(packet) = RtpPacket::parse(bytes) else {
+            counts.invalid();
+            return;
+        };
+        match source {
+            None => self.latch.heard(context.now_ns, packet.ssrc()),
+            Some(source) => {
+                match self.latch.judge(context.now_ns, source, packet.ssrc(), packet.sequence()) {
+                    Verdict::Accept => {}
+                    Verdict::Lock => self.locked(context, source),
+                    Verdict::Foreign => {
+                        counts.foreign();
+                        return;
+                    }
+                }
+            }
+        }
+        self.account(context, &packet, bytes.len());
+        if self.receive {
+            self.pass_on(context, bytes);
+        }
+    }
+
+    /// A datagram came to the RTCP port.
+    pub fn on_rtcp_port(&mut self, context: &Context<'_>, bytes: &[u8], source: SocketAddr) {
+        let counts = &self.slot(context).counts;
+        if RtcpPacket::parse(bytes).is_err() {
+            counts.invalid();
+        } else if self.accepts_rtcp(context, source) {
+            self.pass_rtcp_on(context, bytes);
+        } else {
+            counts.foreign();
+        }
+    }
+
+    /// Sends the next packet of a tone; returns whether there was one.
+    pub fn play(&mut self, context: &Context<'_>, frame: &mut Frame) -> bool {
+        let egress = self.egress();
+        let slot = self.slot(context);
+        let Job::Tone(tone) = &mut self.job else { return false };
+        if !tone.next(frame) {
+            self.job = Job::Plain(Task::Idle);
+            self.tell(context, crate::events::Event::ToneEnded);
+            return false;
+        }
+        send_rtp(context, slot, &egress, frame);
+        true
+    }
+
+    fn on_muxed_rtcp(&mut self, context: &Context<'_>, bytes: &[u8], source: Option<SocketAddr>) {
+        let counts = &self.slot(context).counts;
+        if RtcpPacket::parse(bytes).is_err() {
+            counts.invalid();
+            return;
+        }
+        // RFC 5761 shares the port, hence the latch: RTCP alone never moves it.
+        let peer = self.latch.locked().or(self.remote.and_then(|remote| remote.rtp));
+        if source.is_some() && source != peer {
+            counts.foreign();
+            return;
+        }
+        self.pass_rtcp_on(context, bytes);
+    }
+
+    fn account(&mut self, context: &Context<'_>, packet: &RtpPacket<'_>, octets: usize) {
+        self.alive(context);
+        let counts = &self.slot(context).counts;
+        let payload_type = packet.payload_type();
+        counts.received(octets, context.now_ns, packet.ssrc(), payload_type);
+        let now_us = context.now_ns / 1000;
+        let is_event = self.remote.is_some_and(|remote| remote.dtmf_payload_type == Some(payload_type));
+        let clock = (!is_event && payload_type != COMFORT_NOISE).then(|| self.clock_hz(payload_type));
+        self.reception.on_packet(packet, now_us, clock);
+        counts.quality(self.reception.lost(), self.reception.jitter_us());
+        if is_event
+            && let Some(payload) = packet.payload()
+            && let Some(digit) = self.dtmf.on_payload(packet.timestamp(), payload, now_us)
+        {
+            self.pressed(context, digit);
+        }
+    }
+
+    /// The RTP clock of a payload type: RFC 3551 §6 fixes those below 35, an SDP maps the others.
+    fn clock_hz(&self, payload_type: u8) -> u32 {
+        match payload_type {
+            0..=5 | 7..=9 | 12 | 13 | 15 | 18 => 8000,
+            6 => 16_000,
+            10 | 11 => 44_100,
+            16 => 11_025,
+            17 => 22_050,
+            14 | 25..=34 => 90_000,
+            _ => self.remote.map_or(8000, |remote| remote.clock_hz),
+        }
+    }
+
+    fn pass_on(&mut self, context: &Context<'_>, bytes: &mut [u8]) {
+        match self.job {
+            Job::Plain(Task::Relay(peer)) => {
+                if let Some((slot, egress)) = way_to(context, peer) {
+                    send_rtp(context, slot, &egress, bytes);
+                }
+            }
+            Job::Plain(Task::Echo) => {
+                // RFC 3550 §8.2: a source that met its own identifier would take it for a loop.
+                let mask = (self.seed as u32 | 1).to_be_bytes();
+                bytes[8..12].iter_mut().zip(mask).for_each(|(octet, bits)| *octet ^= bits);
+                send_rtp(context, self.slot(context), &self.egress(), bytes);
+            }
+            _ => {}
+        }
+    }
+
+    /// RTCP goes on while a call is on hold (RFC 3264 §8.4), whatever the direction of RTP is.
+    fn pass_rtcp_on(&mut self, context: &Context<'_>, bytes: &[u8]) {
+        self.alive(context);
+        self.slot(context).counts.received_rtcp();
+        if let Job::Plain(Task::Relay(peer)) = self.job
+            && let Some((slot, egress)) = way_to(context, peer)
+        {
+            send_rtcp(context, slot, &egress, bytes);
+        }
+    }
+}
+
+fn way_to<'a>(context: &Context<'a>, peer: Peer) -> Option<(&'a Slot, Egress)> {
+    let slot = context.shared.slot(peer.slot);
+    let egress = slot.egress.load();
+    (egress.generation == peer.generation).then_some((slot, egress))
+}
+
+fn send_rtp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
+    let (true, Some(to), Some(sockets)) = (egress.sends, egress.rtp, slot.sockets.get()) else { return };
+    if transmit(&sockets.rtp, bytes, (!egress.connected).then_some(to)) {
+        slot.counts.sent(bytes.len());
+        context.post.counts.relayed.fetch_add(1, Ordering::Relaxed);
+    } else {
+        context.post.counts.unsent.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn send_rtcp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
+    let Some(sockets) = slot.sockets.get() else { return };
+    let sent = match (egress.mux, egress.rtp, egress.rtcp) {
+        (true, Some(to), _) => transmit(&sockets.rtp, bytes, (!egress.connected).then_some(to)),
+        (false, _, Some(to)) => transmit(&sockets.rtcp, bytes, Some(to)),
+        _ => return,
+    };
+    if sent {
+        slot.counts.sent_rtcp();
+        context.post.counts.relayed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn transmit(socket: &OwnedFd, bytes: &[u8], to: Option<SocketAddr>) -> bool {
+    // Twice at most: the first try may report an ICMP error that an earlier packet met.
+    (0..2).any(|_| {
+        let result = match to {
+            None => send(socket, bytes, SendFlags::DONTWAIT),
+            Some(to) => sendto(socket, bytes, SendFlags::DONTWAIT, &to),
+        };
+        result != Err(Errno::CONNREFUSED) && result.is_ok()
+    })
+}

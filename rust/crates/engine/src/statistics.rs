@@ -1,0 +1,166 @@
+//! What a port counts: written by its worker, read by anybody at any time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The figures of one port at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Statistics {
+    /// RTP packets accepted from the peer.
+    pub packets_in: u64,
+    /// Their octets, RTP header included.
+    pub bytes_in: u64,
+    /// RTP packets sent to the peer.
+    pub packets_out: u64,
+    /// Their octets.
+    pub bytes_out: u64,
+    /// RTCP packets accepted.
+    pub rtcp_in: u64,
+    /// RTCP packets sent.
+    pub rtcp_out: u64,
+    /// RTP packets of the peer that never arrived.
+    pub lost: u64,
+    /// Interarrival jitter in milliseconds.
+    pub jitter_ms: f64,
+    /// Packets of sources other than the peer, dropped.
+    pub foreign: u64,
+    /// Datagrams that are no RTP or RTCP, dropped.
+    pub invalid: u64,
+    /// Seconds since the peer was heard; `None` if never.
+    pub last_heard_s: Option<f64>,
+    /// The synchronisation source heard last.
+    pub ssrc: Option<u32>,
+    /// The payload type heard last.
+    pub payload_type: Option<u8>,
+}
+
+const HEARD_SOMETHING: u64 = 1 << 63;
+
+/// The counters behind [`Statistics`].
+///
+/// A counter has one writer, except those of what was sent, which the worker of the other port writes.
+#[derive(Debug, Default)]
+pub struct Counts {
+    packets_in: AtomicU64,
+    bytes_in: AtomicU64,
+    packets_out: AtomicU64,
+    bytes_out: AtomicU64,
+    rtcp_in: AtomicU64,
+    rtcp_out: AtomicU64,
+    lost: AtomicU64,
+    jitter_us: AtomicU64,
+    foreign: AtomicU64,
+    invalid: AtomicU64,
+    heard_ns: AtomicU64,
+    stream: AtomicU64,
+}
+
+/// Adds without the bus lock that only several writers would need.
+fn add_alone(cell: &AtomicU64, amount: u64) {
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+}
+
+impl Counts {
+    /// An RTP packet of the peer arrived.
+    pub fn received(&self, octets: usize, now_ns: u64, ssrc: u32, payload_type: u8) {
+        add_alone(&self.packets_in, 1);
+        add_alone(&self.bytes_in, octets as u64);
+        self.heard_ns.store(now_ns, Ordering::Relaxed);
+        let stream = HEARD_SOMETHING | u64::from(payload_type) << 32 | u64::from(ssrc);
+        self.stream.store(stream, Ordering::Relaxed);
+    }
+
+    /// What the stream's accounting says after that packet.
+    pub fn quality(&self, lost: u64, jitter_us: u64) {
+        self.lost.store(lost, Ordering::Relaxed);
+        self.jitter_us.store(jitter_us, Ordering::Relaxed);
+    }
+
+    /// An RTCP packet of the peer arrived.
+    pub fn received_rtcp(&self) {
+        add_alone(&self.rtcp_in, 1);
+    }
+
+    /// A packet of somebody else was dropped.
+    pub fn foreign(&self) {
+        add_alone(&self.foreign, 1);
+    }
+
+    /// A datagram that is no RTP or RTCP was dropped.
+    pub fn invalid(&self) {
+        add_alone(&self.invalid, 1);
+    }
+
+    /// An RTP packet was sent to the peer.
+    pub fn sent(&self, octets: usize) {
+        self.packets_out.fetch_add(1, Ordering::Relaxed);
+        self.bytes_out.fetch_add(octets as u64, Ordering::Relaxed);
+    }
+
+    /// An RTCP packet was sent to the peer.
+    pub fn sent_rtcp(&self) {
+        self.rtcp_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All counters back to nothing; the slot must be quiet.
+    pub fn reset(&self) {
+        for cell in [
+            &self.packets_in,
+            &self.bytes_in,
+            &self.packets_out,
+            &self.bytes_out,
+            &self.rtcp_in,
+            &self.rtcp_out,
+            &self.lost,
+            &self.jitter_us,
+            &self.foreign,
+            &self.invalid,
+            &self.heard_ns,
+            &self.stream,
+        ] {
+            cell.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// The figures now.
+    pub fn read(&self, now_ns: u64) -> Statistics {
+        let get = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        let stream = get(&self.stream);
+        let heard = stream & HEARD_SOMETHING != 0;
+        Statistics {
+            packets_in: get(&self.packets_in),
+            bytes_in: get(&self.bytes_in),
+            packets_out: get(&self.packets_out),
+            bytes_out: get(&self.bytes_out),
+            rtcp_in: get(&self.rtcp_in),
+            rtcp_out: get(&self.rtcp_out),
+            lost: get(&self.lost),
+            jitter_ms: get(&self.jitter_us) as f64 / 1e3,
+            foreign: get(&self.foreign),
+            invalid: get(&self.invalid),
+            last_heard_s: heard.then(|| now_ns.saturating_sub(get(&self.heard_ns)) as f64 / 1e9),
+            ssrc: heard.then_some(stream as u32),
+            payload_type: heard.then_some((stream >> 32) as u8 & 0x7f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_was_counted_and_forgets_it_on_reset() {
+        let counts = Counts::default();
+        assert_eq!(counts.read(5), Statistics::default());
+        counts.received(172, 1_000_000_000, 0xffff_ffff, 127);
+        counts.quality(3, 1500);
+        counts.sent(100);
+        let figures = counts.read(3_500_000_000);
+        assert_eq!((figures.packets_in, figures.bytes_in, figures.lost), (1, 172, 3));
+        assert_eq!((figures.packets_out, figures.bytes_out), (1, 100));
+        assert_eq!((figures.ssrc, figures.payload_type), (Some(0xffff_ffff), Some(127)));
+        assert_eq!((figures.last_heard_s, figures.jitter_ms), (Some(2.5), 1.5));
+        counts.reset();
+        assert_eq!(counts.read(5), Statistics::default());
+    }
+}

@@ -1,0 +1,249 @@
+//! A worker: a thread with its own sockets, which it alone reads.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv, recvfrom};
+
+use crate::mailbox::{Order, Task};
+use crate::pacing::Pacer;
+use crate::port::{Context, Port};
+use crate::shared::{Channel, Post, Shared, WAKE};
+use crate::tone::{FRAME_NS, Frame};
+
+/// How often silence and unfinished keys are looked for, in nanoseconds.
+const TICK_NS: u64 = 200_000_000;
+/// Packets read from one socket before the others have their turn.
+const BURST: usize = 32;
+/// Sockets served by one look.
+const READY: usize = 512;
+/// The largest datagram that is relayed; jumbo frames fit.
+const LARGEST: usize = 9216;
+
+/// What a worker owns.
+pub struct Worker {
+    shared: Arc<Shared>,
+    index: usize,
+    ports: Vec<Option<Box<Port>>>,
+    tones: Vec<u32>,
+    orders: Vec<(u32, Order)>,
+    backlog: Vec<u64>,
+    buffer: Box<[u8; LARGEST]>,
+    next_tick_ns: u64,
+    next_frame_ns: u64,
+}
+
+impl Worker {
+    /// A worker that has not started yet.
+    pub fn new(shared: Arc<Shared>, index: usize) -> Self {
+        let ports = shared.slots.iter().map(|_| None).collect();
+        Self {
+            shared,
+            index,
+            ports,
+            tones: Vec::new(),
+            orders: Vec::new(),
+            backlog: Vec::with_capacity(READY),
+            buffer: Box::new([0; LARGEST]),
+            next_tick_ns: TICK_NS,
+            next_frame_ns: 0,
+        }
+    }
+
+    /// Works until the engine stops.
+    pub fn run(mut self) {
+        // The default slack of 50 µs would be added to every pause. Without it pauses are a little longer.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1_000));
+        let shared = Arc::clone(&self.shared);
+        let post = &shared.posts[self.index];
+        let mut pacer = Pacer::new(shared.config.coalesce);
+        let mut ready = Vec::with_capacity(READY);
+        while !shared.stopping.load(Ordering::Acquire) {
+            let timeout = self.timeout(shared.now_ns());
+            // An interrupted wait is a look that found nothing.
+            let _ = epoll::wait(&post.epoll, rustix::buffer::spare_capacity(&mut ready), Some(&timeout));
+            post.counts.wakeups.fetch_add(1, Ordering::Relaxed);
+            let context = Context { shared: &shared, post, now_ns: shared.now_ns() };
+            self.obey(&context);
+            let packets = self.serve(&context, &mut ready);
+            self.keep_time(&context);
+            if let Some(pause) = pacer.after(context.now_ns, packets)
+                && self.backlog.is_empty()
+            {
+                thread::sleep(pause);
+            }
+        }
+    }
+
+    fn timeout(&self, now_ns: u64) -> Timespec {
+        let due_ns = match (self.backlog.is_empty(), self.tones.is_empty()) {
+            (false, _) => now_ns,
+            (true, true) => self.next_tick_ns,
+            (true, false) => self.next_tick_ns.min(self.next_frame_ns),
+        };
+        let wait_ns = due_ns.saturating_sub(now_ns);
+        Timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 }
+    }
+
+    fn obey(&mut self, context: &Context<'_>) {
+        let mut orders = std::mem::take(&mut self.orders);
+        context.post.mailbox.fetch(&mut orders);
+        for (slot, order) in orders.drain(..) {
+            self.carry_out(context, slot, order);
+        }
+        self.orders = orders;
+    }
+
+    fn carry_out(&mut self, context: &Context<'_>, slot: u32, order: Order) {
+        let place = &mut self.ports[slot as usize];
+        match (order, place) {
+            (Order::Open { generation, seed }, place) => {
+                *place = Some(Box::new(Port::new(slot, generation, seed, context)));
+            }
+            (Order::SetRemote(remote), Some(port)) => port.set_remote(context, remote),
+            (Order::SetDirection { send, receive }, Some(port)) => port.set_direction(context, send, receive),
+            (Order::Work(task), Some(port)) => {
+                port.work(context, task);
+                if matches!(task, Task::Tone(_)) {
+                    self.start_tone(context, slot);
+                }
+            }
+            (Order::Close, place) => {
+                if let Some(port) = place.take() {
+                    port.close(context);
+                    port.release(context);
+                }
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn start_tone(&mut self, context: &Context<'_>, slot: u32) {
+        if self.tones.is_empty() {
+            self.next_frame_ns = context.now_ns;
+        }
+        if !self.tones.contains(&slot) {
+            self.tones.push(slot);
+        }
+    }
+
+    /// Reads every socket that has something; returns how many packets there were.
+    fn serve(&mut self, context: &Context<'_>, ready: &mut Vec<epoll::Event>) -> usize {
+        let mut packets = 0;
+        let left_over = self.backlog.len();
+        for index in 0..left_over {
+            packets += self.read(context, self.backlog[index]);
+        }
+        self.backlog.drain(..left_over);
+        for event in ready.drain(..) {
+            let token = event.data.u64();
+            if token == WAKE {
+                // It fails only when somebody else has read it.
+                let _ = rustix::io::read(&context.post.wake, &mut [0; 8]);
+            } else {
+                packets += self.read(context, token);
+            }
+        }
+        packets
+    }
+
+    /// Reads one socket until it is empty or has had its turn. Readiness is told once for each arrival
+    /// (edge-triggered): what is left goes to the backlog.
+    fn read(&mut self, context: &Context<'_>, token: u64) -> usize {
+        let (slot, channel) = Channel::of_token(token);
+        for packets in 0..BURST {
+            if !self.read_one(context, slot, channel) {
+                return packets;
+            }
+        }
+        self.backlog.push(token);
+        BURST
+    }
+
+    fn read_one(&mut self, context: &Context<'_>, slot: u32, channel: Channel) -> bool {
+        let Some(sockets) = context.shared.slot(slot).sockets.get() else { return false };
+        let port = &mut self.ports[slot as usize];
+        let buffer = &mut self.buffer[..];
+        let socket = match channel {
+            Channel::Rtp => &sockets.rtp,
+            Channel::Guard => &sockets.guard,
+            Channel::Rtcp => &sockets.rtcp,
+        };
+        let exclusive = channel == Channel::Rtp && port.as_ref().is_some_and(|port| port.is_exclusive());
+        let read = if exclusive {
+            recv(socket, &mut *buffer, RecvFlags::DONTWAIT).map(|(length, _)| (length, None))
+        } else {
+            recvfrom(socket, &mut *buffer, RecvFlags::DONTWAIT).map(|(length, _, source)| (length, source))
+        };
+        let (length, source) = match read {
+            Ok(read) => read,
+            Err(Errno::AGAIN) => {
+                if let (Channel::Rtp, Some(port)) = (channel, port) {
+                    port.emptied();
+                }
+                return false;
+            }
+            // Anything else is an ICMP error about something sent earlier; it is told once.
+            Err(_) => return true,
+        };
+        let Some(port) = port else {
+            context.post.counts.stray.fetch_add(1, Ordering::Relaxed);
+            return true;
+        };
+        let bytes = &mut buffer[..length];
+        match (channel, source.and_then(|source| SocketAddr::try_from(source).ok())) {
+            (Channel::Rtcp, Some(source)) => port.on_rtcp_port(context, bytes, source),
+            (Channel::Rtcp, None) => {}
+            (_, source) => port.on_rtp_port(context, bytes, source),
+        }
+        true
+    }
+
+    fn keep_time(&mut self, context: &Context<'_>) {
+        if !self.tones.is_empty() && context.now_ns >= self.next_frame_ns {
+            self.play_tones(context);
+        }
+        if context.now_ns >= self.next_tick_ns {
+            self.next_tick_ns = context.now_ns + TICK_NS;
+            self.ports.iter_mut().flatten().for_each(|port| port.tick(context));
+        }
+    }
+
+    fn play_tones(&mut self, context: &Context<'_>) {
+        let mut frame: Frame = [0; size_of::<Frame>()];
+        let ports = &mut self.ports;
+        self.tones
+            .retain(|&slot| ports[slot as usize].as_mut().is_some_and(|port| port.play(context, &mut frame)));
+        self.next_frame_ns += FRAME_NS;
+        if context.now_ns > self.next_frame_ns {
+            self.next_frame_ns = context.now_ns + FRAME_NS;
+        }
+    }
+}
+
+impl Port {
+    /// Lets the pool know that the worker has done with this use.
+    fn release(&self, context: &Context<'_>) {
+        self.slot(context).released.store(self.egress().generation, Ordering::Release);
+    }
+}
+
+/// Watches the sockets of a slot that was bound just now.
+///
+/// # Errors
+/// What the operating system says.
+pub fn watch(post: &Post, shared: &Shared, slot: u32) -> rustix::io::Result<()> {
+    let Some(sockets) = shared.slot(slot).sockets.get() else { return Ok(()) };
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    for (channel, socket) in
+        [(Channel::Rtp, &sockets.rtp), (Channel::Guard, &sockets.guard), (Channel::Rtcp, &sockets.rtcp)]
+    {
+        epoll::add(&post.epoll, socket, epoll::EventData::new_u64(channel.token(slot)), flags)?;
+    }
+    Ok(())
+}

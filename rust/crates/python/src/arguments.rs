@@ -1,0 +1,48 @@
+//! What Python hands in, as the engine wants it; and the one border of errors.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use pyo3::create_exception;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use trunkline_engine as engine;
+
+create_exception!(
+    trunkline._native._engine,
+    EngineError,
+    PyException,
+    "The engine refused. args: (message, stable code)."
+);
+
+/// Turns a refusal into the exception that carries its text and its code.
+pub fn refused(error: engine::EngineError) -> PyErr {
+    EngineError::new_err((error.to_string(), error.code()))
+}
+
+/// A numeric address.
+pub fn address(text: &str) -> PyResult<IpAddr> {
+    text.parse().map_err(|_| argument(format!("expected an IPv4 or IPv6 address, got {text:?}")))
+}
+
+/// A peer's address; none if it is unspecified (RFC 2543 hold) or the port is 0.
+pub fn peer(host: &str, port: u16) -> PyResult<Option<SocketAddr>> {
+    if host.is_empty() || port == 0 {
+        return Ok(None);
+    }
+    let ip = address(host)?;
+    Ok((!ip.is_unspecified()).then(|| SocketAddr::new(ip, port)))
+}
+
+/// A length of time in seconds, at most a day.
+pub fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    if !(0.0..=86_400.0).contains(&value) {
+        return Err(argument(format!("{name} must be 0 to 86400 seconds, got {value}")));
+    }
+    Ok(Duration::from_secs_f64(value))
+}
+
+/// A refusal of an argument.
+pub fn argument(text: String) -> PyErr {
+    refused(engine::EngineError::Argument(text))
+}

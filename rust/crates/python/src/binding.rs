@@ -1,0 +1,177 @@
+//! The one class.
+
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use trunkline_dsp::Law;
+use trunkline_engine::{Config, Engine, Event, Family, Policy, Remote, Tone};
+
+use crate::arguments::{address, argument, peer, refused, seconds};
+use crate::figures::{EngineFigures, PortFigures};
+
+/// A running media engine. Starts its threads at once.
+#[pyclass(frozen, module = "trunkline._native._engine")]
+pub struct MediaEngine {
+    engine: Engine,
+}
+
+#[pymethods]
+impl MediaEngine {
+    #[new]
+    #[pyo3(signature = (addresses, first_port, last_port, *, workers, inactivity_s, quarantine_s, learn_s, relearn_s, coalesce_us, event_queue))]
+    fn new(
+        addresses: Vec<String>,
+        first_port: u16,
+        last_port: u16,
+        workers: usize,
+        inactivity_s: f64,
+        quarantine_s: f64,
+        learn_s: f64,
+        relearn_s: f64,
+        coalesce_us: u16,
+        event_queue: usize,
+    ) -> PyResult<Self> {
+        let config = Config {
+            addresses: addresses.iter().map(|text| address(text)).collect::<PyResult<Vec<IpAddr>>>()?,
+            first_port,
+            last_port,
+            workers,
+            inactivity: seconds("inactivity_s", inactivity_s)?,
+            quarantine: seconds("quarantine_s", quarantine_s)?,
+            learn: seconds("learn_s", learn_s)?,
+            relearn: seconds("relearn_s", relearn_s)?,
+            coalesce: Duration::from_micros(u64::from(coalesce_us)),
+            event_queue,
+        };
+        Ok(Self { engine: Engine::start(config).map_err(refused)? })
+    }
+
+    /// Joins the threads; every port closes.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.engine.stop());
+    }
+
+    /// Opens a port: (local address, RTP port). RTCP has the next port.
+    #[pyo3(signature = (port, owner, ipv6))]
+    fn open(&self, port: &str, owner: &str, ipv6: bool) -> PyResult<(String, u16)> {
+        let family = if ipv6 { Family::V6 } else { Family::V4 };
+        let place = self.engine.open(port, owner, family).map_err(refused)?;
+        Ok((place.address.to_string(), place.rtp_port))
+    }
+
+    /// Tells what an offer or answer said about the peer of a port.
+    #[pyo3(signature = (port, host, rtp_port, rtcp_host, rtcp_port, rtcp_mux, nat, dtmf_payload_type, clock_hz))]
+    fn set_remote(
+        &self,
+        port: &str,
+        host: &str,
+        rtp_port: u16,
+        rtcp_host: &str,
+        rtcp_port: u16,
+        rtcp_mux: bool,
+        nat: bool,
+        dtmf_payload_type: Option<u8>,
+        clock_hz: u32,
+    ) -> PyResult<()> {
+        let remote = Remote {
+            rtp: peer(host, rtp_port)?,
+            rtcp: peer(rtcp_host, rtcp_port)?,
+            mux: rtcp_mux,
+            policy: if nat { Policy::Nat } else { Policy::Signalled },
+            dtmf_payload_type,
+            clock_hz,
+        };
+        self.engine.set_remote(port, remote).map_err(refused)
+    }
+
+    /// Relays between two ports.
+    #[pyo3(signature = (port, other))]
+    fn link(&self, port: &str, other: &str) -> PyResult<()> {
+        self.engine.link(port, other).map_err(refused)
+    }
+
+    /// Ends whatever a port does.
+    #[pyo3(signature = (port))]
+    fn unlink(&self, port: &str) -> PyResult<()> {
+        self.engine.unlink(port).map_err(refused)
+    }
+
+    /// Sends what the peer sends back to it.
+    #[pyo3(signature = (port))]
+    fn echo(&self, port: &str) -> PyResult<()> {
+        self.engine.echo(port).map_err(refused)
+    }
+
+    /// Sends a tone to the peer, as payload type 0 or 8.
+    #[pyo3(signature = (port, frequency_hz, level_dbov, payload_type, duration_ms))]
+    fn tone(
+        &self,
+        port: &str,
+        frequency_hz: f64,
+        level_dbov: f64,
+        payload_type: u8,
+        duration_ms: Option<u64>,
+    ) -> PyResult<()> {
+        let law = Law::of_payload_type(payload_type)
+            .ok_or_else(|| argument(format!("a tone needs payload type 0 or 8, got {payload_type}")))?;
+        self.engine.tone(port, Tone { frequency_hz, level_dbov, law, duration_ms }).map_err(refused)
+    }
+
+    /// Hold and resume.
+    #[pyo3(signature = (port, send, receive))]
+    fn set_direction(&self, port: &str, send: bool, receive: bool) -> PyResult<()> {
+        self.engine.set_direction(port, send, receive).map_err(refused)
+    }
+
+    /// The figures of a port.
+    #[pyo3(signature = (port))]
+    fn statistics(&self, port: &str) -> PyResult<PortFigures> {
+        self.engine.statistics(port).map(Into::into).map_err(refused)
+    }
+
+    /// Closes a port: its last figures.
+    #[pyo3(signature = (port))]
+    fn close(&self, port: &str) -> PyResult<PortFigures> {
+        self.engine.close(port).map(Into::into).map_err(refused)
+    }
+
+    /// Closes every port of an owner: [(port, last figures)].
+    #[pyo3(signature = (owner))]
+    fn close_owner(&self, owner: &str) -> Vec<(String, PortFigures)> {
+        let closed = self.engine.close_owner(owner);
+        closed.into_iter().map(|(port, statistics)| (port.to_string(), statistics.into())).collect()
+    }
+
+    /// Becomes readable when there are events to take.
+    fn events_fd(&self) -> RawFd {
+        self.engine.events_fd().as_raw_fd()
+    }
+
+    /// Takes what happened: [(kind, owner, port, ...)], see the stub for each kind.
+    fn take_events<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let events = self.engine.take_events();
+        events.into_iter().map(|(owner, port, event)| described(py, &owner, &port, event)).collect()
+    }
+
+    /// Figures of the whole engine.
+    fn counters(&self) -> EngineFigures {
+        self.engine.counters().into()
+    }
+}
+
+fn described<'py>(py: Python<'py>, owner: &str, port: &str, event: Event) -> PyResult<Bound<'py, PyTuple>> {
+    let tuple = match event {
+        Event::Latched { source, rtcp } => {
+            ("latched", owner, port, source.ip().to_string(), source.port(), rtcp).into_bound_py_any(py)
+        }
+        Event::Inactive { seconds } => ("inactive", owner, port, seconds).into_bound_py_any(py),
+        Event::Active => ("active", owner, port).into_bound_py_any(py),
+        Event::Dtmf { key, duration_ms } => ("dtmf", owner, port, key, duration_ms).into_bound_py_any(py),
+        Event::ToneEnded => ("tone_ended", owner, port).into_bound_py_any(py),
+    }?;
+    Ok(tuple.cast_into::<PyTuple>()?)
+}

@@ -1,0 +1,16 @@
+//! RTP and RTCP as bytes and numbers: packet views, reception accounting, telephone events.
+//!
+//! Nothing here does I/O, allocates or looks at a clock: packets and times go in, figures come out.
+#![forbid(unsafe_code)]
+
+pub mod dtmf;
+pub mod packet;
+pub mod reception;
+pub mod rtcp;
+pub mod sequence;
+
+pub use dtmf::{Digit, DtmfDetector};
+pub use packet::{Malformed, RtpPacket, is_rtcp};
+pub use reception::Reception;
+pub use rtcp::RtcpPacket;
+pub use sequence::SequenceTracker;

@@ -1,0 +1,249 @@
+"""Commands to a media engine and its replies: plain values with opaque ids, so that it may live elsewhere.
+
+A *port* is the pair of an RTP and an RTCP socket that serves one m-line of one leg. Whoever opens it mints
+its id and names its owner (the call), so that all ports of a call can be closed at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+
+from trunkline.media.statistics import PortStatistics
+
+Family = Literal["ipv4", "ipv6"]
+Policy = Literal["signalled", "nat"]
+
+
+class Reply:
+    """What a command is answered with."""
+
+    __slots__ = ()
+    kind: ClassVar[str] = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; ``kind`` names the class."""
+        return {"kind": self.kind} | {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Reads what ``to_dict`` wrote."""
+        return cls(**{name: value for name, value in data.items() if name != "kind"})
+
+
+R = TypeVar("R", bound=Reply)
+R_co = TypeVar("R_co", bound=Reply, covariant=True)
+
+
+class Command(Generic[R_co]):
+    """What a media engine is told; ``R_co`` is the reply that it gives."""
+
+    __slots__ = ()
+    kind: ClassVar[str] = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form; ``kind`` names the class."""
+        return {"kind": self.kind} | {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Reads what ``to_dict`` wrote; TypeError when a field is missing or unknown."""
+        return cls(**{name: value for name, value in data.items() if name != "kind"})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, PortStatistics):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclass(slots=True)
+class Done(Reply):
+    """The engine has taken note."""
+
+    kind: ClassVar[str] = "done"
+
+
+@dataclass(slots=True)
+class PortOpened(Reply):
+    """Where a port listens."""
+
+    kind: ClassVar[str] = "port_opened"
+    port: str
+    address: str
+    """The local address that is bound."""
+    advertised: str
+    """The address to put into SDP: differs from ``address`` behind NAT or in a container."""
+    rtp_port: int
+    """Even (RFC 3550 §11)."""
+    rtcp_port: int
+    """The next one; unused once rtcp-mux is agreed."""
+
+
+@dataclass(slots=True)
+class StatisticsRead(Reply):
+    """The figures of one port now, or its last ones when it was closed."""
+
+    kind: ClassVar[str] = "statistics"
+    statistics: PortStatistics
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Reads what ``to_dict`` wrote."""
+        return cls(PortStatistics.from_dict(data["statistics"]))
+
+
+@dataclass(slots=True)
+class OwnerClosed(Reply):
+    """The last figures of the ports that an owner had, in the order of their opening."""
+
+    kind: ClassVar[str] = "owner_closed"
+    statistics: tuple[PortStatistics, ...]
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Reads what ``to_dict`` wrote."""
+        return cls(tuple(PortStatistics.from_dict(item) for item in data["statistics"]))
+
+
+@dataclass(slots=True)
+class OpenPort(Command[PortOpened]):
+    """Open a port. It hears and sends nothing before ``SetRemote``.
+
+    Refused with ``media.ports_exhausted``, ``media.duplicate_port`` or ``media.family``.
+    """
+
+    kind: ClassVar[str] = "open_port"
+    port: str
+    owner: str
+    family: Family = "ipv4"
+
+
+@dataclass(slots=True)
+class SetRemote(Command[Done]):
+    """Tell a port what its peer's offer or answer said; again at every new offer or answer.
+
+    Every command about a port is refused with ``media.unknown_port`` when it is not open.
+    """
+
+    kind: ClassVar[str] = "set_remote"
+    port: str
+    address: str
+    """Numeric; empty, ``0.0.0.0`` or ``::`` if the peer wants nothing (hold as in RFC 2543)."""
+    rtp_port: int
+    """0 if the peer wants nothing."""
+    rtcp_address: str = ""
+    """From ``a=rtcp`` (RFC 3605); empty: as ``address``."""
+    rtcp_port: int = 0
+    """From ``a=rtcp``; 0: the port after ``rtp_port``."""
+    rtcp_mux: bool = False
+    """Both sides agreed to RTCP on the RTP port (RFC 5761)."""
+    policy: Policy = "nat"
+    """``signalled``: only that very address is heard. ``nat``: a source that shows itself may be learnt."""
+    dtmf_payload_type: int | None = None
+    """The payload type of telephone events that the peer sends (RFC 4733)."""
+    clock_hz: int = 8000
+    """The RTP clock of dynamic payload types and telephone events."""
+
+
+@dataclass(slots=True)
+class Link(Command[Done]):
+    """Relay between two ports in both directions; ends what they did before."""
+
+    kind: ClassVar[str] = "link"
+    port: str
+    other: str
+
+
+@dataclass(slots=True)
+class Unlink(Command[Done]):
+    """End whatever a port does: link (of both ports), echo or tone."""
+
+    kind: ClassVar[str] = "unlink"
+    port: str
+
+
+@dataclass(slots=True)
+class SetDirection(Command[Done]):
+    """Hold and resume. Both are true for a new port; RTCP flows on whatever is set (RFC 3264 §8.4)."""
+
+    kind: ClassVar[str] = "set_direction"
+    port: str
+    send: bool = True
+    """Whether RTP is sent to the peer (false for its ``sendonly``, ``inactive``)."""
+    receive: bool = True
+    """Whether the peer's RTP is passed on and its silence told (false for ``recvonly``, ``inactive``)."""
+
+
+@dataclass(slots=True)
+class Echo(Command[Done]):
+    """Send the peer what it sends, under another SSRC."""
+
+    kind: ClassVar[str] = "echo"
+    port: str
+
+
+@dataclass(slots=True)
+class Tone(Command[Done]):
+    """Send the peer a sine in G.711, 20 ms a packet."""
+
+    kind: ClassVar[str] = "tone"
+    port: str
+    frequency_hz: float
+    """Between 0 and 4000."""
+    level_dbov: float = -16.0
+    """-96 to 0; a full-scale sine has -3 (ITU-T G.100.1)."""
+    payload_type: int = 0
+    """0 for µ-law, 8 for A-law."""
+    duration_ms: int | None = None
+    """None: until another command."""
+
+
+@dataclass(slots=True)
+class ReadStatistics(Command[StatisticsRead]):
+    """Ask for a port's figures."""
+
+    kind: ClassVar[str] = "read_statistics"
+    port: str
+
+
+@dataclass(slots=True)
+class ClosePort(Command[StatisticsRead]):
+    """Close a port; the reply has its last figures."""
+
+    kind: ClassVar[str] = "close_port"
+    port: str
+
+
+@dataclass(slots=True)
+class CloseOwner(Command[OwnerClosed]):
+    """Close all ports of an owner; never refused, an owner without ports has no figures."""
+
+    kind: ClassVar[str] = "close_owner"
+    owner: str
+
+
+COMMANDS: dict[str, type[Command[Reply]]] = {
+    command.kind: command
+    for command in (
+        OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, ReadStatistics, ClosePort, CloseOwner,
+    )
+}  # fmt: skip
+"""Every command by its kind."""
+
+REPLIES: dict[str, type[Reply]] = {
+    reply.kind: reply for reply in (Done, PortOpened, StatisticsRead, OwnerClosed)
+}
+"""Every reply by its kind."""
+
+
+def command_from_dict(data: dict[str, Any]) -> Command[Reply]:
+    """The command that ``to_dict`` wrote; KeyError for an unknown kind, TypeError for wrong fields."""
+    return COMMANDS[data["kind"]].from_dict(data)
+
+
+def reply_from_dict(data: dict[str, Any]) -> Reply:
+    """The reply that ``to_dict`` wrote; KeyError for an unknown kind, TypeError for wrong fields."""
+    return REPLIES[data["kind"]].from_dict(data)

@@ -1,0 +1,268 @@
+"""The media engine inside this process: a thin face of the compiled one, whose threads move the packets.
+
+Commands complete without suspending and without waiting for a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from trunkline import _native
+from trunkline.base.errors import MediaError
+from trunkline.media import commands as c
+from trunkline.media.engine import Listener
+from trunkline.media.events import EVENTS, MediaEvent
+from trunkline.media.statistics import EngineCounters, PortStatistics
+
+_DONE = c.Done()
+
+
+@dataclass(slots=True)
+class MediaSettings:
+    """How the engine is set up; wrong values are refused at its start with ``media.config``."""
+
+    address: str = "127.0.0.1"
+    """The local address to bind; its family is what ``OpenPort.family`` may ask for."""
+    advertise: str = ""
+    """The address to tell peers instead, behind NAT or in a container; empty: ``address``."""
+    first_port: int = 10_000
+    last_port: int = 20_000
+    """The range of UDP ports, 1024..65535, inclusive: two for each m-line of a leg."""
+    inactivity_s: float = 60.0
+    """Silence after which ``PortInactive`` is told; 0: never."""
+    workers: int = 0
+    """Threads, 1..64; 0: one on up to two processors, else two."""
+    address6: str = ""
+    """A local address of the other family, when both are served."""
+    advertise6: str = ""
+    """As ``advertise``, for ``address6``."""
+    quarantine_s: float = 3.0
+    """Rest of a closed port before it serves another call."""
+    learn_s: float = 5.0
+    """How long after each offer or answer a peer behind NAT may be learnt."""
+    relearn_s: float = 3.0
+    """Silence of a learnt peer after which its SSRC may come from elsewhere."""
+    coalesce_us: int = 800
+    """Microseconds that a busy thread lets packets gather: adds at most as much latency, saves wake-ups."""
+    event_queue: int = 4096
+    """Events that may wait; beyond it those that are not critical are dropped and counted."""
+
+
+class EmbeddedMediaEngine:
+    """Implements ``MediaEngine`` in this process; ``start`` binds it to the running event loop."""
+
+    def __init__(self, settings: MediaSettings) -> None:
+        self._settings = settings
+        self._native: _native.MediaEngine | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listeners: dict[str | None, list[Listener]] = {}
+        self._advertised = _advertised(settings)
+        self._handlers: dict[type, Callable[[_native.MediaEngine, Any], c.Reply]] = {
+            c.OpenPort: self._open_port,
+            c.SetRemote: _set_remote,
+            c.Link: _link,
+            c.Unlink: _unlink,
+            c.SetDirection: _set_direction,
+            c.Echo: _echo,
+            c.Tone: _tone,
+            c.ReadStatistics: _read_statistics,
+            c.ClosePort: _close_port,
+            c.CloseOwner: self._close_owner,
+        }
+
+    async def start(self) -> None:
+        """Start the threads; ports are bound when they are first needed."""
+        if self._native is not None:
+            return
+        settings = self._settings
+        _raise_file_limit()
+        try:
+            self._native = _native.MediaEngine(
+                [address for address in (settings.address, settings.address6) if address],
+                settings.first_port,
+                settings.last_port,
+                workers=settings.workers or (1 if (os.cpu_count() or 1) <= 2 else 2),
+                inactivity_s=settings.inactivity_s,
+                quarantine_s=settings.quarantine_s,
+                learn_s=settings.learn_s,
+                relearn_s=settings.relearn_s,
+                coalesce_us=settings.coalesce_us,
+                event_queue=settings.event_queue,
+            )
+        except _native.EngineError as error:
+            raise _media_error(error) from None
+        except OverflowError as error:
+            raise MediaError(f"a media setting is out of range: {error}", "media.config") from None
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._native.events_fd(), self._take_events)
+
+    async def stop(self) -> None:
+        """Tell the events that still wait, join the threads and close every socket."""
+        native, loop = self._native, self._loop
+        if native is None or loop is None:
+            return
+        self._take_events()
+        loop.remove_reader(native.events_fd())
+        self._native = self._loop = None
+        self._listeners.clear()
+        native.stop()
+
+    async def execute(self, command: c.Command[c.R]) -> c.R:
+        """Carry out a command; never suspends."""
+        native = self._native
+        if native is None:
+            raise MediaError("the media engine is not running", "media.stopped")
+        try:
+            return cast("c.R", self._handlers[type(command)](native, command))
+        except _native.EngineError as error:
+            raise _media_error(error) from None
+        except OverflowError as error:
+            raise MediaError(f"{command!r} is out of range: {error}", "media.argument") from None
+
+    def subscribe(self, listener: Listener, owner: str | None = None) -> Callable[[], None]:
+        """Call ``listener`` from the event loop with each event, or with those of one owner's ports."""
+        self._listeners.setdefault(owner, []).append(listener)
+
+        def unsubscribe() -> None:
+            listeners = self._listeners.get(owner, [])
+            if listener in listeners:
+                listeners.remove(listener)
+            if not listeners:
+                self._listeners.pop(owner, None)
+
+        return unsubscribe
+
+    def snapshot(self) -> EngineCounters:
+        """Figures of the engine; all zero when it does not run."""
+        if self._native is None:
+            return EngineCounters()
+        now = self._native.counters()
+        return EngineCounters(
+            ports_open=now.ports_open,
+            ports_free=now.ports_free,
+            ports_resting=now.ports_resting,
+            packets_relayed=now.packets_relayed,
+            packets_unsent=now.packets_unsent,
+            packets_stray=now.packets_stray,
+            events_dropped=now.events_dropped,
+            wakeups=now.wakeups,
+        )
+
+    def _open_port(self, native: _native.MediaEngine, command: c.OpenPort) -> c.PortOpened:
+        address, rtp_port = native.open(command.port, command.owner, command.family == "ipv6")
+        advertised = self._advertised.get(command.family) or address
+        return c.PortOpened(command.port, address, advertised, rtp_port, rtp_port + 1)
+
+    def _close_owner(self, native: _native.MediaEngine, command: c.CloseOwner) -> c.OwnerClosed:
+        closed = native.close_owner(command.owner)
+        self._listeners.pop(command.owner, None)
+        return c.OwnerClosed(tuple(_statistics(port, figures) for port, figures in closed))
+
+    def _take_events(self) -> None:
+        if self._native is None:
+            return
+        for kind, owner, port, *rest in self._native.take_events():
+            event = EVENTS[kind](owner, port, *rest)
+            for listener in (*self._listeners.get(None, ()), *self._listeners.get(owner, ())):
+                self._tell(listener, event)
+
+    def _tell(self, listener: Listener, event: MediaEvent) -> None:
+        try:
+            listener(event)
+        except Exception as error:  # noqa: BLE001  (one listener's fault must not keep events from the others)
+            context = {"message": f"a listener to media events failed at {event!r}", "exception": error}
+            if self._loop is not None:
+                self._loop.call_exception_handler(context)
+
+
+def _set_remote(native: _native.MediaEngine, command: c.SetRemote) -> c.Done:
+    address, rtp_port = command.address, command.rtp_port
+    rtcp_port = command.rtcp_port or (rtp_port + 1 if 0 < rtp_port < 65_535 else 0)
+    native.set_remote(
+        command.port,
+        address,
+        rtp_port,
+        command.rtcp_address or address,
+        rtcp_port,
+        command.rtcp_mux,
+        command.policy == "nat",
+        command.dtmf_payload_type,
+        command.clock_hz,
+    )
+    return _DONE
+
+
+def _link(native: _native.MediaEngine, command: c.Link) -> c.Done:
+    native.link(command.port, command.other)
+    return _DONE
+
+
+def _unlink(native: _native.MediaEngine, command: c.Unlink) -> c.Done:
+    native.unlink(command.port)
+    return _DONE
+
+
+def _set_direction(native: _native.MediaEngine, command: c.SetDirection) -> c.Done:
+    native.set_direction(command.port, command.send, command.receive)
+    return _DONE
+
+
+def _echo(native: _native.MediaEngine, command: c.Echo) -> c.Done:
+    native.echo(command.port)
+    return _DONE
+
+
+def _tone(native: _native.MediaEngine, command: c.Tone) -> c.Done:
+    native.tone(
+        command.port, command.frequency_hz, command.level_dbov, command.payload_type, command.duration_ms
+    )
+    return _DONE
+
+
+def _read_statistics(native: _native.MediaEngine, command: c.ReadStatistics) -> c.StatisticsRead:
+    return c.StatisticsRead(_statistics(command.port, native.statistics(command.port)))
+
+
+def _close_port(native: _native.MediaEngine, command: c.ClosePort) -> c.StatisticsRead:
+    return c.StatisticsRead(_statistics(command.port, native.close(command.port)))
+
+
+def _statistics(port: str, figures: _native.PortFigures) -> PortStatistics:
+    return PortStatistics(
+        port,
+        figures.packets_in,
+        figures.bytes_in,
+        figures.packets_out,
+        figures.bytes_out,
+        figures.rtcp_in,
+        figures.rtcp_out,
+        figures.lost,
+        figures.jitter_ms,
+        figures.foreign,
+        figures.invalid,
+        figures.last_heard_s,
+        figures.ssrc,
+        figures.payload_type,
+    )
+
+
+def _media_error(error: _native.EngineError) -> MediaError:
+    message, code = error.args
+    return MediaError(message, code)
+
+
+def _advertised(settings: MediaSettings) -> dict[str, str]:
+    addresses = ((settings.address6, settings.advertise6), (settings.address, settings.advertise))
+    return {"ipv6" if ":" in local else "ipv4": told for local, told in addresses if local}
+
+
+def _raise_file_limit() -> None:
+    # Three sockets serve each port: the soft limit of many systems, 1024 files, ends at 340 of them.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
