@@ -25,7 +25,7 @@ VALUE: Final = r'[^\x00-\x20\x7f;,"<>]++'
 
 _is_token = re.compile(rf"{TOKEN}\Z").match
 _is_plain_value = re.compile(r"[A-Za-z0-9.!%*_+`'~:\[\]-]++\Z").match
-_list_element = re.compile(rf'(?:[^",<\n]++|{QUOTED}|<[^>\n]*+>)*+').match
+_list_element = re.compile(rf'(?:[^",<\n]++|{QUOTED}|<[^<>\n]*+>)*+').match
 _plain_parameters = re.compile(rf"(?:;{TOKEN}(?:={VALUE})?+)*+\Z").match
 _parameter = re.compile(rf"[ \t]*+;[ \t]*+({TOKEN})[ \t]*+(?:=[ \t]*+({QUOTED}|{VALUE})?+[ \t]*+)?+").match
 _last_semicolon = re.compile(r"[ \t]*+;?+[ \t]*+\Z").match

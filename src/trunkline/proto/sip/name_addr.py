@@ -35,7 +35,8 @@ _addr_spec = re.compile(
 ).match
 # A whole From or To as nearly everybody writes it; what does not match is parsed in full.
 _usual_from_to = re.compile(
-    rf'(?:{QUOTED}[ \t]*+|[^\x00-\x08\x0a-\x1f\x7f<>",;]*+)<[^\x00-\x20\x7f<>"]++>(?:;tag=({VALUE}))?+\Z'
+    rf'(?:{QUOTED}[ \t]*+|[^\x00-\x08\x0a-\x1f\x7f<>",;]*+)'
+    rf'<[A-Za-z][A-Za-z0-9+.-]*+:[^\x00-\x20\x7f<>"]++>(?:;tag=({VALUE}))?+\Z'
 ).match
 
 

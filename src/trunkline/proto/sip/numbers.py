@@ -13,17 +13,19 @@ from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip.grammar import WHITE, excerpt, is_token
 
 UINT32_MAX: Final = 2**32 - 1
+# Longer than any number we ask for, short enough for int().
+_SHORT: Final = 18
 _qvalue = re.compile(r"(?:0(?:\.([0-9]{0,3}))?|1(?:\.0{0,3})?)\Z").match
 
 
 def parse_uint(value: str, name: str, maximum: int) -> int:
-    """A decimal number 0..``maximum`` with leading zeros allowed; ``name`` is what an error calls it."""
+    """A decimal number 0..``maximum`` (below 10**18), leading zeros allowed; errors call it ``name``."""
     digits = value.strip(WHITE)
     if not (digits.isascii() and digits.isdigit()):
         raise RemoteProtocolError(f"{name} is not a number: {excerpt(value)}")
-    if len(digits) > 10:
+    if len(digits) > _SHORT:
         digits = digits.lstrip("0") or "0"
-    if len(digits) > len(str(maximum)) or (number := int(digits)) > maximum:
+    if len(digits) > _SHORT or (number := int(digits)) > maximum:
         raise RemoteProtocolError(f"{name} is beyond {maximum}: {excerpt(value)}")
     return number
 
