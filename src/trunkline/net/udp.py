@@ -188,7 +188,11 @@ class UdpEndpoint:
             self.counters.bytes_in += size
 
     def send_carefully(self, data: bytes, remote: Remote, on_failure: Failure | None) -> None:
-        """Send after a refusal: by a full buffer, by the error of an earlier datagram, or for good reason."""
+        """Send after a refusal: by a full buffer, for good reason, or for an earlier datagram's ICMP error.
+
+        The kernel reports such an error to whatever call comes next, once, whoever it was about (ip(7),
+        IP_RECVERR): the second attempt is not met by it, and the next wake-up reads whom it concerns.
+        """
         if not self._attempt(data, remote, on_failure):
             self.send_later(data, remote, on_failure)
 
@@ -214,9 +218,6 @@ class UdpEndpoint:
 
     def _attempt(self, data: bytes, remote: Remote, on_failure: Failure | None) -> bool:
         """Send one datagram or report why not; False when the kernel's buffer is full."""
-        # The kernel reports the ICMP error of another peer here as well; once taken, it does not stand in
-        # the way any more (ip(7), IP_RECVERR).
-        self._take_errors()
         ipv6 = self.listener.family == socket.AF_INET6
         try:
             self.sendto(data, socket_address(*remote) if ipv6 else remote)
