@@ -6,7 +6,7 @@
 BIN := .venv/bin
 SECONDS_PER_TARGET ?= 5
 
-.PHONY: help setup setup-test run test lint fmt bench fuzz soak docs lock clean
+.PHONY: help setup setup-lint setup-test run test lint fmt bench fuzz soak docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,10 @@ help:  ## list these targets
 setup:  ## install what the exchange needs: .venv from the lock, the media engine compiled
 	@scripts/setup
 
-setup-test: setup  ## install what the tests need besides: SIPp, baresip, Kamailio, rtpengine
+setup-lint: setup
+	@scripts/setup-lint
+
+setup-test: setup-lint  ## install what the tests need besides: SIPp, baresip, Kamailio, rtpengine
 	@scripts/setup-peers
 
 run: setup  ## start the exchange (ARGS="--config FILE --data DIR")
@@ -23,10 +26,10 @@ run: setup  ## start the exchange (ARGS="--config FILE --data DIR")
 test: setup-test  ## every check: lint gate, Rust tests, Python tests with real peers
 	@scripts/check lint rust python
 
-lint: setup  ## the lint gate alone: ruff, mypy, import-linter, rustfmt, clippy
+lint: setup-lint  ## the lint gate alone: ruff, mypy, import-linter, rustfmt, clippy
 	@scripts/check lint
 
-fmt: setup  ## format Python and Rust, apply safe fixes
+fmt: setup-lint  ## format Python and Rust, apply safe fixes
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 	@cargo fmt --manifest-path rust/Cargo.toml --all
