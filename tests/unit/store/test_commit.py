@@ -115,7 +115,8 @@ def test_a_file_that_cannot_be_opened_is_unavailable_and_tried_again(store: Stor
     committer.close()
 
 
-def test_a_full_disk_spoils_no_operation_but_the_attempt(store: Store, mine: TenantScope) -> None:
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_full_disk_spoils_no_operation_but_the_attempt(store: Store, mine: TenantScope, count: int) -> None:
     def connect() -> sqlite3.Connection:
         connection = store.database.connect()
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -124,7 +125,7 @@ def test_a_full_disk_spoils_no_operation_but_the_attempt(store: Store, mine: Ten
 
     committer = Committer(connect)
     with pytest.raises(Unavailable, match="OperationalError") as caught:
-        committer.commit([upsert(*(a_binding(mine.tenant) for _ in range(200)))] * 2)
+        committer.commit([upsert(*(a_binding(mine.tenant) for _ in range(200)))] * count)
     assert caught.value.error.sqlite_errorcode == sqlite3.SQLITE_FULL
     assert users(store) == []
     committer.close()

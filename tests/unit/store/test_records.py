@@ -23,8 +23,8 @@ def test_a_record_comes_back_whole(store: Store, mine: TenantScope) -> None:
 def test_a_record_written_twice_is_stored_once(store: Store, mine: TenantScope) -> None:
     record = a_record(mine.tenant)
     echo = a_record(mine.tenant, id=record.id, reason="written again")
-    store.records.append_many(mine, [record, echo])
-    store.records.append_many(mine, [record])
+    store.records.append_many(mine, [record, record])
+    store.records.append_many(mine, [echo])
     assert store.records.list(mine) == (record,)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
@@ -17,7 +18,7 @@ from trunkline.model.extension import NewExtension
 from trunkline.model.tenant import TenantScope
 from trunkline.store import SecretBox, Store
 from trunkline.store.errors import KeyFileError, SchemaError, StoreUnavailableError
-from trunkline.store.store import DATABASE_FILE, KEY_FILE
+from trunkline.store.store import DATABASE_FILE, KEY_FILE, LOCK_FILE
 
 
 def mode(path: Path) -> int:
@@ -88,6 +89,15 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnavailableError, match="file/data cannot be used"):
         Store.open(tmp_path / "file" / "data")
+
+
+def test_only_one_program_opens_a_store_at_a_time(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trunkline.store.store.OPEN_DEADLINE_S", 0.0)
+    with (data / LOCK_FILE).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with pytest.raises(StoreUnavailableError, match="another program has been opening"):
+            Store.open(data)
+    Store.open(data).close()
 
 
 def with_a_password(data: Path) -> None:
