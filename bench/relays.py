@@ -1,5 +1,6 @@
 """The media relays under measurement: Trunkline, rtpengine, and floors that do nothing but forward."""
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -88,6 +89,35 @@ class TrunklineRelay:
 
 
 @dataclass(slots=True)
+class EngineAlone:
+    """Our media engine without the exchange around it: what the relay itself costs and keeps."""
+
+    name: str = "trunkline engine"
+    install: str = "make setup"
+    srtp: bool = False
+
+    def available(self) -> bool:
+        """Whether the compiled module is in its place."""
+        return importlib.util.find_spec("trunkline._native._engine") is not None
+
+    @contextmanager
+    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:  # noqa: ARG002
+        """Its ports are opened by commands, as the exchange does it."""
+        ports = folder / "ports"
+        argv: Argv = [sys.executable, "-m", "bench.engine_ports"]
+        argv += ["--calls", str(calls), "--ports-file", ports]
+        with running(argv, cpu=SERVER_CPU, log=folder / "log", cwd=ROOT, talks=True) as process:
+            if _first_line(process) != "started" or process.stdin is None:
+                raise BenchError("the media engine did not start")
+            before = memory_bytes(process.pid)
+            process.stdin.write("open\n")
+            process.stdin.flush()
+            if not _first_line(process).startswith("ready"):
+                raise BenchError("the media engine could not open its ports")
+            yield Relaying(process.pid, ("-P", str(ports)), before)
+
+
+@dataclass(slots=True)
 class Rtpengine:
     """rtpengine in user space: its kernel module is another product, and needs root and its headers."""
 
@@ -156,7 +186,7 @@ class Floor:
 
 @dataclass(slots=True)
 class External:
-    """A relay that somebody else has started and set up, such as the engine alone; it is never stopped."""
+    """A relay that somebody else has started and set up, and that is never stopped."""
 
     pid: int
     ports_file: Path
@@ -178,6 +208,7 @@ class External:
 
 RELAYS: tuple[Relay, ...] = (
     TrunklineRelay(),
+    EngineAlone(),
     Rtpengine(),
     Floor("C floor", 0),
     Floor("C floor, 1 ms", 1000),
