@@ -8,13 +8,14 @@ from typing import Final
 from trunkline.base.errors import CallFailed, LocalProtocolError
 from trunkline.media.identity import LocalPort, SdpIdentity, address_row
 from trunkline.media.profile import TRANSPARENT, Profile, carries, reduced
-from trunkline.media.shape import STRIPPED, Shape
+from trunkline.media.shape import MISPLACED, STRIPPED, Shape
 from trunkline.media.sketch import Sketch, sketch_of
 from trunkline.media.streams import Stream
 from trunkline.proto.sdp import DIRECTIONS
 
 CRLF: Final = "\r\n"
 
+_DROPPED: Final = STRIPPED + MISPLACED
 _DIRECTION_ROWS: Final = tuple(f"a={direction}" for direction in DIRECTIONS)
 
 
@@ -89,7 +90,7 @@ def _passes_as_is(shape: Shape, stream: Stream, port: LocalPort, address: str) -
 def _edited(text: str, stream: Stream, port: LocalPort, address: str) -> str:
     """The section after its port, with our addresses and without what ends at us."""
     first, *rows = text.split(CRLF)
-    dropped = STRIPPED + _DIRECTION_ROWS if stream.zero_address else STRIPPED
+    dropped = _DROPPED + _DIRECTION_ROWS if stream.zero_address else _DROPPED
     rtcp_port = port.rtcp_port or port.port + 1
     own, rtcp = port.address != address, rtcp_port != port.port + 1
     kept: list[str] = []

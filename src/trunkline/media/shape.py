@@ -41,6 +41,8 @@ STRIPPED: Final = (
     "a=tls-id:",
     "a=source-filter:",
 )
+# Rows that belong to the session alone: in a section they are a peer's mistake, and name the peer's address.
+MISPLACED: Final = ("o=", "v=")
 _DIRECTION_ROWS: Final[dict[str, Direction]] = {f"a={direction}": direction for direction in DIRECTIONS}
 _EVENT: Final = "telephone-event"
 _Maps: TypeAlias = dict[int, tuple[RtpMap, bool]]
@@ -159,8 +161,9 @@ def scan_shape(text: str) -> Shape:
         noted = _NOTED.get(row[:6])
         if noted is not None:
             _note(shape, noted, row, maps)
-    at = text.find("\r\nc=")
-    if at >= 0:
+    if "\r\no=" in text or "\r\nv=" in text:
+        shape.plain = False
+    if "\r\nc=" in text:
         shape.plain = False
         shape.connection = parse_connection(next(row[2:] for row in rows if row[:2] == "c="))
     shape.transport = (
@@ -214,7 +217,7 @@ def shape_of_media(media: MediaDescription) -> Shape:
     shape.fingerprint = attributes.get("fingerprint") is not None
     shape.transport = transport_of(media.protocol, shape.keyed, shape.fingerprint)
     shape.events = telephone_events_of(media)
-    shape.plain = not any(row.startswith(("c=", "a=rtcp:", *STRIPPED)) for row in media.rows)
+    shape.plain = not any(row.startswith(("c=", "a=rtcp:", *STRIPPED, *MISPLACED)) for row in media.rows)
     return shape
 
 
