@@ -35,7 +35,7 @@ class NotFoundError(StoreError):
 
 
 class AmbiguousError(StoreError):
-    """A search key fits several calls. ``calls`` holds some of their ids, newest first."""
+    """A search key fits several calls. ``calls`` holds some of their ids."""
 
     def __init__(self, message: str, calls: tuple[str, ...]) -> None:
         super().__init__(message)

@@ -16,6 +16,7 @@ from trunkline.store.tables import call_record, tenant
 
 MAX_LISTED = 10_000
 _PURGE_CHUNK = 2_000  # rows deleted in one transaction, so that the exchange waits some milliseconds at most
+_LEGS_READ = 1_000  # enough to see whether a key fits one call or several
 _SHOWN = 5
 _AFTER_ALL = "\x7f"  # sorts after every character of an identifier
 
@@ -53,16 +54,18 @@ class CallRecords(Repository):
         if not 1 <= limit <= MAX_LISTED:
             raise ValueError(f"limit must be 1..{MAX_LISTED}, got {limit}")
         c = call_record.c
-        conditions: list[ColumnElement[bool]] = [within(scope, call_record)]
+        if call is None:
+            query = select(call_record).where(within(scope, call_record))
+            query = query.order_by(c.started_at.desc()).limit(limit)
+        else:
+            query = select(call_record).where(_indexed(scope), c.call == call)
         if number is not None:
-            conditions.append(or_(c.caller == number, c.callee == number, c.target == number))
+            query = query.where(or_(c.caller == number, c.callee == number, c.target == number))
         if since is not None:
-            conditions.append(c.started_at >= since)
-        if call is not None:
-            conditions.append(c.call == call)
-        query = select(call_record).where(*conditions).order_by(c.started_at.desc(), c.id.desc()).limit(limit)
+            query = query.where(c.started_at >= since)
         with self._database.reading() as connection:
-            return tuple(map(record_from, connection.execute(query)))
+            found = map(record_from, connection.execute(query))
+            return tuple(sorted(found, key=_age, reverse=True)[:limit])
 
     def find(self, scope: Scope, key: str) -> tuple[CallRecord, ...]:
         """The legs of one call, oldest first; empty when none fits.
@@ -71,18 +74,14 @@ class CallRecords(Repository):
         AmbiguousError when it fits several calls.
         """
         c = call_record.c
-        mine = within(scope, call_record)
-        if isinstance(scope, SystemScope):
-            mine = c.tenant_id.in_(
-                select(tenant.c.id)
-            )  # lets the indexes, which begin with the tenant, serve
+        mine = _indexed(scope)
         beginning = (c.call >= key) & (c.call < key + _AFTER_ALL)
         with self._database.reading() as connection:
             for fits in (c.call == key, c.sip_call_id == key, beginning) if key else ():
                 call = _only_call(connection, mine & fits, key)
                 if call is not None:
-                    query = select(call_record).where(mine, c.call == call).order_by(c.started_at, c.id)
-                    return tuple(map(record_from, connection.execute(query)))
+                    legs = connection.execute(select(call_record).where(mine, c.call == call))
+                    return tuple(sorted(map(record_from, legs), key=_age))
         return ()
 
     def purge(self, scope: Scope, before: float) -> int:
@@ -101,10 +100,26 @@ class CallRecords(Repository):
                 return total
 
 
+def _indexed(scope: Scope) -> ColumnElement[bool]:
+    """The scope in a form that lets the indexes of calls, which begin with the tenant, serve.
+
+    Queries by call are sorted here rather than by ORDER BY: SQLite keeps no statistics of its own accord, and
+    would walk all records of the tenant in the wanted order instead of looking up the call.
+    """
+    if isinstance(scope, SystemScope):
+        return call_record.c.tenant_id.in_(select(tenant.c.id))
+    return within(scope, call_record)
+
+
+def _age(record: CallRecord) -> tuple[float, str]:
+    return record.started_at, record.id
+
+
 def _only_call(connection: Connection, fits: ColumnElement[bool], key: str) -> str | None:
-    newest_first = call_record.c.call.desc()
-    query = select(call_record.c.call).where(fits).distinct().order_by(newest_first).limit(_SHOWN)
-    calls = tuple(connection.execute(query).scalars())
+    """The call of the records that fit, None without any. Raises AmbiguousError."""
+    query = select(call_record.c.call).where(fits).limit(_LEGS_READ)
+    calls = sorted(set(connection.execute(query).scalars()), reverse=True)
     if len(calls) > 1:
-        raise AmbiguousError(f"{key[:80]!r} fits several calls: {', '.join(calls)}", calls)
+        shown = tuple(calls[:_SHOWN])
+        raise AmbiguousError(f"{key[:80]!r} fits several calls: {', '.join(shown)}", shown)
     return calls[0] if calls else None

@@ -28,17 +28,24 @@ LOST = f"{_RESTORE}; if it is gone for good, move the store away and import the 
 class SecretBox:
     """Seals and opens secrets with one key. ``key`` is 32 bytes, ``source`` the file it came from."""
 
-    __slots__ = ("_cipher", "key_id", "source")
+    __slots__ = ("_cipher", "_root", "key_id", "source")
 
     def __init__(self, key: bytes, source: str = "key") -> None:
         if len(key) != KEY_BYTES:
             raise KeyFileError(source, "key", f"{len(key)} bytes", f"{KEY_BYTES} bytes", _RESTORE)
         self._cipher = AESGCM(key)
+        self._root = hashlib.blake2b(key=key)
         self.key_id = key_id(key)
         self.source = source
 
     def __repr__(self) -> str:
         return f"SecretBox(key id {self.key_id})"
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for another use of the same key file, such as signing nonces; the same at every start."""
+        root = self._root.copy()
+        root.update(f"trunkline\0{purpose}".encode())
+        return root.digest()[:32]
 
     def seal(self, secret: str, tenant: str, owner: str) -> str:
         """The sealed form of ``secret``, which opens only for the same tenant and owner."""

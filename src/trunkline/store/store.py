@@ -40,6 +40,7 @@ class Store:
 
     def __init__(self, database: Database, box: SecretBox) -> None:
         self.database = database
+        self.box = box
         self.directory = Directory(database)
         self.tenants = Tenants(database)
         self.extensions = Extensions(database, box)
