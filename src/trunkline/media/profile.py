@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from trunkline.media.shape import Shape
 from trunkline.media.streams import TRANSPORTS, Stream
 from trunkline.proto.sdp import MediaDescription
 
@@ -37,20 +38,26 @@ def carries(profile: Profile, stream: Stream) -> bool:
     return profile.codecs is None or stream.kind == "audio" or stream.transport == "udptl"
 
 
-def reduced(profile: Profile, text: str) -> str | None:
-    """An RTP audio section, from its protocol on, with only the profile's formats; None without a codec."""
+def reduced(profile: Profile, shape: Shape) -> str | None:
+    """The text of an RTP audio section with only the profile's formats; None when no codec is left."""
     if profile.codecs is None:
-        return text
+        return shape.text
+    if profile.name not in shape.reduced:
+        shape.reduced[profile.name] = _reduce(profile.codecs, shape.text)
+    return shape.reduced[profile.name]
+
+
+def _reduce(codecs: frozenset[tuple[str, int]], text: str) -> str | None:
     media = MediaDescription(("m=audio 9 " + text).split("\r\n"))
     kept: list[str] = []
-    codecs = 0
+    spoken = False
     for name in media.formats:
         rtpmap = media.rtpmap(name)
         key = (rtpmap.encoding.lower(), rtpmap.clock_rate) if rtpmap and rtpmap.channels == 1 else None
-        codecs += key in profile.codecs
-        if key in profile.codecs or key == _TELEPHONE_EVENT:
+        spoken = spoken or key in codecs
+        if key in codecs or key == _TELEPHONE_EVENT:
             kept.append(name)
-    if not codecs:
+    if not spoken:
         return None
     # A key by the side of plain RTP is a proposal to encrypt that old phones answer wrongly.
     plain = TRANSPORTS.get(media.protocol) == "rtp"

@@ -39,23 +39,27 @@ def rewrite(
     streams = sketch.streams
     if len(local) != len(streams):
         raise LocalProtocolError(f"{len(local)} local ports for {len(streams)} media lines")
-    live = [
-        None
-        if stream.rejected or port is None or not (profile.codecs is None or carries(profile, stream))
-        else port
-        for stream, port in zip(streams, local, strict=True)
-    ]
+    live: list[LocalPort | None] = []
+    for stream, port in zip(streams, local):  # noqa: B905  (the lengths are equal by now)
+        carried = (
+            port is not None and not stream.rejected and (profile.codecs is None or carries(profile, stream))
+        )
+        live.append(port if carried else None)
     texts = [shape.text for shape in sketch.shapes]
     if profile.codecs is not None:
         _reduce(sketch, texts, live, profile)
-    address = next((port.address for port in live if port is not None), identity.address)
+    address = identity.address
+    for port in live:
+        if port is not None:
+            address = port.address
+            break
     head, below = sketch.head, ""
     if sketch.connection is not None or any(shape.connection is None for shape in sketch.shapes):
         parts = [f"{head.before}c={address_row(address)}\r\n{head.after}"]
     else:
         # Each section of the peer has a c= row of its own, so the session needs none (RFC 8866 §5.7).
         parts, address, below = [head.before + head.after], "", f"\r\nc={address_row(identity.address)}"
-    for stream, shape, text, port in zip(streams, sketch.shapes, texts, live, strict=True):
+    for stream, shape, text, port in zip(streams, sketch.shapes, texts, live):  # noqa: B905  (likewise)
         if port is None:
             # Nothing below the m-line: it would describe a stream that will not be.
             parts.append(f"m={stream.kind} 0 {text.partition(CRLF)[0]}{below}\r\n")
@@ -71,7 +75,7 @@ def _reduce(sketch: Sketch, texts: list[str], live: list[LocalPort | None], prof
     lost = False
     for stream in sketch.streams:
         if live[stream.position] is not None and stream.kind == "audio" and stream.transport != "udptl":
-            text = reduced(profile, texts[stream.position])
+            text = reduced(profile, sketch.shapes[stream.position])
             if text is None:
                 live[stream.position], lost = None, True
             else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 from trunkline.media.streams import TRANSPORTS, Transport, transport_of
 from trunkline.proto.sdp import (
@@ -21,7 +21,6 @@ from trunkline.proto.sdp import (
     Direction,
     MediaDescription,
     Rtcp,
-    RtpMap,
     parse_connection,
     parse_rtcp,
     parse_rtpmap,
@@ -45,7 +44,7 @@ STRIPPED: Final = (
 MISPLACED: Final = ("o=", "v=")
 _DIRECTION_ROWS: Final[dict[str, Direction]] = {f"a={direction}": direction for direction in DIRECTIONS}
 _EVENT: Final = "telephone-event"
-_Maps: TypeAlias = dict[int, tuple[RtpMap, bool]]
+_REMEMBERED_ROW: Final = 64  # characters: a longer rtpmap is nobody's
 
 # The rows that mean something to a relay, by their first six characters: one look-up for each row.
 _DIRECTION, _RTCP, _RTPMAP, _KEY, _PATH = range(5)
@@ -73,7 +72,8 @@ class Shape:
     """A section without kind and port; ``text`` is ``protocol formats`` and the rows below, CRLF between.
 
     ``plain`` tells that no row needs an edit when the section is passed on; ``keyed`` that ``a=crypto``
-    stands there, ``fingerprint`` that ``a=fingerprint`` does.
+    stands there, ``fingerprint`` that ``a=fingerprint`` does. ``reduced`` keeps what each profile made of
+    the text, by the profile's name.
     """
 
     __slots__ = (
@@ -86,6 +86,7 @@ class Shape:
         "mux",
         "plain",
         "protocol",
+        "reduced",
         "rtcp",
         "text",
         "transport",
@@ -104,6 +105,7 @@ class Shape:
         self.fingerprint = False
         self.events: tuple[tuple[int, int], ...] = ()
         self.plain = True
+        self.reduced: dict[str, str | None] = {}
 
 
 class Head:
@@ -156,31 +158,28 @@ def scan_shape(text: str) -> Shape:
     if transport is None or not formats or "" in formats or len(formats) > MAX_FORMATS:
         raise Unusual
     shape = Shape(text, protocol, tuple(formats))
-    maps: _Maps = {}
+    rates: dict[str, int] = {}
     for row in rows:
         noted = _NOTED.get(row[:6])
-        if noted is not None:
-            _note(shape, noted, row, maps)
-    if "\r\no=" in text or "\r\nv=" in text:
-        shape.plain = False
-    if "\r\nc=" in text:
-        shape.plain = False
-        shape.connection = parse_connection(next(row[2:] for row in rows if row[:2] == "c="))
+        if noted is None:
+            continue
+        if noted == _RTPMAP:
+            name, rate = _rtpmap(row) if len(row) <= _REMEMBERED_ROW else _read_rtpmap(row)
+            rates.setdefault(name, rate)
+        else:
+            _note(shape, noted, row)
+    if text.count("\r\na=") + 1 != len(rows):
+        _read_others(shape, rows)
     shape.transport = (
         transport if transport != "srtp" else transport_of(protocol, shape.keyed, shape.fingerprint)
     )
-    if any(event for _, event in maps.values()):
-        rates = {str(rtpmap.payload_type): rtpmap.clock_rate for rtpmap, event in maps.values() if event}
-        shape.events = tuple((int(name), rates[name]) for name in dict.fromkeys(formats) if name in rates)
+    if any(rates.values()):
+        shape.events = tuple((int(name), rates[name]) for name in dict.fromkeys(formats) if rates.get(name))
     return shape
 
 
-def _note(shape: Shape, noted: int, row: str, maps: _Maps) -> None:
-    if noted == _RTPMAP:
-        found = _rtpmap(row) if len(row) <= 64 else _read_rtpmap(row)
-        if found is not None:
-            maps.setdefault(found[0].payload_type, found)
-    elif noted == _DIRECTION:
+def _note(shape: Shape, noted: int, row: str) -> None:
+    if noted == _DIRECTION:
         if shape.direction is None:
             shape.direction = _DIRECTION_ROWS.get(row.rstrip(" "))
     elif noted == _RTCP:
@@ -196,9 +195,22 @@ def _note(shape: Shape, noted: int, row: str, maps: _Maps) -> None:
         shape.fingerprint = shape.fingerprint or row.startswith("a=fingerprint:")
 
 
-def _read_rtpmap(row: str) -> tuple[RtpMap, bool] | None:
+def _read_others(shape: Shape, rows: list[str]) -> None:
+    """The rows that are no attributes; the first ``c=`` counts."""
+    for row in rows:
+        if row.startswith(MISPLACED):
+            shape.plain = False
+        elif row.startswith("c="):
+            shape.plain = False
+            shape.connection = shape.connection or parse_connection(row[2:])
+
+
+def _read_rtpmap(row: str) -> tuple[str, int]:
+    """The payload type as written and the clock rate of a telephone-event; rate 0 for all else."""
     rtpmap = parse_rtpmap(row[9:]) if row.startswith("a=rtpmap:") else None
-    return None if rtpmap is None else (rtpmap, rtpmap.encoding.lower() == _EVENT)
+    if rtpmap is None:
+        return "", 0
+    return str(rtpmap.payload_type), rtpmap.clock_rate if rtpmap.encoding.lower() == _EVENT else 0
 
 
 _rtpmap = lru_cache(maxsize=1024)(_read_rtpmap)

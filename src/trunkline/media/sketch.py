@@ -16,9 +16,8 @@ from trunkline.proto.sdp import MAX_BODY, MAX_MEDIA, MAX_ROWS, Connection, parse
 _CACHED: Final = 256  # entries of each cache, dropped all at once when full
 _CACHED_SIZE: Final = 2_048  # characters of a key: hostile bodies must not fill the memory
 _KINDS: Final = frozenset({"audio", "video", "image", "text", "application", "message"})
-_new_stream = (
-    tuple.__new__
-)  # half the price of the generated constructor, which only repackages its arguments
+# Half the price of the named tuple's own constructor, which only repackages its arguments.
+_new_stream = tuple.__new__
 _T = TypeVar("_T")
 
 
@@ -52,7 +51,9 @@ def sketch_of(body: str) -> Sketch:
             sketch = scan(body)
         except (Unusual, RemoteProtocolError):
             sketch = sketch_by_parser(body)  # whose errors say more
-        _remember(_sketches, body, sketch)
+        # SDES keys are never the same twice, and have no business outliving their call.
+        if not any(shape.keyed for shape in sketch.shapes):
+            _remember(_sketches, body, sketch)
     return sketch
 
 
@@ -64,12 +65,10 @@ def forget() -> None:
 
 
 def _remember(cache: dict[str, _T], key: str, value: _T) -> None:
-    # SDES keys are never the same twice, and have no business outliving their call.
-    if len(key) > _CACHED_SIZE or "a=crypto:" in key:
-        return
-    if len(cache) >= _CACHED:
-        cache.clear()
-    cache[key] = value
+    if len(key) <= _CACHED_SIZE:
+        if len(cache) >= _CACHED:
+            cache.clear()
+        cache[key] = value
 
 
 def sketch_by_parser(body: str) -> Sketch:
@@ -105,7 +104,8 @@ def scan(body: str) -> Sketch:
         shape = _shapes.get(text)
         if shape is None:
             shape = scan_shape(text)
-            _remember(_shapes, text, shape)
+            if not shape.keyed:
+                _remember(_shapes, text, shape)
         shapes.append(shape)
         streams.append(make_stream(position, kind, number, 1, shape, head, connection))
     return Sketch(head, connection, shapes, streams)
