@@ -129,8 +129,8 @@ def test_a_lost_key_is_replaced_while_nothing_was_sealed(data: Path) -> None:
 
 
 def run(script: str, *arguments: str) -> subprocess.Popen[str]:
-    source = Path(__file__).parents[3] / "src"
-    environment = os.environ | {"PYTHONPATH": str(source)}
+    root = Path(__file__).parents[3]
+    environment = os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
     return subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
         stdout=subprocess.PIPE,
