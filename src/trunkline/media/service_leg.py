@@ -113,7 +113,7 @@ def _first_codec(media: MediaDescription, wanted: Sequence[str]) -> RtpMap | Non
 
 
 def _agree(media: MediaDescription, stream: Stream, rtpmap: RtpMap, event: bool) -> ServiceMedia:
-    # RFC 4733 §2.4.1: the events share the timestamps of the audio, so their clock rates must agree.
+    # RFC 4733 §2.1: the events share the timestamps of the audio, so their clock rates must agree.
     events = [number for number, rate in stream.telephone_events if rate == rtpmap.clock_rate]
     return ServiceMedia(
         stream.position,
@@ -147,7 +147,7 @@ def _section(
     rows = [f"a=rtpmap:{row.payload_type} {row.encoding}/{row.clock_rate}" for row in maps]
     if event is not None:
         formats.append(str(event))
-        # RFC 4733 §3.2: digits are events 0-15, 16 is the hook flash that some desk phones send.
+        # RFC 4733 §3.2: digits are events 0-15; 16 is the hook flash of RFC 2833 §3.10, still in use.
         rows += [f"a=rtpmap:{event} telephone-event/{maps[0].clock_rate}", f"a=fmtp:{event} 0-16"]
     rows += [f"a=ptime:{_PTIME_MS}", f"a={direction}"]
     if mux:

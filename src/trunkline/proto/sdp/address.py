@@ -83,7 +83,7 @@ def parse_address(address: str) -> Connection | None:
     if ":" in address:
         return _parse_ip6(address)
     if len(address) <= _MAX_NAME and _NAME.fullmatch(address):
-        # RFC 4566 §5.7 has no zero for IPv6 offers without media; RFC 6157 §4.1 names ".invalid" instead.
+        # RFC 6157: an offer over IPv6 says "nowhere yet" by a name under .invalid.
         return Connection(address, "name", address.rstrip(".").lower().endswith(".invalid"))
     return None
 
