@@ -35,7 +35,8 @@ _unquotable = re.compile(r"[\r\n\x00]")
 
 def excerpt(text: str) -> str:
     """A short printable piece of what the peer sent, for the reason of an error."""
-    return ascii(text[:40])
+    shown = ascii(text[:40])
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def is_token(text: str) -> bool:
