@@ -142,6 +142,11 @@ impl Control {
         (entry.generation == generation).then(|| (Arc::clone(&entry.owner), Arc::clone(&entry.id)))
     }
 
+    /// The port that a port is linked with.
+    pub fn linked_with(&self, slot: u32) -> Option<u32> {
+        self.entries[slot as usize].as_ref()?.linked
+    }
+
     /// Ends the link of a port; returns the port that it was linked with.
     pub fn unlink(&mut self, slot: u32) -> Option<u32> {
         let other = self.entries[slot as usize].as_mut()?.linked.take()?;

@@ -125,6 +125,7 @@ impl Engine {
             }
         }
         self.order(slot, Order::SetRemote(remote));
+        self.wake_across(&control, slot);
         Ok(())
     }
 
@@ -143,6 +144,8 @@ impl Engine {
         control.link(a.slot, b.slot);
         self.order(a.slot, Order::Work(Task::Relay(b)));
         self.order(b.slot, Order::Work(Task::Relay(a)));
+        self.wake_across(&control, a.slot);
+        self.wake_across(&control, b.slot);
         Ok(())
     }
 
@@ -183,8 +186,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownPort`].
     pub fn set_direction(&self, id: &str, send: bool, receive: bool) -> Result<(), EngineError> {
-        let slot = self.control().find(id)?.slot;
+        let control = self.control();
+        let slot = control.find(id)?.slot;
         self.order(slot, Order::SetDirection { send, receive });
+        self.wake_across(&control, slot);
         Ok(())
     }
 
@@ -276,6 +281,15 @@ impl Engine {
         let post = self.shared.post_of(slot);
         if post.mailbox.leave(slot, order) {
             post.wake_up();
+        }
+    }
+
+    /// A worker obeys before it looks at its own packets, but the packets of a port that is linked across
+    /// workers reach the other one: it must know the way out before they come.
+    fn wake_across(&self, control: &Control, slot: u32) {
+        let other = control.linked_with(slot).map(|other| self.shared.slot(other).worker);
+        if other.is_some_and(|worker| worker != self.shared.slot(slot).worker) {
+            self.shared.post_of(slot).wake_up();
         }
     }
 

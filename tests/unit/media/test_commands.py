@@ -1,0 +1,55 @@
+"""Commands and replies survive the way through JSON, so that the engine may move to another process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from trunkline.media import commands as c
+from trunkline.media.statistics import PortStatistics
+
+FIGURES = PortStatistics("a", 3, 516, jitter_ms=1.25, last_heard_s=None, ssrc=0xFFFF_FFFF, payload_type=0)
+COMMANDS: list[c.Command[c.Reply]] = [
+    c.OpenPort("a", "call", "ipv6"),
+    c.SetRemote("a", "192.0.2.1", 4000, "192.0.2.2", 4005, rtcp_mux=True, policy="signalled"),
+    c.SetRemote("a", "2001:db8::1", 4000, dtmf_payload_type=101, clock_hz=48_000),
+    c.Link("a", "b"),
+    c.Unlink("a"),
+    c.SetDirection("a", send=False),
+    c.Echo("a"),
+    c.Tone("a", 440.0, -10.0, 8, 1500),
+    c.ReadStatistics("a"),
+    c.ClosePort("a"),
+    c.CloseOwner("call"),
+]
+REPLIES: list[c.Reply] = [
+    c.Done(),
+    c.PortOpened("a", "10.0.0.1", "203.0.113.7", 10_000, 10_001),
+    c.StatisticsRead(FIGURES),
+    c.OwnerClosed((FIGURES, PortStatistics("b"))),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.kind)
+def test_commands_survive_json(command: c.Command[c.Reply]) -> None:
+    assert c.command_from_dict(json.loads(json.dumps(command.to_dict()))) == command
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply.kind)
+def test_replies_survive_json(reply: c.Reply) -> None:
+    assert c.reply_from_dict(json.loads(json.dumps(reply.to_dict()))) == reply
+
+
+def test_every_kind_is_covered_here() -> None:
+    assert {command.kind for command in COMMANDS} == set(c.COMMANDS)
+    assert {reply.kind for reply in REPLIES} == set(c.REPLIES)
+
+
+def test_unknown_kinds_and_fields_are_refused() -> None:
+    with pytest.raises(KeyError, match="explode"):
+        c.command_from_dict({"kind": "explode", "port": "a"})
+    with pytest.raises(TypeError, match="volume"):
+        c.command_from_dict({"kind": "echo", "port": "a", "volume": 11})
+    with pytest.raises(TypeError, match="other"):
+        c.command_from_dict({"kind": "link", "port": "a"})

@@ -1,0 +1,30 @@
+"""Events survive the way through JSON and say which of them may never be dropped."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from trunkline.media import events as e
+
+EVENTS: list[e.MediaEvent] = [
+    e.PortLatched("call", "a", "2001:db8::1", 4000, rtcp=True),
+    e.PortInactive("call", "a", 30.5),
+    e.PortActive("call", "a"),
+    e.DtmfReceived("call", "a", "#", 120),
+    e.ToneEnded("call", "a"),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_events_survive_json(event: e.MediaEvent) -> None:
+    assert e.event_from_dict(json.loads(json.dumps(event.to_dict()))) == event
+
+
+def test_every_kind_is_covered_here() -> None:
+    assert {event.kind for event in EVENTS} == set(e.EVENTS)
+
+
+def test_only_latching_may_be_dropped() -> None:
+    assert {event.kind for event in EVENTS if not event.critical} == {"latched"}
