@@ -20,6 +20,7 @@ from tests.peers.tones import BLOCK_S, Recording, write_tone
 Transport = Literal["udp", "tcp"]
 
 _MODULE_PLACES = ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules")
+_RTP_PORTS = 20
 _TONE_SECONDS = 60  # longer than any call of the tests: aufile ends the call at the end of its file
 _REGISTERED = re.compile(r"(?:\s|\x1b\[32m)OK\s")  # coloured or not
 _CONFIG = """\
@@ -123,7 +124,7 @@ class Baresip:
         self.folder.mkdir(parents=True)
         self._loudspeaker.start()
         tone = write_tone(self.folder / "tone.wav", self.tone_hz, _TONE_SECONDS)
-        rtp_first = free_ports(40, self.host)
+        rtp_first = free_ports(_RTP_PORTS, self.host)
         (self.folder / "accounts").write_text(self.account.line(f"{self.host}:{self.sip_port}"))
         (self.folder / "config").write_text(
             _CONFIG.format(
@@ -135,7 +136,7 @@ class Baresip:
                 played_channels=PLAYED_CHANNELS,
                 modules=_module_folder(),
                 rtp_first=rtp_first,
-                rtp_last=rtp_first + 39,
+                rtp_last=rtp_first + _RTP_PORTS - 1,
             )
         )
         with (self.folder / "log").open("wb") as log:

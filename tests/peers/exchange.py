@@ -22,6 +22,7 @@ TONE_NUMBER = "9197"
 # What must be zero when nobody calls; the metrics' names without ``trunkline_``.
 LEAKS = ("transactions", "dialogs", "timers", "calls_active", "media_ports_open")
 
+_MEDIA_PORTS = 400
 _LINE = re.compile(r"(?P<name>[a-z_]+)(?P<labels>\{.*\})? (?P<value>\S+)")
 _log = logging.getLogger(__name__)
 
@@ -143,12 +144,12 @@ class ExchangeProcess:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def _write_settings(self) -> None:
-        media_first = free_ports(1000)
+        media_first = free_ports(_MEDIA_PORTS)
         keys = "".join(f"{name} = {json.dumps(value)}\n" for name, value in self._sip.items())
         (self.folder / "trunkline.toml").write_text(
             f'domain = "{DOMAIN}"\n'
             f'[sip]\nlisten = ["udp:{self.address}", "tcp:{self.address}"]\n{keys}'
-            f'[media]\naddress = "127.0.0.1"\nports = "{media_first}-{media_first + 999}"\n'
+            f'[media]\naddress = "127.0.0.1"\nports = "{media_first}-{media_first + _MEDIA_PORTS - 1}"\n'
             f'[metrics]\nlisten = "127.0.0.1:{self._metrics_port}"\n'
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 # between the look and the use.
 _LOWEST, _HIGHEST = 20_000, 32_000
 _SPACING = 10
-_given: set[int] = set()
+_cursor = random.randrange(_LOWEST, _HIGHEST, _SPACING)  # noqa: S311  (a port, not a secret)
 
 
 def _is_free(host: str, port: int) -> bool:
@@ -24,14 +24,18 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> int:
-    """The first of ``count`` neighbouring ports, even, free for UDP and TCP and given to nobody else here."""
+    """The first of ``count`` neighbouring ports, even, free for UDP and TCP.
+
+    Blocks are handed out one behind the other, so that a port comes round again only after all others.
+    """
+    global _cursor  # noqa: PLW0603  (the one place that knows what was handed out in this process)
     room = -(-count // _SPACING) * _SPACING
-    for _ in range(200):
-        first = random.randrange(_LOWEST, _HIGHEST - room, _SPACING)  # noqa: S311  (a port, not a secret)
-        block = range(first, first + room)
-        if _given.isdisjoint(block) and all(_is_free(host, port) for port in block[:count]):
-            _given.update(block)
+    for _ in range(0, _HIGHEST - _LOWEST, _SPACING):
+        first = _cursor if _cursor + room <= _HIGHEST else _LOWEST
+        if all(_is_free(host, port) for port in range(first, first + count)):
+            _cursor = first + room
             return first
+        _cursor = first + _SPACING
     raise AssertionError(f"no {count} neighbouring ports are free on {host} between {_LOWEST} and {_HIGHEST}")
 
 
