@@ -23,7 +23,7 @@ from trunkline.proto.sip.uri import SipUri, parse_uri
 DEFAULT_EXPIRES_S: Final = 3600
 
 # RFC 3261 §25.1: name-addr = [ display-name ] LAQUOT addr-spec RAQUOT. An unquoted display name is wider than
-# *(token LWS), since phones send bare UTF-8, but has no comma (RFC 4475 §3.1.2.16).
+# *(token LWS), since phones send bare UTF-8, but has no comma (RFC 4475 §3.1.2.15).
 _name_addr = re.compile(
     rf'[ \t]*+({QUOTED}|[^\x00-\x08\x0a-\x1f\x7f<>",;]*+)[ \t]*+'
     rf'<([A-Za-z][A-Za-z0-9+.-]*+:[^\x00-\x20\x7f<>"]++)>([ \t]*+;.*+|[ \t]*+)\Z',
