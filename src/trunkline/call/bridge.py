@@ -28,12 +28,19 @@ class Bridge:
         self._held: dict[str, Hold] = {}
         self._late: tuple[Leg, list[Stream]] | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether a party holds the call."""
+        return any(hold is not Hold.ACTIVE for hold in self._held.values())
+
     def other(self, leg: Leg) -> Leg:
         """The party across."""
         return self.b if leg is self.a else self.a
 
-    async def link(self) -> None:
-        """Relay between the ports of both legs, m-line by m-line."""
+    async def hear(self, offerer: Leg, offered: list[Stream], answerer: Leg, answered: list[Stream]) -> None:
+        """Take over what offer and answer say, and relay between the ports of both legs, m-line by m-line."""
+        await offerer.media.hear(offered, answered)
+        await answerer.media.hear(answered, offered)
         execute = self.call.context.engine.execute
         for port_a, port_b in zip(self.a.media.ports, self.b.media.ports, strict=False):
             if port_a is not None and port_b is not None:
@@ -66,14 +73,14 @@ class Bridge:
         self, leg: Leg, other: Leg, offered: list[Stream], status: int, answer: bytes
     ) -> None:
         if status >= 300:
-            self.call.tell("call.change_refused", f"the other party refused the change: {status}", status=status)
+            self.call.tell(
+                "call.change_refused", f"the other party refused the change: {status}", status=status
+            )
             leg.refuse_offer(status if status in _PASSED else 488)
             return
         try:
             answered = check_answer(offered, answer)
-            await leg.media.hear(offered)
-            await other.media.hear(answered)
-            await self.link()
+            await self.hear(leg, offered, other, answered)
             leg.answer_offer(leg.media.rewritten(answer, len(answered)))
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             self._refuse(leg, error)
@@ -115,9 +122,7 @@ class Bridge:
         other = self.other(leg)
         try:
             answered = check_answer(offered, body)
-            await other.media.hear(offered)
-            await leg.media.hear(answered)
-            await self.link()
+            await self.hear(other, offered, leg, answered)
             other.acknowledge(other.media.rewritten(body, len(answered)))
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             # The 2xx must be acknowledged whatever happens; without a usable answer the call cannot go on.

@@ -70,7 +70,9 @@ class Call:
         self.offered = streams_of(self.offer) if self.offer else []
         wall = self.context.wall()
         media = self._new_media(flow)
-        leg = SipLeg(self.context, self, media, LegOutcome("in", self.caller.number, self.callee, flow.token, wall))
+        leg = SipLeg(
+            self.context, self, media, LegOutcome("in", self.caller.number, self.callee, flow.token, wall)
+        )
         leg.accept(incoming, flow)
         self.legs.append(leg)
         self._task = self.context.spawn(self._run(script))
@@ -85,6 +87,11 @@ class Call:
             raise TypeError(f"the caller's leg is {leg.kind}, expected sip")
         return leg
 
+    @property
+    def held(self) -> bool:
+        """Whether a party holds the call."""
+        return self.bridge is not None and self.bridge.held
+
     async def _run(self, script: Script) -> None:
         try:
             await script(self)
@@ -92,7 +99,9 @@ class Call:
             self._fail(failure)
         except (MediaError, RemoteProtocolError, TransportError) as error:
             status = error.status if isinstance(error, RemoteProtocolError) else 503
-            self._fail(CallFailed(status, "Service Unavailable" if status == 503 else str(error), 38, "call.fault"))
+            self._fail(
+                CallFailed(status, "Service Unavailable" if status == 503 else str(error), 38, "call.fault")
+            )
             self.tell("call.fault", str(error))
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -133,15 +142,9 @@ class Call:
             caller.answer(await bridge.late_offer(callee, caller, body))
         else:
             answered = check_answer(self.offered, body)
-            await self._relay(callee, answered)
+            await bridge.hear(caller, self.offered, callee, answered)
             caller.answer(caller.media.rewritten(body, len(answered)))
         self.tell("call.answered", f"{callee.outcome.target} answered, media is relayed")
-
-    async def _relay(self, callee: Leg, answered: list[Stream]) -> None:
-        caller = self.caller_leg
-        await caller.media.hear(self.offered)
-        await callee.media.hear(answered)
-        await (self.bridge or Bridge(self, caller, callee)).link()
 
     async def answer(self) -> ServiceMedia:
         """Answer the caller ourselves, for echo, tones and announcements; raises CallFailed(488) without codec."""
@@ -178,7 +181,9 @@ class Call:
         if fork.decided.done():
             return
         wall = self.context.wall()
-        leg = SipLeg(self.context, self, media, LegOutcome("out", self.caller.number, self.callee, target.label, wall))
+        leg = SipLeg(
+            self.context, self, media, LegOutcome("out", self.caller.number, self.callee, target.label, wall)
+        )
         self.legs.append(leg)
         fork.branches.append(leg)
         self.tell("leg.invited", f"inviting {target.label}", flow=flow.token)
@@ -196,7 +201,11 @@ class Call:
     def leg_progress(self, leg: Leg, status: int, body: bytes) -> None:
         if self.fork is None:
             return
-        self.tell("leg.ringing" if status == 180 else "leg.progress", f"{leg.outcome.target}: {status}", status=status)
+        self.tell(
+            "leg.ringing" if status == 180 else "leg.progress",
+            f"{leg.outcome.target}: {status}",
+            status=status,
+        )
         if body and self.offer:
             self.context.spawn(self._early_media(leg, status, body))
         elif status != 199:
@@ -209,7 +218,7 @@ class Call:
                 return
             try:
                 answered = check_answer(self.offered, body)
-                await self._relay(leg, answered)
+                await Bridge(self, self.caller_leg, leg).hear(self.caller_leg, self.offered, leg, answered)
                 described = self.caller_leg.media.rewritten(body, len(answered))
             except (RemoteProtocolError, MediaError, CallFailed) as error:
                 self.tell("media.early_refused", f"{leg.outcome.target}: {error}")
@@ -224,7 +233,9 @@ class Call:
 
     def leg_failed(self, leg: Leg, failure: CallFailed) -> None:
         self.tell(
-            "leg.failed", f"{leg.outcome.target}: {leg.outcome.status} {leg.outcome.reason}", status=leg.outcome.status
+            "leg.failed",
+            f"{leg.outcome.target}: {leg.outcome.status} {leg.outcome.reason}",
+            status=leg.outcome.status,
         )
         if self.fork is not None:
             self.fork.failed(failure)
@@ -244,7 +255,9 @@ class Call:
     def leg_ended(self, leg: Leg, reason: str | None) -> None:
         outcome = leg.outcome
         who = {"caller": self.caller.number, "callee": outcome.target}.get(outcome.ended_by, "the exchange")
-        self.tell("call.ended", f"{who} hung up" if outcome.code == "call.hangup" else f"ended: {outcome.code}")
+        self.tell(
+            "call.ended", f"{who} hung up" if outcome.code == "call.hangup" else f"ended: {outcome.code}"
+        )
         for other in self.legs:
             if other is not leg and not other.done:
                 other.hang_up(reason or "", code=outcome.code)
@@ -270,12 +283,18 @@ class Call:
     def _leave(self) -> None:
         if not self._over.done():
             self._over.set_result(None)
-            if self._task is not None and not self._waits_for_over and self._task is not asyncio.current_task():
+            if (
+                self._task is not None
+                and not self._waits_for_over
+                and self._task is not asyncio.current_task()
+            ):
                 self._task.cancel()
 
     def _fail(self, failure: CallFailed) -> None:
         if not self.caller_leg.done:
-            self.tell("call.failed", f"{failure.status} {failure.reason}", status=failure.status, why=failure.code)
+            self.tell(
+                "call.failed", f"{failure.status} {failure.reason}", status=failure.status, why=failure.code
+            )
             if self.caller_leg.outcome.answered_at is None:
                 self.caller_leg.refuse(failure)
 
@@ -292,15 +311,16 @@ class Call:
 
     async def _write_records(self) -> None:
         context = self.context
-        records = [
-            leg.outcome.record(self.tenant, leg.id, self.id, await leg.media.statistics())
-            for leg in self.legs[1:]
-        ]
-        caller = self.legs[0]
-        quality = await caller.media.statistics()
+        quality: dict[str, dict[str, Any]] = {}
         if any(leg.media.ports for leg in self.legs):
-            await context.engine.execute(CloseOwner(self.id))
-        first = caller.outcome.record(self.tenant, caller.id, self.id, quality, self.story.as_list())
-        for record in [first, *records]:
+            closed = await context.engine.execute(CloseOwner(self.id))
+            quality = {figures.port: figures.to_dict() for figures in closed.statistics}
+        story = self.story.as_list()
+        for leg in self.legs:
+            port = next((port for port in leg.media.ports if port is not None), "")
+            record = leg.outcome.record(
+                self.tenant, leg.id, self.id, quality.get(port), story if leg is self.legs[0] else None
+            )
             context.recorder.append(record)
-        context.on_call_over(first)
+            if leg is self.legs[0]:
+                context.on_call_over(record)

@@ -27,7 +27,19 @@ PASSED_AS: Final[dict[int, int]] = {
 }  # fmt: skip
 
 # Which of several failures says most to the caller: a person's word before a phone's, a phone's before none.
-_RANK: Final[dict[int, int]] = {486: 0, 600: 0, 603: 1, 488: 2, 415: 2, 606: 2, 404: 4, 484: 4, 410: 4, 480: 8, 408: 9}
+_RANK: Final[dict[int, int]] = {
+    486: 0,
+    600: 0,
+    603: 1,
+    488: 2,
+    415: 2,
+    606: 2,
+    404: 4,
+    484: 4,
+    410: 4,
+    480: 8,
+    408: 9,
+}
 
 
 def passed_on(status: int, reason: str, code: str = "call.refused") -> CallFailed:

@@ -66,7 +66,10 @@ class Fork:
                 error
                 if isinstance(error, CallFailed)
                 else CallFailed(
-                    488 if isinstance(error, RemoteProtocolError) else 503, str(error), 38, "call.branch_failed"
+                    488 if isinstance(error, RemoteProtocolError) else 503,
+                    str(error),
+                    38,
+                    "call.branch_failed",
                 )
             )
             call.tell("leg.not_dialled", f"{target.label}: {failure.reason}", status=failure.status)

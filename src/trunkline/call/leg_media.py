@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from trunkline.base.ids import TokenPool
-from trunkline.media.commands import ClosePort, OpenPort, PortOpened, ReadStatistics, SetRemote
+from trunkline.media.commands import ClosePort, Family, OpenPort, SetDirection, SetRemote
 from trunkline.media.engine import MediaEngine
 from trunkline.media.offer_answer import PROFILES, LocalPort, Profile, SdpIdentity, Stream, carries, rewrite
 
@@ -16,15 +15,27 @@ _POOL = TokenPool()
 class LegMedia:
     """Ports are named by opaque ids and opened as streams ask for them; they stay for the leg's life.
 
-    ``address`` is what we tell when no port is open yet. Raises MediaError when the engine has no port left.
+    ``address`` is what we tell while no port is open; its family is that of the ports. Opening raises
+    MediaError when the engine has no port left.
     """
 
-    __slots__ = ("_address", "_engine", "_local", "_owner", "identity", "ports", "profile", "streams")
+    __slots__ = (
+        "_engine",
+        "_family",
+        "_gated",
+        "_local",
+        "_owner",
+        "identity",
+        "ports",
+        "profile",
+        "streams",
+    )
 
     def __init__(self, engine: MediaEngine, owner: str, address: str, profile: str = "transparent") -> None:
         self._engine = engine
         self._owner = owner
-        self._address = address
+        self._family: Family = "ipv6" if ":" in address else "ipv4"
+        self._gated: set[str] = set()
         self.profile: Profile = PROFILES[profile]
         self.ports: list[str | None] = []
         self._local: list[LocalPort | None] = []
@@ -50,8 +61,8 @@ class LegMedia:
 
     async def _open(self, index: int) -> LocalPort:
         port = _POOL.token(16)
-        opened: PortOpened = await self._engine.execute(OpenPort(port, self._owner, self._address))
-        local = LocalPort(opened.address, opened.rtp_port, opened.rtcp_port)
+        opened = await self._engine.execute(OpenPort(port, self._owner, self._family))
+        local = LocalPort(opened.advertised, opened.rtp_port, opened.rtcp_port)
         self.ports[index] = port
         self._local[index] = local
         return local
@@ -62,21 +73,28 @@ class LegMedia:
         described = rewrite(text, self._local[:count], self.identity, self.profile)
         return described.encode("utf-8", "surrogateescape")
 
-    async def hear(self, streams: Sequence[Stream]) -> None:
-        """Take over where the party receives and sends: after its offer and after its answer."""
+    async def hear(self, streams: Sequence[Stream], across: Sequence[Stream]) -> None:
+        """Take over where the party receives and sends; ``across`` are the other party's streams."""
         self.streams = streams
-        for port, stream in zip(self.ports, streams, strict=False):
-            if port is None:
-                continue
-            await self._engine.execute(remote_of(port, stream))
-
-    async def statistics(self) -> dict[str, Any]:
-        """Statistics of the first open port as plain data, or nothing."""
-        for port in self.ports:
+        for port, stream, other in zip(self.ports, streams, across, strict=False):
             if port is not None:
-                reply = await self._engine.execute(ReadStatistics(port))
-                return reply.to_dict()
-        return {}
+                # RFC 5761 §5.1.1: RTCP comes by the RTP port only when both sides said so.
+                await self._engine.execute(remote_of(port, stream, mux=stream.mux and other.mux))
+                await self._gate(port, stream)
+
+    async def _gate(self, port: str, stream: Stream) -> None:
+        """Hold and resume: nothing is sent to a party that does not listen, nor its silence reported."""
+        direction = stream.effective_direction
+        if direction == "sendrecv" and port not in self._gated:
+            return
+        self._gated.add(port)
+        await self._engine.execute(
+            SetDirection(
+                port,
+                send=direction in {"sendrecv", "recvonly"},
+                receive=direction in {"sendrecv", "sendonly"},
+            )
+        )
 
     async def close(self) -> None:
         """Give the ports back; the call does it for all its legs at once, a lost fork for itself."""
@@ -87,6 +105,17 @@ class LegMedia:
                 await self._engine.execute(ClosePort(port))
 
 
-def remote_of(port: str, stream: Stream) -> SetRemote:
+def remote_of(port: str, stream: Stream, *, mux: bool) -> SetRemote:
     """The engine's command for where a stream's packets go and may come from."""
-    raise NotImplementedError
+    address = stream.address if stream.address_kind != "name" else ""
+    event = stream.telephone_events[0] if stream.telephone_events else None
+    return SetRemote(
+        port,
+        "" if stream.zero_address else address,
+        stream.port,
+        stream.rtcp_address,
+        stream.rtcp_port,
+        mux,
+        dtmf_payload_type=event[0] if event is not None else None,
+        clock_hz=event[1] if event is not None else 8000,
+    )

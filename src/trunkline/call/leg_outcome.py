@@ -45,9 +45,7 @@ class LegOutcome:
         self.q850: int | None = None
         self.sip_call_id = ""
 
-    def end(
-        self, at: float, by: str, status: int, reason: str, code: str, q850: int | None = None
-    ) -> None:
+    def end(self, at: float, by: str, status: int, reason: str, code: str, q850: int | None = None) -> None:
         """Take note of the end; the first one counts."""
         if self.ended_at is None:
             self.ended_at = at

@@ -34,15 +34,13 @@ class ServiceMedia:
         self._port = media.ports[0] or ""
         if not offer:
             return offer_for_service(local, media.identity).encode()
-        text, self.media = answer_for_service(
-            offer.decode("utf-8", "surrogateescape"), local, media.identity
-        )
+        text, self.media = answer_for_service(offer.decode("utf-8", "surrogateescape"), local, media.identity)
         await self._hear()
         return text.encode("utf-8", "surrogateescape")
 
     async def _hear(self) -> None:
         if self.media is not None:
-            await self._engine.execute(remote_of(self._port, self.media.stream))
+            await self._engine.execute(remote_of(self._port, self.media.stream, mux=self.media.mux))
 
     async def acknowledged(self, body: bytes) -> None:
         """The ACK; with a body it answers the offer that we made."""

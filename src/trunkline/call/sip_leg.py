@@ -30,9 +30,22 @@ _HANG_UP_CODES = {"no-ack": "call.no_ack", "lost": "call.lost"}
 class SipLeg:
     """One SIP party of a call. ``direction`` of the outcome is ``in`` for the caller's leg, ``out`` else."""
 
-    __slots__ = ("_offer_body", "context", "done", "id", "kind", "media", "observer", "outcome", "ring_timer", "session")
+    __slots__ = (
+        "_offer_body",
+        "context",
+        "done",
+        "id",
+        "kind",
+        "media",
+        "observer",
+        "outcome",
+        "ring_timer",
+        "session",
+    )
 
-    def __init__(self, context: CallContext, observer: LegObserver, media: LegMedia, outcome: LegOutcome) -> None:
+    def __init__(
+        self, context: CallContext, observer: LegObserver, media: LegMedia, outcome: LegOutcome
+    ) -> None:
         self.context = context
         self.observer = observer
         self.media = media
@@ -52,7 +65,16 @@ class SipLeg:
         self.outcome.sip_call_id = incoming.request.call_id
 
     def dial(
-        self, target: Target, flow: Flow, body: bytes, *, from_: str, to: str, extra: str, max_forwards: int, ring_s: float
+        self,
+        target: Target,
+        flow: Flow,
+        body: bytes,
+        *,
+        from_: str,
+        to: str,
+        extra: str,
+        max_forwards: int,
+        ring_s: float,
     ) -> None:
         """Send the INVITE; the leg fails with 480 when nobody answers within ``ring_s`` seconds."""
         endpoint = self.context.endpoint

@@ -58,7 +58,7 @@ class Directory:
         for tenant in tenants:
             realm = tenant.domains[0] if tenant.domains else fallback_domain
             self._tenants[tenant.id] = TenantEntry(tenant, realm)
-            for domain in tenant.domains:
+            for domain in tenant.domains or (fallback_domain,):
                 self._by_domain[domain.lower()] = tenant.id
 
     # Changes

@@ -144,7 +144,9 @@ class RegistrarDoor:
 
     def _tell(self, changes: Changes, user: str, story: Story, at: float) -> None:
         for binding in changes.added:
-            story.add(at, "register.bound", f"{user} is reached at {binding.contact}", received=binding.received)
+            story.add(
+                at, "register.bound", f"{user} is reached at {binding.contact}", received=binding.received
+            )
         for binding in changes.removed:
             story.add(at, "register.unbound", f"{user} left {binding.contact}")
         self._on_story(user, story)

@@ -34,7 +34,13 @@ class Changes:
 
 
 def changes_of(
-    request: Request, tenant: str, user: str, flow: Flow, location: Location, policy: RegistrarPolicy, now: float
+    request: Request,
+    tenant: str,
+    user: str,
+    flow: Flow,
+    location: Location,
+    policy: RegistrarPolicy,
+    now: float,
 ) -> Changes:
     """Work out the changes; raises RemoteProtocolError with the status to answer and changes nothing."""
     changes = Changes()

@@ -11,7 +11,9 @@ from trunkline.proto.sip.draft import header_lines
 from trunkline.registrar.policy import RegistrarPolicy
 
 
-def target_of(binding: Binding, flow_from_token: Callable[[str], Flow | None], policy: RegistrarPolicy) -> Target:
+def target_of(
+    binding: Binding, flow_from_token: Callable[[str], Flow | None], policy: RegistrarPolicy
+) -> Target:
     """How to reach a binding: down its flow while that lives, else by its Contact (RFC 5626 §5.3)."""
     # A contact behind a proxy is reached through its Path (RFC 3327 §5.3).
     route = header_lines("Route", binding.path) if binding.path else ""

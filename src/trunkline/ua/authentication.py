@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.story import Story
-from trunkline.proto.sip.credentials import Credentials, parse_credentials
+from trunkline.proto.sip.credentials import find_credentials
 from trunkline.proto.sip.digest_server import Verdict, render_challenge, verify
 from trunkline.proto.sip.nonce import Nonces
 from trunkline.proto.sip.transaction.incoming import Incoming
@@ -66,7 +65,8 @@ class Authenticator:
         """
         request = incoming.request
         now = self._wall()
-        credentials = self._credentials(incoming, realm)
+        # Another scheme, or garbage, counts as none: the challenge says what we want (RFC 4475 §3.3.12).
+        credentials = find_credentials(request.headers.get("Authorization"), realm)
         verdict = verify(
             credentials,
             request.method,
@@ -86,23 +86,6 @@ class Authenticator:
         self._challenge(incoming, realm, verdict, story, now)
         return None
 
-    def _credentials(self, incoming: Incoming, realm: str) -> Credentials | None:
-        """The credentials for our realm; a proxy's for another realm stand beside them (RFC 3261 §22.3)."""
-        value = incoming.request.headers.get("Authorization")
-        if value is None:
-            return None
-        found: Credentials | None = None
-        for one in value.split("\n"):
-            try:
-                parsed = parse_credentials(one)
-            except RemoteProtocolError:
-                continue  # another scheme, or garbage: a challenge says what we want (RFC 4475 §3.3.12)
-            if parsed is not None:
-                found = parsed
-                if parsed.realm == realm:
-                    break
-        return found
-
     def _challenge(self, incoming: Incoming, realm: str, verdict: Verdict, story: Story, now: float) -> None:
         stale = verdict is Verdict.STALE
         if verdict is Verdict.MISSING:
@@ -114,6 +97,8 @@ class Authenticator:
         else:
             self.counters.wrong += 1
             # The peer learns no difference between a wrong password and an unknown user; the operator does.
-            story.add(incoming.now, "auth.wrong", f"credentials refused: {verdict.value}", verdict=verdict.value)
+            story.add(
+                incoming.now, "auth.wrong", f"credentials refused: {verdict.value}", verdict=verdict.value
+            )
         values = render_challenge(realm, self._nonces, now, self._algorithms, stale)
         incoming.respond(401, extra="".join([f"WWW-Authenticate: {value}\r\n" for value in values]))

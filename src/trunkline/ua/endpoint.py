@@ -169,7 +169,11 @@ class Endpoint:
         if response.cseq[1] == "INVITE" and 200 <= response.status < 300:
             owner = self.ids.owner_of(response.via.branch)
             ours = owner is not None and response.via.branch.startswith("z9hG4bK" + self.ids.prefix)
-            if ours and dialog_key(response.call_id, response.from_tag or "", response.to_tag or "") not in self.sessions:
+            if (
+                ours
+                and dialog_key(response.call_id, response.from_tag or "", response.to_tag or "")
+                not in self.sessions
+            ):
                 self.dismiss(response, wire, now)
 
     def reply_wire(self, request: Request, wire: Wire) -> Wire:

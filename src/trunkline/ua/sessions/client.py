@@ -172,6 +172,9 @@ class ClientSession(Session):
     def tell_failed(self, argument: tuple[int, str, Response | None], _now: float) -> None:
         self.user.on_failed(self, *argument)
 
+    def tell_given_up(self, _response: Response, _now: float) -> None:
+        self.user.on_failed(self, 487, reason_phrase(487), None)
+
     def cancel(self, extra: str, now: float) -> None:
         if self.transaction is not None:
             self.transaction.cancel(now, extra)
@@ -201,7 +204,7 @@ class ClientSession(Session):
         },
         CANCELLING: {
             # §9.1, RFC 5407 §3.1.2: the 2xx crossed our CANCEL; it is acknowledged, then the call is ended.
-            SUCCESS: (ENDING, (confirm, Session.send_bye)),
+            SUCCESS: (ENDING, (confirm, tell_given_up, Session.send_bye)),
             FAILURE: (ENDED, (tell_failed, release)),
         },
         CONFIRMED: {

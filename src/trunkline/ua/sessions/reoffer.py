@@ -44,7 +44,9 @@ class Reoffer:
             return
         if self.incoming is not None or not session.acked or self.answer_on_way is not None:
             # §14.2: the INVITE before it is not over. The wait is random; three tokens of it are enough.
-            incoming.respond(500, extra=f"Retry-After: {int(session.endpoint.ids.pool.token(1), 16) % 10}\r\n")
+            incoming.respond(
+                500, extra=f"Retry-After: {int(session.endpoint.ids.pool.token(1), 16) % 10}\r\n"
+            )
             return
         transaction = incoming.begin_invite()
         transaction.user = self
@@ -104,7 +106,12 @@ class Reoffer:
         return self.outgoing is None and self.incoming is None and self.answer_on_way is None
 
     def send(
-        self, body: bytes, on_done: Callable[[int, Response | None], None], extra: str = "", *, delayed: bool = False
+        self,
+        body: bytes,
+        on_done: Callable[[int, Response | None], None],
+        extra: str = "",
+        *,
+        delayed: bool = False,
     ) -> None:
         """Send our re-INVITE; ``on_done(status, response)`` is called once with its final outcome.
 
@@ -116,7 +123,9 @@ class Reoffer:
             on_done(491, None)
             return
         capabilities = session.endpoint.capabilities
-        draft = session.dialog.request("INVITE", contact=session.contact, extra=capabilities + extra, body=body)
+        draft = session.dialog.request(
+            "INVITE", contact=session.contact, extra=capabilities + extra, body=body
+        )
         flow = session.in_dialog_flow()
         self.outgoing = Outgoing(self, draft, on_done, delayed=delayed)
         session.endpoint.send(draft, flow, self.outgoing, session.now)

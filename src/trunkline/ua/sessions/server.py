@@ -170,9 +170,7 @@ class ServerSession(Session):
 
     def _respond(self, status: int, reason: str, extra: str, body: bytes, now: float) -> None:
         if self.transaction is not None:
-            data = render_response(
-                self.invite, status, self.local_tag, reason=reason, extra=extra, body=body
-            )
+            data = render_response(self.invite, status, self.local_tag, reason=reason, extra=extra, body=body)
             self.transaction.respond(status, data, now)
 
     TABLE: ClassVar[Table] = {

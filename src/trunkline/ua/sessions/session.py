@@ -7,7 +7,7 @@ The sections named beside the rows of the two tables are those of RFC 3261 and R
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.net.flow import Flow
@@ -22,6 +22,7 @@ from trunkline.ua.sessions.reoffer import Reoffer
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
+
 
 class SessionUser(Protocol):
     """Who is told what happens to a session; a leg of a call, or a test.
@@ -59,8 +60,8 @@ class Session:
 
     __slots__ = ("acked", "contact", "dialog", "endpoint", "flow", "reoffer", "state", "user")
 
-    TABLE: Table = {}
-    ENDED: int = -1
+    TABLE: ClassVar[Table] = {}
+    ENDED: ClassVar[int] = -1
 
     def __init__(self, endpoint: Endpoint, flow: Flow, user: SessionUser, state: int) -> None:
         self.endpoint = endpoint
@@ -137,6 +138,7 @@ class Session:
 
     def receive_ack(self, ack: Request) -> None:
         """The ACK of a 2xx that we sent, to the first INVITE or to a later one."""
+        self.reoffer.receive_ack(ack)
 
     # What actions of both tables do
 
@@ -188,7 +190,9 @@ class ByeUser:
         self.session.step(BYE_DONE)
 
 
-def acknowledge(session: Session, dialog: Dialog, cseq: int, body: bytes = b"", authorization: str = "") -> bytes:
+def acknowledge(
+    session: Session, dialog: Dialog, cseq: int, body: bytes = b"", authorization: str = ""
+) -> bytes:
     """Send the ACK of a 2xx and return its bytes, to be sent again for each retransmitted 2xx.
 
     It is a transaction of its own with a new branch, along the route set (RFC 3261 §13.2.2.4).

@@ -1,0 +1,285 @@
+"""The exchange: everything that runs while ``trunkline up`` runs, put together, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import structlog
+
+from trunkline.app.handlers import load_directory
+from trunkline.app.logs import log_call
+from trunkline.app.media_story import MediaStory
+from trunkline.app.settings import Settings
+from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError, TrunklineError
+from trunkline.base.ids import NodeIds
+from trunkline.base.story import Story
+from trunkline.call.context import CallContext
+from trunkline.call.registry import Calls
+from trunkline.call.target import Target
+from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
+from trunkline.model.extension import Extension
+from trunkline.model.tenant import SystemScope
+from trunkline.net import Flow, Listener, Net
+from trunkline.pbx.directory import Directory, Entry
+from trunkline.pbx.door import ExchangeDoor
+from trunkline.pbx.route import Snapshot
+from trunkline.proto.sip.nonce import Nonces
+from trunkline.proto.sip.uri import parse_uri
+from trunkline.registrar.door import RegistrarDoor
+from trunkline.registrar.location import Location
+from trunkline.registrar.policy import RegistrarPolicy
+from trunkline.registrar.targets import target_of
+from trunkline.store.journals import BindingJournal, RecordJournal
+from trunkline.store.store import Store
+from trunkline.store.writer import Writer
+from trunkline.ua.authentication import Authenticator
+from trunkline.ua.endpoint import Endpoint
+
+log = structlog.get_logger("exchange")
+
+SWEEP_S = 10.0
+GOODBYE_S = 2.0  # how long the last BYEs may take to be answered when we stop
+
+
+class Exchange:
+    """One node's SIP plane, media engine and state. Make it on the running loop, ``start``, ``stop``."""
+
+    def __init__(self, settings: Settings, store: Store, data: Path) -> None:
+        loop = asyncio.get_running_loop()
+        self.settings = settings
+        self.data = data
+        self.store = store
+        self.wall: Callable[[], float] = time.time
+        self.started_at = self.wall()
+        self.stopping: asyncio.Future[float] = loop.create_future()
+        self._loop = loop
+        self._chores: list[asyncio.TimerHandle] = []
+        # State
+        self.directory: Directory = load_directory(store, settings.domain)
+        self.location = Location()
+        self.writer = Writer(store.database, on_pressure=_tell_pressure)
+        self.journal = BindingJournal(self.writer)
+        # Planes
+        self.net = Net(loop, lambda data, flow: self.endpoint.receive(data, flow))
+        ids = NodeIds(settings.node)
+        self.endpoint = Endpoint(self.net, ids, loop, tag_key=store.box.derive("tags"))
+        self.engine = EmbeddedMediaEngine(media_settings(settings))
+        self.calls = Calls()
+        self.context = self._call_context()
+        self.snapshot = Snapshot(self.directory, self.bindings_of)
+        self.authenticator = Authenticator(Nonces(store.box.derive("nonces")), self.wall, ("MD5",))
+        self.policy = registrar_policy(settings)
+        self.registrar = RegistrarDoor(
+            self.directory,
+            self.location,
+            self.journal,
+            self.authenticator,
+            self.policy,
+            wall=self.wall,
+            spawn=self.context.spawn,
+            on_story=_log_registration,
+        )
+        self.door = ExchangeDoor(
+            self.directory, self.snapshot, self.authenticator, self.context, self.calls, self._targets
+        )
+        self.endpoint.set_doors([self.registrar, self.door])
+
+    def _call_context(self) -> CallContext:
+        addresses = {
+            4: self.settings.media.advertise or self.settings.media.address or "127.0.0.1",
+            6: media_settings(self.settings).advertise6 or "::1",
+        }
+        return CallContext(
+            self.endpoint,
+            self.engine,
+            RecordJournal(self.writer),
+            self._resolve,
+            wall=self.wall,
+            media_address=lambda family: addresses[family],
+            ring_timeout_s=self.settings.sip.ring_timeout_s,
+            on_call_over=log_call,
+            on_fault=_log_fault,
+        )
+
+    # Life
+
+    async def start(self) -> None:
+        """Bind, restore, serve. Raises ConfigError or MediaError; what was started is stopped again then."""
+        async with contextlib.AsyncExitStack() as undo:
+            self.writer.start()
+            undo.push_async_callback(self.writer.stop)
+            await self.engine.start()
+            undo.push_async_callback(self.engine.stop)
+            self.engine.subscribe(MediaStory(self.calls, self.settings.media.inactivity_s))
+            kept = self.store.bindings.load_all(SystemScope("bindings outlive a restart"), self.wall())
+            self.location.restore(kept, self.wall())
+            await self.net.start(listeners_of(self.settings))
+            undo.pop_all()
+        self._sweep()
+        self._flush()
+
+    async def stop(self, grace_s: float) -> None:
+        """No new calls; those in progress may go on for ``grace_s`` seconds, then get BYE. Everything ends."""
+        self.endpoint.draining = True
+        if not await self.calls.idle(grace_s):
+            log.info("ending calls", calls=len(self.calls.active))
+            for call in list(self.calls.active.values()):
+                call.tell("call.exchange_stops", "the exchange is being stopped")
+                call.hang_up(code="call.exchange_stops")
+        await self._goodbye()
+        for chore in self._chores:
+            chore.cancel()
+        await self.net.stop()
+        self.endpoint.close()
+        for task in list(self.context.tasks):
+            task.cancel()
+        await asyncio.gather(*self.context.tasks, return_exceptions=True)
+        await self.engine.stop()
+        self.journal.flush_all()
+        await self.writer.stop()
+
+    async def _goodbye(self) -> None:
+        """Wait until the last BYEs are answered, but not long."""
+        end = self._loop.time() + GOODBYE_S
+        while (self.endpoint.sessions or self.calls.active) and self._loop.time() < end:
+            await asyncio.sleep(0.02)
+
+    def request_stop(self, grace_s: float) -> None:
+        """Ask the program to stop; the first request counts."""
+        if not self.stopping.done():
+            self.stopping.set_result(grace_s)
+
+    # Chores
+
+    def _every(self, delay_s: float, chore: Callable[[], None]) -> None:
+        self._chores = [
+            handle for handle in self._chores if not handle.cancelled() and handle.when() > self._loop.time()
+        ]
+        self._chores.append(self._loop.call_later(delay_s, chore))
+
+    def _sweep(self) -> None:
+        for binding in self.location.sweep(self.wall()):
+            with contextlib.suppress(TrunklineError):
+                self.journal.gone(binding).add_done_callback(_forget_outcome)
+        self._every(SWEEP_S, self._sweep)
+
+    def _flush(self) -> None:
+        now = self._loop.time()
+        due = self.journal.flush_due(now)
+        self._every(max(0.005, due - now), self._flush)
+
+    # What calls and commands ask
+
+    def bindings_of(self, tenant: str, number: str) -> int:
+        """How many live contacts an extension has."""
+        return len(self.location.of(tenant, number, self.wall()))
+
+    def put_extension(self, extension: Extension) -> None:
+        """An extension was added or changed."""
+        self.directory.put(extension)
+
+    async def remove_extension(self, tenant: str, number: str) -> int:
+        """An extension is gone: so are its contacts."""
+        self.directory.remove(tenant, number)
+        known = list(self.location.all_of(tenant, number))
+        for binding in known:
+            self.location.remove(binding)
+            await self.journal.gone(binding)
+        return len(known)
+
+    def _targets(self, tenant: str, entry: Entry) -> list[Target]:
+        profile = self.settings.sip.sdp_profile
+        found = [
+            target_of(binding, self.net.flow_from_token, self.policy)
+            for binding in self.location.of(tenant, entry.number, self.wall())
+        ]
+        if entry.contact is not None:
+            found.append(Target(entry.contact, label=entry.number))
+        for target in found:
+            target.profile = profile
+        return found
+
+    async def _resolve(self, uri: str) -> Flow:
+        try:
+            target = parse_uri(uri).target
+        except RemoteProtocolError as error:
+            raise TransportError(f"{uri} cannot be called: {error.reason}") from None
+        transport = target.transport.upper()
+        if transport not in {"UDP", "TCP"}:
+            raise TransportError(f"{uri} asks for {transport}, and there are UDP and TCP")
+        port = target.port or 5060
+        try:
+            return self.net.flow_to(transport, target.host, port)
+        except LocalProtocolError:
+            address, port = (await self.net.resolve(target.host, port, transport))[0]
+            return self.net.flow_to(transport, address, port)
+
+    def warnings(self) -> Iterator[str]:
+        """What an operator should look at."""
+        if self.writer.pressed:
+            yield f"the store is behind: {self.writer.queued} rows wait to be written"
+        if self.engine.snapshot().ports_free == 0:
+            yield "no media port is free: widen [media] ports"
+
+
+def listeners_of(settings: Settings) -> list[Listener]:
+    """The sockets that the settings ask for."""
+    return [
+        Listener(one.url, name=one.name, role=one.role, advertise=one.advertise or "", source="sip.listen")
+        for one in settings.sip.listen
+    ]
+
+
+def media_settings(settings: Settings) -> MediaSettings:
+    """The engine's settings; IPv6 media is served where SIP listens on IPv6."""
+    media = settings.media
+    six = next((one for one in settings.sip.listen if ":" in one.address.host), None)
+    address = media.address or "127.0.0.1"
+    both = six is not None and ":" not in address
+    return MediaSettings(
+        address=address,
+        advertise=media.advertise or "",
+        first_port=media.ports.first,
+        last_port=media.ports.last,
+        inactivity_s=media.inactivity_s,
+        workers=media.workers,
+        address6=six.address.host if both and six is not None else "",
+        advertise6=six.advertised.host if both and six is not None else "",
+    )
+
+
+def registrar_policy(settings: Settings) -> RegistrarPolicy:
+    """The registrar's limits from the settings."""
+    asked = settings.sip.registration
+    return RegistrarPolicy(
+        asked.min_expires_s,
+        asked.max_expires_s,
+        asked.default_expires_s,
+        settings.sip.max_contacts,
+        settings.sip.nat,
+    )
+
+
+def _tell_pressure(pressed: bool) -> None:
+    log.warning("the store is behind" if pressed else "the store has caught up")
+
+
+def _log_registration(user: str, story: Story) -> None:
+    last = story.steps[-1]
+    log.info(
+        "register", user=user, code=last.code, story=[f"{step.code}: {step.text}" for step in story.steps]
+    )
+
+
+def _log_fault(error: BaseException) -> None:
+    log.error("a task failed", exc_info=error)
+
+
+def _forget_outcome(future: asyncio.Future[None]) -> None:
+    """An expired binding that could not be deleted is loaded and dropped again at the next start."""
+    if not future.cancelled():
+        future.exception()

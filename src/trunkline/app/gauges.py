@@ -1,0 +1,56 @@
+"""Where each metric family reads: callables over the exchange's plain counters."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from trunkline.app.log_stream import GuardedStream
+from trunkline.app.metrics import Gauges
+
+if TYPE_CHECKING:
+    from trunkline.app.exchange import Exchange
+
+
+def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
+    """The mapping that ``make_registry`` takes."""
+    layer, net = exchange.endpoint.layer, exchange.net.counters
+    registered = exchange.registrar.counters
+    admitted = exchange.authenticator.counters
+
+    def rtp() -> dict[str, float]:
+        return {"relayed": exchange.engine.snapshot().packets_relayed}
+
+    def dropped() -> dict[str, float]:
+        counters = exchange.engine.snapshot()
+        return {"stray": counters.packets_stray, "unsent": counters.packets_unsent}
+
+    return {
+        "registrations": lambda: len({(one.tenant, one.user) for one in exchange.location}),
+        "bindings": lambda: exchange.location.count,
+        "register_requests": lambda: {
+            "added": registered.registered,
+            "refreshed": registered.refreshed,
+            "removed": registered.removed,
+            "challenged": registered.challenged,
+            "refused": registered.refused,
+        },
+        "auth_failures": lambda: admitted.wrong + admitted.stale,
+        "transactions": lambda: {"client": len(layer.clients), "server": len(layer.servers)},
+        "dialogs": lambda: len(exchange.endpoint.sessions),
+        "timers": lambda: exchange.endpoint.wheel.count,
+        "calls_active": lambda: len(exchange.calls.active),
+        "calls": lambda: dict(exchange.calls.outcomes),
+        "messages_received": lambda: {"udp": net.datagrams_in, "tcp": net.messages_in},
+        "messages_sent": lambda: {"udp": net.datagrams_out, "tcp": net.messages_out},
+        "parse_errors": lambda: layer.counters.parse_errors + net.framing_errors,
+        "retransmissions": lambda: layer.counters.absorbed,
+        "connections": lambda: net.connections,
+        "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
+        "media_ports_free": lambda: exchange.engine.snapshot().ports_free,
+        "rtp_packets": rtp,
+        "rtp_dropped": dropped,
+        "writer_queue": lambda: exchange.writer.queued,
+        "tasks": lambda: len(asyncio.all_tasks()),
+        "log_dropped": lambda: stream.dropped,
+    }

@@ -1,0 +1,224 @@
+"""Answers requests: one table for the running exchange, a smaller one for the store alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from trunkline import __version__
+from trunkline.app import call_queries
+from trunkline.app.extension_handlers import ExtensionHandlers
+from trunkline.base.message_codec import Message
+from trunkline.base.messages import (
+    AddExtension,
+    CallList,
+    CallRow,
+    ExchangeStatus,
+    ExplainCall,
+    ExplainNumber,
+    HangUp,
+    HungUp,
+    ImportExtensions,
+    ListCalls,
+    ListenerRow,
+    ListExtensions,
+    ListRecords,
+    ListRegistrations,
+    Refused,
+    RegistrationList,
+    RegistrationRow,
+    RemoveExtension,
+    Request,
+    Status,
+    Stop,
+    Stopping,
+)
+from trunkline.call.call import Call
+from trunkline.model.tenant import SystemScope
+from trunkline.pbx.directory import Directory
+from trunkline.pbx.route import Snapshot
+from trunkline.store.store import Store
+
+if TYPE_CHECKING:
+    from trunkline.app.exchange import Exchange
+
+Handler = Callable[[str, Any], Awaitable[Message]]
+
+
+class StoreHandlers:
+    """What can be answered without a running exchange."""
+
+    def __init__(self, store: Store, domain: str, exchange: Exchange | None = None) -> None:
+        self._store = store
+        self._domain = domain
+        extensions = ExtensionHandlers(store, exchange)
+        self._table: dict[type[Request[Any]], Handler] = {
+            AddExtension: extensions.add,
+            ListExtensions: extensions.page,
+            RemoveExtension: extensions.remove,
+            ImportExtensions: extensions.import_rows,
+            ListRecords: lambda tenant, ask: call_queries.list_records(store, tenant, ask),
+            ExplainCall: self._explain_call,
+            ExplainNumber: self._explain_number,
+        }
+
+    async def handle(self, message: Request[Any]) -> Message:
+        """The reply; raises Refused, and StoreError when the store cannot be used."""
+        handler = self._table.get(type(message))
+        if handler is None:
+            raise Refused("request.unknown", f"{message.type} is not answered here", status=404)
+        return await handler(await self._tenant(message.tenant), message)
+
+    async def _tenant(self, named: str | None) -> str:
+        tenants = await asyncio.to_thread(self._store.tenants.list, SystemScope("a request names its tenant"))
+        for tenant in tenants:
+            if named in {None, tenant.id, tenant.name}:
+                return tenant.id
+        raise Refused("tenant.unknown", f"there is no tenant {named}", status=404)
+
+    async def _explain_call(self, tenant: str, ask: ExplainCall) -> Message:
+        return await call_queries.explain_past(self._store, tenant, ask)
+
+    async def _explain_number(self, tenant: str, ask: ExplainNumber) -> Message:
+        return await asyncio.to_thread(self._explain_from_store, tenant, ask)
+
+    def _explain_from_store(self, tenant: str, ask: ExplainNumber) -> Message:
+        scope = SystemScope("a dry run decides as the exchange would")
+        directory = load_directory(self._store, self._domain)
+        alive = self._store.bindings.load_all(scope, time.time())
+
+        def reach(owner: str, user: str) -> int:
+            return sum(binding.tenant == owner and binding.user == user for binding in alive)
+
+        return call_queries.explain_number(Snapshot(directory, reach), tenant, ask)
+
+
+class ExchangeHandlers(StoreHandlers):
+    """All requests, answered by the running exchange."""
+
+    def __init__(self, store: Store, domain: str, exchange: Exchange) -> None:
+        super().__init__(store, domain, exchange)
+        self._exchange = exchange
+        self._table |= {
+            ListCalls: self._calls,
+            ListRegistrations: self._registrations,
+            HangUp: self._hang_up,
+            Status: self._status,
+            Stop: self._stop,
+        }
+
+    async def _calls(self, tenant: str, ask: ListCalls) -> Message:
+        now = self._exchange.context.wall()
+        rows = [
+            _call_row(call, now)
+            for call in self._exchange.calls.active.values()
+            if call.tenant == tenant and (ask.after is None or call.id > ask.after)
+        ]
+        rows.sort(key=lambda row: row.id)  # UUIDv7: by their start
+        more = rows[ask.limit - 1].id if len(rows) > ask.limit else None
+        return CallList(rows=tuple(rows[: ask.limit]), next=more)
+
+    async def _registrations(self, tenant: str, ask: ListRegistrations) -> Message:
+        now = self._exchange.context.wall()
+        alive = sorted(
+            (
+                binding
+                for binding in self._exchange.location
+                if binding.tenant == tenant
+                and binding.expires_at > now
+                and (ask.number is None or binding.user == ask.number)
+            ),
+            key=lambda binding: (binding.user, binding.id),
+        )
+        start = int(ask.after) if ask.after is not None and ask.after.isdigit() else 0
+        rows = tuple(
+            RegistrationRow(
+                binding.user,
+                binding.contact,
+                binding.received,
+                binding.flow.partition("|")[0],
+                binding.user_agent,
+                binding.registered_at,
+                binding.expires_at - now,
+            )
+            for binding in alive[start : start + ask.limit]
+        )
+        more = str(start + ask.limit) if len(alive) > start + ask.limit else None
+        return RegistrationList(rows=rows, next=more)
+
+    async def _hang_up(self, tenant: str, ask: HangUp) -> Message:
+        call = self._exchange.calls.find(ask.call)
+        if call is None or call.tenant != tenant:
+            raise Refused("call.unknown", f"no call {ask.call[:80]} is up", "trunkline calls lists them", 404)
+        legs = sum(not leg.done for leg in call.legs)
+        call.tell("call.hung_up_by_operator", "an operator ended the call")
+        call.hang_up(code="call.hung_up_by_operator")
+        return HungUp(call=call.id, legs=legs)
+
+    async def _explain_call(self, tenant: str, ask: ExplainCall) -> Message:
+        call = self._exchange.calls.find(ask.call)
+        if call is not None and call.tenant == tenant:
+            return call_queries.explain_live(call)
+        await self._exchange.writer.drain()
+        return await super()._explain_call(tenant, ask)
+
+    async def _explain_number(self, tenant: str, ask: ExplainNumber) -> Message:
+        return call_queries.explain_number(self._exchange.snapshot, tenant, ask)
+
+    async def _status(self, _tenant: str, _ask: Status) -> Message:
+        exchange = self._exchange
+        counters = exchange.engine.snapshot()
+        return ExchangeStatus(
+            version=__version__,
+            pid=os.getpid(),
+            state="stopping" if exchange.endpoint.draining else "running",
+            started_at=exchange.started_at,
+            uptime_s=exchange.context.wall() - exchange.started_at,
+            domain=exchange.settings.domain,
+            data=str(exchange.data),
+            node=exchange.settings.node,
+            listeners=tuple(ListenerRow(one.url, one.role, one.sent_by) for one in exchange.net.listeners),
+            extensions=sum(len(tenant.extensions) for tenant in exchange.directory.tenants),
+            registrations=exchange.location.count,
+            calls=len(exchange.calls.active),
+            ports_open=counters.ports_open,
+            ports_free=counters.ports_free,
+            warnings=tuple(exchange.warnings()),
+        )
+
+    async def _stop(self, _tenant: str, ask: Stop) -> Message:
+        exchange = self._exchange
+        grace = exchange.settings.sip.grace_s if ask.grace_s is None else ask.grace_s
+        exchange.request_stop(grace)
+        return Stopping(calls=len(exchange.calls.active), grace_s=grace)
+
+
+def _call_row(call: Call, now: float) -> CallRow:
+    caller = call.legs[0]
+    answered = caller.outcome.answered_at
+    state = (
+        "ending" if caller.done else "ringing" if answered is None else "held" if call.held else "answered"
+    )
+    media = "relay" if call.bridge is not None else "service" if call.service is not None else ""
+    return CallRow(
+        call.id,
+        call.caller.number,
+        call.callee,
+        state,
+        call.started_at,
+        now - (answered if answered is not None else call.started_at),
+        len(call.legs),
+        media,
+    )
+
+
+def load_directory(store: Store, domain: str) -> Directory:
+    """All tenants and extensions; opens every password, to make its HA1s."""
+    scope = SystemScope("the directory holds all tenants")
+    directory = Directory(store.tenants.list(scope), domain)
+    for extension in store.extensions.list(scope, passwords=True):
+        directory.put(extension)
+    return directory

@@ -1,0 +1,51 @@
+"""What the media engine notices, told in the story of the call it belongs to."""
+
+from __future__ import annotations
+
+from trunkline.call.call import Call
+from trunkline.call.registry import Calls
+from trunkline.media.events import DtmfReceived, MediaEvent, PortActive, PortInactive, PortLatched
+
+
+class MediaStory:
+    """A listener of the engine. A call all of whose parties are silent for ``inactivity_s`` seconds is ended."""
+
+    def __init__(self, calls: Calls, inactivity_s: float) -> None:
+        self._calls = calls
+        self._ends = inactivity_s > 0
+        self._silent: dict[str, set[str]] = {}
+
+    def __call__(self, event: MediaEvent) -> None:
+        call = self._calls.active.get(event.owner)
+        if call is None:
+            self._silent.pop(event.owner, None)
+            return
+        who = _party_of(call, event.port)
+        if isinstance(event, PortLatched):
+            kind = "RTCP" if event.rtcp else "RTP"
+            call.tell("media.heard", f"{kind} of {who} comes from {event.address}:{event.source_port}")
+        elif isinstance(event, PortInactive):
+            call.tell("media.silent", f"nothing was heard of {who} for {event.silence_s:.0f} s")
+            self._silence(call, event.port)
+        elif isinstance(event, PortActive):
+            call.tell("media.heard_again", f"{who} is heard again")
+            self._silent.get(call.id, set()).discard(event.port)
+        elif isinstance(event, DtmfReceived):
+            # Which key is nobody's business but the parties': people dial their PINs.
+            call.tell("media.key", f"{who} pressed a key", ms=event.duration_ms)
+
+    def _silence(self, call: Call, port: str) -> None:
+        silent = self._silent.setdefault(call.id, set())
+        silent.add(port)
+        ports = {port for leg in call.legs if not leg.done for port in leg.media.ports if port is not None}
+        if self._ends and ports and ports <= silent:
+            del self._silent[call.id]
+            call.tell("call.media_timeout", "no party is heard any more")
+            call.hang_up(code="call.media_timeout")
+
+
+def _party_of(call: Call, port: str) -> str:
+    for leg in call.legs:
+        if port in leg.media.ports:
+            return call.caller.number if leg is call.legs[0] else leg.outcome.target
+    return "a party"
