@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 from trunkline.base.messages import (
-    Explanation,
     ExplainCall,
     ExplainNumber,
+    Explanation,
     ListRecords,
     RecordList,
     RecordRow,

@@ -87,24 +87,32 @@ class ControlServer:
             self.path.unlink(missing_ok=True)
         self._lock.release()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  (a stream callback runs as a task)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Known from the first moment, so that stop() misses no client, not even one that never ran."""
+        if self._server is None or not self._server.is_serving():
+            writer.transport.abort()  # the loop had accepted it when stop() closed the door
+            return
+        task = asyncio.create_task(self._client(reader, writer), name="control client")
         self._clients.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._clients.discard(task)
+            writer.close()
+
+        task.add_done_callback(ended)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             refusal = self._refusal(writer)
             if refusal is not None:
                 await self._send(writer, 0, refusal)
             else:
                 await self._serve(reader, writer)
-        except (ConnectionError, TimeoutError):
+        except ConnectionError:
             log.debug("control client gone")
-        except asyncio.CancelledError:
-            # Only stop() cancels a client; a stream callback that ends as cancelled is reported as a fault.
-            log.debug("control client ended by stop")
-        finally:
-            self._clients.discard(task)
-            writer.close()
+        except TimeoutError:
+            # What it does not read is thrown away: a closing transport would wait for it for ever.
+            writer.transport.abort()
 
     def _refusal(self, writer: asyncio.StreamWriter) -> Problem | None:
         uid = self._peer_uid(writer.get_extra_info("socket"))

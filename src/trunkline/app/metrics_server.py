@@ -52,20 +52,28 @@ class MetricsServer:
         await self._server.wait_closed()
         self._server = None
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  (a stream callback runs as a task)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Known from the first moment, so that stop() misses no client."""
+        if self._server is None or not self._server.is_serving():
+            writer.transport.abort()  # the loop had accepted it when stop() closed the door
+            return
+        task = asyncio.create_task(self._client(reader, writer), name="metrics client")
         self._clients.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._clients.discard(task)
+            writer.close()
+
+        task.add_done_callback(ended)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 writer.write(await self._answer(reader))
                 await writer.drain()
-        except (ConnectionError, TimeoutError, asyncio.CancelledError):
-            # A client that went away, dawdled, or was ended by stop(): there is nobody to tell.
+        except (ConnectionError, TimeoutError):
+            # A client that went away or dawdles: there is nobody to tell.
             writer.transport.abort()
-        finally:
-            self._clients.discard(task)
-            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         if len(self._clients) > MAX_CLIENTS:

@@ -73,9 +73,10 @@ def _read(path: Path, file: TextIO, delimiter: str) -> list[ImportRow]:
             if not any(cell.strip() for cell in cells):
                 continue
             row = _row(reader.line_num, cells, layout)
-            details = _details(row, cells, layout, first_line)
+            details = list(_details(row, cells, layout, first_line))
             problems += [RowProblem(row.line, detail) for detail in details]
-            first_line.setdefault(row.number, row.line)
+            if not details:
+                first_line[row.number] = row.line
             rows.append(row)
             if len(rows) > MAX_ROWS:
                 raise BadFile(path, [RowProblem(row.line, f"more than {MAX_ROWS} rows; split the file")])
