@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
 from tests.peers.exchange import DOMAIN, ExchangeProcess, Extension
-from tests.peers.sipp import Sipp
+from tests.peers.sipp import Sipp, both_succeed
 
 SECONDS = int(os.environ.get("TRUNKLINE_LOAD_SECONDS", "10"))
 CALLS_PER_SECOND = 20
@@ -40,4 +39,4 @@ async def _call(folder: Path, exchange: ExchangeProcess, callee: Sipp) -> None:
         hold_s=1.0,
     )
     async with caller:
-        await asyncio.gather(caller.succeed(SECONDS + 30), callee.succeed(SECONDS + 30))
+        await both_succeed(caller, callee, SECONDS + 30)

@@ -186,3 +186,12 @@ class Sipp:
     def _read(self, name: str) -> str:
         path = self.folder / name
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+async def both_succeed(caller: Sipp, callee: Sipp, within: float) -> tuple[SippResult, SippResult]:
+    """Let both run to their ends; when one fails, tell what both say."""
+    ended = await asyncio.gather(caller.succeed(within), callee.succeed(within), return_exceptions=True)
+    asked, answered = ended
+    if isinstance(asked, BaseException) or isinstance(answered, BaseException):
+        raise AssertionError(f"caller: {asked}\ncallee: {answered}")  # noqa: TRY004  (no type is checked)
+    return asked, answered
