@@ -24,7 +24,11 @@ _DONE = c.Done()
 
 @dataclass(slots=True)
 class MediaSettings:
-    """How the engine is set up; wrong values are refused at its start with ``media.config``."""
+    """How the engine is set up.
+
+    Wrong values are refused at its start with ``media.config`` or ``media.argument``, an address that is not
+    one of this machine with ``media.address``.
+    """
 
     address: str = "127.0.0.1"
     """The local address to bind; its family is what ``OpenPort.family`` may ask for."""
@@ -47,7 +51,7 @@ class MediaSettings:
     """How long after each offer or answer a peer behind NAT may be learnt."""
     relearn_s: float = 3.0
     """Silence of a learnt peer after which its SSRC may come from elsewhere."""
-    coalesce_us: int = 800
+    coalesce_us: int = 500
     """Microseconds that a busy thread lets packets gather: adds at most as much latency, saves wake-ups."""
     event_queue: int = 4096
     """Events that may wait; beyond it those that are not critical are dropped and counted."""

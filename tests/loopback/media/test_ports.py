@@ -137,6 +137,7 @@ async def test_a_stop_joins_every_thread_and_closes_every_socket() -> None:
         (MediaSettings(first_port=10_000, last_port=70_000), "out of range"),
         (MediaSettings(workers=65), "workers must be 1 to 64, got 65"),
         (MediaSettings(address="media.example"), "expected an IPv4 or IPv6 address"),
+        (MediaSettings(address="192.0.2.1"), "cannot use the media address 192.0.2.1"),
         (MediaSettings(inactivity_s=-1.0), "inactivity_s must be 0 to 86400 seconds, got -1"),
     ],
 )

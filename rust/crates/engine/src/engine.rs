@@ -14,7 +14,7 @@ use crate::events::{Event, PortEvent};
 use crate::mailbox::{Order, Remote, Task, Tone};
 use crate::pool::Bound;
 use crate::shared::{Shared, WorkerCounts};
-use crate::sockets::Sockets;
+use crate::sockets::{self, Sockets};
 use crate::statistics::Statistics;
 use crate::worker::{Worker, watch};
 
@@ -50,9 +50,12 @@ impl Engine {
     /// Starts the workers.
     ///
     /// # Errors
-    /// [`EngineError::Config`] or [`EngineError::System`].
+    /// [`EngineError::Config`], [`EngineError::Address`] or [`EngineError::System`].
     pub fn start(config: Config) -> Result<Self, EngineError> {
         config.check()?;
+        for &address in &config.addresses {
+            sockets::check(address).map_err(|error| EngineError::Address(address, error))?;
+        }
         let control = Mutex::new(Control::new(&config));
         let shared = Arc::new(Shared::new(config).map_err(|error| EngineError::System("epoll", error))?);
         let engine = Self { shared, control, threads: Mutex::default() };

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 
 /// A refusal; each has a stable code for programs and a text for people.
 #[derive(Debug)]
 pub enum EngineError {
     /// A setting is wrong.
     Config(String),
+    /// A local address cannot be used.
+    Address(IpAddr, io::Error),
     /// The engine does not run.
     Stopped,
     /// Every port of the range is in use or resting.
@@ -30,6 +33,7 @@ impl EngineError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(_) => "media.config",
+            Self::Address(..) => "media.address",
             Self::Stopped => "media.stopped",
             Self::PortsExhausted => "media.ports_exhausted",
             Self::Family => "media.family",
@@ -45,6 +49,7 @@ impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(text) | Self::Argument(text) => f.write_str(text),
+            Self::Address(address, error) => write!(f, "cannot use the media address {address}: {error}"),
             Self::Stopped => f.write_str("the media engine is not running"),
             Self::PortsExhausted => f.write_str("every media port is in use or resting after a call"),
             Self::Family => f.write_str("the media engine has no local address of this family"),

@@ -47,6 +47,14 @@ impl Sockets {
     }
 }
 
+/// Whether sockets can have this local address.
+///
+/// # Errors
+/// What the operating system says; `AddrNotAvailable` when the address is not one of this machine.
+pub fn check(address: IpAddr) -> io::Result<()> {
+    Ok(bind(&open(address)?, &SocketAddr::new(address, 0))?)
+}
+
 fn open(address: IpAddr) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let fd = socket_with(family, SocketType::DGRAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?;
@@ -66,6 +74,13 @@ mod tests {
 
     fn free_port(address: IpAddr) -> u16 {
         UdpSocket::bind((address, 0)).unwrap().local_addr().unwrap().port() & !1
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_noticed() {
+        assert!(check(IpAddr::V4(Ipv4Addr::LOCALHOST)).is_ok());
+        let elsewhere = check("192.0.2.1".parse().unwrap()).unwrap_err();
+        assert_eq!(elsewhere.kind(), io::ErrorKind::AddrNotAvailable);
     }
 
     #[test]
