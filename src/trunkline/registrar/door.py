@@ -101,8 +101,7 @@ class RegistrarDoor:
 
     def _register(self, incoming: Incoming, flow: Flow, tenant: str, user: str, story: Story) -> None:
         request = incoming.request
-        aor = parse_name_addr(request.headers["To"]).address.user
-        if aor != user or not self.accounts.knows(tenant, user):
+        if not _is_aor_of(request.headers["To"], user) or not self.accounts.knows(tenant, user):
             # RFC 3261 §10.3 step 4: nobody registers for another.
             raise RemoteProtocolError("Forbidden", 403)
         now = self._wall()
@@ -164,6 +163,13 @@ class RegistrarDoor:
         extra = f"Min-Expires: {self.policy.min_expires_s}\r\n" if isinstance(error, IntervalTooBrief) else ""
         incoming.respond(error.status, extra=extra)
         self._on_story(user, story)
+
+
+def _is_aor_of(to: str, user: str) -> bool:
+    """Whether a To header names the user; the common form is told without parsing it."""
+    if to.startswith(f"<sip:{user}@"):
+        return True
+    return parse_name_addr(to).address.user == user
 
 
 def _q(binding: Binding) -> str:

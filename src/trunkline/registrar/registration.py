@@ -75,16 +75,15 @@ def _apply(
     policy: RegistrarPolicy,
     now: float,
 ) -> None:
-    address = contact.address
-    if not address.is_sip or not address.host:
-        raise RemoteProtocolError("a Contact that is not a SIP URI cannot be called")
     asked = contact.expires
     if asked is None:
         asked = default if default is not None else policy.default_expires_s
     if 0 < asked < policy.min_expires_s:
         raise IntervalTooBrief
     binding = _find(contact, known)
-    if binding is not None and not _in_order(request, binding):
+    if binding is None:
+        _check_callable(contact)
+    elif not _in_order(request, binding):
         return
     if asked == 0:
         if binding is not None:
@@ -95,6 +94,12 @@ def _apply(
         changes.refreshed.append((binding, contact, until))
     else:
         changes.added.append(_new_binding(contact, request, tenant, user, flow, now, until))
+
+
+def _check_callable(contact: NameAddr) -> None:
+    address = contact.address
+    if not address.is_sip or not address.host:
+        raise RemoteProtocolError("a Contact that is not a SIP URI cannot be called")
 
 
 def _in_order(request: Request, binding: Binding) -> bool:
@@ -116,6 +121,8 @@ def _find(contact: NameAddr, known: list[Binding] | tuple[Binding, ...]) -> Bind
     for binding in known:
         if binding.contact == uri:
             return binding
+    if not contact.uri.lower().startswith(("sip:", "sips:")):
+        return None
     for binding in known:
         if equivalent(parse_uri(binding.contact), contact.address):
             return binding

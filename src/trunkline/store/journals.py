@@ -16,7 +16,7 @@ from trunkline.store.errors import WriterFullError
 from trunkline.store.rows import APPEND_RECORD, DELETE_BINDING, UPSERT_BINDING, binding_row, record_row
 from trunkline.store.writer import Writer
 
-FLUSH_INTERVAL_S = 3.0
+FLUSH_INTERVAL_S = 15.0
 SLICE_ROWS = 500  # rows made at a time: the loop is held up for a millisecond, not for all refreshes at once
 SLICE_PAUSE_S = 0.02
 

@@ -139,7 +139,7 @@ class TransactionLayer:
         self.counters.requests += 1
         check_request(request)
         via = request.via
-        request.replace_via(stamp_via(request.headers["Via"], wire.remote[0], wire.remote[1]))
+        request.replace_via(stamp_via(request.headers["Via"], wire.remote[0], wire.remote[1], via=via))
         method = request.method
         if method == "ACK":
             self._receive_ack(request, wire, now)
