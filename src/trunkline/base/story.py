@@ -41,7 +41,9 @@ class Story:
 
     def add(self, at: float, code: str, text: str, **data: Value) -> None:
         """Append a step; beyond the bound the newest step replaces the last and ``dropped`` counts."""
-        step = Step(at, code, text, data or None)
+        self._append(Step(at, code, text, data or None))
+
+    def _append(self, step: Step) -> None:
         if len(self.steps) < MAX_STEPS:
             self.steps.append(step)
         else:
@@ -51,7 +53,7 @@ class Story:
     def extend(self, steps: list[Step]) -> None:
         """Take over the steps of a decision."""
         for step in steps:
-            self.add(step.at, step.code, step.text, **(step.data or {}))
+            self._append(step)
 
     @property
     def last_code(self) -> str:

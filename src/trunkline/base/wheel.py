@@ -2,7 +2,8 @@
 
 Timers are rounded up to ticks, so that timers of many transactions share a bucket. The owner asks
 ``next_deadline()`` and calls ``advance(now)`` then; nothing here reads a clock, so the same wheel runs in
-virtual time.
+virtual time. Buckets are dicts, not sets: alarms of one tick fire in the order they were armed, and a run in
+virtual time is the same each time.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ class TimerWheel:
     __slots__ = ("_buckets", "_ticks", "count", "on_earlier")
 
     def __init__(self) -> None:
-        self._buckets: dict[int, set[Alarm]] = {}
+        self._buckets: dict[int, dict[Alarm, None]] = {}
         self._ticks: list[int] = []
         self.count = 0
         self.on_earlier: Callable[[float], None] | None = None
-        """Called with the new next deadline when an arming brings it forward: the shell re-arms its one timer."""
+        """Called with the new next deadline when an arming brings it forward, to move the shell's timer."""
 
     def call_at(self, deadline: float, callback: Callable[[float], None]) -> Timer:
         """Call ``callback(now)`` at ``deadline`` (seconds), never earlier, at most one tick later."""
@@ -74,9 +75,9 @@ class TimerWheel:
         self.count += 1
         bucket = self._buckets.get(tick)
         if bucket is not None:
-            bucket.add(alarm)
+            bucket[alarm] = None
             return
-        self._buckets[tick] = {alarm}
+        self._buckets[tick] = {alarm: None}
         heapq.heappush(self._ticks, tick)
         if self._ticks[0] == tick and self.on_earlier is not None:
             self.on_earlier(tick * TICK_S)
@@ -86,7 +87,7 @@ class TimerWheel:
         if alarm.tick >= 0:
             bucket = self._buckets.get(alarm.tick)
             if bucket is not None and alarm in bucket:
-                bucket.remove(alarm)
+                del bucket[alarm]
                 self.count -= 1
             alarm.tick = -1
 
@@ -100,13 +101,20 @@ class TimerWheel:
         return None
 
     def advance(self, now: float) -> None:
-        """Fire everything due at ``now``, in order of ticks. Alarms may arm and cancel."""
+        """Fire everything due at ``now``, in the order of ticks and of arming. Alarms may arm and cancel.
+
+        When an alarm raises, it alone is lost: the rest of its bucket fires with the next call.
+        """
         limit = int(now / TICK_S + 1e-6)
         ticks = self._ticks
         while ticks and ticks[0] <= limit:
-            bucket = self._buckets.pop(heapq.heappop(ticks), None)
-            while bucket:
-                alarm = bucket.pop()
-                self.count -= 1
-                alarm.tick = -1
-                alarm.fire(now)
+            bucket = self._buckets[ticks[0]]
+            if not bucket:
+                del self._buckets[heapq.heappop(ticks)]
+                continue
+            for alarm in tuple(bucket):
+                if alarm in bucket:  # one before it may have cancelled it
+                    del bucket[alarm]
+                    self.count -= 1
+                    alarm.tick = -1
+                    alarm.fire(now)

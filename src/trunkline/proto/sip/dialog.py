@@ -7,6 +7,7 @@ carry on.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from trunkline.base.errors import RemoteProtocolError
@@ -18,6 +19,9 @@ from trunkline.proto.sip.name_addr import parse_name_addr
 # RFC 3261 §12.2.1.1 and RFC 6141: only these may move the remote target.
 TARGET_REFRESH = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"})
 MAX_ROUTES = 32
+
+# Nothing may end the <> early, nor the line it will stand in: two Contacts are one value with a line feed.
+_usual_contact = re.compile(r'<([A-Za-z][A-Za-z0-9+.-]*+:[^\x00-\x20\x7f<>"]++)>(?:;[^\n,"]*+)?+\Z').match
 
 
 class Dialog:
@@ -76,7 +80,7 @@ class Dialog:
 
     @classmethod
     def of_request(cls, request: Request, local_tag: str, flow: str) -> Dialog:
-        """The UAS side, from a request that creates a dialog (RFC 3261 §12.1.1); it is early until answered."""
+        """The UAS side, from a request that creates a dialog (RFC 3261 §12.1.1); early until answered."""
         headers = request.headers
         contact = headers.get("Contact")
         if not contact:
@@ -133,11 +137,13 @@ class Dialog:
     def accept(self, request: Request) -> None:
         """Check a request within the dialog and take its CSeq and, where allowed, its Contact.
 
-        Raises RemoteProtocolError(500) for a CSeq lower than one seen (RFC 3261 §12.2.2).
+        Raises RemoteProtocolError(500) for a CSeq lower than one seen (RFC 3261 §12.2.2). The same number
+        again is let through: it repeats a request that was answered without a transaction, and is to get the
+        same answer.
         """
         number = request.cseq[0]
-        if self.remote_seq is not None and number <= self.remote_seq:
-            raise RemoteProtocolError(f"CSeq {number} is not above {self.remote_seq}", 500)
+        if self.remote_seq is not None and number < self.remote_seq:
+            raise RemoteProtocolError(f"CSeq {number} is below {self.remote_seq}", 500)
         self.remote_seq = number
         if request.method in TARGET_REFRESH:
             self.refresh_target(request)
@@ -163,23 +169,30 @@ def dialog_key(call_id: str, local_tag: str, remote_tag: str) -> str:
 
 
 def contact_uri(value: str) -> str:
-    """The URI of a Contact header; raises RemoteProtocolError when malformed or when it cannot be a target.
+    """The URI of the first Contact; raises RemoteProtocolError when malformed or when it cannot be a target.
 
     The common form ``<uri>`` is cut out without the general parser.
     """
-    if value[:1] == "<" and value.count("<") == 1 and value.count(">") == 1:
-        uri = value[1 : value.index(">")]
-    else:
-        uri = parse_name_addr(split_list(value)[0]).uri
-    if ":" not in uri or " " in uri:
-        raise RemoteProtocolError(f"Contact without a usable URI: {ascii(value[:40])}")
-    return uri
+    match = _usual_contact(value)
+    if match is not None:
+        uri: str = match[1]
+        return uri
+    elements = split_list(value)
+    if not elements:
+        raise RemoteProtocolError("empty Contact")
+    return parse_name_addr(elements[0]).uri
 
 
 def route_block(values: list[str]) -> str:
-    """Finished Route lines; raises RemoteProtocolError when a peer piles up more than ``MAX_ROUTES``."""
+    """Finished Route lines; raises RemoteProtocolError for more than ``MAX_ROUTES`` and for malformed ones.
+
+    They are checked here, where the peer can still be told, because a request within the dialog may be sent
+    from a timer, with nobody to answer.
+    """
     if len(values) > MAX_ROUTES:
         raise RemoteProtocolError(f"{len(values)} Record-Route values, at most {MAX_ROUTES} are followed")
+    for value in values:
+        _ = parse_name_addr(value).address
     return "".join(f"Route: {value}\r\n" for value in values)
 
 
@@ -187,10 +200,11 @@ def strict_route(target: str, route: str) -> tuple[str, str]:
     """Request-URI and Route lines for a route set: a first hop without ``lr`` is a strict router, and gets
     itself as Request-URI and the target as last Route (RFC 3261 §12.2.1.1)."""
     first, _, rest = route.partition("\r\n")
-    uri = parse_name_addr(first.removeprefix("Route: ")).uri
-    if ";lr" in uri.partition("?")[0].lower():
+    uri = parse_name_addr(first.removeprefix("Route: ")).address
+    if "lr" in uri.params:
         return target, route
-    return uri, f"{rest}Route: <{target}>\r\n"
+    # RFC 3261 §19.1.1: a Request-URI has no headers.
+    return uri.text.partition("?")[0], f"{rest}Route: <{target}>\r\n"
 
 
 def first_hop(target: str, route: str) -> str:

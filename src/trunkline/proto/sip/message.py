@@ -1,9 +1,9 @@
 """SIP messages as they arrive: split once, typed only where somebody asks.
 
 A message keeps its headers in one dict from the canonical name to one string. A header that occurs more than
-once keeps its values in that string, separated by a line feed, which cannot occur in a value (folding is undone
-first). Typed values are parsed on demand and cached, because a typical message is asked for four or five of
-its fifteen headers.
+once keeps its values in that string, separated by a line feed, which cannot occur in a value (folding is
+undone first). Typed values are parsed on demand and cached, because a typical message is asked for four or
+five of its fifteen headers.
 
 Text is ``str`` decoded from UTF-8 with ``surrogateescape``: whatever bytes came in leave unchanged.
 """
@@ -13,17 +13,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from trunkline.base.errors import RemoteProtocolError
+from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
 from trunkline.proto.sip.header_names import CANONICAL, canonical
 from trunkline.proto.sip.name_addr import tag_of
 from trunkline.proto.sip.numbers import parse_cseq, parse_uint
+from trunkline.proto.sip.uri import parse_uri
 from trunkline.proto.sip.via import Via, parse_top_via
 
 MAX_HEAD: Final = 65536
 MAX_HEADERS: Final = 512
 
-# RFC 3261 §7.3.1: a line that begins with white space continues the one before it.
-_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
+# RFC 3261 §7.3.1: a line that begins with white space continues the one before it. White space before the
+# line break is left where it is: looking for it would cost quadratic time on a long run of it.
+_FOLD: Final = re.compile(r"\r\n[ \t]++")
 # RFC 3261 §25.1 Method: a token. Names are case-sensitive.
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
 # RFC 3261 §7.1: no white space and no angle brackets in a Request-URI.
@@ -100,8 +102,11 @@ class Request(Message):
         """The header lines that every response repeats (RFC 3261 §8.2.6.2), all but To."""
         if self._echo is None:
             h = self.headers
+            own = f"From: {h['From']}\r\nCall-ID: {h['Call-ID']}\r\nCSeq: {h['CSeq']}\r\n"
+            if own.count("\n") != 3:
+                raise LocalProtocolError("a request is answered before check_request has seen it")
             via = h["Via"].replace("\n", "\r\nVia: ")
-            self._echo = f"Via: {via}\r\nFrom: {h['From']}\r\nCall-ID: {h['Call-ID']}\r\nCSeq: {h['CSeq']}\r\n"
+            self._echo = f"Via: {via}\r\n{own}"
         return self._echo
 
     def replace_via(self, value: str) -> None:
@@ -146,7 +151,7 @@ def parse_message(data: bytes) -> Request | Response:
         raise RemoteProtocolError("headers too large", 513)
     head = data[:end].decode("utf-8", "surrogateescape")
     if "\r\n " in head or "\r\n\t" in head:
-        head = _FOLD.sub(" ", head)
+        head = _unfold(head)
     lines = head.split("\r\n")
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
         raise RemoteProtocolError("stray CR or LF in the headers")
@@ -155,9 +160,18 @@ def parse_message(data: bytes) -> Request | Response:
     headers = _split_headers(lines)
     body = _cut_body(data[end + 4 :], headers.get("Content-Length"))
     start = lines[0]
-    if start.startswith("SIP/2.0 "):
+    # RFC 3261 §7.1: SIP-Version is case-insensitive.
+    if start[:8].upper() == "SIP/2.0 ":
         return _response(start, headers, body)
     return _request(start, headers, body)
+
+
+def _unfold(head: str) -> str:
+    start = head.partition("\r\n")[0]
+    if head[len(start) + 2] in " \t":
+        # RFC 3261 §7.1: "no line folding" in the start line.
+        raise RemoteProtocolError("the start line is folded")
+    return _FOLD.sub(" ", head)
 
 
 def _split_headers(lines: list[str]) -> dict[str, str]:
@@ -179,7 +193,10 @@ def _split_headers(lines: list[str]) -> dict[str, str]:
 def _cut_body(rest: bytes, content_length: str | None) -> bytes:
     if content_length is None:
         return rest
-    length = parse_uint(content_length.split("\n", 1)[0], "Content-Length", 2**31)
+    if "\n" in content_length:
+        # RFC 4475 §3.3.9: nobody can know which of them is meant.
+        raise RemoteProtocolError("more than one Content-Length header")
+    length = parse_uint(content_length, "Content-Length", 2**31)
     if length > len(rest):
         raise RemoteProtocolError(f"Content-Length {length} but only {len(rest)} bytes of body")
     return rest[:length] if length != len(rest) else rest
@@ -193,7 +210,8 @@ def _request(start: str, headers: dict[str, str], body: bytes) -> Request:
     method, uri, version = parts
     if version.upper() != "SIP/2.0":
         if version[:4].upper() == "SIP/":
-            raise VersionNotSupported(method, uri, headers)
+            # RFC 3261 §21.5.6
+            raise RemoteProtocolError("only SIP/2.0 is spoken here", 505)
         raise RemoteProtocolError(f"malformed start line: {_excerpt(start)}")
     if not _METHOD.match(method):
         raise RemoteProtocolError(f"malformed method: {_excerpt(method)}")
@@ -209,16 +227,12 @@ def _response(start: str, headers: dict[str, str], body: bytes) -> Response:
     return Response(int(code), start[12:], headers, body)
 
 
-class VersionNotSupported(RemoteProtocolError):
-    """Another SIP version: answered 505 where the message can be answered at all (RFC 3261 §21.5.6)."""
-
-    def __init__(self, method: str, uri: str, headers: dict[str, str]) -> None:
-        super().__init__("only SIP/2.0 is spoken here", 505)
-        self.request = Request(method, uri, headers)
-
-
 def check_request(request: Request) -> None:
-    """The headers that each request must have, once each (RFC 3261 §8.1.1); raises RemoteProtocolError."""
+    """The headers that each request must have, once each, and its URI; raises RemoteProtocolError.
+
+    RFC 3261 §8.1.1, §19.1.1: a Request-URI carries no headers, and what looks like some must never become one
+    (RFC 4475 §3.1.2.11). A scheme that is not known passes: the user answers 416 (RFC 3261 §8.2.2.1).
+    """
     headers = request.headers
     for name in ("Via", "From", "To", "Call-ID", "CSeq"):
         if not headers.get(name):
@@ -227,6 +241,8 @@ def check_request(request: Request) -> None:
         value = headers.get(name)
         if value is not None and "\n" in value:
             raise RemoteProtocolError(f"more than one {name} header")
+    if parse_uri(request.uri).headers:
+        raise RemoteProtocolError("headers in the Request-URI")
     if request.cseq[1] != request.method:
         raise RemoteProtocolError(f"CSeq names {_excerpt(request.cseq[1])}, the request is {request.method}")
     if request.from_tag is None and request.via.branch.startswith("z9hG4bK"):
@@ -234,11 +250,19 @@ def check_request(request: Request) -> None:
 
 
 def check_response(response: Response) -> None:
-    """The headers without which a response cannot be matched; raises RemoteProtocolError."""
+    """The headers without which a response cannot be matched; raises RemoteProtocolError.
+
+    RFC 3261 §8.1.3.3: a response with a second Via came to the wrong place and is not ours to take.
+    """
+    headers = response.headers
     for name in ("Via", "From", "To", "Call-ID", "CSeq"):
-        value = response.headers.get(name)
-        if not value or (name != "Via" and "\n" in value):
+        value = headers.get(name)
+        if not value or "\n" in value:
             raise RemoteProtocolError(f"response with missing or repeated {name}")
+    if "\n" in headers.get("Content-Type", ""):
+        raise RemoteProtocolError("response with repeated Content-Type")
+    if response.via.end < len(headers["Via"]):
+        raise RemoteProtocolError("response with more than one Via")
 
 
 def _excerpt(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The four transaction machines of RFC 3261 §17 with RFC 6026, and the layer that matches messages to them."""
+"""The four transaction machines of RFC 3261 §17 with RFC 6026, and the layer that feeds them messages."""
 
 from trunkline.proto.sip.transaction.client_invite import ClientInvite
 from trunkline.proto.sip.transaction.client_non_invite import ClientNonInvite

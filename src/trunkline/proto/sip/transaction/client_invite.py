@@ -63,7 +63,7 @@ class ClientInvite(Transaction):
         self.wire.send(self.data, self.failed)
 
     def cancel(self, now: float, extra: str = "") -> None:
-        """End the INVITE; ``extra`` holds finished header lines, such as Reason. Nothing happens when it is over.
+        """End the INVITE, unless it is over; ``extra`` holds finished header lines, such as Reason.
 
         RFC 3261 §9.1: no CANCEL before a provisional response; it is then sent when one comes.
         """

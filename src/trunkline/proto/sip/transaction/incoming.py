@@ -74,6 +74,7 @@ class Incoming:
             request, status, to_tag, reason=reason, extra=extra, body=body, content_type=content_type
         )
         if self.transaction is not None:
-            self.transaction.respond(status, data, self.now if now is None else now)
+            # A later answer has the layer's time: timers counted from the request's would end too early.
+            self.transaction.respond(status, data, self.layer.now if now is None else now)
         else:
             self.wire.send(data)

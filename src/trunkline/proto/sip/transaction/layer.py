@@ -6,11 +6,11 @@ Sans-I/O: bytes, the wire and the time go in; bytes go out through the wire, req
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.wheel import TimerWheel
-from trunkline.proto.sip.draft import Draft, render_response
+from trunkline.proto.sip.draft import Draft, header_lines, render_response
 from trunkline.proto.sip.message import Request, Response, check_request, check_response, parse_message
 from trunkline.proto.sip.salvage import answer_to_garbage
 from trunkline.proto.sip.transaction import client_invite, client_non_invite, server_invite, server_non_invite
@@ -24,6 +24,8 @@ from trunkline.proto.sip.via import stamp_via
 from trunkline.proto.sip.wire import Wire
 
 _COOKIE = "z9hG4bK"
+# RFC 3261 §8.2.2.2: Call-ID, From tag and CSeq number; and the Request-URI, see ``_is_merged``.
+MergeKey: TypeAlias = tuple[str, str, int, str]
 
 
 class Core(Protocol):
@@ -88,7 +90,7 @@ class TransactionLayer:
         self.clients: dict[str, ClientInvite | ClientNonInvite] = {}
         self.servers: dict[str, ServerInvite | ServerNonInvite] = {}
         self._by_branch: dict[str, ServerInvite] = {}
-        self._merged: dict[tuple[str, str, int], ServerInvite] = {}
+        self._merged: dict[MergeKey, ServerInvite] = {}
 
     # Bytes from the network
 
@@ -127,11 +129,10 @@ class TransactionLayer:
                 )
                 client.step(what, response, now)
                 return
-        elif client is not None:
-            if method != "INVITE":
-                what = client_non_invite.PROVISIONAL if status < 200 else client_non_invite.FINAL
-                client.step(what, response, now)
-                return
+        elif client is not None and method != "INVITE":
+            what = client_non_invite.PROVISIONAL if status < 200 else client_non_invite.FINAL
+            client.step(what, response, now)
+            return
         self.counters.strays += 1
         self.core.on_stray_response(response, wire, now)
 
@@ -157,7 +158,7 @@ class TransactionLayer:
             self._receive_cancel(request, wire, now)
             return
         incoming = Incoming(self, request, wire, key, now)
-        if len(self.servers) >= self.limit:
+        if self._is_full(request):
             self.counters.refused += 1
             incoming.respond(503, extra="Retry-After: 5\r\n")
             return
@@ -166,6 +167,11 @@ class TransactionLayer:
             incoming.respond(482)
             return
         self.core.on_request(incoming)
+
+    def _is_full(self, request: Request) -> bool:
+        # Rule T-11: calls that stand are served before new ones, from a reserve of one eighth.
+        reserve = self.limit >> 3 if request.to_tag is not None else 0
+        return len(self.servers) >= self.limit + reserve
 
     def _receive_ack(self, ack: Request, wire: Wire, now: float) -> None:
         invite = self._find_invite(ack, wire)
@@ -192,12 +198,14 @@ class TransactionLayer:
         # A peer behind NAT may have learnt its public address from rport meanwhile and write another sent-by:
         # the branch alone is enough, but only from the flow that the INVITE came by.
         near = self._by_branch.get(request.via.branch)
-        if near is not None and near.wire.remote == wire.remote:
-            return near
-        return None
+        if near is None or near.wire.remote != wire.remote:
+            return None
+        # A branch without the cookie is nobody's own (RFC 2543: it is empty): other calls have the same.
+        return near if near.merge_key[:3] == _merge_key(request)[:3] else None
 
     def _is_merged(self, request: Request) -> bool:
-        # RFC 3261 §8.2.2.2: the same request by another path, while the first is still being worked on.
+        # RFC 3261 §8.2.2.2: the same request by another path, while the first is still being worked on. With
+        # another Request-URI it is a spiral (§16.3 item 4) or another branch of a fork, for somebody else.
         known = self._merged.get(_merge_key(request)) if request.method == "INVITE" else None
         return known is not None and known.state in {server_invite.PROCEEDING, server_invite.ACCEPTED}
 
@@ -234,7 +242,9 @@ class TransactionLayer:
         self.servers[incoming.key] = server
         self._by_branch[server.short_key] = server
         self._merged[merge_key] = server
-        server.respond(100, render_response(request, 100), incoming.now)
+        # RFC 3261 §8.2.6.1: the 100 repeats the Timestamp.
+        timestamp = header_lines("Timestamp", request.headers.get("Timestamp"))
+        server.respond(100, render_response(request, 100, extra=timestamp), incoming.now)
         return server
 
     def add_server(self, incoming: Incoming) -> ServerNonInvite:
@@ -273,12 +283,14 @@ assert server_invite.AGAIN == server_non_invite.AGAIN, "the layer gives both mac
 def _server_key(request: Request, method: str) -> str:
     via = request.via
     branch = via.branch
-    if branch.startswith(_COOKIE):
+    # The cookie alone (RFC 4475 §3.2.1) identifies nothing either.
+    if branch.startswith(_COOKIE) and branch != _COOKIE:
         return f"{branch} {via.sent_by} {method}"
-    # RFC 3261 §17.2.3, for RFC 2543 peers: what identifies the request when the branch does not.
-    headers = request.headers
-    return f"{request.uri} {request.from_tag} {request.call_id} {request.cseq[0]} {headers['Via']} {method}"
+    # RFC 3261 §17.2.3, for RFC 2543 peers: what identifies the request when the branch does not. Of the Vias
+    # only the topmost counts, because the ACK of a non-2xx and the CANCEL have no other.
+    top = f"{via.head}{via.tail}"
+    return f"{request.uri} {request.from_tag} {request.call_id} {request.cseq[0]} {top} {method}"
 
 
-def _merge_key(request: Request) -> tuple[str, str, int]:
-    return request.call_id, request.from_tag or "", request.cseq[0]
+def _merge_key(request: Request) -> MergeKey:
+    return request.call_id, request.from_tag or "", request.cseq[0], request.uri

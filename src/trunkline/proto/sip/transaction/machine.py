@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 
 from trunkline.base.errors import TransportError
 from trunkline.base.wheel import Alarm
@@ -79,7 +79,7 @@ class Transaction(Alarm):
 
     __slots__ = ("deadline", "interval", "key", "layer", "state", "wire")
 
-    TABLE: Table = {}
+    TABLE: ClassVar[Table] = {}
 
     def __init__(self, layer: TransactionLayer, key: str, wire: Wire, state: int) -> None:
         super().__init__()
@@ -100,7 +100,8 @@ class Transaction(Alarm):
             action(self, argument, now)
 
     def fire(self, now: float) -> None:
-        if self.deadline and now >= self.deadline - 1e-9:
+        # The wheel's ticks are exact to a microsecond; an alarm that took itself for early would never fire.
+        if self.deadline and now >= self.deadline - 1e-6:
             self.deadline = self.interval = 0.0
             self.step(EXPIRE, None, now)
         elif self.interval:

@@ -31,12 +31,21 @@ INPUTS: Final = (RESEND, EXPIRE, BROKEN, AGAIN, SEND_PROVISIONAL, SEND_SUCCESS, 
 
 
 class ServerInvite(Transaction):
-    """One INVITE that we received. ``merge_key`` finds merged requests (RFC 3261 §8.2.2.2)."""
+    """One INVITE that we received.
+
+    ``short_key`` is its branch alone; ``merge_key`` finds merged requests (RFC 3261 §8.2.2.2): Call-ID, From
+    tag, CSeq number and Request-URI.
+    """
 
     __slots__ = ("data", "merge_key", "short_key", "user")
 
     def __init__(
-        self, layer: TransactionLayer, key: str, wire: Wire, short_key: str, merge_key: tuple[str, str, int]
+        self,
+        layer: TransactionLayer,
+        key: str,
+        wire: Wire,
+        short_key: str,
+        merge_key: tuple[str, str, int, str],
     ) -> None:
         super().__init__(layer, key, wire, PROCEEDING)
         self.short_key = short_key

@@ -33,7 +33,7 @@ class ServerNonInvite(Transaction):
         self.data = b""
 
     def start(self, now: float) -> None:
-        """A user that never answers must not leave the transaction behind: after 64*T1 the peer has given up."""
+        """A user that never answers leaves no transaction behind: after 64*T1 the peer has given up."""
         self.wait(now, 0.0, self.layer.timings.give_up)
 
     def respond(self, status: int, data: bytes, now: float) -> None:
