@@ -42,13 +42,18 @@ async def test_an_empty_pool_refuses_with_its_code() -> None:
         assert at.engine.snapshot().ports_free == 0
 
 
-async def test_a_closed_port_rests_and_is_then_used_again() -> None:
-    async with exchange(MediaSettings(quarantine_s=0.3), pairs=1) as at:
+async def test_a_closed_port_rests_while_another_is_free() -> None:
+    async with exchange(MediaSettings(quarantine_s=30.0), pairs=2) as at:
         first = await at.open("a")
         await at.do(c.ClosePort("a"))
-        with pytest.raises(MediaError):
-            await at.open("b")
         assert at.engine.snapshot().ports_resting == 1
+        assert (await at.open_when_possible("b")).rtp_port != first.rtp_port
+
+
+async def test_a_closed_port_is_used_before_its_time_when_no_other_is_left() -> None:
+    async with exchange(MediaSettings(quarantine_s=30.0), pairs=1) as at:
+        first = await at.open("a")
+        await at.do(c.ClosePort("a"))
         assert (await at.open_when_possible("b")).rtp_port == first.rtp_port
         assert (await at.figures("b")).packets_in == 0
 

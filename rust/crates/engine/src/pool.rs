@@ -39,6 +39,9 @@ impl Pool {
     /// Takes a slot. `bind` is called for one that was never bound; `is_quiet` tells whether the worker has
     /// let go of a slot that was closed.
     ///
+    /// When nothing else is left, the slot that has rested longest is taken before its time: a call that can be
+    /// made now is worth more than a longer rest, and the latch refuses late packets of the old call as well.
+    ///
     /// # Errors
     /// [`EngineError::PortsExhausted`], or what `bind` returned.
     pub fn take(
@@ -47,7 +50,7 @@ impl Pool {
         is_quiet: impl Fn(u32) -> bool,
         mut bind: impl FnMut(u32) -> Result<Bound, EngineError>,
     ) -> Result<u32, EngineError> {
-        self.wake_rested(now_ns, is_quiet);
+        self.wake_rested(now_ns, &is_quiet);
         if let Some(slot) = self.free.pop_front() {
             return Ok(slot);
         }
@@ -61,7 +64,13 @@ impl Pool {
                 }
             }
         }
-        Err(EngineError::PortsExhausted)
+        match self.resting.front() {
+            Some(&(_, slot)) if is_quiet(slot) => {
+                self.resting.pop_front();
+                Ok(slot)
+            }
+            _ => Err(EngineError::PortsExhausted),
+        }
     }
 
     /// Gives a slot back; it rests first, so that late packets of the old call find nobody.
@@ -118,12 +127,22 @@ mod tests {
 
     #[test]
     fn a_slot_rests_before_it_is_used_again() {
-        let mut pool = Pool::new(0..1, 100);
+        let mut pool = Pool::new(0..2, 100);
         take(&mut pool, 0).unwrap();
         pool.give_back(50, 0);
-        assert_eq!((pool.available(), pool.resting()), (0, 1));
-        assert_eq!(take(&mut pool, 149), None);
+        assert_eq!((pool.available(), pool.resting()), (1, 1));
+        assert_eq!(take(&mut pool, 149), Some(1));
         assert_eq!(take(&mut pool, 150), Some(0));
+    }
+
+    #[test]
+    fn when_all_others_are_in_use_the_longest_rested_is_taken_early() {
+        let mut pool = Pool::new(0..2, 100);
+        take(&mut pool, 0).unwrap();
+        take(&mut pool, 0).unwrap();
+        pool.give_back(10, 1);
+        pool.give_back(20, 0);
+        assert_eq!([take(&mut pool, 30), take(&mut pool, 30), take(&mut pool, 30)], [Some(1), Some(0), None]);
     }
 
     #[test]
