@@ -1,0 +1,72 @@
+"""``docs/reference/commands.md``, generated from the commands themselves.
+
+``python -m trunkline.app.cli.reference`` writes it to standard output.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from trunkline.app.cli import app
+
+_INTRO = """# Commands
+
+This page is generated from the commands (`make docs`).
+
+Every command finds the exchange by its data folder: `--data DIR`, else `$TRUNKLINE_DATA`, else `./data` when
+it exists, else `$XDG_DATA_HOME/trunkline`. While the exchange runs, commands speak to it over the Unix socket
+`control.sock` in that folder; `extension`, `records` and `explain` also work when it does not run.
+
+On a terminal commands print tables in colour (`NO_COLOR` takes the colour away), in a pipe plain columns, and
+with `--json` JSON. Exit codes: 0 done, 1 refused or failed, 2 a wrong option, file or setting, 3 no exchange
+is running. `trunkline --install-completion` installs completion for the shell.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    return "\n".join([_INTRO, *_sections(get_command(app), "trunkline")])
+
+
+def _sections(command: Any, name: str) -> Iterator[str]:
+    """A section per command, in the order of ``--help``."""
+    for child in getattr(command, "commands", {}).values():
+        yield from _sections(child, f"{name} {child.name}")
+    if not hasattr(command, "commands"):
+        yield _section(command, name)
+
+
+def _section(command: Any, name: str) -> str:
+    context = typer.Context(command, info_name=name)
+    lines = [f"## {name}", "", f"`{' '.join([name, *command.collect_usage_pieces(context)])}`", ""]
+    lines += [" ".join((command.help or "").split()), ""]
+    rows = [row for parameter in command.params if (row := _row(parameter)) is not None]
+    if rows:
+        lines += ["| argument or option | meaning |", "|---|---|", *rows, ""]
+    shown = [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  ")]
+    if shown:
+        lines += ["```console", *(f"$ {line}" for line in shown), "```", ""]
+    return "\n".join(lines)
+
+
+def _row(parameter: Any) -> str | None:
+    if parameter.name == "help":
+        return None
+    names = parameter.opts if parameter.param_type_name == "option" else [parameter.metavar]
+    takes = f" {parameter.metavar}" if parameter.param_type_name == "option" and parameter.metavar else ""
+    shown = ", ".join(str(name) for name in names) + takes
+    return f"| `{_in_cell(shown)}` | {_in_cell(parameter.help or '')} |"
+
+
+def _in_cell(text: str) -> str:
+    """A bar would end the cell."""
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,20 @@
+"""docs/reference/commands.md is what the commands say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trunkline.app.cli.reference import reference
+
+PAGE = Path(__file__).parents[3] / "docs/reference/commands.md"
+
+
+def test_the_committed_reference_is_up_to_date() -> None:
+    page = PAGE.read_text()
+    assert page == reference(), "run: python -m trunkline.app.cli.reference > docs/reference/commands.md"
+
+
+def test_every_command_has_an_example() -> None:
+    sections = reference().split("\n## ")[1:]
+    assert len(sections) >= 13
+    assert all(f"$ {section.splitlines()[0]}" in section for section in sections)

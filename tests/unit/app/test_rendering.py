@@ -1,0 +1,134 @@
+"""What a terminal and a pipe are shown."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from tests.unit.app.fakes import call_row, explanation, registration_row, status
+from trunkline.app.addresses import HostAddresses
+from trunkline.app.first_start import StartReport, first_extensions, show_start, start_report
+from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, show_explanation, show_status
+from trunkline.app.settings_file import load_settings
+from trunkline.app.terminal import Screen, safe
+
+
+class Paper:
+    """A screen whose two outputs can be read."""
+
+    def __init__(self, *, terminal: bool, width: int = 120, no_color: bool = False) -> None:
+        self.out, self.err = io.StringIO(), io.StringIO()
+        make = {"force_terminal": terminal, "width": width, "highlight": False, "no_color": no_color}
+        self.screen = Screen(
+            Console(file=self.out, color_system="standard" if terminal else None, **make),  # type: ignore[arg-type]
+            Console(file=self.err, color_system="standard" if terminal else None, **make),  # type: ignore[arg-type]
+        )
+
+
+def test_a_pipe_gets_whole_plain_columns_however_narrow() -> None:
+    paper = Paper(terminal=False, width=20)
+    paper.screen.table(CALLS, [call_row()], "none")
+    head, row = paper.out.getvalue().splitlines()
+    assert head.startswith("CALL  FROM")
+    assert row.endswith("1:15      2     relay")
+
+
+def test_an_empty_list_is_a_header_in_a_pipe_and_a_sentence_on_a_terminal() -> None:
+    pipe, terminal = Paper(terminal=False), Paper(terminal=True)
+    pipe.screen.table(CALLS, [], "No calls are up.")
+    terminal.screen.table(CALLS, [], "No calls are up.")
+    assert pipe.out.getvalue().split() == [column.title for column in CALLS]
+    assert "No calls are up." in terminal.out.getvalue()
+
+
+def test_a_terminal_gets_colours_and_no_color_takes_them_away() -> None:
+    colour, plain = Paper(terminal=True), Paper(terminal=True, no_color=True)
+    for paper in (colour, plain):
+        paper.screen.table(CALLS, [call_row()], "")
+    assert "\x1b[32m" in colour.out.getvalue()
+    assert "\x1b[32m" not in plain.out.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_comes_from_the_network_cannot_steer_the_terminal(terminal: bool) -> None:
+    paper = Paper(terminal=terminal)
+    paper.screen.table(REGISTRATIONS, [registration_row()], "")
+    assert "\x1b[2J" not in paper.out.getvalue()
+    assert "Phone\ufffd[2J 1.0" in paper.out.getvalue().replace("\n", "")
+    assert safe("[red]x[/red]\x07") == "[red]x[/red]\ufffd"
+
+
+def test_json_is_one_line_in_a_pipe() -> None:
+    pipe, terminal = Paper(terminal=False), Paper(terminal=True)
+    for paper in (pipe, terminal):
+        paper.screen.json([call_row()])
+    assert pipe.out.getvalue().count("\n") == 1
+    assert json.loads(pipe.out.getvalue()) == json.loads(terminal.out.getvalue())
+
+
+def test_a_story_is_told_on_a_terminal_too() -> None:
+    paper = Paper(terminal=True, width=160)
+    show_explanation(paper.screen, explanation("1001 dials 1002"))
+    text = paper.out.getvalue()
+    assert "12 ms" in text
+    assert "route.extension" in text
+    assert "contacts=2" in text
+
+
+def test_status_warns_on_standard_error() -> None:
+    paper = Paper(terminal=False)
+    show_status(paper.screen, status())
+    assert "media ports  4 open, 96 free" in paper.out.getvalue()
+    assert paper.err.getvalue() == "warning: disk is full\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-3, "0:00"), (7.9, "0:07"), (750, "12:30"), (10_931, "3:02:11"), (90_061, "1d 01:01:01")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+    assert clock(None) == ""
+
+
+def report(**changes: object) -> StartReport:
+    loaded = load_settings(host=HostAddresses("192.0.2.7"), env={"TRUNKLINE_DATA": "/srv/t"})
+    made = start_report(loaded, "0.1.0", ("udp:0.0.0.0:5060",), first_extensions(), metrics_port=9090)
+    assert not changes
+    return made
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_first_start_says_all_that_a_phone_needs(terminal: bool) -> None:
+    paper = Paper(terminal=terminal, width=140)
+    made = report()
+    show_start(paper.screen, made)
+    text = paper.out.getvalue()
+    for one in made.extensions:
+        assert one.number in text
+        assert one.password in text
+    for said in (
+        "192.0.2.7",
+        "udp:0.0.0.0:5060",
+        "/srv/t ($TRUNKLINE_DATA)",
+        "9196 for echo",
+        "user name 1001",
+    ):
+        assert said in text
+    assert "http://127.0.0.1:9090/metrics" in text
+
+
+def test_a_later_start_shows_no_password() -> None:
+    paper = Paper(terminal=False)
+    loaded = load_settings(host=HostAddresses("192.0.2.7"), env={"TRUNKLINE_DATA": "/srv/t"})
+    show_start(paper.screen, start_report(loaded, "0.1.0", ()))
+    assert "password" not in paper.out.getvalue()
+
+
+def test_no_password_is_in_the_repr_of_a_report() -> None:
+    made = report()
+    assert made.extensions[0].password not in repr(made)
+    assert made.extensions[0].password != made.extensions[1].password

@@ -1,0 +1,42 @@
+"""docs/reference/story-codes.md knows every code that the source can produce, and no other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from trunkline.base.message_codec import REGISTRY
+
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs/reference/story-codes.md"
+AREAS = r"(auth|call|extension|explain|leg|media|message|number|record|register|route|control|exchange)"
+CODE = re.compile(AREAS + r"\.[a-z][a-z_-]*")
+LAYERS = ("app", "base", "call", "pbx", "registrar", "ua")
+
+
+def documented() -> set[str]:
+    return {line.split("`")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")}
+
+
+def in_source() -> set[str]:
+    """Literals that look like a code, but for names of messages, settings and files."""
+    found = set()
+    for layer in LAYERS:
+        for file in (ROOT / "src/trunkline" / layer).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if (
+                    isinstance(node, ast.Constant)
+                    and isinstance(node.value, str)
+                    and CODE.fullmatch(node.value)
+                ):
+                    found.add(node.value)
+    return found - set(REGISTRY) - {"control.sock", "control.lock"}
+
+
+def test_every_code_is_documented() -> None:
+    assert sorted(in_source() - documented()) == [], f"add a line for each to {PAGE}"
+
+
+def test_no_code_is_documented_that_nothing_produces() -> None:
+    assert sorted(documented() - in_source()) == [], f"take them out of {PAGE}"
