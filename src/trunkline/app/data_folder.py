@@ -1,4 +1,4 @@
-"""The data folder: where it is and why, and the key inside it."""
+"""The data folder: where it is, and why it is that one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from trunkline.base.errors import ConfigError
 
-KEY_BYTES = 32
 SOCKET_NAME = "control.sock"
 
 
@@ -55,38 +54,3 @@ def create_data_folder(path: Path) -> bool:
             "command line", "--data", str(path), f"a folder we may create ({error.strerror})"
         ) from None
     return True
-
-
-def load_or_create_key(path: Path) -> bytes:
-    """The 32 secret bytes in ``<path>/key``, made on first use (0600). Raises ConfigError when unusable."""
-    file = path / "key"
-    if not file.exists():
-        _write_key(file)
-    key = file.read_bytes()
-    if len(key) != KEY_BYTES:
-        expected = f"a file of {KEY_BYTES} bytes; it encrypts the passwords, so bring back the original"
-        raise ConfigError(str(file), "key", f"{len(key)} bytes", expected)
-    if file.stat().st_mode & 0o077:
-        mode = f"mode {file.stat().st_mode & 0o777:o}"
-        raise ConfigError(
-            str(file), "key", mode, "mode 600, readable by its owner alone", f"chmod 600 {file}"
-        )
-    return key
-
-
-def _write_key(file: Path) -> None:
-    """Whole or not at all: a half-written key would lock every password away."""
-    fresh = file.with_name(f"key.{os.getpid()}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, os.urandom(KEY_BYTES))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    try:
-        os.link(fresh, file)  # unlike rename, this never replaces a key that another process just made
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without hard links
-        fresh.replace(file)
-    fresh.unlink(missing_ok=True)

@@ -1,24 +1,25 @@
-"""The first start: a folder, a key, two extensions, and one clear table that says what to do with them.
+"""The first start: two extensions, and one clear table that says what to do with them.
 
-Pure but for what ``data_folder`` makes; passwords are part of the table on the first start only.
+Passwords are part of the table on the first start only.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trunkline.app.addresses import parse_host_port
 from trunkline.app.extension_rules import generate_password
 from trunkline.app.settings_file import Loaded
 from trunkline.app.terminal import Screen
+from trunkline.pbx.route import SERVICE_NUMBERS, Service
 
 FIRST_NUMBERS = ("1001", "1002")
-ECHO_NUMBER = "9196"
-TONE_NUMBER = "9197"
+SERVICES = {Service.ECHO: "echo: hear yourself", Service.TONE: "tone: a steady note"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,8 @@ class StartReport:
     listeners: tuple[str, ...]
     data: str
     extensions: tuple[NewExtension, ...] = ()
-    service_numbers: tuple[tuple[str, str], ...] = (
-        (ECHO_NUMBER, "echo: hear yourself"),
-        (TONE_NUMBER, "tone: a steady note"),
+    service_numbers: tuple[tuple[str, str], ...] = tuple(
+        (number, SERVICES[service]) for number, service in SERVICE_NUMBERS.items()
     )
     metrics: str = "off"
     notices: tuple[str, ...] = ()
@@ -67,6 +67,8 @@ def start_report(
 ) -> StartReport:
     """The report of these settings; ``listeners`` and ``metrics_port`` are what was really bound."""
     advertised = loaded.settings.sip.listen[0].advertised
+    if not advertised.port and listeners:
+        advertised = replace(advertised, port=parse_host_port(listeners[0].partition(":")[2]).port)
     metrics = loaded.settings.metrics.address
     address = f"http://{metrics.host if ':' not in metrics.host else f'[{metrics.host}]'}" if metrics else ""
     return StartReport(

@@ -72,7 +72,8 @@ def setup_logs(
     _sinks.calls = CallLog(stream, text=text, colours=colours) if _LEVELS[level] <= logging.INFO else None
     root = logging.getLogger()
     root.handlers = [_Bridge()]
-    root.setLevel(max(_LEVELS[level], logging.INFO))
+    # Libraries tell of every migration and plug-in at info: that is for whoever looks for a fault.
+    root.setLevel(logging.INFO if level == "debug" else max(_LEVELS[level], logging.WARNING))
     return stream
 
 

@@ -1,4 +1,4 @@
-"""The data folder, its key, what extensions may be called, and addresses."""
+"""The data folder, what extensions may be called, and addresses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trunkline.app.addresses import HostPort, is_host, parse_host_port
-from trunkline.app.data_folder import create_data_folder, find_data_folder, load_or_create_key
+from trunkline.app.data_folder import create_data_folder, find_data_folder
 from trunkline.app.extension_rules import (
     check_extension,
     check_number,
@@ -50,24 +50,6 @@ def test_a_file_in_its_place_is_named(tmp_path: Path) -> None:
         create_data_folder(tmp_path / "f")
     with pytest.raises(ConfigError, match="a folder we may create"):
         create_data_folder(tmp_path / "f" / "g" / "h")
-
-
-def test_the_key_is_made_once_and_kept(tmp_path: Path) -> None:
-    key = load_or_create_key(tmp_path)
-    assert len(key) == 32
-    assert load_or_create_key(tmp_path) == key
-    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
-    assert [file.name for file in tmp_path.iterdir()] == ["key"]
-
-
-def test_a_key_that_is_cut_or_open_to_others_is_refused(tmp_path: Path) -> None:
-    load_or_create_key(tmp_path)
-    (tmp_path / "key").chmod(0o644)
-    with pytest.raises(ConfigError, match="chmod 600"):
-        load_or_create_key(tmp_path)
-    (tmp_path / "key").write_bytes(b"short")
-    with pytest.raises(ConfigError, match="5 bytes"):
-        load_or_create_key(tmp_path)
 
 
 @pytest.mark.parametrize("number", ["1001", "u100000", "+4930", "a.b-c_d", "x" * 64])

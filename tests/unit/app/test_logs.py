@@ -124,6 +124,15 @@ def test_the_standard_library_logs_in_the_same_form(pipe: Pipe) -> None:
     assert "KeyError: 'gone'" in event["exception"]
 
 
+def test_libraries_are_quiet_below_a_warning_unless_we_debug(pipe: Pipe) -> None:
+    setup_logs("info", "json", pipe[0])
+    logging.getLogger("alembic").info("chatter")
+    assert pipe[1]() == []
+    setup_logs("debug", "json", pipe[0])
+    logging.getLogger("alembic").info("chatter")
+    assert len(pipe[1]()) == 1
+
+
 def test_a_call_is_one_json_line_with_story_and_reason(pipe: Pipe) -> None:
     setup_logs("info", "json", pipe[0])
     log_call(RECORD)

@@ -94,11 +94,15 @@ def test_durations(seconds: float, text: str) -> None:
     assert clock(None) == ""
 
 
-def report(**changes: object) -> StartReport:
+def report() -> StartReport:
     loaded = load_settings(host=HostAddresses("192.0.2.7"), env={"TRUNKLINE_DATA": "/srv/t"})
-    made = start_report(loaded, "0.1.0", ("udp:0.0.0.0:5060",), first_extensions(), metrics_port=9090)
-    assert not changes
-    return made
+    return start_report(loaded, "0.1.0", ("udp:0.0.0.0:5060",), first_extensions(), metrics_port=9090)
+
+
+def test_a_phone_is_told_the_port_that_was_really_bound() -> None:
+    loaded = load_settings(overrides={"sip.listen": ["tcp:[::1]:0"]}, host=HostAddresses(), env={})
+    assert start_report(loaded, "0.1.0", ("tcp:[::1]:36152",)).server == "[::1]:36152"
+    assert start_report(loaded, "0.1.0", ("tcp:[::1]:5060",)).server == "[::1]"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
