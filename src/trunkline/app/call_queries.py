@@ -54,7 +54,7 @@ async def explain_past(store: Store, tenant: str, ask: ExplainCall) -> Explanati
     return Explanation(
         subject=f"{first.caller} called {first.callee}",
         outcome=first.code,
-        text=f"{first.status} {first.reason}, ended by {first.ended_by or 'nobody'}",
+        text=f"{first.reason}, ended by {first.ended_by or 'nobody'}",
         status=first.status,
         steps=tuple(_steps(first.story)),
         legs=tuple(record_row(leg) for leg in legs),
