@@ -22,7 +22,6 @@ async def test_twenty_calls_a_second_leave_nothing_behind(tmp_path: Path) -> Non
             await _call(tmp_path, exchange, callee)
             after = await exchange.idle(within=50, tasks=before["trunkline_event_loop_tasks"])
     assert after["trunkline_calls_total"] - before.get("trunkline_calls_total", 0.0) == CALLS
-    assert after["trunkline_media_ports_free"] == before["trunkline_media_ports_free"]
 
 
 async def _call(folder: Path, exchange: ExchangeProcess, callee: Sipp) -> None:
