@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from trunkline.app.control_client import ControlClient, NotRunning
-from trunkline.app.data_folder import DataFolder, find_data_folder
-from trunkline.base.errors import TransportError
+from trunkline.app.data_folder import find_data_folder
 from trunkline.base.message_codec import Message
-from trunkline.base.messages import MAX_PAGE, PAGE, Command, Request
+from trunkline.base.messages import MAX_PAGE, PAGE, Request
 
 if TYPE_CHECKING:
-    from trunkline.app.ports import Handlers, Wiring
+    from trunkline.app.ports import Wiring
 
 R = TypeVar("R", bound=Message)
 MAX_ROWS = 1_000_000
@@ -42,76 +40,13 @@ def exchange(data: Path | None) -> Iterator[Asker]:
     try:
         client = ControlClient(folder.socket)
     except NotRunning:
-        with closing_offline(folder, data) as offline:
-            yield offline
+        from trunkline.app.cli.offline import offline  # noqa: PLC0415  (asyncio and pydantic are slow to import)
+
+        with offline(folder, data, load_wiring) as store:
+            yield store
         return
     with client:
         yield client
-
-
-@contextmanager
-def closing_offline(folder: DataFolder, data: Path | None) -> Iterator[Offline]:
-    """An asker without an exchange, its store closed at the end."""
-
-    def open_handlers() -> AbstractAsyncContextManager[Handlers]:
-        from trunkline.app.settings_file import load_settings  # noqa: PLC0415  (pydantic models are slow to make)
-
-        return load_wiring().open_offline(load_settings(data=data))
-
-    offline = Offline(folder, open_handlers)
-    try:
-        yield offline
-    finally:
-        offline.close()
-
-
-class Offline:
-    """Handlers over the store alone, opened by the first request that may be answered so."""
-
-    def __init__(
-        self, folder: DataFolder, open_handlers: Callable[[], AbstractAsyncContextManager[Handlers]]
-    ) -> None:
-        self._folder = folder
-        self._open = open_handlers
-        self._runner: asyncio.Runner | None = None
-        self._context: AbstractAsyncContextManager[Handlers] | None = None
-        self._handlers: Handlers | None = None
-
-    def ask(self, request: Request[R]) -> R:
-        """As ``ControlClient.ask``; NotRunning when only a running exchange can answer."""
-        if not request.offline or not (self._folder.path.is_dir() or isinstance(request, Command)):
-            raise NotRunning(self._folder.socket)
-        runner, handlers = self._opened()
-        answer = runner.run(handlers.handle(request))
-        if not isinstance(answer, request.reply_type()):
-            raise TransportError(f"{request.type} was answered with {answer.type}")
-        return cast("R", answer)
-
-    def _opened(self) -> tuple[asyncio.Runner, Handlers]:
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        if self._handlers is None:
-            self._context = self._open()
-            self._handlers = self._runner.run(_enter(self._context))
-        return self._runner, self._handlers
-
-    def close(self) -> None:
-        """Close the store, if it was opened."""
-        if self._runner is None:
-            return
-        try:
-            if self._context is not None and self._handlers is not None:
-                self._runner.run(_leave(self._context))
-        finally:
-            self._runner.close()
-
-
-async def _enter(context: AbstractAsyncContextManager[Handlers]) -> Handlers:
-    return await context.__aenter__()
-
-
-async def _leave(context: AbstractAsyncContextManager[Handlers]) -> None:
-    await context.__aexit__(None, None, None)
 
 
 def fetch(asker: Asker, request: Any, most: int = MAX_ROWS) -> list[Any]:
