@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trunkline.base.story import MAX_STEPS, Step, Story, Value
+from trunkline.base.story import MAX_STEPS, Step, Story
 
 
 def test_steps_stay_in_the_order_they_happened() -> None:
