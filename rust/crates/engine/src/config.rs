@@ -24,7 +24,7 @@ pub struct Config {
     pub learn: Duration,
     /// Silence of the locked source after which the same SSRC may come from elsewhere.
     pub relearn: Duration,
-    /// How long a busy worker lets packets gather, at most; adds as much latency.
+    /// How often a busy worker looks at its sockets; adds as much latency at most.
     pub coalesce: Duration,
     /// How many events may wait to be fetched.
     pub event_queue: usize,

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -74,10 +75,11 @@ impl Worker {
             self.obey(&context);
             let packets = self.serve(&context, &mut ready);
             self.keep_time(&context);
-            if let Some(pause) = pacer.after(context.now_ns, packets)
+            if let Some(beat) = pacer.after(context.now_ns, packets)
                 && self.backlog.is_empty()
             {
-                thread::sleep(pause);
+                let spent_ns = shared.now_ns() - context.now_ns;
+                thread::sleep(beat.saturating_sub(Duration::from_nanos(spent_ns)));
             }
         }
     }
