@@ -1,0 +1,24 @@
+"""The commented configuration of the examples is one that loads, and shows every section."""
+
+from __future__ import annotations
+
+import tomllib
+
+from tests.peers.programs import ROOT
+from trunkline.app.settings import Settings
+from trunkline.app.settings_file import load_settings
+
+EXAMPLE = ROOT / "examples/trunkline.toml"
+
+
+def test_the_example_loads_without_a_notice() -> None:
+    loaded = load_settings(EXAMPLE, env={})
+    assert loaded.settings.domain == "example.com"
+    assert loaded.notices == ()
+
+
+def test_the_example_has_every_section_of_the_settings() -> None:
+    sections = {
+        name for name, field in Settings.model_fields.items() if hasattr(field.default, "model_fields")
+    }
+    assert sections <= tomllib.loads(EXAMPLE.read_text()).keys()
