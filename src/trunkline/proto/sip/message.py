@@ -103,7 +103,7 @@ class Request(Message):
         if self._echo is None:
             h = self.headers
             own = f"From: {h['From']}\r\nCall-ID: {h['Call-ID']}\r\nCSeq: {h['CSeq']}\r\n"
-            if own.count("\n") != 3:
+            if own.count("\n") != 3 or own.count("\r") != 3:
                 raise LocalProtocolError("a request is answered before check_request has seen it")
             via = h["Via"].replace("\n", "\r\nVia: ")
             self._echo = f"Via: {via}\r\n{own}"
