@@ -42,6 +42,7 @@ from trunkline.ua.endpoint import Endpoint
 log = structlog.get_logger("exchange")
 
 SWEEP_S = 10.0
+MAX_FIXED = 1024  # flows to fixed contacts that are remembered
 GOODBYE_S = 2.0  # how long the last BYEs may take to be answered when we stop
 
 
@@ -57,6 +58,7 @@ class Exchange:
         self.started_at = self.wall()
         self.stopping: asyncio.Future[float] = loop.create_future()
         self._loop = loop
+        self._fixed: dict[str, Flow] = {}
         self._chores: list[asyncio.TimerHandle] = []
         # State
         self.directory: Directory = load_directory(store, settings.domain)
@@ -66,7 +68,13 @@ class Exchange:
         # Planes
         self.net = Net(loop, lambda data, flow: self.endpoint.receive(data, flow))
         ids = NodeIds(settings.node)
-        self.endpoint = Endpoint(self.net, ids, loop, tag_key=store.box.derive("tags"))
+        self.endpoint = Endpoint(
+            self.net,
+            ids,
+            loop,
+            tag_key=store.box.derive("tags"),
+            answer_to_source=lambda listener: settings.sip.nat and listener.role == "phones",
+        )
         self.engine = EmbeddedMediaEngine(media_settings(settings))
         self.calls = Calls()
         self.context = self._call_context()
@@ -204,6 +212,9 @@ class Exchange:
         return found
 
     async def _resolve(self, uri: str) -> Flow:
+        known = self._fixed.get(uri)
+        if known is not None and not known.closed:
+            return known
         try:
             target = parse_uri(uri).target
         except RemoteProtocolError as error:
@@ -213,7 +224,10 @@ class Exchange:
             raise TransportError(f"{uri} asks for {transport}, and there are UDP and TCP")
         port = target.port or 5060
         try:
-            return self.net.flow_to(transport, target.host, port)
+            flow = self.net.flow_to(transport, target.host, port)
+            if not flow.reliable and len(self._fixed) < MAX_FIXED:
+                self._fixed[uri] = flow  # a UDP flow to an address stays what it is
+            return flow
         except LocalProtocolError:
             address, port = (await self.net.resolve(target.host, port, transport))[0]
             return self.net.flow_to(transport, address, port)

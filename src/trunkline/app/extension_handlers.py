@@ -141,8 +141,7 @@ class ExtensionHandlers:
                 )
         if self._live is None:
             return []
-        wanted = {row.number for row in rows}
-        return [one for one in extensions.list(scope, passwords=True) if one.number in wanted]
+        return list(extensions.some(scope, [row.number for row in rows]))
 
 
 def _problems(rows: Iterable[ImportRow], taken: set[str]) -> Iterable[RowProblem]:

@@ -32,7 +32,7 @@ class MediaStory:
             self._silent.get(call.id, set()).discard(event.port)
         elif isinstance(event, DtmfReceived):
             # Which key is nobody's business but the parties': people dial their PINs.
-            call.tell("media.key", f"{who} pressed a key", ms=event.duration_ms)
+            call.tell("media.key", f"{who} pressed a key", duration_ms=event.duration_ms)
 
     def _silence(self, call: Call, port: str) -> None:
         silent = self._silent.setdefault(call.id, set())

@@ -43,6 +43,18 @@ class Extensions(Repository):
             row = connection.execute(query).first()
         return None if row is None else self._extension(row, passwords=True)
 
+    def some(self, scope: TenantScope, numbers: Iterable[str]) -> tuple[Extension, ...]:
+        """Those of these extensions that are there, with their passwords. Raises KeyFileError."""
+        one_tenant(scope)
+        wanted = list(numbers)
+        found: tuple[Extension, ...] = ()
+        with self._database.reading() as connection:
+            for start in range(0, len(wanted), _IMPORT_CHUNK):
+                here = extension.c.number.in_(wanted[start : start + _IMPORT_CHUNK])
+                rows = connection.execute(select(extension).where(within(scope, extension), here))
+                found += tuple(self._extension(row, passwords=True) for row in rows)
+        return found
+
     def list(self, scope: Scope, *, passwords: bool = False) -> tuple[Extension, ...]:
         """All extensions of the scope by number; without ``passwords`` those fields are empty."""
         query = select(extension).where(within(scope, extension)).order_by(extension.c.number)

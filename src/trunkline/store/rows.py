@@ -84,7 +84,8 @@ def record_row(record: CallRecord) -> Cells:
     r = record
     if not f"{r.caller}{r.callee}{r.target}{r.reason}{r.sip_call_id}".isascii():
         plain = tuple(map(_storable, plain))
-    return (*plain, _encode(quality), _encode(story))
+    # Most records carry neither: only the caller's has a story, and a call without media no figures.
+    return (*plain, _encode(quality) if quality else "{}", _encode(story) if story else "[]")
 
 
 def record_from(row: Row[Any]) -> CallRecord:

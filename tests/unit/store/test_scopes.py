@@ -77,6 +77,7 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "Extensions.list": lambda _: (),
     "Extensions.remove": lambda _: ("2001",),
     "Extensions.set": lambda _: ("2001",),
+    "Extensions.some": lambda _: (["2001"],),
     "Tenants.add": lambda _: ("third",),
     "Tenants.add_domain": lambda _: ("another.example",),
     "Tenants.get": lambda _: ("other",),

@@ -15,11 +15,16 @@ from trunkline.proto.sip.grammar import WHITE, excerpt, is_token
 UINT32_MAX: Final = 2**32 - 1
 # Longer than any number we ask for, short enough for int().
 _SHORT: Final = 18
+_USUAL: Final = frozenset(
+    {"REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "SUBSCRIBE", "NOTIFY", "MESSAGE"}
+)
 _qvalue = re.compile(r"(?:0(?:\.([0-9]{0,3}))?|1(?:\.0{0,3})?)\Z").match
 
 
 def parse_uint(value: str, name: str, maximum: int) -> int:
     """A decimal number 0..``maximum`` (below 10**18), leading zeros allowed; errors call it ``name``."""
+    if len(value) <= 9 and value.isdigit() and value.isascii() and (short := int(value)) <= maximum:
+        return short  # nearly always
     digits = value.strip(WHITE)
     if not (digits.isascii() and digits.isdigit()):
         raise RemoteProtocolError(f"{name} is not a number: {excerpt(value)}")
@@ -41,6 +46,8 @@ def parse_delta_seconds(value: str, name: str) -> int:
 def parse_cseq(value: str) -> tuple[int, str]:
     """``(number, method)`` of a CSeq; the number is 0..2**32-1 (RFC 3261 §20.16), leading zeros allowed."""
     number, _, method = value.partition(" ")
+    if method in _USUAL and len(number) <= 9 and number.isdigit() and number.isascii():
+        return int(number), method
     if not is_token(method):
         number, _, method = value.strip(WHITE).replace("\t", " ").partition(" ")
         method = method.lstrip(WHITE)
