@@ -125,7 +125,7 @@ class Exchange:
             self.engine.subscribe(MediaStory(self.calls, self.settings.media.inactivity_s))
             kept = self.store.bindings.load_all(SystemScope("bindings outlive a restart"), self.wall())
             self.location.restore(kept, self.wall())
-            await self.net.start(listeners_of(self.settings))
+            await self.net.start(listeners_of(self.settings, self.endpoint.ids.prefix))
             undo.pop_all()
         self._sweep()
         self._flush()
@@ -240,10 +240,10 @@ class Exchange:
             yield "no media port is free: widen [media] ports"
 
 
-def listeners_of(settings: Settings) -> list[Listener]:
+def listeners_of(settings: Settings, node: str) -> list[Listener]:
     """The sockets that the settings ask for."""
     return [
-        Listener(one.url, name=one.name, role=one.role, advertise=one.advertise or "", source="sip.listen")
+        Listener(one.url, name=one.name, role=one.role, advertise=one.advertise or "", node=node, source="sip.listen")
         for one in settings.sip.listen
     ]
 

@@ -139,7 +139,7 @@ class ExchangeHandlers(StoreHandlers):
                 binding.user,
                 binding.contact,
                 binding.received,
-                binding.flow.partition("|")[0],
+                binding.flow.split("|", 2)[1],
                 binding.user_agent,
                 binding.registered_at,
                 binding.expires_at - now,

@@ -30,11 +30,12 @@ class Listener:
 
     ``url`` is "udp:127.0.0.1:5060" or "tcp:[::1]:5060"; ``role`` is "phones" or "trunk"; ``host`` and
     ``port`` are where it is bound (the real port once it is); ``advertised_host`` and ``advertised_port``
-    are what others are told. Raises ``ConfigError`` for a wrong url, role or advertise.
+    are what others are told; ``node`` is the node's and worker's prefix of all we mint. Raises ``ConfigError`` for a wrong url, role or advertise.
     """
 
     __slots__ = (
         "_advertise",
+        "_node",
         "_sent_by_remote",
         "_source_address",
         "advertised_host",
@@ -45,6 +46,7 @@ class Listener:
         "port",
         "role",
         "sent_by",
+        "token_head",
         "transport",
         "url",
         "wildcard",
@@ -57,12 +59,14 @@ class Listener:
         name: str = "",
         role: str = "phones",
         advertise: str = "",
+        node: str = "0000",
         source: str = "settings",
         source_address: Callable[[str], str | None] = source_address,
     ) -> None:
         if role not in ROLES:
             raise ConfigError(source, "sip.listen.role", repr(role), " or ".join(map(repr, ROLES)))
         self.url = url
+        self._node = node
         self.name = name or url
         self.role = role
         self.transport, self.host, self.port = _parse_url(url, source)
@@ -87,6 +91,8 @@ class Listener:
         self.advertised_host = host
         self.advertised_port = advertised_port or port
         self.sent_by = host_port(host, self.advertised_port)
+        # Flow tokens name node and worker, so that whoever reads one knows whose socket it means.
+        self.token_head = f"{self._node}|{self.transport.lower()}|{self.address}|"
 
     @property
     def address(self) -> str:

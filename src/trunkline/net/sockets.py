@@ -108,7 +108,8 @@ class Net:
 
     def flow_from_token(self, token: str) -> Flow | None:
         """The flow of a stored token: for UDP as long as its listener is there, for TCP the connection."""
-        kind, _, rest = token.partition("|")
+        node, _, rest = token.partition("|")
+        kind, _, rest = rest.partition("|")
         local, _, rest = rest.partition("|")
         remote, _, serial = rest.partition("|")
         if kind == "tcp":
@@ -123,7 +124,7 @@ class Net:
         if not port or ip_literal(host) is None:
             return None
         for listener, endpoint in self._endpoints.items():
-            if listener.address == local and listener.family == family_of(host):
+            if listener.token_head == f"{node}|udp|{local}|" and listener.family == family_of(host):
                 return endpoint.flow((host, port))
         return None
 

@@ -90,7 +90,7 @@ class TcpFlow(asyncio.Protocol):
 
     @property
     def token(self) -> str:
-        return f"tcp|{self.listener.address}|{host_port(*self.remote)}|{self.serial}"
+        return f"{self.listener.token_head}{host_port(*self.remote)}|{self.serial}"
 
     def send(self, data: bytes, on_failure: Failure | None = None) -> None:
         """Send with whatever else is sent in this turn of the loop; kept while the connection is made."""

@@ -59,7 +59,7 @@ class UdpFlow:
 
     @property
     def token(self) -> str:
-        return f"udp|{self.listener.address}|{host_port(*self.remote)}"
+        return f"{self.listener.token_head}{host_port(*self.remote)}"
 
     def send(self, data: bytes, on_failure: Failure | None = None) -> None:
         # The whole way to the kernel stands here, without a call between: it is walked for every datagram.

@@ -107,7 +107,7 @@ def test_what_is_sent_in_one_turn_leaves_in_one_write() -> None:
 
 def test_the_token_tells_listener_remote_and_serial() -> None:
     flow, _, _ = accepted()
-    assert flow.token == "tcp|127.0.0.1:5060|192.0.2.7:40000|1"
+    assert flow.token == "0000|tcp|127.0.0.1:5060|192.0.2.7:40000|1"
 
 
 @pytest.mark.parametrize(("error", "told"), [(None, 0), (ConnectionResetError("reset"), 1)])
