@@ -115,7 +115,7 @@ def test_only_media_imports_native() -> None:
     assert {module for module in importers if not module.startswith(allowed)} == set()
 
 
-@pytest.mark.parametrize("folder", ["bench", "examples"])
+@pytest.mark.parametrize("folder", ["bench", "examples", "fuzz"])
 def test_nothing_outside_the_package_goes_round_media(folder: str) -> None:
     assert modules_importing("trunkline._native", ROOT / folder) == set()
 

@@ -1,0 +1,1 @@
+"""Fuzzing: whatever bytes come from the network, only ``RemoteProtocolError`` comes out."""

@@ -1,0 +1,110 @@
+"""What is fuzzed. A target takes bytes; RemoteProtocolError is its only way to refuse them.
+
+An AssertionError is a finding too: targets also check what must hold for whatever was accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from trunkline.base.errors import RemoteProtocolError
+from trunkline.proto.sdp import parse_session
+from trunkline.proto.sip.challenge import parse_challenges
+from trunkline.proto.sip.credentials import parse_credentials
+from trunkline.proto.sip.message import Request, check_request, check_response, parse_message
+from trunkline.proto.sip.name_addr import parse_addresses, parse_contacts
+from trunkline.proto.sip.stream import StreamFramer
+from trunkline.proto.sip.uri import parse_uri
+from trunkline.proto.sip.via import parse_top_via
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Target(NamedTuple):
+    """``run`` is fed with mutants of the files that ``seeds`` (globs below the root) name."""
+
+    run: Callable[[bytes], None]
+    seeds: tuple[str, ...]
+
+
+def sip_message(data: bytes) -> None:
+    """A datagram: parsed, checked, and every lazily parsed header asked for."""
+    message = parse_message(data)
+    if isinstance(message, Request):
+        check_request(message)
+        parse_uri(message.uri)
+    else:
+        check_response(message)
+    assert message.cseq[0] >= 0
+    assert message.via.host
+    assert message.from_tag != ""
+    assert message.to_tag != ""
+    parse_contacts(message.get("Contact") or "")
+
+
+def sip_values(data: bytes) -> None:
+    """Each line as the value of every typed header; one that is refused must not hide the next."""
+    for line in data.decode("utf-8", "surrogateescape").splitlines()[:50]:
+        for parse in (
+            parse_addresses,
+            parse_contacts,
+            parse_top_via,
+            parse_challenges,
+            parse_credentials,
+            _stable_uri,
+        ):
+            try:
+                parse(line)
+            except RemoteProtocolError:
+                continue
+
+
+def sip_stream(data: bytes) -> None:
+    """A connection's bytes give the same messages whole and in pieces."""
+    whole, whole_fault = _framed([data])
+    pieces, piece_fault = _framed([data[at : at + 7] for at in range(0, len(data), 7)])
+    assert pieces == whole, f"{len(pieces)} messages in pieces, {len(whole)} whole"
+    assert piece_fault == whole_fault, f"in pieces: {piece_fault}, whole: {whole_fault}"
+
+
+def sdp(data: bytes) -> None:
+    """A session description: what it renders is parsed to the same again."""
+    session = parse_session(data)
+    for media in session.media:
+        session.connection_of(media)
+        session.direction_of(media)
+    assert str(parse_session(str(session))) == str(session)
+
+
+def _stable_uri(text: str) -> None:
+    rendered = str(parse_uri(text))
+    assert str(parse_uri(rendered)) == rendered
+
+
+def _framed(pieces: list[bytes]) -> tuple[list[object], str]:
+    framer, events = StreamFramer(), list[object]()
+    for piece in pieces:
+        events += framer.feed(piece)
+        if framer.error is not None:
+            return events, framer.error.reason
+    return events, ""
+
+
+TARGETS: dict[str, Target] = {
+    "sip-message": Target(
+        sip_message, ("tests/vectors/rfc4475/*.dat", "tests/vectors/rfc5118/*.dat", "fuzz/corpus/sip/*")
+    ),
+    "sip-values": Target(sip_values, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
+    "sip-stream": Target(sip_stream, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
+    "sdp": Target(sdp, ("fuzz/corpus/sdp/*",)),
+}
+
+
+def seeds_of(target: Target) -> list[bytes]:
+    """The contents of the target's seed files, in the order of their names."""
+    files = sorted(path for pattern in target.seeds for path in ROOT.glob(pattern))
+    if not files:
+        raise FileNotFoundError(f"no seeds match {target.seeds} below {ROOT}")
+    return [path.read_bytes() for path in files]
