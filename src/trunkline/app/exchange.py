@@ -66,7 +66,7 @@ class Exchange:
         self.writer = Writer(store.database, on_pressure=_tell_pressure)
         self.journal = BindingJournal(self.writer)
         # Planes
-        self.net = Net(loop, lambda data, flow: self.endpoint.receive(data, flow))
+        self.net = Net(loop, self._receive)
         ids = NodeIds(settings.node)
         self.endpoint = Endpoint(
             self.net,
@@ -113,6 +113,9 @@ class Exchange:
             on_fault=_log_fault,
         )
 
+    def _receive(self, data: bytes, flow: Flow) -> None:
+        self.endpoint.receive(data, flow)
+
     # Life
 
     async def start(self) -> None:
@@ -153,7 +156,7 @@ class Exchange:
     async def _goodbye(self) -> None:
         """Wait until the last BYEs are answered, but not long."""
         end = self._loop.time() + GOODBYE_S
-        while (self.endpoint.sessions or self.calls.active) and self._loop.time() < end:
+        while (self.endpoint.sessions or self.calls.active) and self._loop.time() < end:  # noqa: ASYNC110  (two seconds at most, once)
             await asyncio.sleep(0.02)
 
     def request_stop(self, grace_s: float) -> None:
@@ -225,12 +228,12 @@ class Exchange:
         port = target.port or 5060
         try:
             flow = self.net.flow_to(transport, target.host, port)
-            if not flow.reliable and len(self._fixed) < MAX_FIXED:
-                self._fixed[uri] = flow  # a UDP flow to an address stays what it is
-            return flow
         except LocalProtocolError:
             address, port = (await self.net.resolve(target.host, port, transport))[0]
             return self.net.flow_to(transport, address, port)
+        if not flow.reliable and len(self._fixed) < MAX_FIXED:
+            self._fixed[uri] = flow  # a UDP flow to an address stays what it is
+        return flow
 
     def warnings(self) -> Iterator[str]:
         """What an operator should look at."""
@@ -243,7 +246,14 @@ class Exchange:
 def listeners_of(settings: Settings, node: str) -> list[Listener]:
     """The sockets that the settings ask for."""
     return [
-        Listener(one.url, name=one.name, role=one.role, advertise=one.advertise or "", node=node, source="sip.listen")
+        Listener(
+            one.url,
+            name=one.name,
+            role=one.role,
+            advertise=one.advertise or "",
+            node=node,
+            source="sip.listen",
+        )
         for one in settings.sip.listen
     ]
 

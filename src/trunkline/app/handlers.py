@@ -180,7 +180,10 @@ class ExchangeHandlers(StoreHandlers):
             domain=exchange.settings.domain,
             data=str(exchange.data),
             node=exchange.settings.node,
-            listeners=tuple(ListenerRow(f"{one.transport.lower()}:{one.address}", one.role, one.sent_by) for one in exchange.net.listeners),
+            listeners=tuple(
+                ListenerRow(f"{one.transport.lower()}:{one.address}", one.role, one.sent_by)
+                for one in exchange.net.listeners
+            ),
             extensions=sum(len(tenant.extensions) for tenant in exchange.directory.tenants),
             registrations=exchange.location.count,
             calls=len(exchange.calls.active),

@@ -51,7 +51,7 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
     folder = loaded.data.path
     create_data_folder(folder)
     async with AsyncExitStack() as stack:
-        server = ControlServer(loaded.data.socket, lambda request: handlers.handle(request))
+        server = ControlServer(loaded.data.socket, lambda request: handlers.handle(request))  # noqa: PLW0108  (made below)
         server.claim()
         stack.push_async_callback(server.stop)
         store = stack.enter_context(Store.open(folder))

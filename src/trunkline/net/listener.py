@@ -30,7 +30,8 @@ class Listener:
 
     ``url`` is "udp:127.0.0.1:5060" or "tcp:[::1]:5060"; ``role`` is "phones" or "trunk"; ``host`` and
     ``port`` are where it is bound (the real port once it is); ``advertised_host`` and ``advertised_port``
-    are what others are told; ``node`` is the node's and worker's prefix of all we mint. Raises ``ConfigError`` for a wrong url, role or advertise.
+    are what others are told; ``node`` is the node's and worker's prefix of all we mint.
+    Raises ``ConfigError`` for a wrong url, role or advertise.
     """
 
     __slots__ = (
