@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / ".importlinter"
 ENGINE = "trunkline._native._engine"
-LAYERS = "app pbx registrar call ua media net store proto _native model base".split()
+_ABOVE_PROTO = ["app", "pbx", "registrar", "call", "ua", "media", "net", "store"]
+LAYERS = [*_ABOVE_PROTO, "proto", "_native", "model", "base"]
 
 
 def imported_names(source: str, module: str, is_package: bool) -> Iterator[str]:
@@ -28,8 +29,8 @@ def imported_names(source: str, module: str, is_package: bool) -> Iterator[str]:
             origin = ".".join([*parents, *([node.module] if node.module else [])])
             yield origin
             yield from (f"{origin}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and node.value == ENGINE:
-            yield ENGINE  # importlib.import_module("…") is an import too
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            yield from (str(each.value) for each in node.args if isinstance(each, ast.Constant))
 
 
 def modules_importing(wanted: str, folder: Path, prefix: str = "") -> set[str]:

@@ -41,6 +41,10 @@ def _sections(command: Any, name: str) -> Iterator[str]:
         yield _section(command, name)
 
 
+# The tests run the commands of the documentation unless a mark says why not.
+_NOT_RUN = "<!-- not run: it shows how the command is called; other pages run it -->"
+
+
 def _section(command: Any, name: str) -> str:
     context = typer.Context(command, info_name=name)
     lines = [f"## {name}", "", f"`{' '.join([name, *command.collect_usage_pieces(context)])}`", ""]
@@ -50,7 +54,7 @@ def _section(command: Any, name: str) -> str:
         lines += ["| argument or option | meaning |", "|---|---|", *rows, ""]
     shown = [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  ")]
     if shown:
-        lines += ["```console", *(f"$ {line}" for line in shown), "```", ""]
+        lines += [_NOT_RUN, "```console", *(f"$ {line}" for line in shown), "```", ""]
     return "\n".join(lines)
 
 
