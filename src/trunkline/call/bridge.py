@@ -12,8 +12,9 @@ from trunkline.media.offer_answer import Hold, Stream, check_answer, hold_of, st
 if TYPE_CHECKING:
     from trunkline.call.call import Call
 
-# A re-INVITE's failure that the other side may be told as it is; everything else becomes 488.
-_PASSED = frozenset({408, 415, 481, 487, 488, 491, 500, 503, 606})
+# A re-INVITE's failure that the other side may be told as it is; everything else becomes 488. Not 408 and
+# 481: they would end the asker's dialog, while what they mean is that the other party's has ended.
+_PASSED = frozenset({415, 488, 491, 500, 503, 606})
 
 
 class Bridge:
@@ -62,7 +63,6 @@ class Bridge:
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             self._refuse(leg, error)
             return
-        self._tell_hold(leg, streams)
 
         def done(status: int, answer: bytes) -> None:
             self.call.context.spawn(self._pass_answer(leg, other, streams, status, answer))
@@ -73,17 +73,20 @@ class Bridge:
         self, leg: Leg, other: Leg, offered: list[Stream], status: int, answer: bytes
     ) -> None:
         if status >= 300:
-            self.call.tell(
-                "call.change_refused", f"the other party refused the change: {status}", status=status
-            )
-            leg.refuse_offer(status if status in _PASSED else 488)
+            self._pass_refusal(leg, status)
             return
         try:
             answered = check_answer(offered, answer)
             await self.hear(leg, offered, other, answered)
             leg.answer_offer(leg.media.rewritten(answer, len(answered)))
+            self._tell_hold(leg, offered)
         except (RemoteProtocolError, MediaError, CallFailed) as error:
-            self._refuse(leg, error)
+            # The other party lives by the new description already, this one cannot: they no longer agree.
+            self._break("call.bad_answer", error)
+
+    def _pass_refusal(self, leg: Leg, status: int) -> None:
+        self.call.tell("call.change_refused", f"the other party refused the change: {status}", status=status)
+        leg.refuse_offer(status if status in _PASSED else 488)
 
     async def _ask_for_offer(self, leg: Leg) -> None:
         """A re-INVITE without offer (RFC 3261 §14.1): the other party makes it, ``leg``'s ACK answers it."""
@@ -96,16 +99,16 @@ class Bridge:
 
     async def _pass_late_offer(self, leg: Leg, other: Leg, status: int, offer: bytes) -> None:
         if status >= 300:
-            leg.refuse_offer(status if status in _PASSED else 488)
+            self._pass_refusal(leg, status)
             return
         try:
             leg.answer_offer(await self.late_offer(other, leg, offer))
         except (RemoteProtocolError, MediaError, CallFailed) as error:
-            self._refuse(leg, error)
             other.acknowledge(b"")
+            self._break("call.bad_offer", error)
 
     async def late_offer(self, maker: Leg, answerer: Leg, offer: bytes) -> bytes:
-        """The offer that ``maker`` put into its 2xx, as ``answerer`` shall see it; its ACK brings the answer."""
+        """The offer in ``maker``'s 2xx as ``answerer`` shall see it, whose ACK will bring the answer."""
         streams = streams_of(offer)
         await answerer.media.open_for(streams, maker.media)
         await maker.media.open_for(streams, answerer.media)
@@ -126,9 +129,12 @@ class Bridge:
             other.acknowledge(other.media.rewritten(body, len(answered)))
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             # The 2xx must be acknowledged whatever happens; without a usable answer the call cannot go on.
-            self.call.tell("call.bad_answer", str(error))
             other.acknowledge(b"")
-            self.call.hang_up(code="call.bad_answer")
+            self._break("call.bad_answer", error)
+
+    def _break(self, code: str, error: Exception) -> None:
+        self.call.tell(code, str(error))
+        self.call.hang_up(code=code)
 
     def _refuse(self, leg: Leg, error: Exception) -> None:
         status = error.status if isinstance(error, RemoteProtocolError | CallFailed) else 503

@@ -32,9 +32,8 @@ class Resolve(Protocol):
 class CallContext:
     """Endpoint, media engine, clock, records, and the tasks that calls start.
 
-    ``wall`` gives wall-clock seconds; ``media_address(family)`` the engine's address for peers that we reach by
-    IPv4 (4) or IPv6 (6);
-    ``on_call_over`` is told each record of a caller's leg, for the log.
+    ``wall`` gives wall-clock seconds; ``media_address(family)`` the engine's address for peers that we reach
+    by IPv4 (4) or IPv6 (6); ``on_call_over`` is told each record of a caller's leg, for the log.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from trunkline.base.errors import CallFailed
+from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 
 # A callee's status -> what its caller gets, where they differ. The caller asked for a person, not for a
@@ -47,6 +47,17 @@ def passed_on(status: int, reason: str, code: str = "call.refused") -> CallFaile
     mapped = PASSED_AS.get(status, status)
     text = reason if mapped == status and reason else reason_phrase(mapped)
     return CallFailed(mapped, text, Q850.get(mapped, 31), code)
+
+
+def fault(error: CallFailed | MediaError | RemoteProtocolError | TransportError) -> CallFailed:
+    """The failure that an error of ours, of the caller or of the network means for a call."""
+    if isinstance(error, CallFailed):
+        return error
+    if isinstance(error, RemoteProtocolError):
+        return CallFailed(error.status, error.reason, Q850.get(error.status, 31), "call.bad_request")
+    if isinstance(error, MediaError):
+        return CallFailed(503, reason_phrase(503), Q850[503], error.code)
+    return CallFailed(480, reason_phrase(480), Q850[480], "call.not_sent")
 
 
 def best_of(failures: Sequence[CallFailed]) -> CallFailed:

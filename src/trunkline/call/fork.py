@@ -1,23 +1,27 @@
 """A fork: several contacts ring, the first to answer wins, the others are cancelled.
 
 Targets come from an asynchronous source, so that branches may join late: a phone woken by push, the next
-carrier, the next agent of a queue. Nothing is decided against the caller while the source may still bring one.
+carrier, the next agent of a queue. Nothing is decided against the caller while the source may bring one.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
-from trunkline.call.failures import best_of
+from trunkline.call.failures import best_of, fault
 from trunkline.call.leg import Leg
+from trunkline.call.party import Party
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import Target
+from trunkline.net.flow import Flow
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
+
+Winner: TypeAlias = tuple[Leg, bytes]
 
 MAX_BRANCHES: Final = 32
 # RFC 3326, and what phones look for so that they do not show a missed call (rule T-06).
@@ -33,76 +37,97 @@ class Fork:
         self.call = call
         self._source = source
         self.ring_timeout_s = ring_timeout_s
-        self.branches: list[SipLeg] = []
+        self.branches: list[Leg] = []
         self.failures: list[CallFailed] = []
-        self.decided: asyncio.Future[tuple[Leg, bytes]] = call.context.endpoint.loop.create_future()
+        self.decided: asyncio.Future[Winner | CallFailed] = call.context.endpoint.loop.create_future()
         self._exhausted = False
 
-    async def run(self) -> tuple[Leg, bytes]:
+    async def run(self) -> Winner:
         """The leg that answered and its description; raises CallFailed when none will."""
         feeder = self.call.context.spawn(self._feed())
         try:
-            return await self.decided
+            outcome = await self.decided
         finally:
             feeder.cancel()
+        if isinstance(outcome, CallFailed):
+            raise outcome
+        return outcome
+
+    # Branches
 
     async def _feed(self) -> None:
+        targets = aiter(self._source)
         try:
-            async for target in self._source:
+            async for target in targets:
                 if self.decided.done() or len(self.branches) >= MAX_BRANCHES:
                     break
                 await self._dial(target)
         finally:
             self._exhausted = True
             self._settle()
+            # A source that is a generator has things of its own to end: a push, a place in a queue.
+            close = getattr(targets, "aclose", None)
+            if close is not None:
+                await close()
 
     async def _dial(self, target: Target) -> None:
-        call = self.call
+        leg: SipLeg | None = None
         try:
-            flow = await call.context.flow_to(target)
-            await call.dial(self, target, flow)
+            flow = await self.call.context.flow_to(target)
+            leg = self._new_branch(target, flow)
+            await self._invite(leg, target, flow)
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
-            failure = (
-                error
-                if isinstance(error, CallFailed)
-                else CallFailed(
-                    488 if isinstance(error, RemoteProtocolError) else 503,
-                    str(error),
-                    38,
-                    "call.branch_failed",
-                )
-            )
-            call.tell("leg.not_dialled", f"{target.label}: {failure.reason}", status=failure.status)
-            self.failures.append(failure)
+            self.call.tell("leg.not_dialled", f"{target.label}: {error}")
+            (leg or self._new_branch(target, None)).give_up(fault(error))
+
+    def _new_branch(self, target: Target, flow: Flow | None) -> SipLeg:
+        leg = self.call.new_branch(target, flow)
+        self.branches.append(leg)
+        return leg
+
+    async def _invite(self, leg: SipLeg, target: Target, flow: Flow) -> None:
+        call, asked = self.call, self.call.invitation
+        body = b""
+        if asked.offer:
+            await leg.media.open_for(asked.streams, call.caller_leg.media)
+            body = leg.media.rewritten(asked.offer, len(asked.streams))
+        if leg.done:
+            return  # while its ports were opened, another answered or the caller left
+        call.tell("leg.invited", f"inviting {target.label}", flow=flow.token)
+        leg.dial(
+            target,
+            flow,
+            body,
+            from_=call.caller.name_addr,
+            to=f"<{Party(call.callee, call.caller.domain).uri}>",
+            extra=asked.headers,
+            max_forwards=asked.max_forwards,
+            ring_s=target.ring_timeout_s or self.ring_timeout_s,
+        )
 
     # What the call hands on from its legs
 
     def answered(self, leg: Leg, body: bytes) -> None:
-        """The first answer wins; one that comes too late is hung up by its leg's owner."""
+        """The first answer wins; the others are cancelled, or hung up when they answered at the same time."""
         if self.decided.done():
             leg.hang_up(ELSEWHERE, code="call.elsewhere")
             return
         self.decided.set_result((leg, body))
-        for branch in self.branches:
-            if branch is not leg and not branch.done:
-                branch.hang_up(ELSEWHERE, code="call.elsewhere")
+        self._end_others(leg, ELSEWHERE, "call.elsewhere")
 
-    def failed(self, failure: CallFailed) -> None:
+    def failed(self, leg: Leg, failure: CallFailed) -> None:
         """One branch is out of the race; a 6xx ends it for all (RFC 3261 §16.7 item 5)."""
         self.failures.append(failure)
         if failure.status >= 600 and not self.decided.done():
-            self.abandon(failure)
-            return
+            self.decided.set_result(failure)
+            self._end_others(leg, "", "call.refused_elsewhere")
         self._settle()
 
-    def abandon(self, failure: CallFailed, reason: str = "") -> None:
-        """End all branches: the caller gave up, or nothing can come of it any more."""
-        if not self.decided.done():
-            self.decided.set_exception(failure)
+    def _end_others(self, leg: Leg, reason: str, code: str) -> None:
         for branch in self.branches:
-            if not branch.done:
-                branch.hang_up(reason, code=failure.code)
+            if branch is not leg and not branch.done:
+                branch.hang_up(reason, code=code)
 
     def _settle(self) -> None:
         if self._exhausted and not self.decided.done() and all(branch.done for branch in self.branches):
-            self.decided.set_exception(best_of(self.failures))
+            self.decided.set_result(best_of(self.failures))

@@ -23,7 +23,7 @@ MAX_BLOCK: Final = 2048
 
 
 def crossing(message: Message, trust: Trust = Trust.PHONE) -> str:
-    """Finished header lines of ``message`` that may go to the other side; at most ``MAX_BLOCK`` characters."""
+    """Finished lines of ``message`` that may go to the other side; none beyond ``MAX_BLOCK`` characters."""
     headers = message.headers
     lines = "".join([header_lines(name, headers[name]) for name in ALLOWED[trust] if name in headers])
     return lines if len(lines) <= MAX_BLOCK else ""

@@ -25,7 +25,7 @@ class LegKind(StrEnum):
 
 
 class Info(Protocol):
-    """A message within the call that wants passing on (SIP INFO): its kind, its bytes, and a way to answer."""
+    """A message within the call that wants passing on (SIP INFO): kind, bytes, and a way to answer."""
 
     content_type: str
     body: bytes
@@ -54,7 +54,7 @@ class Leg(Protocol):
         ...
 
     def progress(self, status: int, body: bytes) -> None:
-        """Tell the party of an incoming leg that we ring (180..199), with early media when there is a body."""
+        """Tell the party of an incoming leg that it rings (101..199), with early media when there is a body."""
         ...
 
     def answer(self, body: bytes) -> None:
@@ -65,8 +65,8 @@ class Leg(Protocol):
         """End an unanswered incoming leg with a failure."""
         ...
 
-    def hang_up(self, reason: str = "", *, code: str = "call.hangup") -> None:
-        """End the leg; ``reason`` is a Reason header value, ``code`` what the record says."""
+    def hang_up(self, reason: str = "", *, code: str = "call.hangup", by: str = "exchange") -> None:
+        """End the leg; ``reason`` is a Reason header value, ``code`` and ``by`` are what the record says."""
         ...
 
     def acknowledge(self, body: bytes) -> None:
@@ -102,8 +102,8 @@ class LegObserver(Protocol):
     def leg_failed(self, leg: Leg, failure: CallFailed) -> None:
         """An outgoing leg was not answered."""
 
-    def leg_cancelled(self, leg: Leg) -> None:
-        """The party of an incoming leg gave up before the answer."""
+    def leg_cancelled(self, leg: Leg, reason: str | None) -> None:
+        """The party of an incoming leg gave up before the answer; ``reason`` as in ``leg_ended``."""
 
     def leg_acknowledged(self, leg: Leg, body: bytes) -> None:
         """The party confirmed our acceptance; a body answers an offer of ours."""

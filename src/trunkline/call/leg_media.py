@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trunkline.base.errors import MediaError
 from trunkline.base.ids import TokenPool
 from trunkline.media.commands import ClosePort, Family, OpenPort, SetDirection, SetRemote
 from trunkline.media.engine import MediaEngine
@@ -25,6 +26,7 @@ class LegMedia:
         "_gated",
         "_local",
         "_owner",
+        "_sealed",
         "identity",
         "ports",
         "profile",
@@ -36,6 +38,7 @@ class LegMedia:
         self._owner = owner
         self._family: Family = "ipv6" if ":" in address else "ipv4"
         self._gated: set[str] = set()
+        self._sealed = False
         self.profile: Profile = PROFILES[profile]
         self.ports: list[str | None] = []
         self._local: list[LocalPort | None] = []
@@ -60,6 +63,8 @@ class LegMedia:
         return self._local[0] or await self._open(0)
 
     async def _open(self, index: int) -> LocalPort:
+        if self._sealed:
+            raise MediaError("the leg is over: it opens no port any more", "media.leg_over")
         port = _POOL.token(16)
         opened = await self._engine.execute(OpenPort(port, self._owner, self._family))
         local = LocalPort(opened.advertised, opened.rtp_port, opened.rtcp_port)
@@ -96,8 +101,13 @@ class LegMedia:
             )
         )
 
+    def seal(self) -> None:
+        """Open no port from now on: whoever still works for the leg must not leave one behind."""
+        self._sealed = True
+
     async def close(self) -> None:
         """Give the ports back; the call does it for all its legs at once, a lost fork for itself."""
+        self.seal()
         for index, port in enumerate(self.ports):
             if port is not None:
                 self.ports[index] = None

@@ -9,7 +9,7 @@ from trunkline.call.call import Call
 
 
 class Calls:
-    """Active calls by id. ``outcomes`` counts finished ones by reason code; codes are ours, so it is bounded."""
+    """Active calls by id. ``outcomes`` counts finished ones by reason code; the codes are ours, and few."""
 
     __slots__ = ("_idle", "active", "outcomes", "total")
 

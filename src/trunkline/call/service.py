@@ -5,26 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
-from trunkline.call.leg_media import remote_of
 from trunkline.media import offer_answer
 from trunkline.media.commands import Echo, Tone
-from trunkline.media.engine import MediaEngine
+from trunkline.media.identity import SdpIdentity
 from trunkline.media.offer_answer import agreed_for_service, answer_for_service, offer_for_service
 
 if TYPE_CHECKING:
-    from trunkline.call.sip_leg import SipLeg
+    from trunkline.call.call import Call
+    from trunkline.call.leg import Leg
 
 
 class ServiceMedia:
     """The agreed media of a service leg, and what the engine does on its port."""
 
-    __slots__ = ("_engine", "_leg", "_port", "_replay", "media")
+    __slots__ = ("_call", "_doing", "_engine", "_leg", "_port", "media")
 
-    def __init__(self, leg: SipLeg, engine: MediaEngine) -> None:
+    def __init__(self, call: Call, leg: Leg) -> None:
+        self._call = call
         self._leg = leg
-        self._engine = engine
+        self._engine = call.context.engine
         self._port = ""
-        self._replay: Echo | Tone | None = None
+        self._doing: Echo | Tone | None = None
         self.media: offer_answer.ServiceMedia | None = None
 
     async def agree(self, offer: bytes) -> bytes:
@@ -34,34 +35,37 @@ class ServiceMedia:
         self._port = media.ports[0] or ""
         if not offer:
             return offer_for_service(local, media.identity).encode()
-        text, self.media = answer_for_service(offer.decode("utf-8", "surrogateescape"), local, media.identity)
+        text, self.media = answer_for_service(_text(offer), local, media.identity)
         await self._hear()
         return text.encode("utf-8", "surrogateescape")
 
     async def _hear(self) -> None:
         if self.media is not None:
-            await self._engine.execute(remote_of(self._port, self.media.stream, mux=self.media.mux))
+            streams = [self.media.stream]
+            await self._leg.media.hear(streams, streams)
 
     async def acknowledged(self, body: bytes) -> None:
-        """The ACK; with a body it answers the offer that we made."""
-        if self.media is None and body:
-            self.media = agreed_for_service(body.decode("utf-8", "surrogateescape"))
+        """The ACK; it answers when we have offered."""
+        if self.media is not None:
+            return
+        try:
+            self.media = agreed_for_service(_text(body))
             await self._hear()
-            if self._replay is not None:
-                await self._start(self._replay)
+            await self._resume()
+        except (CallFailed, RemoteProtocolError, MediaError) as error:
+            self._call.tell("call.bad_answer", str(error))
+            self._call.hang_up(code="call.bad_answer")
 
     async def offered(self, body: bytes) -> None:
-        """A re-INVITE: hold, resume, a new address."""
+        """A re-INVITE: hold, resume, a new address. We answer for ourselves, at once."""
         leg = self._leg
         try:
-            if not body:
-                local = await leg.media.open_one()
+            if body:
+                leg.answer_offer(await self.agree(body))
+                await self._resume()
+            else:
                 self.media = None
-                leg.answer_offer(offer_for_service(local, leg.media.identity).encode())
-                return
-            leg.answer_offer(await self.agree(body))
-            if self._replay is not None:
-                await self._start(self._replay)
+                leg.answer_offer(offer_again(leg.media.identity))
         except (CallFailed, RemoteProtocolError) as error:
             leg.refuse_offer(error.status)
         except MediaError:
@@ -73,12 +77,32 @@ class ServiceMedia:
 
     async def tone(self, frequency_hz: float = 440.0, level_dbov: float = -15.0) -> None:
         """Play a sine tone until the caller hangs up."""
-        payload_type = self.media.payload_type if self.media is not None else 0
-        await self._start(Tone(self._port, frequency_hz, level_dbov, payload_type))
+        await self._start(Tone(self._port, frequency_hz, level_dbov))
 
     async def _start(self, command: Echo | Tone) -> None:
-        self._replay = command
-        if self.media is not None:
-            if isinstance(command, Tone):
-                command.payload_type = self.media.payload_type
-            await self._engine.execute(command)
+        self._doing = command
+        await self._resume()
+
+    async def _resume(self) -> None:
+        """Do on, as agreed now; nothing before there is an agreement."""
+        command = self._doing
+        if self.media is None or command is None:
+            return
+        if isinstance(command, Tone):
+            command.payload_type = self.media.payload_type
+        await self._engine.execute(command)
+
+
+def offer_again(identity: SdpIdentity) -> bytes:
+    """What was agreed, as our offer, in answer to a re-INVITE without one.
+
+    A later offer has the m-lines of the session so far (RFC 3264 §8), and nobody is on hold by our wish.
+    """
+    after = identity.body.split("\r\n", 2)[2]
+    for direction in ("sendonly", "recvonly", "inactive"):
+        after = after.replace(f"a={direction}\r\n", "a=sendrecv\r\n")
+    return identity.stamp(after).encode("utf-8", "surrogateescape")
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "surrogateescape")

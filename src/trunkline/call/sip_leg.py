@@ -9,7 +9,7 @@ from trunkline.base.errors import CallFailed
 from trunkline.base.ids import uuid7
 from trunkline.base.wheel import Timer
 from trunkline.call.failures import passed_on
-from trunkline.call.headers import crossing, reason_of
+from trunkline.call.headers import reason_of
 from trunkline.call.leg import Info, LegKind, LegObserver
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
@@ -17,6 +17,7 @@ from trunkline.call.sip_info import SipInfo
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.message import Request, Response
+from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.sessions import ClientSession, ServerSession, Session
 
@@ -31,7 +32,6 @@ class SipLeg:
     """One SIP party of a call. ``direction`` of the outcome is ``in`` for the caller's leg, ``out`` else."""
 
     __slots__ = (
-        "_offer_body",
         "context",
         "done",
         "id",
@@ -55,7 +55,6 @@ class SipLeg:
         self.session: Session | None = None
         self.ring_timer: Timer | None = None
         self.done = False
-        self._offer_body = b""
 
     # The two ways to begin
 
@@ -93,9 +92,13 @@ class SipLeg:
         self.outcome.sip_call_id = self.session.sip_call_id
 
     def _no_answer(self, _now: float) -> None:
-        self._fail(CallFailed(480, "No Answer", 19, "call.no_answer"), by="exchange")
+        self.give_up(CallFailed(480, "No Answer", 19, "call.no_answer"))
         if self.session is not None:
             self.session.hang_up()
+
+    def give_up(self, failure: CallFailed) -> None:
+        """The exchange ends the attempt, before or after its INVITE was sent."""
+        self._fail(failure, by="exchange")
 
     # What the call does
 
@@ -118,14 +121,17 @@ class SipLeg:
             self._finish("exchange", failure.status, failure.reason, failure.code, failure.q850)
             self.session.refuse(failure.status, failure.reason)
 
-    def hang_up(self, reason: str = "", *, code: str = "call.hangup") -> None:
-        if self.session is None:
-            return
+    def hang_up(self, reason: str = "", *, code: str = "call.hangup", by: str = "exchange") -> None:
         if not self.done:
-            answered = self.outcome.answered_at is not None
-            status = 200 if answered else 487
-            self._finish("exchange", status, "OK" if answered else "Request Terminated", code, 16)
-        self.session.hang_up(header_lines("Reason", reason) if reason else "")
+            status = 200 if self.outcome.answered_at is not None else self._unanswered_status
+            self._finish(by, status, reason_phrase(status), code, 16)
+        if self.session is not None:
+            self.session.hang_up(header_lines("Reason", reason) if reason else "")
+
+    @property
+    def _unanswered_status(self) -> int:
+        """What ends the INVITE: 480 is what its caller gets from us, 487 what our CANCEL brings."""
+        return 480 if self.outcome.direction == "in" else 487
 
     def acknowledge(self, body: bytes) -> None:
         if isinstance(self.session, ClientSession) and not self.session.acked:
@@ -180,22 +186,21 @@ class SipLeg:
         self.observer.leg_answered(self, response.body)
 
     def on_failed(self, _session: Session, status: int, reason: str, response: Response | None) -> None:
-        if response is None and status == 408:
-            failure = CallFailed(480, "Temporarily Unavailable", 18, "call.unreachable")
-        elif response is None:
-            failure = CallFailed(480, "Temporarily Unavailable", 18, "call.not_sent")
-        else:
-            failure = passed_on(status, reason, "call.busy" if status in {486, 600} else "call.refused")
+        if response is None and status in {408, 503}:
+            code = "call.unreachable" if status == 408 else "call.not_sent"
+            self._fail(CallFailed(480, reason_phrase(480), 18, code), by="exchange", seen=(status, reason))
+            return
+        failure = passed_on(status, reason, "call.busy" if status in {486, 600} else "call.refused")
         self._fail(failure, by="callee", seen=(status, reason))
 
     def on_cancelled(self, _session: Session, request: Request) -> None:
         if not self.done:
             self._finish("caller", 487, "Request Terminated", "call.cancelled", 16)
-            self.observer.leg_cancelled(self)
+            self.observer.leg_cancelled(self, reason_of(request))
 
-    def on_acknowledged(self, _session: Session, ack: Request | None) -> None:
+    def on_acknowledged(self, _session: Session, ack: Request) -> None:
         if not self.done:
-            self.observer.leg_acknowledged(self, ack.body if ack is not None else b"")
+            self.observer.leg_acknowledged(self, ack.body)
 
     def on_request(self, session: Session, incoming: Incoming) -> None:
         request = incoming.request
@@ -218,10 +223,6 @@ class SipLeg:
         party = "caller" if self.outcome.direction == "in" else "callee"
         self._finish(party if by_peer else "exchange", 200, "OK", _HANG_UP_CODES.get(code, "call.hangup"), 16)
         self.observer.leg_ended(self, reason_of(request))
-
-    def crossing_headers(self) -> str:
-        """The lines of the caller's INVITE that may go to the callee."""
-        return crossing(self.session.invite) if isinstance(self.session, ServerSession) else ""
 
     # Endings
 

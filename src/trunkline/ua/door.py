@@ -25,4 +25,4 @@ class Door(Protocol):
 
 def flow_of(incoming: Incoming) -> Flow:
     """The flow of a request; every wire of an endpoint is a flow of its ``net``."""
-    return cast(Flow, incoming.wire)
+    return cast("Flow", incoming.wire)

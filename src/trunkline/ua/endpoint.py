@@ -1,7 +1,7 @@
 """The SIP endpoint: transactions, dialogs and doors on one event loop.
 
-It is the thin shell over ``proto.sip``: it hands bytes in, keeps one loop timer for the timer wheel, finds the
-session that a request belongs to, and offers everything else to the doors.
+It is the thin shell over ``proto.sip``: it hands bytes in, keeps one loop timer for the timer wheel, finds
+the session that a request belongs to, and offers everything else to the doors.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Network(Protocol):
 
 
 class Endpoint:
-    """One SIP endpoint. ``doors`` are asked in order; ``user_agent`` is told in our requests, empty: never."""
+    """One SIP endpoint. ``doors`` are asked in order; ``user_agent`` is told unless it is empty."""
 
     def __init__(
         self,
@@ -99,10 +99,13 @@ class Endpoint:
         self._handle = None
         now = self.now()
         self.layer.now = now
-        self.wheel.advance(now)
-        deadline = self.wheel.next_deadline()
-        if deadline is not None:
-            self._arm(deadline)
+        try:
+            self.wheel.advance(now)
+        finally:
+            # Whatever one alarm did wrong, the others are still to fire.
+            deadline = self.wheel.next_deadline()
+            if deadline is not None:
+                self._arm(deadline)
 
     def close(self) -> None:
         """Stop the one timer; transactions that are left go silent."""
@@ -165,16 +168,16 @@ class Endpoint:
             session.receive_ack(ack)
 
     def on_stray_response(self, response: Response, wire: Wire, now: float) -> None:
-        # RFC 3261 §13.2.2.4: a 2xx that nobody waits for is acknowledged and its call ended, if it is ours.
-        if response.cseq[1] == "INVITE" and 200 <= response.status < 300:
-            owner = self.ids.owner_of(response.via.branch)
-            ours = owner is not None and response.via.branch.startswith("z9hG4bK" + self.ids.prefix)
-            if (
-                ours
-                and dialog_key(response.call_id, response.from_tag or "", response.to_tag or "")
-                not in self.sessions
-            ):
-                self.dismiss(response, wire, now)
+        if response.cseq[1] != "INVITE" or not 200 <= response.status < 300:
+            return
+        session = self.sessions.get(
+            dialog_key(response.call_id, response.from_tag or "", response.to_tag or "")
+        )
+        if session is not None:
+            session.acknowledge_again(response)
+        elif response.via.branch.startswith("z9hG4bK" + self.ids.prefix):
+            # RFC 3261 §13.2.2.4: a 2xx that nobody waits for is acknowledged and its call ended, if ours.
+            self.dismiss(response, wire, now)
 
     def reply_wire(self, request: Request, wire: Wire) -> Wire:
         """RFC 3261 §18.2.2: to the sent-by port of the Via, unless the listener answers to the source."""
@@ -253,7 +256,7 @@ class Endpoint:
         max_forwards: int = 70,
         authorizer: Authorizer | None = None,
     ) -> ClientSession:
-        """Start an INVITE session; ``from_`` and ``to`` are name-addrs without tag. Progress goes to ``user``."""
+        """Start an INVITE session; ``from_`` and ``to`` are name-addrs without tag; ``user`` is told all."""
         tag = self.ids.tag()
         draft = Draft(
             "INVITE",
@@ -273,7 +276,7 @@ class Endpoint:
         return session
 
     def flow_for(self, flow: Flow, dialog: Dialog) -> Flow:
-        """The flow for a request within a dialog: the one it lives on while that lives, else to its first hop."""
+        """The flow for a request within a dialog: the one it lives on, else a new one to its first hop."""
         if not flow.closed:
             return flow
         try:

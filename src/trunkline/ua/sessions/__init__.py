@@ -1,7 +1,7 @@
 """INVITE sessions (RFC 3261 §13 to §15): the dialog usage that a call stands on.
 
-``ServerSession`` is a call that came in, ``ClientSession`` one that we make. Both own what transactions leave to
-their user: the 2xx and its retransmission, the ACK of a 2xx, CANCEL and its races, BYE.
+``ServerSession`` is a call that came in, ``ClientSession`` one that we make. Both own what transactions leave
+to their user: the 2xx and its retransmission, the ACK of a 2xx, CANCEL and its races, BYE.
 """
 
 from trunkline.ua.sessions.client import ClientSession

@@ -28,8 +28,9 @@ ENDED: Final = 4
 PROVISIONAL: Final = 10
 SUCCESS: Final = 11
 FAILURE: Final = 12
+UNUSABLE: Final = 13  # a 2xx that makes no dialog
 
-INPUTS: Final = (HANG_UP, BYE_RECEIVED, BYE_DONE, LOST, PROVISIONAL, SUCCESS, FAILURE)
+INPUTS: Final = (HANG_UP, BYE_RECEIVED, BYE_DONE, LOST, PROVISIONAL, SUCCESS, FAILURE, UNUSABLE)
 
 MAX_FORKS: Final = 16  # early dialogs kept for one INVITE
 
@@ -39,6 +40,7 @@ class ClientSession(Session):
 
     __slots__ = ("authorizer", "draft", "forks", "local_tag", "transaction")
 
+    ENDING = ENDING
     ENDED = ENDED
 
     def __init__(
@@ -77,7 +79,7 @@ class ClientSession(Session):
             if status > 100:
                 self.step(PROVISIONAL, response)
         elif status < 300:
-            self.step(SUCCESS, response)
+            self._accepted(response)
         elif not self._authorize(response):
             self.step(FAILURE, (status, response.reason or reason_phrase(status), response))
 
@@ -85,6 +87,34 @@ class ClientSession(Session):
         # RFC 3261 §8.1.3.1: a timeout counts as 408, a transport error as 503.
         status = 408 if failure is Failure.TIMEOUT else 503
         self.step(FAILURE, (status, reason_phrase(status), None))
+
+    def _accepted(self, response: Response) -> None:
+        draft = self.draft
+        if draft is None:
+            return
+        try:
+            final = Dialog.of_response(draft, response, self.local_tag, self.flow.token)
+        except RemoteProtocolError:
+            # Its Contact or Record-Route cannot be used: the Request-URI is as near as we can come.
+            self.endpoint.layer.counters.parse_errors += 1
+            tag, to = response.to_tag or "", response.headers["To"]
+            token, cseq = self.flow.token, draft.cseq
+            final = Dialog(
+                draft.call_id,
+                self.local_tag,
+                tag,
+                draft.from_,
+                to,
+                draft.uri,
+                "",
+                token,
+                cseq,
+                None,
+                early=False,
+            )
+            self.step(UNUSABLE, (final, response))
+        else:
+            self.step(SUCCESS, (final, response))
 
     def _authorize(self, response: Response) -> bool:
         """Send the INVITE again with the credentials that a 401 or 407 asks for; False when we cannot."""
@@ -100,50 +130,63 @@ class ClientSession(Session):
     # Actions
 
     def early(self, response: Response, _now: float) -> None:
-        """Make or renew the early dialog of this To tag (RFC 3261 §12.1.2: each tag has its own)."""
-        tag = response.to_tag
-        if tag is not None and self.draft is not None:
-            self._adopt(tag, response)
+        """Make the early dialog of this To tag (RFC 3261 §12.1.2: each tag has its own)."""
+        tag, draft = response.to_tag, self.draft
+        if tag is not None and draft is not None and self._known(tag) is None:
+            try:
+                self._adopt(Dialog.of_response(draft, response, self.local_tag, self.flow.token))
+            except RemoteProtocolError:
+                self.endpoint.layer.counters.parse_errors += 1  # it rings all the same
         self.user.on_provisional(self, response)
 
-    def _adopt(self, tag: str, response: Response) -> Dialog | None:
-        if self.draft is None:
-            return None
-        known = self.dialog if self.dialog is not None and self.dialog.remote_tag == tag else None
-        if known is None and self.forks is not None:
-            known = self.forks.get(tag)
-        if known is None:
-            made = Dialog.of_response(self.draft, response, self.local_tag, self.flow.token)
-            if self.dialog is None:
-                self.dialog = made
-            else:
-                if self.forks is None:
-                    self.forks = {}
-                if len(self.forks) >= MAX_FORKS:
-                    return None
-                self.forks[tag] = made
-            self.endpoint.remember(made.key, self)
-            return made
-        if response.status >= 200:
-            # RFC 3261 §13.2.2.4: the 2xx decides route set and target anew.
-            final = Dialog.of_response(self.draft, response, self.local_tag, self.flow.token)
-            known.route, known.target, known.early = final.route, final.target, False
-        return known
+    def _known(self, tag: str) -> Dialog | None:
+        if self.dialog is not None and self.dialog.remote_tag == tag:
+            return self.dialog
+        return self.forks.get(tag) if self.forks is not None else None
 
-    def confirm(self, response: Response, _now: float) -> None:
+    def _adopt(self, made: Dialog) -> None:
+        if self.dialog is None:
+            self.dialog = made
+        else:
+            if self.forks is None:
+                self.forks = {}
+            if len(self.forks) >= MAX_FORKS:
+                return
+            self.forks[made.remote_tag] = made
+        self.endpoint.remember(made.key, self)
+
+    def dialog_of(self, request: Request) -> Dialog | None:
+        if self.forks is None:
+            return self.dialog
+        return self.forks.get(request.from_tag or "", self.dialog)
+
+    def confirm(self, argument: tuple[Dialog, Response], _now: float) -> None:
         """The first 2xx: its dialog becomes the session's; ACK at once unless the answer is still to come."""
-        chosen = self._adopt(response.to_tag or "", response)
         draft, transaction = self.draft, self.transaction
-        if chosen is None or draft is None or transaction is None:
+        if draft is None or transaction is None:
             return
-        if self.dialog is not None and self.dialog is not chosen:
-            self.endpoint.forget(self.dialog.key, self)
-        self._drop_forks(chosen)
-        self.dialog = chosen
+        final = argument[0]
+        chosen = self._known(final.remote_tag)
+        if chosen is None:
+            chosen = final
+        else:
+            # RFC 3261 §13.2.2.4: the 2xx decides route set and target anew.
+            chosen.route, chosen.target, chosen.early = final.route, final.target, False
+        self._choose(chosen)
         chosen.local_seq = max(chosen.local_seq, draft.cseq)
-        transaction.user = Acknowledger(self, response.to_tag or "", draft.cseq)
+        transaction.user = Acknowledger(self, chosen.remote_tag, draft.cseq)
         if draft.body or self.state != CONFIRMED:
             self.acknowledge()
+
+    def _choose(self, chosen: Dialog) -> None:
+        """From now on this dialog is the session's only one."""
+        for other in (self.dialog, *(self.forks or {}).values()):
+            if other is not None and other is not chosen:
+                self.endpoint.forget(other.key, self)
+        if self.dialog is not chosen:
+            self.dialog = chosen
+            self.endpoint.remember(chosen.key, self)
+        self.forks = None
 
     def acknowledge(self, body: bytes = b"") -> None:
         """Send the ACK of the 2xx, with the answer when the 2xx carried the offer."""
@@ -159,28 +202,29 @@ class ClientSession(Session):
         self.draft = None
         self.transaction = None
 
-    def _drop_forks(self, chosen: Dialog) -> None:
-        if self.forks is not None:
-            for fork in self.forks.values():
-                if fork is not chosen:
-                    self.endpoint.forget(fork.key, self)
-            self.forks = None
+    def ensure_ack(self, _argument: Any, _now: float) -> None:
+        """A 2xx with an offer that will not be answered any more is acknowledged before the BYE."""
+        if not self.acked:
+            self.acknowledge()
 
-    def tell_answered(self, response: Response, _now: float) -> None:
-        self.user.on_answered(self, response)
+    def tell_answered(self, argument: tuple[Dialog, Response], _now: float) -> None:
+        self.user.on_answered(self, argument[1])
 
     def tell_failed(self, argument: tuple[int, str, Response | None], _now: float) -> None:
         self.user.on_failed(self, *argument)
 
-    def tell_given_up(self, _response: Response, _now: float) -> None:
+    def tell_given_up(self, _argument: Any, _now: float) -> None:
         self.user.on_failed(self, 487, reason_phrase(487), None)
+
+    def tell_unusable(self, argument: tuple[Dialog, Response], _now: float) -> None:
+        self.user.on_failed(self, 502, reason_phrase(502), argument[1])
 
     def cancel(self, extra: str, now: float) -> None:
         if self.transaction is not None:
             self.transaction.cancel(now, extra)
 
     def end_early(self, request: Request, _now: float) -> None:
-        """The callee left the early dialog by BYE, which RFC 3261 §15 forbids and some do: the attempt is over."""
+        """The callee left the early dialog by BYE; RFC 3261 §15 forbids it, but the attempt is over."""
         self.user.on_failed(self, 480, reason_phrase(480), None)
         if self.transaction is not None:
             self.transaction.cancel(self.now)
@@ -198,6 +242,7 @@ class ClientSession(Session):
         CALLING: {
             PROVISIONAL: (CALLING, (early,)),
             SUCCESS: (CONFIRMED, (confirm, tell_answered)),
+            UNUSABLE: (ENDING, (confirm, tell_unusable, Session.send_bye)),
             FAILURE: (ENDED, (tell_failed, release)),
             HANG_UP: (CANCELLING, (cancel,)),
             BYE_RECEIVED: (CANCELLING, (end_early,)),
@@ -205,10 +250,11 @@ class ClientSession(Session):
         CANCELLING: {
             # §9.1, RFC 5407 §3.1.2: the 2xx crossed our CANCEL; it is acknowledged, then the call is ended.
             SUCCESS: (ENDING, (confirm, tell_given_up, Session.send_bye)),
+            UNUSABLE: (ENDING, (confirm, tell_given_up, Session.send_bye)),
             FAILURE: (ENDED, (tell_failed, release)),
         },
         CONFIRMED: {
-            HANG_UP: (ENDING, (Session.tell_hung_up, Session.send_bye)),
+            HANG_UP: (ENDING, (Session.tell_hung_up, ensure_ack, Session.send_bye)),
             BYE_RECEIVED: (ENDED, (Session.tell_bye, release)),
             LOST: (ENDING, (Session.tell_lost, Session.send_bye)),  # §12.2.1.2
         },
@@ -230,12 +276,14 @@ IGNORED: Final = {
     (CANCELLING, LOST): "on its way",
     (CONFIRMED, PROVISIONAL): "too late",
     (CONFIRMED, SUCCESS): "retransmissions and forks go to the Acknowledger",
+    (CONFIRMED, UNUSABLE): "retransmissions and forks go to the Acknowledger",
     (CONFIRMED, FAILURE): "the INVITE is answered",
     (CONFIRMED, BYE_DONE): "no BYE was sent",
     (ENDING, HANG_UP): "on its way",
     (ENDING, LOST): "on its way",
     (ENDING, PROVISIONAL): "too late",
     (ENDING, SUCCESS): "retransmissions go to the Acknowledger",
+    (ENDING, UNUSABLE): "retransmissions go to the Acknowledger",
     (ENDING, FAILURE): "too late",
 }
 

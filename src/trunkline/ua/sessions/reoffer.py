@@ -1,4 +1,4 @@
-"""Re-INVITE (RFC 3261 §14): one offer at a time in a dialog, from either side, and what happens when both try.
+"""Re-INVITE (RFC 3261 §14): one offer at a time in a dialog, from either side, and what if both try.
 
 Rules on top: an INVITE while ours is pending gets 491, one while theirs is unanswered 500 with Retry-After
 (§14.2); our own try that gets 491 is repeated after 2.1..4.0 s by the owner of the Call-ID, 0..2.0 s by the
@@ -91,8 +91,7 @@ class Reoffer:
         if answer is not None and ack.cseq[0] == answer.cseq:
             answer.stop()
             self.answer_on_way = None
-            if ack.body:
-                self.session.user.on_acknowledged(self.session, ack)
+            self.session.user.on_acknowledged(self.session, ack)
 
     def _no_ack(self) -> None:
         self.answer_on_way = None

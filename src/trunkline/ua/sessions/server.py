@@ -44,6 +44,7 @@ class ServerSession(Session):
 
     __slots__ = ("answer_on_way", "local_tag", "request_", "transaction")
 
+    ENDING = ENDING
     ENDED = ENDED
 
     def __init__(self, endpoint: Endpoint, incoming: Incoming, flow: Flow, user: SessionUser) -> None:
@@ -110,7 +111,7 @@ class ServerSession(Session):
             body=body,
         )
         endpoint = self.endpoint
-        # The wait for the ACK is armed before anything is sent that could bring a BYE (race of RFC 5407 §3.1.4).
+        # The wait for the ACK is armed before anything is sent that could bring a BYE (RFC 5407 §3.1.4).
         self.answer_on_way = Answer(
             endpoint.wheel,
             endpoint.layer.timings,

@@ -42,17 +42,17 @@ class SessionUser(Protocol):
     def on_cancelled(self, session: Session, request: Request) -> None:
         """The caller gave up (CANCEL, or BYE in the early dialog); it has its 487 already."""
 
-    def on_acknowledged(self, session: Session, ack: Request | None) -> None:
-        """The ACK of our 2xx; None when the session is restored after it."""
+    def on_acknowledged(self, session: Session, ack: Request) -> None:
+        """The ACK of our 2xx, to the first INVITE or to a later one; a body answers an offer of ours."""
 
     def on_request(self, session: Session, incoming: Incoming) -> None:
-        """A request within the dialog other than BYE, ACK, CANCEL and INVITE, checked for order. Answer it."""
+        """A request within the dialog but BYE, ACK, CANCEL, INVITE, checked for order. Answer it."""
 
     def on_offer(self, session: Session, incoming: Incoming) -> None:
         """A re-INVITE: answer it with ``session.reoffer.answer`` or ``.refuse``."""
 
     def on_ended(self, session: Session, code: str, request: Request | None) -> None:
-        """An answered session is over: ``bye`` (with the peer's request), ``hangup`` (ours), ``no-ack``, ``lost``."""
+        """An answered session is over: ``bye`` (the peer's request), ``hangup`` (ours), ``no-ack``, ``lost``."""
 
 
 class Session:
@@ -61,6 +61,7 @@ class Session:
     __slots__ = ("acked", "contact", "dialog", "endpoint", "flow", "reoffer", "state", "user")
 
     TABLE: ClassVar[Table] = {}
+    ENDING: ClassVar[int] = -1
     ENDED: ClassVar[int] = -1
 
     def __init__(self, endpoint: Endpoint, flow: Flow, user: SessionUser, state: int) -> None:
@@ -104,7 +105,7 @@ class Session:
         self.step(HANG_UP, extra)
 
     async def request(self, method: str, **rest: Any) -> Response:
-        """Send a request within the dialog and return its final response (408 or 503 made here when none comes)."""
+        """Send a request within the dialog; its final response, 408 or 503 made here when none comes."""
         if self.dialog is None:
             raise RemoteProtocolError("there is no dialog yet", 481)
         draft = self.dialog.request(method, **rest)
@@ -118,11 +119,13 @@ class Session:
     def receive(self, incoming: Incoming) -> None:
         """A request within the dialog, but ACK."""
         request = incoming.request
-        if self.dialog is None or self.ended:
+        leaves = self.state == self.ENDING and request.method != "BYE"
+        dialog = self.dialog_of(request)
+        if dialog is None or self.ended or leaves:
             incoming.respond(481)
             return
         try:
-            self.dialog.accept(request)
+            dialog.accept(request)
         except RemoteProtocolError as error:
             incoming.respond(error.status, extra="Retry-After: 5\r\n" if error.status == 500 else "")
             return
@@ -136,9 +139,18 @@ class Session:
             incoming.begin()
             self.user.on_request(self, incoming)
 
+    def dialog_of(self, request: Request) -> Dialog | None:
+        """The dialog that a request belongs to: each fork of an INVITE of ours has its own."""
+        return self.dialog
+
     def receive_ack(self, ack: Request) -> None:
         """The ACK of a 2xx that we sent, to the first INVITE or to a later one."""
         self.reoffer.receive_ack(ack)
+
+    def acknowledge_again(self, response: Response) -> None:
+        """A 2xx to an INVITE of ours that no transaction knows any more (RFC 3261 §13.2.2.4)."""
+        if self.dialog is not None and self.acked:
+            acknowledge(self, self.dialog, response.cseq[0])
 
     # What actions of both tables do
 

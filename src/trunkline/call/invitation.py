@@ -1,0 +1,24 @@
+"""What a caller's INVITE asks for, as far as its callees are concerned."""
+
+from __future__ import annotations
+
+from trunkline.call.headers import crossing
+from trunkline.media.offer_answer import Stream, streams_of
+from trunkline.proto.sip.message import Request
+
+
+class Invitation:
+    """``offer`` is the caller's description (empty: it wants ours) with its ``streams``.
+
+    ``max_forwards`` and ``headers`` (finished lines) are what the INVITEs to callees carry. Raises
+    RemoteProtocolError when the offer cannot be read.
+    """
+
+    __slots__ = ("headers", "max_forwards", "offer", "streams")
+
+    def __init__(self, request: Request) -> None:
+        self.offer = request.body
+        self.streams: list[Stream] = streams_of(self.offer) if self.offer else []
+        # RFC 7332 §3: a B2BUA counts hops down as a proxy does, or loops through it never end.
+        self.max_forwards = request.max_forwards - 1
+        self.headers = crossing(request)

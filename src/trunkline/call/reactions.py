@@ -1,0 +1,79 @@
+"""What a call does when one of its legs speaks up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trunkline.base.errors import CallFailed
+from trunkline.call.leg import Info, Leg
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call
+
+
+class Reactions:
+    """The call as ``call.leg.LegObserver``: synchronous, for a leg speaks in the middle of a message."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    # Before the answer
+
+    def leg_progress(self, leg: Leg, status: int, body: bytes) -> None:
+        call = self._call
+        if call.fork is None:
+            return
+        code = "leg.ringing" if status == 180 else "leg.progress"
+        call.tell(code, f"{leg.outcome.target}: {status}", status=status)
+        call.early.progress(leg, status, body)
+
+    def leg_answered(self, leg: Leg, body: bytes) -> None:
+        if self._call.fork is not None:
+            self._call.fork.answered(leg, body)
+        else:
+            leg.hang_up(code="call.too_late")
+
+    def leg_failed(self, leg: Leg, failure: CallFailed) -> None:
+        call, outcome = self._call, leg.outcome
+        call.tell("leg.failed", f"{outcome.target}: {outcome.status} {outcome.reason}", status=outcome.status)
+        if call.fork is not None:
+            call.fork.failed(leg, failure)
+
+    def leg_cancelled(self, leg: Leg, reason: str | None) -> None:
+        call = self._call
+        call.tell("call.cancelled", f"{call.caller.number} gave up")
+        call.hang_up(reason or "", code="call.cancelled", by="caller")
+
+    # After it
+
+    def leg_acknowledged(self, leg: Leg, body: bytes) -> None:
+        call = self._call
+        if call.bridge is not None:
+            call.bridge.acknowledged(leg, body)
+        elif call.service is not None:
+            call.context.spawn(call.service.acknowledged(body))
+
+    def leg_offer(self, leg: Leg, body: bytes) -> None:
+        call = self._call
+        if call.bridge is not None:
+            call.bridge.offered(leg, body)
+        elif call.service is not None:
+            call.context.spawn(call.service.offered(body))
+        else:
+            leg.refuse_offer(491)  # RFC 3261 §14.2: the first offer is not through yet
+
+    def leg_info(self, leg: Leg, info: Info) -> None:
+        if self._call.bridge is not None:
+            self._call.bridge.info(leg, info)
+        else:
+            info.answer(200)
+
+    def leg_ended(self, leg: Leg, reason: str | None) -> None:
+        call, outcome = self._call, leg.outcome
+        parties = {"caller": call.caller.number, "callee": outcome.target}
+        who = parties.get(outcome.ended_by, "the exchange")
+        text = f"{who} hung up" if outcome.code == "call.hangup" else f"ended: {outcome.code}"
+        call.tell("call.ended", text)
+        call.hang_up(reason or "", code=outcome.code, by=outcome.ended_by)

@@ -1,0 +1,37 @@
+"""The end of a call's books: its ports given back, a record for each leg and attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trunkline.base.errors import MediaError
+from trunkline.media.commands import CloseOwner
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call
+
+
+async def close_books(call: Call) -> None:
+    """Close the call's ports and hand its records over; the records are written whatever the engine says."""
+    quality: dict[str, dict[str, Any]] = {}
+    for leg in call.legs:
+        leg.media.seal()
+    try:
+        if any(leg.media.ports for leg in call.legs):
+            closed = await call.context.engine.execute(CloseOwner(call.id))
+            quality = {figures.port: figures.to_dict() for figures in closed.statistics}
+    except MediaError as error:
+        call.tell("media.fault", str(error))
+    finally:
+        _write(call, quality)
+
+
+def _write(call: Call, quality: dict[str, dict[str, Any]]) -> None:
+    context, caller = call.context, call.legs[0]
+    for leg in call.legs:
+        port = next((port for port in leg.media.ports if port is not None), "")
+        story = call.story.as_list() if leg is caller else None
+        record = leg.outcome.record(call.tenant, leg.id, call.id, quality.get(port), story)
+        context.recorder.append(record)
+        if leg is caller:
+            context.on_call_over(record)
