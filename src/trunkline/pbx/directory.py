@@ -66,9 +66,11 @@ class Directory:
     def put(self, extension: Extension) -> None:
         """Add or replace an extension."""
         tenant = self._tenants[extension.tenant]
+        # Without a password there is nothing that anybody could prove: no HA1, or the empty one would do.
         secrets = {
             algorithm: ha1(extension.number, tenant.realm, extension.password, algorithm)
             for algorithm in ALGORITHMS
+            if extension.password
         }
         tenant.extensions[extension.number] = Entry(
             extension.number, extension.name, extension.contact, secrets
