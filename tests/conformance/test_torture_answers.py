@@ -1,0 +1,107 @@
+"""What the endpoint answers to the torture messages that only an element above the transactions can judge.
+
+An answer that is not given yet is marked as expected to fail, with what is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.conformance.torture import TORTURE
+from tests.unit.proto.sip.transaction.kit import FakeWire, World
+from trunkline.base.ids import NodeIds
+from trunkline.net.flow import Flow
+from trunkline.net.listener import Listener
+from trunkline.pbx.door import check_invite
+from trunkline.proto.sip.message import Response
+from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.endpoint import Endpoint
+
+
+class FakeFlow(FakeWire):
+    """A wire with what an endpoint asks of a flow besides."""
+
+    transport = "TCP"
+    listener = Listener("tcp:192.0.2.1:5060")
+    closed = False
+    token = "flow"
+
+
+class NoNetwork:
+    """Nothing is sent anywhere but back."""
+
+    def flow_to(self, transport: str, host: str, port: int, prefer: Listener | None = None) -> Flow:
+        raise AssertionError("an answer goes back down its flow")
+
+    def flow_from_token(self, token: str) -> Flow | None:
+        raise AssertionError("an answer goes back down its flow")
+
+
+class OpenDoor:
+    """Takes every call that the exchange's own checks let through."""
+
+    methods = frozenset({"INVITE"})
+
+    def claim(self, incoming: Incoming, flow: Flow) -> bool:
+        check_invite(incoming.request)
+        incoming.respond(200)
+        return True
+
+
+async def answer_to(name: str) -> Response:
+    endpoint = Endpoint(NoNetwork(), NodeIds(), asyncio.get_running_loop(), tag_key=b"k" * 32)
+    endpoint.set_doors([OpenDoor()])
+    flow = FakeFlow(World(), reliable=True)
+    try:
+        endpoint.receive(TORTURE[name].data, flow)  # type: ignore[arg-type]  # all that is used of a flow
+    finally:
+        endpoint.close()
+    (message,) = flow.messages
+    assert isinstance(message, Response)
+    return message
+
+
+def missing(name: str, status: int, reason: str) -> object:
+    return pytest.param(name, status, marks=pytest.mark.xfail(reason=reason, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("wsinv", 481),
+        ("intmeth", 501),
+        ("esc02", 501),
+        ("esc01", 200),
+        ("lwsdisp", 200),
+        ("longreq", 200),
+        ("semiuri", 200),
+        ("transports", 200),
+        ("baddate", 200),
+        ("badbranch", 200),
+        ("inv2543", 200),
+        ("invut", 415),
+        ("via-received-param-with-delim", 481),
+        ("mult-ip-in-header", 481),
+        missing("zeromf", 200, "RFC 3261 §11: an OPTIONS that may go no further is for whom it reached"),
+        missing("unkscm", 416, "RFC 3261 §8.2.2.1: the endpoint does not look at the scheme of an OPTIONS"),
+        missing("novelsc", 416, "RFC 3261 §8.2.2.1: the endpoint does not look at the scheme of an OPTIONS"),
+        missing("bext01", 420, "RFC 3261 §8.2.2.3: the endpoint does not look at Require"),
+        missing("sdp01", 406, "RFC 3261 §20.1: nobody looks at Accept"),
+    ],
+)
+@pytest.mark.rule("T-40")
+async def test_the_endpoint_answers_as_the_rfc_says(name: str, status: int) -> None:
+    assert (await answer_to(name)).status == status
+
+
+@pytest.mark.rfc(3261, "8.2.1")
+async def test_a_method_that_is_not_known_is_told_those_that_are() -> None:
+    assert "OPTIONS" in (await answer_to("intmeth")).headers["Allow"]
+
+
+@pytest.mark.rfc(4475, "3.3.6")
+@pytest.mark.xfail(reason="RFC 3261 §21.4.13: the 415 of a call does not say what is accepted", strict=True)
+async def test_a_body_of_an_unknown_type_is_told_those_that_are_known() -> None:
+    assert (await answer_to("invut")).headers["Accept"] == "application/sdp"
