@@ -19,6 +19,15 @@ async def test_packets_pass_unchanged_in_both_directions() -> None:
             assert bob.speak(b) == await alice.hear()
 
 
+async def test_bursts_pass_whole_and_in_order() -> None:
+    async with exchange() as at:
+        alice, bob = at.phone(), at.phone()
+        a, _ = await at.call(alice, bob)
+        for _ in range(10):  # each fits into the receive buffer that the system gives a socket
+            packets = [alice.speak(a) for _ in range(150)]
+            assert [await bob.hear() for _ in packets] == packets
+
+
 async def test_strict_policy_relays_between_signalled_addresses() -> None:
     async with exchange() as at:
         alice, bob = at.phone(), at.phone()

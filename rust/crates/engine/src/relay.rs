@@ -190,3 +190,36 @@ fn transmit(socket: &OwnedFd, bytes: &[u8], to: Option<SocketAddr>) -> bool {
         result != Err(Errno::CONNREFUSED) && result.is_ok()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::shared::Shared;
+    use std::time::Duration;
+
+    fn shared() -> Shared {
+        let config = Config {
+            addresses: vec!["127.0.0.1".parse().unwrap()],
+            first_port: 20_000,
+            last_port: 20_003,
+            workers: 1,
+            inactivity: Duration::ZERO,
+            quarantine: Duration::ZERO,
+            learn: Duration::ZERO,
+            relearn: Duration::ZERO,
+            coalesce: Duration::ZERO,
+            event_queue: 8,
+        };
+        Shared::new(config).unwrap()
+    }
+
+    #[test]
+    fn a_port_that_serves_another_call_by_now_is_no_way_out() {
+        let shared = shared();
+        let context = Context { shared: &shared, post: &shared.posts[0], now_ns: 0 };
+        shared.slot(1).egress.store(&Egress { generation: 2, sends: true, ..Egress::default() });
+        assert!(way_to(&context, Peer { slot: 1, generation: 1 }).is_none());
+        assert!(way_to(&context, Peer { slot: 1, generation: 2 }).is_some());
+    }
+}
