@@ -54,7 +54,9 @@ class MemoryNetwork:
             delay = weather.delay_s
             if not reliable and dice.random() < weather.late:
                 delay += weather.late_by_s
-            self.loop.call_later(delay, self._deliver, data, source, target)
+            # The loop does not keep the order of timers that are due together; a calm network does.
+            order = 1e-9 * len(self.log)
+            self.loop.call_later(delay + order, self._deliver, data, source, target)
 
     def _deliver(self, data: bytes, source: Node, target: tuple[str, int]) -> None:
         node = self.nodes.get(target)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
 import selectors
-from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 HORIZON_S = 100_000.0
 
@@ -61,6 +64,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     loop.set_exception_handler(lambda _loop, context: faults.append(context))
     try:
         result = loop.run_until_complete(main)
+        gc.collect(0)  # a future whose exception nobody fetched complains when it is collected
         if faults:
             raise AssertionError(f"unhandled in the loop: {faults}")
         return result
@@ -69,3 +73,13 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+
+def virtual(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """A test function whose coroutine runs in virtual time."""
+
+    @functools.wraps(test)
+    def run_test(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(test(*args, **kwargs))
+
+    return run_test
