@@ -115,7 +115,7 @@ def sdp_cases() -> Iterator[tuple[str, Callable[[], object]]]:
 def digest_cases() -> Iterator[tuple[str, Callable[[], object]]]:
     """What a challenged request costs: the challenge, reading the credentials, judging them."""
     nonces, secret = Nonces(b"k" * 32), ha1("100", DOMAIN, PASSWORD, "MD5")
-    nonce = nonces.mint(DOMAIN, "MD5", NOW)
+    nonce = nonces.mint(DOMAIN, NOW)
     values = texts.varied_credentials(nonce, secret)
     judged = cycle([parse_credentials(next(values)) for _ in range(texts.VARIANTS)])
 

@@ -79,7 +79,9 @@ class Exchange:
         self.calls = Calls()
         self.context = self._call_context()
         self.snapshot = Snapshot(self.directory, self.bindings_of)
-        self.authenticator = Authenticator(Nonces(store.box.derive("nonces")), self.wall, ("MD5",))
+        self.authenticator = Authenticator(
+            Nonces(store.box.derive("nonces"), worker=settings.node), self.wall
+        )
         self.policy = registrar_policy(settings)
         self.registrar = RegistrarDoor(
             self.directory,

@@ -1,23 +1,30 @@
-"""The registrar's door: REGISTER in, 200 with the bindings out."""
+"""The registrar's door: REGISTER in, 200 with the bindings out (RFC 3261 §10.3)."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
-from trunkline.base.errors import RemoteProtocolError, TrunklineError
+from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.story import Story
-from trunkline.model.binding import Binding
 from trunkline.net.flow import Flow
+from trunkline.proto.sip.digest_server import Verdict
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.name_addr import parse_name_addr
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import parse_uri
+from trunkline.registrar.answer import AnswerLines
+from trunkline.registrar.commit import NotKeptError, write
 from trunkline.registrar.location import Location
 from trunkline.registrar.policy import RegistrarPolicy
 from trunkline.registrar.ports import Accounts, Journal
-from trunkline.registrar.registration import Changes, IntervalTooBrief, changes_of, renew
-from trunkline.ua.authentication import Authenticator
+from trunkline.registrar.registration import Changes, IntervalTooBriefError, changes_of, renew
+from trunkline.ua.authentication import Authenticator, tell_refusal
+from trunkline.ua.option_tags import supports, unsupported
+
+SUPPORTED: Final = frozenset({"path"})
+RETRY_AFTER_S: Final = 10
 
 
 class RegistrarCounters:
@@ -37,8 +44,11 @@ class RegistrarDoor:
     """Claims every REGISTER.
 
     Challenges and refreshes are answered without a transaction: a retransmission with equal Call-ID and
-    CSeq gets the same answer and changes nothing. A new binding waits for its commit, in a transaction.
-    ``on_change(binding, what)`` hears of ``added`` and ``removed`` bindings.
+    CSeq gets the same answer and changes nothing. A new binding waits for its commit, in a transaction, and
+    what comes for the same address of record meanwhile waits for it.
+
+    ``on_story(user, story)`` hears of bindings made and ended, of refusals and wrong credentials. First
+    challenges and refreshes, thousands a second, have nothing to tell, and no story.
     """
 
     methods = frozenset({"REGISTER"})
@@ -64,113 +74,158 @@ class RegistrarDoor:
         self._wall = wall
         self._spawn = spawn
         self._on_story = on_story
+        self._lines = AnswerLines()
+        self._writing: dict[tuple[str, str], asyncio.Event] = {}
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
         request = incoming.request
-        story = Story(incoming.now)
-        tenant = self.accounts.tenant_of(parse_uri(request.uri).host)
+        domain = parse_uri(request.uri)
+        if not domain.is_sip:
+            raise RemoteProtocolError("Unsupported URI Scheme", 416)
+        tenant = self.accounts.tenant_of(domain.host)
         if tenant is None:
-            story.add(incoming.now, "register.unknown_domain", "no tenant owns this domain")
-            self._refuse(incoming, story, RemoteProtocolError("Not Found", 404), "")
+            self._refuse(incoming, "", RemoteProtocolError("no tenant owns this domain", 404))
             return True
-        user = self.authenticator.admit(
-            incoming,
-            self.accounts.realm_of(tenant),
-            self.accounts.credentials(tenant),
-            story,
-            is_repeat=lambda username: self._is_repeat(request, tenant, username),
-        )
-        if user is None:
-            self.counters.challenged += 1
-            return True
-        try:
-            self._register(incoming, flow, tenant, user, story)
-        except RemoteProtocolError as error:
-            self._refuse(incoming, story, error, user)
+        realm = self.accounts.realm_of(tenant)
+        verdict, user = self.authenticator.judge(incoming, realm, self.accounts.credentials(tenant))
+        if verdict is Verdict.OK:
+            self._admit(incoming, flow, tenant, user)
+        elif verdict is Verdict.REPLAYED and self._changes_nothing(request, flow, tenant, user):
+            # RFC 3261 §8.2.7: its first answer was lost on the way, and we keep no transaction.
+            self._answer(incoming, tenant, user, request.headers.get("Path", ""))
+        else:
+            self._challenge(incoming, realm, verdict, user)
         return True
 
-    def _is_repeat(self, request: Request, tenant: str, user: str) -> bool:
-        """A REGISTER that would change nothing: a query, or the one that made a binding what it is."""
-        if "Contact" not in request.headers:
-            return True
-        number = request.cseq[0]
-        return any(
-            binding.call_id == request.call_id and binding.cseq == number
-            for binding in self.location.all_of(tenant, user)
-        )
+    def _challenge(self, incoming: Incoming, realm: str, verdict: Verdict, user: str) -> None:
+        self.counters.challenged += 1
+        self.authenticator.challenge(incoming, realm, verdict)
+        if verdict not in {Verdict.MISSING, Verdict.STALE}:
+            story = Story(incoming.now)
+            tell_refusal(story, incoming.now, verdict)
+            self._on_story(user, story)
 
-    def _register(self, incoming: Incoming, flow: Flow, tenant: str, user: str, story: Story) -> None:
+    def _changes_nothing(self, request: Request, flow: Flow, tenant: str, user: str) -> bool:
+        """Whether the request may be answered though its digest was used before.
+
+        A digest covers no Contact: whoever has overheard one could bind himself to the address of record,
+        if anything but the very request of before were let in.
+        """
+        try:
+            self._check(request, tenant, user)
+            return not changes_of(request, tenant, user, flow, self.location, self.policy, self._wall())
+        except RemoteProtocolError:
+            return False
+
+    def _admit(self, incoming: Incoming, flow: Flow, tenant: str, user: str) -> None:
+        if (tenant, user) in self._writing:
+            incoming.begin()
+            self._spawn(self._register_later(incoming, flow, tenant, user))
+        else:
+            self._register(incoming, flow, tenant, user)
+
+    async def _register_later(self, incoming: Incoming, flow: Flow, tenant: str, user: str) -> None:
+        while (written := self._writing.get((tenant, user))) is not None:
+            await written.wait()
+        self._register(incoming, flow, tenant, user)
+
+    def _register(self, incoming: Incoming, flow: Flow, tenant: str, user: str) -> None:
         request = incoming.request
-        if not _is_aor_of(request.headers["To"], user) or not self.accounts.knows(tenant, user):
-            # RFC 3261 §10.3 step 4: nobody registers for another.
-            raise RemoteProtocolError("Forbidden", 403)
-        now = self._wall()
-        changes = changes_of(request, tenant, user, flow, self.location, self.policy, now)
-        for binding, contact, until in changes.refreshed:
-            renew(binding, contact, request, flow, until)
+        try:
+            self._check(request, tenant, user)
+            now = self._wall()
+            changes = changes_of(request, tenant, user, flow, self.location, self.policy, now)
+        except RemoteProtocolError as error:
+            self._refuse(incoming, user, error)
+            return
+        if changes.added or changes.removed:
+            if incoming.transaction is None:
+                incoming.begin()
+            self._writing[tenant, user] = asyncio.Event()
+            self._spawn(self._commit(incoming, flow, changes, tenant, user))
+            return
+        self._renew(request, flow, changes)
+        self._answer(incoming, tenant, user, changes.path)
+
+    def _check(self, request: Request, tenant: str, user: str) -> None:
+        """RFC 3261 §10.3 steps 2, 4 and 5: extensions, the right to register, the address of record."""
+        headers = request.headers
+        if "Require" in headers and (tags := unsupported(request, SUPPORTED)):
+            raise UnsupportedTagsError(tags)
+        if "Path" in headers and not supports(request, "path"):
+            # Rule T-30: the phone would not know that its calls take another way than it was told.
+            raise UnsupportedTagsError("path")
+        if self._is_aor_of(headers["To"], tenant, user) and self.accounts.knows(tenant, user):
+            return
+        raise RemoteProtocolError("nobody registers for another", 403)
+
+    def _is_aor_of(self, to: str, tenant: str, user: str) -> bool:
+        """Whether a To header names the user; the common form is told without parsing it."""
+        if to.startswith(f"<sip:{user}@{self.accounts.realm_of(tenant)}>"):
+            return True
+        address = parse_name_addr(to).address
+        return address.user == user and self.accounts.tenant_of(address.host) == tenant
+
+    def _renew(self, request: Request, flow: Flow, changes: Changes) -> None:
+        for binding, want, until in changes.refreshed:
+            renew(binding, want, until, request, flow, changes.path)
             self.journal.refresh(binding)
             self.counters.refreshed += 1
-        if changes.added or changes.removed:
-            incoming.begin()
-            self._spawn(self._commit(incoming, changes, tenant, user, story))
-            return
-        story.add(incoming.now, "register.refreshed", f"{user} refreshed")
-        self._answer(incoming, request, tenant, user, now)
 
-    async def _commit(
-        self, incoming: Incoming, changes: Changes, tenant: str, user: str, story: Story
-    ) -> None:
+    async def _commit(self, incoming: Incoming, flow: Flow, changes: Changes, tenant: str, user: str) -> None:
         """A binding counts once it is on disk: the phone may rely on a 200 after our restart."""
-        for binding in changes.removed:
-            self.location.remove(binding)
-        for binding in changes.added:
-            self.location.add(binding)
+        story = Story(incoming.now)
         try:
-            for waiting in [self.journal.gone(b) for b in changes.removed] + [
-                self.journal.new(b) for b in changes.added
-            ]:
-                await waiting
-        except TrunklineError as error:
-            for binding in changes.added:
+            for binding in changes.removed:
                 self.location.remove(binding)
+            await write(changes, self.journal)
+        except NotKeptError as error:
             story.add(incoming.now, "register.not_kept", f"the binding could not be written: {error}")
-            self._refuse(incoming, story, RemoteProtocolError("Service Unavailable", 503), user)
-            return
-        self.counters.registered += len(changes.added)
-        self.counters.removed += len(changes.removed)
-        self._tell(changes, user, story, incoming.now)
-        self._answer(incoming, incoming.request, tenant, user, self._wall())
+            self._refuse(incoming, user, RemoteProtocolError("Service Unavailable", 503), story)
+        else:
+            for binding in changes.added:
+                self.location.add(binding)
+            self._renew(incoming.request, flow, changes)
+            self._tell(changes, user, story, incoming.now)
+            self._answer(incoming, tenant, user, changes.path)
+        finally:
+            self._writing.pop((tenant, user)).set()
 
     def _tell(self, changes: Changes, user: str, story: Story, at: float) -> None:
+        self.counters.registered += len(changes.added)
+        self.counters.removed += len(changes.removed)
+        for binding in changes.removed:
+            story.add(at, "register.unbound", f"{user} left {binding.contact}")
         for binding in changes.added:
             story.add(
                 at, "register.bound", f"{user} is reached at {binding.contact}", received=binding.received
             )
-        for binding in changes.removed:
-            story.add(at, "register.unbound", f"{user} left {binding.contact}")
         self._on_story(user, story)
 
-    def _answer(self, incoming: Incoming, request: Request, tenant: str, user: str, now: float) -> None:
-        lines = [
-            f"Contact: <{b.contact}>;expires={max(0, round(b.expires_at - now))}{_q(b)}\r\n"
-            for b in self.location.of(tenant, user, now)
-        ]
-        incoming.respond(200, extra="".join(lines))
+    def _answer(self, incoming: Incoming, tenant: str, user: str, path: str) -> None:
+        now = self._wall()
+        incoming.respond(200, extra=self._lines.of(self.location.of(tenant, user, now), path, now))
 
-    def _refuse(self, incoming: Incoming, story: Story, error: RemoteProtocolError, user: str) -> None:
+    def _refuse(
+        self, incoming: Incoming, user: str, error: RemoteProtocolError, story: Story | None = None
+    ) -> None:
         self.counters.refused += 1
+        story = story or Story(incoming.now)
         story.add(incoming.now, "register.refused", f"{error.status} {error.reason}", status=error.status)
-        extra = f"Min-Expires: {self.policy.min_expires_s}\r\n" if isinstance(error, IntervalTooBrief) else ""
-        incoming.respond(error.status, extra=extra)
+        extra = ""
+        if isinstance(error, IntervalTooBriefError):
+            extra = f"Min-Expires: {self.policy.min_expires_s}\r\n"
+        elif isinstance(error, UnsupportedTagsError):
+            extra = f"Unsupported: {error.tags}\r\n"
+        elif error.status == 503:
+            extra = f"Retry-After: {RETRY_AFTER_S}\r\n"
+        incoming.respond(error.status, reason=error.reason if error.status == 400 else "", extra=extra)
         self._on_story(user, story)
 
 
-def _is_aor_of(to: str, user: str) -> bool:
-    """Whether a To header names the user; the common form is told without parsing it."""
-    if to.startswith(f"<sip:{user}@"):
-        return True
-    return parse_name_addr(to).address.user == user
+class UnsupportedTagsError(RemoteProtocolError):
+    """420: the request requires what we do not support (RFC 3261 §8.2.2.3)."""
 
-
-def _q(binding: Binding) -> str:
-    return "" if binding.q == 1000 else f";q={binding.q / 1000:g}"
+    def __init__(self, tags: str) -> None:
+        super().__init__("Bad Extension", 420)
+        self.tags = tags

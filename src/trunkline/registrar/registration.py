@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.ids import uuid7
 from trunkline.model.binding import Binding
 from trunkline.net.flow import Flow
+from trunkline.net.listener import host_port
 from trunkline.proto.sip.message import Request
-from trunkline.proto.sip.name_addr import NameAddr, parse_contacts
-from trunkline.proto.sip.numbers import parse_delta_seconds
+from trunkline.proto.sip.name_addr import parse_addresses
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.proto.sip.uri_equivalence import equivalent
+from trunkline.registrar.contacts import WILDCARD, Wanted, wanted_contacts
 from trunkline.registrar.location import Location
 from trunkline.registrar.policy import RegistrarPolicy
 
+# What a binding keeps of a peer's text is bounded: a contact is to cost 3 KB at most.
+MAX_CALL_ID: Final = 256
+MAX_PATH: Final = 1024
+MAX_USER_AGENT: Final = 128
 
-class IntervalTooBrief(RemoteProtocolError):
+
+class IntervalTooBriefError(RemoteProtocolError):
     """423: a contact asks for less than we grant (RFC 3261 §10.3 step 7)."""
 
     def __init__(self) -> None:
@@ -23,14 +31,21 @@ class IntervalTooBrief(RemoteProtocolError):
 
 
 class Changes:
-    """The bindings that a REGISTER makes, renews and ends."""
+    """The bindings that a REGISTER makes, renews (as wanted, until a wall-clock second) and ends.
 
-    __slots__ = ("added", "refreshed", "removed")
+    ``path`` is the Path that the request came by. False when nothing changes.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("added", "path", "refreshed", "removed")
+
+    def __init__(self, path: str = "") -> None:
+        self.path = path
         self.added: list[Binding] = []
-        self.refreshed: list[tuple[Binding, NameAddr, float]] = []
+        self.refreshed: list[tuple[Binding, Wanted, float]] = []
         self.removed: list[Binding] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.refreshed or self.added or self.removed)
 
 
 def changes_of(
@@ -43,62 +58,53 @@ def changes_of(
     now: float,
 ) -> Changes:
     """Work out the changes; raises RemoteProtocolError with the status to answer and changes nothing."""
-    changes = Changes()
-    value = request.headers.get("Contact")
-    if not value:
+    changes = Changes(_path_of(request))
+    wanted = wanted_contacts(request, policy.default_expires_s)
+    if not wanted:
         return changes  # a query: RFC 3261 §10.2.3
-    contacts = parse_contacts(value)
-    known = location.all_of(tenant, user)
-    header = request.headers.get("Expires")
-    default = parse_delta_seconds(header, "Expires") if header is not None else None
-    if contacts[0].is_wildcard:
-        if len(contacts) != 1 or default != 0:
-            raise RemoteProtocolError("Contact * goes alone and with Expires: 0")
+    if len(request.call_id) > MAX_CALL_ID:
+        raise RemoteProtocolError(f"a Call-ID of more than {MAX_CALL_ID} characters")
+    # What has expired is gone, though it may not have been swept yet.
+    known = [binding for binding in location.all_of(tenant, user) if binding.expires_at > now]
+    if wanted[0].uri == WILDCARD:
         changes.removed = [binding for binding in known if _in_order(request, binding)]
         return changes
-    for contact in contacts:
-        _apply(changes, contact, default, request, tenant, user, flow, known, policy, now)
+    if len(wanted) > 2 * policy.max_contacts:
+        raise RemoteProtocolError("Too Many Contacts", 403)
+    for want in wanted:
+        if 0 < want.expires < policy.min_expires_s:
+            raise IntervalTooBriefError
+        until = now + min(want.expires, policy.max_expires_s)
+        binding = _find(want, known)
+        if binding is None:
+            _check_callable(want)
+        elif not _in_order(request, binding) or _is_settled(changes, binding):
+            continue
+        elif want.expires and not _has_moved(want, binding):
+            changes.refreshed.append((binding, want, until))
+            continue
+        else:
+            changes.removed.append(binding)
+        if want.expires and _find(want, changes.added) is None:
+            changes.added.append(_bind(want, request, tenant, user, flow, changes.path, now, until))
     if len(known) + len(changes.added) - len(changes.removed) > policy.max_contacts:
         raise RemoteProtocolError("Too Many Contacts", 403)
     return changes
 
 
-def _apply(
-    changes: Changes,
-    contact: NameAddr,
-    default: int | None,
-    request: Request,
-    tenant: str,
-    user: str,
-    flow: Flow,
-    known: list[Binding] | tuple[Binding, ...],
-    policy: RegistrarPolicy,
-    now: float,
-) -> None:
-    asked = contact.expires
-    if asked is None:
-        asked = default if default is not None else policy.default_expires_s
-    if 0 < asked < policy.min_expires_s:
-        raise IntervalTooBrief
-    binding = _find(contact, known)
-    if binding is None:
-        _check_callable(contact)
-    elif not _in_order(request, binding):
-        return
-    if asked == 0:
-        if binding is not None:
-            changes.removed.append(binding)
-        return
-    until = now + min(asked, policy.max_expires_s)
-    if binding is not None:
-        changes.refreshed.append((binding, contact, until))
-    else:
-        changes.added.append(_new_binding(contact, request, tenant, user, flow, now, until))
+def _path_of(request: Request) -> str:
+    """The Path of RFC 3327, checked, because it becomes the Route of calls to the contact."""
+    path = request.headers.get("Path", "")
+    if path:
+        if len(path) > MAX_PATH:
+            raise RemoteProtocolError(f"a Path of more than {MAX_PATH} characters")
+        if not all(hop.address.is_sip for hop in parse_addresses(path)):
+            raise RemoteProtocolError("a Path that is not made of SIP URIs")
+    return path
 
 
-def _check_callable(contact: NameAddr) -> None:
-    address = contact.address
-    if not address.is_sip or not address.host:
+def _check_callable(want: Wanted) -> None:
+    if not parse_uri(want.uri).is_sip:
         raise RemoteProtocolError("a Contact that is not a SIP URI cannot be called")
 
 
@@ -116,50 +122,72 @@ def _in_order(request: Request, binding: Binding) -> bool:
     return number > binding.cseq
 
 
-def _find(contact: NameAddr, known: list[Binding] | tuple[Binding, ...]) -> Binding | None:
-    uri = contact.uri
+def _is_settled(changes: Changes, binding: Binding) -> bool:
+    """Whether the request has named the same contact before: the first time counts."""
+    return binding in changes.removed or any(binding is renewed for renewed, _, _ in changes.refreshed)
+
+
+def _has_moved(want: Wanted, binding: Binding) -> bool:
+    """RFC 5626 §6: the same instance and reg-id are the same binding, wherever the phone now is."""
+    return want.reg_id != 0 and binding.contact != want.uri
+
+
+def _find(want: Wanted, known: list[Binding]) -> Binding | None:
+    """The binding that a contact means: that of the same flow of a phone, else one with an equal URI."""
+    reg_id = want.reg_id
+    if reg_id:
+        for binding in known:
+            if binding.reg_id == reg_id and binding.instance == want.instance:
+                return binding
+        # Another flow of a phone is another binding even where the URI is the same.
+        known = [binding for binding in known if not binding.reg_id]
     for binding in known:
-        if binding.contact == uri:
+        if binding.contact == want.uri:
             return binding
-    if not contact.uri.lower().startswith(("sip:", "sips:")):
+    if not known:
         return None
+    address = parse_uri(want.uri)
     for binding in known:
-        if equivalent(parse_uri(binding.contact), contact.address):
+        if equivalent(parse_uri(binding.contact), address):
             return binding
     return None
 
 
-def _new_binding(
-    contact: NameAddr, request: Request, tenant: str, user: str, flow: Flow, now: float, until: float
+def _bind(
+    want: Wanted, request: Request, tenant: str, user: str, flow: Flow, path: str, now: float, until: float
 ) -> Binding:
-    host, port = flow.remote
-    instance = contact.params.get("+sip.instance")
     return Binding(
         tenant,
         user,
         uuid7(),
-        contact.uri,
+        want.uri,
         flow.token,
-        f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        host_port(*flow.remote),
         request.call_id,
         request.cseq[0],
         now,
         until,
-        contact.q,
-        instance,
-        path=request.headers.get("Path", "")[:2048],
-        user_agent=request.headers.get("User-Agent", "")[:128],
+        want.q,
+        want.instance,
+        want.reg_id,
+        path,
+        request.headers.get("User-Agent", "")[:MAX_USER_AGENT],
     )
 
 
-def renew(binding: Binding, contact: NameAddr, request: Request, flow: Flow, until: float) -> None:
+def renew(binding: Binding, want: Wanted, until: float, request: Request, flow: Flow, path: str) -> None:
     """Take over a refresh: it may come by another flow than the last one."""
     binding.expires_at = until
-    binding.call_id = request.call_id
     binding.cseq = request.cseq[0]
-    binding.q = contact.q
+    binding.q = want.q
+    binding.path = path
+    if want.reg_id:
+        binding.instance, binding.reg_id = want.instance, want.reg_id
+    if binding.call_id != request.call_id:
+        # The phone has started anew, perhaps with another program.
+        binding.call_id = request.call_id
+        binding.user_agent = request.headers.get("User-Agent", "")[:MAX_USER_AGENT]
     token = flow.token
     if binding.flow != token:
         binding.flow = token
-        host, port = flow.remote
-        binding.received = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        binding.received = host_port(*flow.remote)

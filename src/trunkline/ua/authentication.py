@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from trunkline.base.story import Story
-from trunkline.proto.sip.credentials import find_credentials
+from trunkline.proto.sip.credentials import Credentials, find_credentials
+from trunkline.proto.sip.digest import DEFAULT_ALGORITHMS
 from trunkline.proto.sip.digest_server import Verdict, render_challenge, verify
 from trunkline.proto.sip.nonce import Nonces
 from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.algorithm_memory import AlgorithmMemory
+
+# The digest is right, whatever became of its nonce: only who knows the password gets here.
+_RIGHT: Final = frozenset({Verdict.OK, Verdict.STALE, Verdict.REPLAYED, Verdict.FOREIGN_NONCE})
 
 
 class CredentialSource(Protocol):
@@ -33,72 +38,89 @@ class AuthenticationCounters:
 
 
 class Authenticator:
-    """Admits requests with right credentials and answers all others 401, keeping nothing.
+    """Admits requests with right credentials and answers all others 401, keeping nothing of them.
 
-    ``algorithms`` are offered strongest first; ``wall`` gives wall-clock seconds, because nonces outlive us.
+    ``algorithms`` are offered strongest first, and no other is accepted; where SHA-256 and MD5 are both
+    allowed, an ``AlgorithmMemory`` offers MD5 alone to clients that choke on more (docs/decisions/0004).
+    ``wall`` gives wall-clock seconds, because nonces outlive us.
     """
 
     def __init__(
         self,
         nonces: Nonces,
         wall: Callable[[], float],
-        algorithms: tuple[str, ...] = ("SHA-256", "MD5"),
+        algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS,
     ) -> None:
         self._nonces = nonces
         self._wall = wall
         self._algorithms = algorithms
+        self._memory = AlgorithmMemory() if algorithms == DEFAULT_ALGORITHMS else None
         self.counters = AuthenticationCounters()
 
-    def admit(
-        self,
-        incoming: Incoming,
-        realm: str,
-        source: CredentialSource,
-        story: Story,
-        *,
-        is_repeat: Callable[[str], bool] = lambda _username: False,
-    ) -> str | None:
-        """The authenticated user name, or None when the request was answered with a challenge.
+    def admit(self, incoming: Incoming, realm: str, source: CredentialSource, story: Story) -> str | None:
+        """The authenticated user name, or None when the request was answered with a challenge."""
+        verdict, user = self.judge(incoming, realm, source)
+        if verdict is Verdict.OK:
+            story.add(incoming.now, "auth.ok", f"{user} proved who it is")
+            return user
+        tell_refusal(story, incoming.now, verdict)
+        self.challenge(incoming, realm, verdict)
+        return None
 
-        ``is_repeat(username)`` says whether a request whose digest is right but used before is a
-        retransmission that changes nothing: then it is admitted, for its first answer was lost.
+    def judge(self, incoming: Incoming, realm: str, source: CredentialSource) -> tuple[Verdict, str]:
+        """What the request's credentials are worth, and the user whose they are ("" when there are none).
+
+        A user may call itself ``user@realm``, as some phones do for the sake of tenants (rule T-32).
         """
         request = incoming.request
-        now = self._wall()
-        # Another scheme, or garbage, counts as none: the challenge says what we want (RFC 4475 §3.3.12).
+        # Another scheme counts as none: the challenge says what we want (RFC 4475 §3.3.12).
         credentials = find_credentials(request.headers.get("Authorization"), realm)
+        if credentials is None:
+            return Verdict.MISSING, ""
         verdict = verify(
             credentials,
             request.method,
             realm,
             source,
             self._nonces,
-            now,
+            self._wall(),
             algorithms=self._algorithms,
             body=request.body,
         )
-        if credentials is not None and (
-            verdict is Verdict.OK or (verdict is Verdict.REPLAYED and is_repeat(credentials.username))
-        ):
+        if self._memory is not None and verdict in _RIGHT:
+            self._memory.proved(request, incoming.wire.remote[0], credentials.algorithm)
+        if verdict is Verdict.OK:
             self.counters.accepted += 1
-            story.add(incoming.now, "auth.ok", f"{credentials.username} proved who it is")
-            return credentials.username
-        self._challenge(incoming, realm, verdict, story, now)
-        return None
+        return verdict, _user_of(credentials, realm)
 
-    def _challenge(self, incoming: Incoming, realm: str, verdict: Verdict, story: Story, now: float) -> None:
+    def challenge(self, incoming: Incoming, realm: str, verdict: Verdict) -> None:
+        """Answer 401; ``stale`` is said only to who knows the password (RFC 3261 §22.4)."""
         stale = verdict is Verdict.STALE
         if verdict is Verdict.MISSING:
             self.counters.challenged += 1
-            story.add(incoming.now, "auth.challenge", "challenged")
         elif stale:
             self.counters.stale += 1
-            story.add(incoming.now, "auth.stale", "the nonce has expired, challenged again")
         else:
             self.counters.wrong += 1
-            # The peer learns no difference between a wrong password and an unknown user; the operator does.
-            story.add(
-                incoming.now, "auth.wrong", f"credentials refused: {verdict.value}", verdict=verdict.value
-            )
-        values = render_challenge(realm, self._nonces, now, self._algorithms, stale)
-        incoming.respond(401, extra="".join([f"WWW-Authenticate: {value}\r\n" for value in values]))
+        algorithms = self._algorithms
+        if self._memory is not None:
+            algorithms = self._memory.offer(incoming.request, incoming.wire.remote[0])
+        incoming.respond(401, extra=render_challenge(realm, self._nonces, self._wall(), algorithms, stale))
+
+
+def tell_refusal(story: Story, at: float, verdict: Verdict) -> None:
+    """Why a request is challenged.
+
+    The peer learns no difference between a wrong password and an unknown user; the operator does.
+    """
+    if verdict is Verdict.MISSING:
+        story.add(at, "auth.challenge", "challenged")
+    elif verdict is Verdict.STALE:
+        story.add(at, "auth.stale", "the nonce has expired, challenged again")
+    else:
+        story.add(at, "auth.wrong", f"credentials refused: {verdict.value}", verdict=verdict.value)
+
+
+def _user_of(credentials: Credentials, realm: str) -> str:
+    name = credentials.username
+    return name.removesuffix(f"@{realm}") if "@" in name else name

@@ -36,6 +36,6 @@ def test_sample_messages_are_valid(name: str) -> None:
 
 def test_sample_credentials_let_their_phone_in() -> None:
     nonces, secret = Nonces(b"k" * 32), ha1("100", "bench.test", "secret", "MD5")
-    value = next(varied_credentials(nonces.mint("bench.test", "MD5", 1000.0), secret))
+    value = next(varied_credentials(nonces.mint("bench.test", 1000.0), secret))
     verdict = verify(parse_credentials(value), "REGISTER", "bench.test", lambda *_: secret, nonces, 1000.0)
     assert verdict is Verdict.OK

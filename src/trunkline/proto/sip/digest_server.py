@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import lru_cache
 from hmac import compare_digest
 from typing import Final, TypeAlias
 
@@ -96,28 +97,28 @@ def render_challenge(
     now: float,
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS,
     stale: bool = False,
-) -> tuple[str, ...]:
-    """The values of WWW-Authenticate, one for each algorithm in the order given (RFC 8760 §2.3).
+    header: str = "WWW-Authenticate",
+) -> str:
+    """Finished header lines with one new nonce, one line for each algorithm in the order given (RFC 8760 §2.3).
 
-    ``algorithms`` stands strongest first. Made once a second for each realm, then taken from a table.
+    ``algorithms`` stands strongest first; ``header`` may be Proxy-Authenticate.
     """
-    key = (realm, algorithms, stale)
-    rendered = nonces.rendered.get(key)
-    second = int(now)
-    if rendered is not None and rendered[0] == second:
-        return rendered[1]
-    values = tuple(
-        Challenge(realm, nonces.mint(realm, algorithm, now), algorithm, qops=("auth",), stale=stale).render()
+    return nonces.mint(realm, now).join(_around_nonce(header, realm, algorithms, stale))
+
+
+@lru_cache(maxsize=_MAX_RENDERED)
+def _around_nonce(header: str, realm: str, algorithms: tuple[str, ...], stale: bool) -> list[str]:
+    """The lines of a challenge cut where the nonces belong: all else of them is always the same."""
+    lines = [
+        f"{header}: {Challenge(realm, '', algorithm, qops=('auth',), stale=stale).render()}\r\n"
         for algorithm in algorithms
-    )
-    if len(nonces.rendered) >= _MAX_RENDERED:
-        nonces.rendered.clear()
-    nonces.rendered[key] = (second, values)
-    return values
+    ]
+    # Quotes within the realm are escaped and a NUL becomes a space, so these occur once in each line.
+    return "".join(lines).replace('nonce=""', 'nonce="\0"').split("\0")
 
 
 def _judge_nonce(credentials: Credentials, nonces: Nonces, now: float) -> Verdict:
-    freshness = nonces.judge(credentials.nonce, credentials.realm, credentials.algorithm, now)
+    freshness = nonces.judge(credentials.nonce, credentials.realm, now)
     if freshness is Freshness.FOREIGN:
         return Verdict.FOREIGN_NONCE
     if freshness is Freshness.EXPIRED:

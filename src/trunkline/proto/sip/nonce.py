@@ -1,8 +1,9 @@
-"""Nonces that need no memory: the second they were minted in and a keyed hash over it (RFC 7616 §5.4).
+"""Nonces that need no memory: when and by whom they were minted, and a keyed hash over it (RFC 7616 §5.4).
 
-Whoever holds the key can verify them, so any worker can, and a restart forgets none. One nonce a second
-serves all who are challenged in it; that they do not replay each other is the business of the replay table,
-which each process keeps for itself.
+Whoever holds the key can verify them, so any worker can, and a restart forgets none. Each challenge has a
+nonce of its own: some clients use the same cnonce for ever, and two requests of one user in the same second
+are not replays of each other. The hash does not cover the algorithm: all challenges of one 401 carry the same
+nonce, and a client that takes the nonce of the first one and answers with MD5 is right.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from typing import Final
 from trunkline.proto.sip.replay import ReplayTable
 
 DEFAULT_WINDOW_S: Final = 300
+# What a nonce consists of, in hexadecimal digits: the second, then the serial (worker and count), then the MAC.
+_SECOND: Final = 8
+_STAMP: Final = 16
 _MAC_BYTES: Final = 12
-_NONCE_LENGTH: Final = 8 + 2 * _MAC_BYTES
-_MAX_KNOWN: Final = 4096
+_LENGTH: Final = _STAMP + 2 * _MAC_BYTES
+_COUNT_MASK: Final = 0xFFFFFF
 # Workers of one cluster may disagree about the time by this much.
 _SKEW_S: Final = 5
 
@@ -33,39 +37,42 @@ class Freshness(enum.Enum):
 class Nonces:
     """Mints and judges nonces under ``key`` (16..64 bytes, secret); they are valid for ``window_s`` seconds.
 
+    ``worker`` (0..255) tells the nonces of workers that share the key apart; each has 16.7 million a second.
     ``now`` is always seconds since the epoch, because other processes and later ones must agree about it.
     """
 
-    __slots__ = ("_key", "_known", "_swept", "rendered", "replays", "window_s")
+    __slots__ = ("_count", "_key", "_swept", "_worker", "replays", "window_s")
 
-    def __init__(self, key: bytes, window_s: int = DEFAULT_WINDOW_S, replay_capacity: int = 65536) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        window_s: int = DEFAULT_WINDOW_S,
+        replay_capacity: int = 65536,
+        *,
+        worker: int = 0,
+    ) -> None:
         if not 16 <= len(key) <= blake2b.MAX_KEY_SIZE:
             raise ValueError(f"a nonce key has 16 to {blake2b.MAX_KEY_SIZE} bytes, this one {len(key)}")
+        if not 0 <= worker <= 255:
+            raise ValueError(f"a worker's number is 0 to 255, not {worker}")
         self._key = key
+        self._worker = worker << 24
+        self._count = 0
+        self._swept = 0
         self.window_s = window_s
         self.replays = ReplayTable(replay_capacity)
-        # What render_challenge made: by realm, algorithms and stale, with the second it is good for.
-        self.rendered: dict[tuple[str, tuple[str, ...], bool], tuple[int, tuple[str, ...]]] = {}
-        self._known: dict[str, tuple[int, str, str]] = {}
-        self._swept = 0
 
-    def mint(self, realm: str, algorithm: str, now: float) -> str:
-        """The nonce of this second for this realm and algorithm: 32 hexadecimal digits."""
-        second = int(now)
-        nonce = self._sign(second, realm, algorithm)
-        self._remember(nonce, second, realm, algorithm)
-        return nonce
+    def mint(self, realm: str, now: float) -> str:
+        """A new nonce for this realm: 40 hexadecimal digits."""
+        self._count = count = (self._count + 1) & _COUNT_MASK
+        stamp = f"{int(now):08x}{self._worker | count:08x}"
+        return stamp + self._mac(stamp, realm)
 
-    def judge(self, nonce: str, realm: str, algorithm: str, now: float) -> Freshness:
-        """Whether we (or a holder of the key) minted ``nonce`` for this realm and algorithm, and lately."""
-        known = self._known.get(nonce)
-        if known is not None and known[1] == realm and known[2] == algorithm:
-            second = known[0]
-        else:
-            second = _second_of(nonce)
-            if second < 0 or not compare_digest(nonce, self._sign(second, realm, algorithm)):
-                return Freshness.FOREIGN
-            self._remember(nonce, second, realm, algorithm)
+    def judge(self, nonce: str, realm: str, now: float) -> Freshness:
+        """Whether we (or a holder of the key) minted ``nonce`` for this realm, and lately."""
+        second = _second_of(nonce)
+        if second < 0 or not compare_digest(nonce[_STAMP:], self._mac(nonce[:_STAMP], realm)):
+            return Freshness.FOREIGN
         if -_SKEW_S <= now - second < self.window_s and second > self.replays.floor:
             return Freshness.FRESH
         return Freshness.EXPIRED
@@ -81,15 +88,10 @@ class Nonces:
         # The interpreter keys hash() of text anew in each process, and a collision costs but another 401.
         return self.replays.use(_second_of(nonce), hash((nonce, username, cnonce)), count)
 
-    def _sign(self, second: int, realm: str, algorithm: str) -> str:
-        text = f"{second:08x}{algorithm}:{realm}"
-        mac = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=_MAC_BYTES, key=self._key)
-        return f"{second:08x}{mac.hexdigest()}"
-
-    def _remember(self, nonce: str, second: int, realm: str, algorithm: str) -> None:
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
-        self._known[nonce] = (second, realm, algorithm)
+    def _mac(self, stamp: str, realm: str) -> str:
+        # The stamp has one length, so that no realm can be mistaken for a part of it.
+        text = f"{stamp}{realm}".encode("utf-8", "surrogateescape")
+        return blake2b(text, digest_size=_MAC_BYTES, key=self._key).hexdigest()
 
     def __repr__(self) -> str:
         return f"Nonces(window_s={self.window_s}, replay windows={len(self.replays)})"
@@ -97,9 +99,9 @@ class Nonces:
 
 def _second_of(nonce: str) -> int:
     """The second that ``nonce`` names, unverified; -1 when it has not our form."""
-    if len(nonce) != _NONCE_LENGTH or not nonce.isalnum() or not nonce.isascii():
+    if len(nonce) != _LENGTH or not nonce.isalnum() or not nonce.isascii():
         return -1
     try:
-        return int(nonce[:8], 16)
+        return int(nonce[:_SECOND], 16)
     except ValueError:
         return -1

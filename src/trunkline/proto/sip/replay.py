@@ -1,8 +1,8 @@
 """Which nonce counts were used: a bounded table of sliding windows (RFC 7616 §3.4, nc).
 
-A nonce is shared by all who were challenged in the same second, so a window belongs to a nonce, a user and
-a cnonce; the cnonce is part of what the digest signs, so nobody can escape to a fresh window with an old
-response.
+Each challenge has a nonce of its own, but some clients answer it again and again with ``nc=1`` and another
+cnonce. So a window belongs to a nonce, a user and a cnonce; the cnonce is part of what the digest signs, so
+nobody can escape to a fresh window with an old response.
 """
 
 from __future__ import annotations

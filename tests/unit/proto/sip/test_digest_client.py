@@ -36,7 +36,8 @@ def answer(client: DigestClient, *challenges: Challenge, attempts: Attempts | No
 @pytest.mark.rfc("8760", "2.4")
 def test_our_own_server_is_satisfied_with_the_strongest_algorithm(client: DigestClient) -> None:
     nonces = Nonces(b"0123456789abcdef")
-    challenges = parse_challenges("\n".join(render_challenge("r", nonces, NOW)))
+    lines = render_challenge("r", nonces, NOW).split("\r\n")
+    challenges = parse_challenges("\n".join(line.partition(": ")[2] for line in lines if line))
     credentials = only(answer(client, *challenges))
     assert credentials.algorithm == "SHA-256"
 
