@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from fuzz.fuzz_sip import sip_answer, sip_layer
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sdp import parse_session
 from trunkline.proto.sip.challenge import parse_challenges
@@ -92,10 +93,11 @@ def _framed(pieces: list[bytes]) -> tuple[list[object], str]:
     return events, ""
 
 
+SIP_MESSAGES = ("tests/vectors/rfc4475/*.dat", "tests/vectors/rfc5118/*.dat", "fuzz/corpus/sip/*")
 TARGETS: dict[str, Target] = {
-    "sip-message": Target(
-        sip_message, ("tests/vectors/rfc4475/*.dat", "tests/vectors/rfc5118/*.dat", "fuzz/corpus/sip/*")
-    ),
+    "sip-message": Target(sip_message, SIP_MESSAGES),
+    "sip-answer": Target(sip_answer, SIP_MESSAGES),
+    "sip-layer": Target(sip_layer, SIP_MESSAGES),
     "sip-values": Target(sip_values, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
     "sip-stream": Target(sip_stream, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
     "sdp": Target(sdp, ("fuzz/corpus/sdp/*",)),

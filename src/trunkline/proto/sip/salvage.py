@@ -26,7 +26,7 @@ def answer_to_garbage(data: bytes, error: RemoteProtocolError, remote: tuple[str
     if not words or words[0] == "ACK" or words[0][:4].upper() == "SIP/":
         return None
     headers = _collect(rest)
-    if not headers.get("Via") or not headers.get("CSeq") or headers["CSeq"].split()[-1] == "ACK":
+    if not headers.get("Via") or not headers.get("CSeq") or "ACK" in headers["CSeq"].split():
         return None
     # The Via may be what is wrong (RFC 4475 §3.1.2.1, §3.1.2.16); the answer goes back where it came from.
     with suppress(RemoteProtocolError):
@@ -45,7 +45,7 @@ def _collect(lines: str) -> dict[str, str]:
             continue
         if not colon or key not in _REPEATED:
             continue
-        value = value.strip(" \t").replace("\r", " ").replace("\n", " ")
+        value = value.replace("\r", " ").replace("\n", " ").strip(" \t")
         if key not in headers:
             headers[key] = value
         elif key == "Via":

@@ -80,6 +80,13 @@ def test_what_nobody_could_match_is_not_answered(name: str) -> None:
     assert answer(request_bytes(**{name: ""})) is None  # type: ignore[arg-type]  # a header
 
 
+@pytest.mark.parametrize("cseq", ["\x0b", "\x1c \x85", "\u2003", "\n", "\r"])
+def test_a_cseq_of_nothing_but_white_space_harms_nobody(cseq: str) -> None:
+    data = request_bytes(CSeq="place").replace(b"place", cseq.encode())
+    reply = answer(data)
+    assert reply is None or set(reply.headers) == {"Via", "From", "To", "Call-ID", "CSeq", "Content-Length"}
+
+
 @pytest.mark.rfc(4475, "3.3.1")
 def test_headers_that_are_missing_stay_missing() -> None:
     reply = answer(request_bytes(From=None, To=None, Call_ID=None))
