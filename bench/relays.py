@@ -78,7 +78,7 @@ class TrunklineRelay:
         return TRUNKLINE.available()
 
     @contextmanager
-    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:  # noqa: ARG002
+    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:
         """A few calls first, so that pools and caches do not count as streams."""
         with TRUNKLINE.start(folder, users=0) as process:
             with _held(folder, WARM_UP_CALLS):
@@ -101,7 +101,7 @@ class EngineAlone:
         return importlib.util.find_spec("trunkline._native._engine") is not None
 
     @contextmanager
-    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:  # noqa: ARG002
+    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:
         """Its ports are opened by commands, as the exchange does it."""
         ports = folder / "ports"
         argv: Argv = [sys.executable, "-m", "bench.engine_ports"]
@@ -173,7 +173,7 @@ class Floor:
         return program("relay_floor").exists()
 
     @contextmanager
-    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:  # noqa: ARG002
+    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:
         """Run it with its ports in arithmetic progression."""
         first = ("-a", str(FLOOR_FIRST_PORT), "-b", str(FLOOR_FIRST_PORT + 2), "-S", str(FLOOR_STEP))
         argv: Argv = [program("relay_floor"), "-n", str(calls), "-t", str(self.look_every_us), *first]
@@ -199,7 +199,7 @@ class External:
         return True
 
     @contextmanager
-    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:  # noqa: ARG002
+    def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:
         """It has to run, and its file must have a line for every call."""
         if not Path(f"/proc/{self.pid}").exists():
             raise BenchError(f"no process {self.pid}")

@@ -145,7 +145,7 @@ class Sippy:
         return SIPPY_PROGRAM.exists()
 
     @contextmanager
-    def start(self, folder: Path, users: int) -> Iterator[Popen[str]]:  # noqa: ARG002 - it has no users
+    def start(self, folder: Path, users: int) -> Iterator[Popen[str]]:
         """Run it in the foreground without its log."""
         argv: Argv = [SIPPY_PROGRAM, "-f", "-l", SERVER.ip, "-p", str(SERVER.port), "-n", str(CALLEE)]
         quiet = {"SIPLOG_BEND": "none"}
