@@ -179,6 +179,9 @@ class Party:
         elif self.offer_answer is not None:
             session.reoffer.answer(self.offer_answer)
 
+    def on_offer_withdrawn(self, session: Session) -> None:
+        self._say("offer withdrawn")
+
     def on_ended(self, session: Session, code: str, request: Request | None) -> None:
         self.reasons.append(request.headers.get("Reason") if request is not None else None)
         self._say(f"ended {code}")

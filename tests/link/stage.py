@@ -162,6 +162,16 @@ class Stage:
             if by == source and to == (target or to) and data.startswith(start.encode())
         ]
 
+    def is_held(self) -> bool:
+        """Whether the last call is held."""
+        return self.calls.all[-1].held
+
+    async def until_sent(self, source: str, start: str, count: int = 1) -> bytes:
+        """Wait until a host has sent so many messages that begin so; the last of them."""
+        while len(self.sent(source, start)) < count:  # noqa: ASYNC110  (the network tells no event)
+            await asyncio.sleep(0.001)
+        return self.sent(source, start)[count - 1]
+
     # How it ends
 
     async def settle(self, seconds: float = 400.0) -> None:

@@ -104,9 +104,7 @@ async def test_a_cancel_that_arrives_with_its_invite_closes_the_call() -> None:
     alice = stage.party()
     stage.party(answers=False)
     stage.dial(alice, "1002")
-    while len(stage.sent(alice.host, "INVITE")) < 2:
-        await asyncio.sleep(0.001)
-    invite = stage.sent(alice.host, "INVITE")[1]
+    invite = await stage.until_sent(alice.host, "INVITE", 2)
     cancel = invite.partition(b"\r\n\r\n")[0].replace(b"INVITE", b"CANCEL").split(b"Content-Length")[0]
     # Both are read from the socket in one go: the script of the call has had no chance to begin.
     flow = stage.network.nodes["10.0.0.100", 5060].flow_to("UDP", alice.host, 5060)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_the_2xx_is_repeated_until_64_t1_and_then_the_call_is_ended() -> None:
         await bob.until("ended no-ack")
         await alice.until("ended bye")
         answers = [at for at, _, _, data in net.log if b"SIP/2.0 200" in data and b"INVITE" in data]
-        gaps = [round(b - a, 1) for a, b in zip(answers, answers[1:], strict=False)]
+        gaps = [round(b - a, 1) for a, b in pairwise(answers)]
         assert gaps == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]
         await settle(alice, bob)
 

@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
 # A re-INVITE's failure that the other side may be told as it is; everything else becomes 488. Not 408 and
 # 481: they would end the asker's dialog, while what they mean is that the other party's has ended.
-_PASSED = frozenset({415, 488, 491, 500, 503, 606})
+_PASSED = frozenset({415, 487, 488, 491, 500, 503, 606})
 
 
 class Bridge:
     """Joins leg ``a`` (the caller's) and leg ``b``. One change at a time: the SIP side sees to that."""
 
-    __slots__ = ("_held", "_late", "a", "b", "call")
+    __slots__ = ("_asking", "_held", "_late", "a", "b", "call")
 
     def __init__(self, call: Call, a: Leg, b: Leg) -> None:
         self.call = call
         self.a = a
         self.b = b
+        self._asking: set[str] = set()
         self._held: dict[str, Hold] = {}
         self._late: tuple[Leg, list[Stream]] | None = None
 
@@ -51,7 +52,13 @@ class Bridge:
 
     def offered(self, leg: Leg, body: bytes) -> None:
         """A re-INVITE from ``leg``: pass it to the other party, and its answer back."""
+        self._asking.add(leg.id)
         self.call.context.spawn(self._pass_offer(leg, body) if body else self._ask_for_offer(leg))
+
+    def withdrawn(self, leg: Leg) -> None:
+        """``leg`` cancelled its re-INVITE: so do we. A change that is made nevertheless is the other's alone."""
+        self._asking.discard(leg.id)
+        self.other(leg).withdraw_offer()
 
     async def _pass_offer(self, leg: Leg, body: bytes) -> None:
         other = self.other(leg)
@@ -72,8 +79,10 @@ class Bridge:
     async def _pass_answer(
         self, leg: Leg, other: Leg, offered: list[Stream], status: int, answer: bytes
     ) -> None:
+        asked = self._take_question(leg)
         if status >= 300:
             self._pass_refusal(leg, status)
+        if not asked or status >= 300:
             return
         try:
             answered = check_answer(offered, answer)
@@ -83,6 +92,12 @@ class Bridge:
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             # The other party lives by the new description already, this one cannot: they no longer agree.
             self._break("call.bad_answer", error)
+
+    def _take_question(self, leg: Leg) -> bool:
+        """Whether ``leg`` still waits for what it asked; from now on it does not."""
+        asked = leg.id in self._asking
+        self._asking.discard(leg.id)
+        return asked
 
     def _pass_refusal(self, leg: Leg, status: int) -> None:
         self.call.tell("call.change_refused", f"the other party refused the change: {status}", status=status)
@@ -98,8 +113,12 @@ class Bridge:
         other.offer(b"", done)
 
     async def _pass_late_offer(self, leg: Leg, other: Leg, status: int, offer: bytes) -> None:
+        asked = self._take_question(leg)
         if status >= 300:
             self._pass_refusal(leg, status)
+            return
+        if not asked:
+            other.acknowledge(b"")  # the 2xx crossed our CANCEL; nobody is left to answer its offer
             return
         try:
             leg.answer_offer(await self.late_offer(other, leg, offer))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
@@ -43,15 +45,13 @@ class EarlyMedia:
             call.caller_leg.progress(status, b"")
 
     async def _pass_on(self, status: int) -> None:
-        async with self.turn:
-            self._behind -= 1
+        async with self._in_order():
             if self._call.fork is not None:
                 self._call.caller_leg.progress(status, b"")
 
     async def _relay(self, leg: Leg, status: int, body: bytes) -> None:
         call = self._call
-        async with self.turn:
-            self._behind -= 1
+        async with self._in_order():
             if call.fork is None or leg.done:
                 return
             try:
@@ -60,6 +60,15 @@ class EarlyMedia:
                 call.tell("media.early_refused", f"{leg.outcome.target}: {error}")
                 described = b""
             call.caller_leg.progress(status, described)
+
+    @asynccontextmanager
+    async def _in_order(self) -> AsyncIterator[None]:
+        """Whoever asks for the turn first has it first; until it is done, what comes after waits behind it."""
+        try:
+            async with self.turn:
+                yield
+        finally:
+            self._behind -= 1
 
     async def _join(self, leg: Leg, body: bytes) -> bytes:
         call, caller = self._call, self._call.caller_leg

@@ -77,6 +77,10 @@ class Leg(Protocol):
         """Change the session: ``on_done(status, answer)`` is called once. An empty body asks for an offer."""
         ...
 
+    def withdraw_offer(self) -> None:
+        """Ask the party to forget the change that it was offered; ``on_done`` still tells what became of it."""
+        ...
+
     def answer_offer(self, body: bytes) -> None:
         """Accept the change that the party offered last."""
         ...
@@ -113,6 +117,9 @@ class LegObserver(Protocol):
 
     def leg_offer(self, leg: Leg, body: bytes) -> None:
         """The party wants to change the session; empty asks us for an offer."""
+
+    def leg_offer_withdrawn(self, leg: Leg) -> None:
+        """The party does not want its change any more; it is refused already."""
 
     def leg_info(self, leg: Leg, info: Info) -> None:
         """The party sent a message within the call."""

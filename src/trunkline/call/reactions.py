@@ -64,6 +64,10 @@ class Reactions:
         else:
             leg.refuse_offer(491)  # RFC 3261 §14.2: the first offer is not through yet
 
+    def leg_offer_withdrawn(self, leg: Leg) -> None:
+        if self._call.bridge is not None:
+            self._call.bridge.withdrawn(leg)
+
     def leg_info(self, leg: Leg, info: Info) -> None:
         if self._call.bridge is not None:
             self._call.bridge.info(leg, info)

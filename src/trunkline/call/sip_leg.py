@@ -149,6 +149,10 @@ class SipLeg:
 
         self.session.reoffer.send(body, finished, delayed=not body)
 
+    def withdraw_offer(self) -> None:
+        if self.session is not None:
+            self.session.reoffer.withdraw()
+
     def answer_offer(self, body: bytes) -> None:
         if self.session is not None:
             self.session.reoffer.answer(body)
@@ -215,6 +219,9 @@ class SipLeg:
 
     def on_offer(self, _session: Session, incoming: Incoming) -> None:
         self.observer.leg_offer(self, incoming.request.body)
+
+    def on_offer_withdrawn(self, _session: Session) -> None:
+        self.observer.leg_offer_withdrawn(self)
 
     def on_ended(self, _session: Session, code: str, request: Request | None) -> None:
         if self.done:

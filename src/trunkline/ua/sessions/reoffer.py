@@ -14,7 +14,7 @@ from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip.draft import Draft, render_response
 from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.reasons import reason_phrase
-from trunkline.proto.sip.transaction import Failure
+from trunkline.proto.sip.transaction import ClientInvite, Failure
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.sessions.answer import Answer
 from trunkline.ua.sessions.inputs import LOST
@@ -56,6 +56,7 @@ class Reoffer:
     def on_cancel(self, _transaction: Any, _cancel: Request, now: float) -> None:
         """§14.2 with §9.2: a cancelled re-INVITE gets 487 and changes nothing."""
         self.refuse(487)
+        self.session.user.on_offer_withdrawn(self.session)
 
     def answer(self, body: bytes, extra: str = "") -> None:
         """200 to their re-INVITE, repeated until its ACK."""
@@ -127,7 +128,12 @@ class Reoffer:
         )
         flow = session.in_dialog_flow()
         self.outgoing = Outgoing(self, draft, on_done, delayed=delayed)
-        session.endpoint.send(draft, flow, self.outgoing, session.now)
+        self.outgoing.transaction = session.endpoint.send(draft, flow, self.outgoing, session.now)
+
+    def withdraw(self) -> None:
+        """CANCEL our re-INVITE, unless it is answered; its outcome is told all the same."""
+        if self.outgoing is not None and isinstance(self.outgoing.transaction, ClientInvite):
+            self.outgoing.transaction.cancel(self.session.now)
 
     def acknowledge(self, body: bytes) -> None:
         """The ACK, with our answer, of a 2xx that carried the offer."""
@@ -151,7 +157,7 @@ class Reoffer:
 class Outgoing:
     """One re-INVITE of ours, and its ACK for as long as the 2xx may be repeated."""
 
-    __slots__ = ("cseq", "data", "delayed", "flow", "on_done", "owner", "session")
+    __slots__ = ("cseq", "data", "delayed", "flow", "on_done", "owner", "session", "transaction")
 
     def __init__(
         self, owner: Reoffer, draft: Draft, on_done: Callable[[int, Response | None], None], *, delayed: bool
@@ -163,6 +169,7 @@ class Outgoing:
         self.delayed = delayed
         self.data = b""
         self.flow = owner.session.flow
+        self.transaction: Any = None
 
     def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
         status = response.status

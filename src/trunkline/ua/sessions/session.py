@@ -51,6 +51,9 @@ class SessionUser(Protocol):
     def on_offer(self, session: Session, incoming: Incoming) -> None:
         """A re-INVITE: answer it with ``session.reoffer.answer`` or ``.refuse``."""
 
+    def on_offer_withdrawn(self, session: Session) -> None:
+        """The re-INVITE was cancelled; it has its 487 already."""
+
     def on_ended(self, session: Session, code: str, request: Request | None) -> None:
         """An answered session is over: ``bye`` (the peer's request), ``hangup`` (ours), ``no-ack``, ``lost``."""
 
