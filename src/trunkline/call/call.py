@@ -114,8 +114,8 @@ class Call:
             callee.hang_up(code="call.bad_answer")
             # RFC 3261 §21.5.3: the fault is not the caller's, whatever the callee's description deserves.
             raise CallFailed(502, "Bad Gateway", 38, "call.bad_answer") from error
-        except (CallFailed, MediaError):
-            callee.hang_up(code="call.fault")
+        except (CallFailed, MediaError) as error:
+            callee.hang_up(code=fault(error).code)
             raise
         for loser in self.legs[1:]:
             if loser is not callee:
