@@ -102,6 +102,9 @@ class Phone(SessionUser):
     def on_offer(self, session: Session, incoming: Incoming) -> None:
         session.reoffer.refuse(488)
 
+    def on_offer_withdrawn(self, session: Session) -> None:
+        """It was refused at once."""
+
     def on_request(self, session: Session, incoming: Incoming) -> None:
         incoming.respond(405, extra=self.endpoint.capabilities)
 

@@ -94,6 +94,9 @@ class Phone(SessionUser):
     def on_offer(self, session: Session, incoming: Incoming) -> None:
         session.reoffer.answer(SDP)
 
+    def on_offer_withdrawn(self, session: Session) -> None:
+        self.say("keeps the session as it was")
+
     def on_request(self, session: Session, incoming: Incoming) -> None:
         incoming.respond(405, extra=self.endpoint.capabilities)
 
