@@ -118,10 +118,12 @@ def render_response(
     to = request.headers["To"]
     if to_tag is not None and request.to_tag is None:
         to = f"{to};tag={to_tag}"
-    _refuse_line_breaks(to, content_type)
+    if "\n" in to or "\r" in to or "\n" in content_type or "\r" in content_type:
+        raise LocalProtocolError("a line break in To or Content-Type")
     kind = f"Content-Type: {content_type}\r\n" if body else ""
+    phrase = " ".join(reason.split()) if reason else reason_phrase(status)
     head = (
-        f"SIP/2.0 {status} {' '.join(reason.split()) or reason_phrase(status)}\r\n{request.echo}To: {to}\r\n"
+        f"SIP/2.0 {status} {phrase}\r\n{request.echo}To: {to}\r\n"
         f"{extra}{kind}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode("utf-8", "surrogateescape") + body

@@ -23,8 +23,7 @@ from trunkline.proto.sip.via import Via, parse_top_via
 MAX_HEAD: Final = 65536
 MAX_HEADERS: Final = 512
 
-# RFC 3261 §7.3.1: a line that begins with white space continues the one before it. White space before the
-# line break is left where it is: looking for it would cost quadratic time on a long run of it.
+# White space before the line break is left where it is: looking for it would cost quadratic time on a long run.
 _FOLD: Final = re.compile(r"\r\n[ \t]++")
 # RFC 3261 §25.1 Method: a token. Names are case-sensitive.
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
@@ -149,39 +148,34 @@ def parse_message(data: bytes) -> Request | Response:
         raise RemoteProtocolError("no empty line after the headers")
     if end > MAX_HEAD:
         raise RemoteProtocolError("headers too large", 513)
-    head = data[:end].decode("utf-8", "surrogateescape")
-    if "\r\n " in head or "\r\n\t" in head:
-        head = _unfold(head)
-    lines = head.split("\r\n")
-    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-        raise RemoteProtocolError("stray CR or LF in the headers")
+    lines = data[:end].decode("utf-8", "surrogateescape").split("\r\n")
     if len(lines) > MAX_HEADERS:
         raise RemoteProtocolError("too many headers", 513)
+    text = "".join(lines)
+    if "\r" in text or "\n" in text:
+        raise RemoteProtocolError("stray CR or LF in the headers")
+    start = lines[0]
     headers = _split_headers(lines)
     body = _cut_body(data[end + 4 :], headers.get("Content-Length"))
-    start = lines[0]
-    # RFC 3261 §7.1: SIP-Version is case-insensitive.
-    if start[:8].upper() == "SIP/2.0 ":
+    if start.startswith("SIP/2.0 "):
         return _response(start, headers, body)
     return _request(start, headers, body)
-
-
-def _unfold(head: str) -> str:
-    start = head.partition("\r\n")[0]
-    if head[len(start) + 2] in " \t":
-        # RFC 3261 §7.1: "no line folding" in the start line.
-        raise RemoteProtocolError("the start line is folded")
-    return _FOLD.sub(" ", head)
 
 
 def _split_headers(lines: list[str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     known = CANONICAL.get
     for i in range(1, len(lines)):
-        name, colon, value = lines[i].partition(":")
+        line = lines[i]
+        name, colon, value = line.partition(":")
+        key = known(name)
+        if key is None:
+            if line[:1] in {" ", "\t"}:
+                # Folding is rare enough to begin anew.
+                return _split_headers(_unfold(lines))
+            key = canonical(name)
         if not colon:
-            raise RemoteProtocolError(f"header line without colon: {_excerpt(lines[i])}")
-        key = known(name) or canonical(name)
+            raise RemoteProtocolError(f"header line without colon: {_excerpt(line)}")
         value = value.strip(" \t")
         if key in headers:
             headers[key] = f"{headers[key]}\n{value}"
@@ -190,8 +184,16 @@ def _split_headers(lines: list[str]) -> dict[str, str]:
     return headers
 
 
+def _unfold(lines: list[str]) -> list[str]:
+    """RFC 3261 §7.3.1: a line that begins with white space continues the one before it, by one space."""
+    if lines[1][:1] in {" ", "\t"}:
+        # RFC 3261 §7.1: "no line folding" in the start line.
+        raise RemoteProtocolError("the start line is folded")
+    return _FOLD.sub(" ", "\r\n".join(lines)).split("\r\n")
+
+
 def _cut_body(rest: bytes, content_length: str | None) -> bytes:
-    if content_length is None:
+    if content_length is None or content_length == str(len(rest)):
         return rest
     if "\n" in content_length:
         # RFC 4475 §3.3.9: nobody can know which of them is meant.
@@ -202,22 +204,27 @@ def _cut_body(rest: bytes, content_length: str | None) -> bytes:
     return rest[:length] if length != len(rest) else rest
 
 
-def _request(start: str, headers: dict[str, str], body: bytes) -> Request:
+def _request(start: str, headers: dict[str, str], body: bytes) -> Request | Response:
     # RFC 3261 §25.1 Request-Line: exactly one space between its three parts.
-    parts = start.split(" ")
-    if len(parts) != 3:
-        raise RemoteProtocolError(f"malformed start line: {_excerpt(start)}")
-    method, uri, version = parts
-    if version.upper() != "SIP/2.0":
-        if version[:4].upper() == "SIP/":
-            # RFC 3261 §21.5.6
-            raise RemoteProtocolError("only SIP/2.0 is spoken here", 505)
-        raise RemoteProtocolError(f"malformed start line: {_excerpt(start)}")
+    method, _, rest = start.partition(" ")
+    uri, _, version = rest.partition(" ")
+    if version != "SIP/2.0" and version.upper() != "SIP/2.0":
+        return _other_version(start, version, headers, body)
     if not _METHOD.match(method):
         raise RemoteProtocolError(f"malformed method: {_excerpt(method)}")
     if not _REQUEST_URI.match(uri):
         raise RemoteProtocolError(f"malformed Request-URI: {_excerpt(uri)}")
     return Request(method, uri, headers, body)
+
+
+def _other_version(start: str, version: str, headers: dict[str, str], body: bytes) -> Response:
+    # RFC 3261 §7.1: SIP-Version is case-insensitive, in a status line too.
+    if start[:8].upper() == "SIP/2.0 ":
+        return _response(start, headers, body)
+    if version[:4].upper() == "SIP/" and " " not in version:
+        # RFC 3261 §21.5.6
+        raise RemoteProtocolError("only SIP/2.0 is spoken here", 505)
+    raise RemoteProtocolError(f"malformed start line: {_excerpt(start)}")
 
 
 def _response(start: str, headers: dict[str, str], body: bytes) -> Response:
