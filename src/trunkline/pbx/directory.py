@@ -18,15 +18,19 @@ ALGORITHMS: Final = ("SHA-256", "MD5")
 
 
 class Entry:
-    """One extension as calls see it: ``number``, ``name``, a fixed ``contact`` or None, its HA1s."""
+    """One extension as calls see it: ``number``, ``name``, a fixed ``contact`` or None, its HA1s.
 
-    __slots__ = ("contact", "name", "number", "secrets")
+    ``secrets`` are by algorithm for the user ``number``, ``qualified_secrets`` for ``number@realm``.
+    """
 
-    def __init__(self, number: str, name: str, contact: str | None, secrets: dict[str, str]) -> None:
-        self.number = number
-        self.name = name
-        self.contact = contact
-        self.secrets = secrets
+    __slots__ = ("contact", "name", "number", "qualified_secrets", "secrets")
+
+    def __init__(self, extension: Extension, realm: str) -> None:
+        self.number = extension.number
+        self.name = extension.name
+        self.contact = extension.contact
+        self.secrets = _ha1s(extension.number, realm, extension.password)
+        self.qualified_secrets = _ha1s(f"{extension.number}@{realm}", realm, extension.password)
 
     def __repr__(self) -> str:
         return f"Entry({self.number})"
@@ -44,6 +48,17 @@ class TenantEntry:
         self.realm = realm
         self.extensions: dict[str, Entry] = {}
 
+    def ha1(self, username: str, realm: str, algorithm: str) -> str | None:
+        """The HA1 of one of its users, who may call itself ``number@realm`` (rule T-32); its own realm only."""
+        if realm != self.realm:
+            return None
+        known = self.extensions.get(username)
+        if known is not None:
+            return known.secrets.get(algorithm)
+        number, at, domain = username.rpartition("@")
+        known = self.extensions.get(number) if at and domain == realm else None
+        return None if known is None else known.qualified_secrets.get(algorithm)
+
 
 class Directory:
     """All tenants. ``fallback_domain`` is the realm of a tenant without a domain.
@@ -59,22 +74,15 @@ class Directory:
             realm = tenant.domains[0] if tenant.domains else fallback_domain
             self._tenants[tenant.id] = TenantEntry(tenant, realm)
             for domain in tenant.domains or (fallback_domain,):
-                self._by_domain[domain.lower()] = tenant.id
+                # The first owner keeps it: no tenant takes another's domain by coming later.
+                self._by_domain.setdefault(domain.lower(), tenant.id)
 
     # Changes
 
     def put(self, extension: Extension) -> None:
         """Add or replace an extension."""
         tenant = self._tenants[extension.tenant]
-        # Without a password there is nothing that anybody could prove: no HA1, or the empty one would do.
-        secrets = {
-            algorithm: ha1(extension.number, tenant.realm, extension.password, algorithm)
-            for algorithm in ALGORITHMS
-            if extension.password
-        }
-        tenant.extensions[extension.number] = Entry(
-            extension.number, extension.name, extension.contact, secrets
-        )
+        tenant.extensions[extension.number] = Entry(extension, tenant.realm)
 
     def remove(self, tenant: str, number: str) -> None:
         """Take an extension out; harmless when it is not there."""
@@ -107,14 +115,14 @@ class Directory:
 
     def credentials(self, tenant: str) -> CredentialSource:
         """The HA1 lookup of one tenant; it answers for its own realm only."""
-        entry = self._tenants[tenant]
-        extensions = entry.extensions
+        return self._tenants[tenant].ha1
 
-        def lookup(username: str, realm: str, algorithm: str) -> str | None:
-            known = extensions.get(username)
-            return known.secrets.get(algorithm) if known is not None and realm == entry.realm else None
 
-        return lookup
+def _ha1s(username: str, realm: str, password: str) -> dict[str, str]:
+    if not password:
+        # There is nothing that anybody could prove: no HA1, or that of the empty password would do.
+        return {}
+    return {algorithm: ha1(username, realm, password, algorithm) for algorithm in ALGORITHMS}
 
 
 Reach = Callable[[str, str], int]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.story import Story
 from trunkline.call.call import Call, Script
 from trunkline.call.context import CallContext
@@ -15,12 +14,15 @@ from trunkline.call.target import Target, static_targets
 from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry
-from trunkline.pbx.route import CallRequest, Decision, Service, Snapshot, decide
+from trunkline.pbx.route import MAX_DIALLED, CallRequest, Decision, Service, Snapshot, decide
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.ua.authentication import Authenticator
+from trunkline.ua.option_tags import unsupported
 
+# Calls need no extension of their peers, and no peer may need one of us yet.
+_SUPPORTED: Final[frozenset[str]] = frozenset()
 _SERVICES: Final[dict[Service, Script]] = {Service.ECHO: scripts.echo, Service.TONE: scripts.tone}
 
 
@@ -53,10 +55,11 @@ class ExchangeDoor:
         if self.context.endpoint.draining:
             incoming.respond(503, extra="Retry-After: 60\r\n")
             return True
-        check_invite(request)
+        refusal = refusal_of(request)
+        if refusal is not None:
+            incoming.respond(refusal[0], extra=refusal[1])
+            return True
         address = parse_uri(request.uri)
-        if not address.is_sip:
-            raise RemoteProtocolError("Unsupported URI Scheme", 416)
         tenant = self.directory.tenant_of(address.host)
         if tenant is None:
             incoming.respond(404)
@@ -66,7 +69,7 @@ class ExchangeDoor:
             incoming, self.directory.realm_of(tenant), self.directory.credentials(tenant), story
         )
         if user is not None:
-            self._start(incoming, flow, tenant, user, address.user, story)
+            self._start(incoming, flow, tenant, user, printable(address.user), story)
         return True
 
     def _start(
@@ -89,8 +92,27 @@ class ExchangeDoor:
         return scripts.refuse(decision.status, decision.code)
 
 
-def check_invite(request: Request) -> None:
-    """Refuse what we cannot serve before anything else is done (RFC 3261 §8.2); raises RemoteProtocolError."""
-    kind = request.headers.get("Content-Type", "application/sdp").partition(";")[0].strip().lower()
-    if request.body and kind != "application/sdp":
-        raise RemoteProtocolError("Unsupported Media Type", 415)
+def refusal_of(request: Request) -> tuple[int, str] | None:
+    """Status and header lines for an INVITE that we cannot serve whoever sends it (RFC 3261 §8.2), else None.
+
+    Raises RemoteProtocolError when the Request-URI or Require is malformed.
+    """
+    if not parse_uri(request.uri).is_sip:
+        return 416, ""
+    tags = unsupported(request, _SUPPORTED)
+    if tags:
+        return 420, f"Unsupported: {tags}\r\n"
+    if request.body:
+        headers = request.headers
+        kind = headers.get("Content-Type", "application/sdp").partition(";")[0].strip().lower()
+        if kind != "application/sdp":
+            return 415, "Accept: application/sdp\r\n"
+        if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            return 415, "Accept-Encoding: identity\r\n"
+    return None
+
+
+def printable(dialled: str) -> str:
+    """What was dialled, cut to what a number may have, fit for stories, records and terminals."""
+    text = dialled[: MAX_DIALLED + 1]
+    return text if text.isprintable() else ascii(text)[1:-1]

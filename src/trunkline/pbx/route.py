@@ -10,7 +10,8 @@ from trunkline.base.story import Step, Value
 from trunkline.pbx.directory import Directory, Entry, Reach
 from trunkline.proto.sip.reasons import reason_phrase
 
-MAX_NUMBER: Final = 64
+MAX_DIALLED: Final = 128
+"""Characters; more is no number, and stories keep what was dialled."""
 # What people type between digits (RFC 3966 §5.1.1 visual separators).
 _SEPARATORS: Final = str.maketrans("", "", "-.() ")
 
@@ -66,7 +67,7 @@ class _Tell(Protocol):
 
 def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
     """Route one call."""
-    number = normalise(request.dialled)
+    number = normalise(request.dialled[: MAX_DIALLED + 1])
     decision = Decision(number)
 
     def tell(code: str, text: str, **data: Value) -> None:
@@ -77,10 +78,12 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
         decision.status, decision.code = status, code
         return decision
 
+    if not number:
+        return refuse(404, "route.no_number", "no number was dialled")
+    if len(request.dialled) > MAX_DIALLED:
+        return refuse(404, "route.unknown_number", f"a number has at most {MAX_DIALLED} characters")
     if number != request.dialled:
         tell("number.normalised", f"{request.dialled} is read as {number}")
-    if not number or len(number) > MAX_NUMBER:
-        return refuse(404, "route.no_number", "no number was dialled")
     entry = snapshot.directory.extension(request.tenant, number)
     if entry is not None:
         if _reach(entry, request, snapshot, tell):
@@ -110,7 +113,7 @@ def _reach(entry: Entry, request: CallRequest, snapshot: Snapshot, tell: _Tell) 
 def normalise(dialled: str) -> str:
     """A dialled number without visual separators; names (``anna``, ``u100000``) stay as they are."""
     bare = dialled.translate(_SEPARATORS)
-    return bare if bare.lstrip("+").isdigit() else dialled
+    return bare if bare.isascii() and bare.removeprefix("+").isdigit() else dialled
 
 
 def refusal_reason(decision: Decision) -> str:

@@ -62,6 +62,8 @@ def _expires(request: Request, default_s: int) -> int:
     header = request.headers.get("Expires")
     if header is None:
         return default_s
+    if len(header) < 10 and header.isascii() and header.isdigit():
+        return int(header)
     try:
         return parse_delta_seconds(header, "Expires")
     except RemoteProtocolError:

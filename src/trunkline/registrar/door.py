@@ -84,7 +84,9 @@ class RegistrarDoor:
             raise RemoteProtocolError("Unsupported URI Scheme", 416)
         tenant = self.accounts.tenant_of(domain.host)
         if tenant is None:
-            self._refuse(incoming, "", RemoteProtocolError("no tenant owns this domain", 404))
+            story = Story(incoming.now)
+            story.add(incoming.now, "register.unknown_domain", "no tenant owns this domain")
+            self._refuse(incoming, "", RemoteProtocolError("Not Found", 404), story)
             return True
         realm = self.accounts.realm_of(tenant)
         verdict, user = self.authenticator.judge(incoming, realm, self.accounts.credentials(tenant))
@@ -148,16 +150,15 @@ class RegistrarDoor:
         self._answer(incoming, tenant, user, changes.path)
 
     def _check(self, request: Request, tenant: str, user: str) -> None:
-        """RFC 3261 §10.3 steps 2, 4 and 5: extensions, the right to register, the address of record."""
+        """RFC 3261 §10.3 steps 2, 4 and 5: required extensions, the right to register for the address in To."""
         headers = request.headers
         if "Require" in headers and (tags := unsupported(request, SUPPORTED)):
             raise UnsupportedTagsError(tags)
         if "Path" in headers and not supports(request, "path"):
             # Rule T-30: the phone would not know that its calls take another way than it was told.
             raise UnsupportedTagsError("path")
-        if self._is_aor_of(headers["To"], tenant, user) and self.accounts.knows(tenant, user):
-            return
-        raise RemoteProtocolError("nobody registers for another", 403)
+        if not self._is_aor_of(headers["To"], tenant, user):
+            raise RemoteProtocolError("nobody registers for another", 403)
 
     def _is_aor_of(self, to: str, tenant: str, user: str) -> bool:
         """Whether a To header names the user; the common form is told without parsing it."""

@@ -26,7 +26,7 @@ class Journal(Protocol):
 
 
 class Accounts(Protocol):
-    """Who may register: tenants by domain, users by tenant."""
+    """Who may register: tenants by domain, and in each whoever has credentials."""
 
     def tenant_of(self, domain: str) -> str | None:
         """The id of the tenant that owns a SIP domain."""
@@ -38,8 +38,4 @@ class Accounts(Protocol):
 
     def credentials(self, tenant: str) -> CredentialSource:
         """The HA1s of its users."""
-        ...
-
-    def knows(self, tenant: str, user: str) -> bool:
-        """Whether the user may have bindings."""
         ...

@@ -58,7 +58,7 @@ def changes_of(
     now: float,
 ) -> Changes:
     """Work out the changes; raises RemoteProtocolError with the status to answer and changes nothing."""
-    changes = Changes(_path_of(request))
+    changes = Changes(_path_of(request) if "Path" in request.headers else "")
     wanted = wanted_contacts(request, policy.default_expires_s)
     if not wanted:
         return changes  # a query: RFC 3261 §10.2.3
@@ -78,7 +78,7 @@ def changes_of(
         binding = _find(want, known)
         if binding is None:
             _check_callable(want)
-        elif not _in_order(request, binding) or _is_settled(changes, binding):
+        elif not _in_order(request, binding) or (len(wanted) > 1 and _is_settled(changes, binding)):
             continue
         elif want.expires and not _has_moved(want, binding):
             changes.refreshed.append((binding, want, until))
@@ -94,12 +94,11 @@ def changes_of(
 
 def _path_of(request: Request) -> str:
     """The Path of RFC 3327, checked, because it becomes the Route of calls to the contact."""
-    path = request.headers.get("Path", "")
-    if path:
-        if len(path) > MAX_PATH:
-            raise RemoteProtocolError(f"a Path of more than {MAX_PATH} characters")
-        if not all(hop.address.is_sip for hop in parse_addresses(path)):
-            raise RemoteProtocolError("a Path that is not made of SIP URIs")
+    path = request.headers["Path"]
+    if len(path) > MAX_PATH:
+        raise RemoteProtocolError(f"a Path of more than {MAX_PATH} characters")
+    if not all(hop.address.is_sip for hop in parse_addresses(path)):
+        raise RemoteProtocolError("a Path that is not made of SIP URIs")
     return path
 
 
@@ -124,7 +123,8 @@ def _in_order(request: Request, binding: Binding) -> bool:
 
 def _is_settled(changes: Changes, binding: Binding) -> bool:
     """Whether the request has named the same contact before: the first time counts."""
-    return binding in changes.removed or any(binding is renewed for renewed, _, _ in changes.refreshed)
+    settled = [*changes.removed, *(renewed for renewed, _, _ in changes.refreshed)]
+    return binding in settled
 
 
 def _has_moved(want: Wanted, binding: Binding) -> bool:

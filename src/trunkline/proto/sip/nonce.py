@@ -41,7 +41,7 @@ class Nonces:
     ``now`` is always seconds since the epoch, because other processes and later ones must agree about it.
     """
 
-    __slots__ = ("_count", "_key", "_swept", "_worker", "replays", "window_s")
+    __slots__ = ("_count", "_keyed", "_swept", "_worker", "replays", "window_s")
 
     def __init__(
         self,
@@ -55,7 +55,8 @@ class Nonces:
             raise ValueError(f"a nonce key has 16 to {blake2b.MAX_KEY_SIZE} bytes, this one {len(key)}")
         if not 0 <= worker <= 255:
             raise ValueError(f"a worker's number is 0 to 255, not {worker}")
-        self._key = key
+        # A copy of the keyed state costs less than keying a new one.
+        self._keyed = blake2b(digest_size=_MAC_BYTES, key=key)
         self._worker = worker << 24
         self._count = 0
         self._swept = 0
@@ -70,15 +71,17 @@ class Nonces:
 
     def judge(self, nonce: str, realm: str, now: float) -> Freshness:
         """Whether we (or a holder of the key) minted ``nonce`` for this realm, and lately."""
-        second = _second_of(nonce)
-        if second < 0 or not compare_digest(nonce[_STAMP:], self._mac(nonce[:_STAMP], realm)):
+        if len(nonce) != _LENGTH or not nonce.isascii():
             return Freshness.FOREIGN
+        if not compare_digest(nonce[_STAMP:], self._mac(nonce[:_STAMP], realm)):
+            return Freshness.FOREIGN
+        second = int(nonce[:_SECOND], 16)
         if -_SKEW_S <= now - second < self.window_s and second > self.replays.floor:
             return Freshness.FRESH
         return Freshness.EXPIRED
 
     def use(self, nonce: str, username: str, cnonce: str, count: int, now: float) -> bool:
-        """Take nonce count ``count`` of a fresh nonce; False when it was taken before or is far too late.
+        """Take nonce count ``count`` of a nonce that was judged fresh; False when it was taken or comes too late.
 
         Call it only once the digest is right: a guess must not use up the count of somebody else.
         """
@@ -86,22 +89,13 @@ class Nonces:
             self._swept = int(now)
             self.replays.forget_before(self._swept - self.window_s)
         # The interpreter keys hash() of text anew in each process, and a collision costs but another 401.
-        return self.replays.use(_second_of(nonce), hash((nonce, username, cnonce)), count)
+        return self.replays.use(int(nonce[:_SECOND], 16), hash((nonce, username, cnonce)), count)
 
     def _mac(self, stamp: str, realm: str) -> str:
+        mac = self._keyed.copy()
         # The stamp has one length, so that no realm can be mistaken for a part of it.
-        text = f"{stamp}{realm}".encode("utf-8", "surrogateescape")
-        return blake2b(text, digest_size=_MAC_BYTES, key=self._key).hexdigest()
+        mac.update(f"{stamp}{realm}".encode("utf-8", "surrogateescape"))
+        return mac.hexdigest()
 
     def __repr__(self) -> str:
         return f"Nonces(window_s={self.window_s}, replay windows={len(self.replays)})"
-
-
-def _second_of(nonce: str) -> int:
-    """The second that ``nonce`` names, unverified; -1 when it has not our form."""
-    if len(nonce) != _LENGTH or not nonce.isalnum() or not nonce.isascii():
-        return -1
-    try:
-        return int(nonce[:_SECOND], 16)
-    except ValueError:
-        return -1
