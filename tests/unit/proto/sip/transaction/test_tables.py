@@ -108,7 +108,7 @@ def test_rows_lead_to_states_and_run_actions(module: ModuleType, state: int) -> 
 def test_whatever_happens_armed_timers_are_handled_and_the_end_keeps_nothing(
     module: ModuleType, reliable: bool
 ) -> None:
-    for path in itertools.product(inputs(module), repeat=4):
+    for path in itertools.product(inputs(module), repeat=3):
         world = World()
         machine = begun(module, world, world.tcp if reliable else world.udp)
         for what in path:
