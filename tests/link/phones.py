@@ -59,8 +59,9 @@ class Party:
         rings_s: float = 0.1,
         transport: str = "udp",
         account: Account | None = None,
+        node_id: int = 0,
     ) -> None:
-        self.endpoint = make_endpoint(network, host, transport)
+        self.endpoint = make_endpoint(network, host, transport, node_id)
         self.endpoint.set_doors([self])
         self.network = network
         self.host = host

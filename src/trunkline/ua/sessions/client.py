@@ -48,12 +48,12 @@ class ClientSession(Session):
         endpoint: Endpoint,
         flow: Flow,
         user: SessionUser,
-        draft: Draft,
+        draft: Draft | None,
         local_tag: str,
         authorizer: Authorizer | None = None,
     ) -> None:
         super().__init__(endpoint, flow, user, CALLING)
-        self.draft: Draft | None = draft
+        self.draft = draft
         self.local_tag = local_tag
         self.authorizer = authorizer
         self.forks: dict[str, Dialog] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from trunkline.base.errors import LocalProtocolError
 from trunkline.net.flow import Flow
@@ -58,6 +58,17 @@ class ServerSession(Session):
         self.transaction: ServerInvite | None = incoming.begin_invite()
         self.transaction.user = self
         endpoint.remember(dialog.key, self)
+
+    @classmethod
+    def bare(cls, endpoint: Endpoint, flow: Flow, user: SessionUser, state: int, local_tag: str) -> Self:
+        """A session whose INVITE is yet to be put in, or over: for whoever restores one."""
+        session = cls.__new__(cls)
+        Session.__init__(session, endpoint, flow, user, state)
+        session.local_tag = local_tag
+        session.request_ = None
+        session.answer_on_way = None
+        session.transaction = None
+        return session
 
     @property
     def invite(self) -> Request:
