@@ -13,8 +13,9 @@ from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction import ClientInvite, Failure
 from trunkline.proto.sip.transaction.machine import Table
 from trunkline.ua.challenges import Authorizer
+from trunkline.ua.sessions.acknowledge import Acknowledger, acknowledge
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
-from trunkline.ua.sessions.session import Session, SessionUser, acknowledge
+from trunkline.ua.sessions.session import Session, SessionUser
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -174,7 +175,7 @@ class ClientSession(Session):
             chosen.route, chosen.target, chosen.early = final.route, final.target, False
         self._choose(chosen)
         chosen.local_seq = max(chosen.local_seq, draft.cseq)
-        transaction.user = Acknowledger(self, chosen.remote_tag, draft.cseq)
+        transaction.user = Acknowledger(self.endpoint, self.flow, chosen.remote_tag, draft.cseq)
         if draft.body or self.state != CONFIRMED:
             self.acknowledge()
 
@@ -196,7 +197,9 @@ class ClientSession(Session):
         user = transaction.user
         if isinstance(user, Acknowledger):
             # RFC 3261 §13.2.2.4: the ACK carries the credentials of its INVITE.
-            user.data = acknowledge(self, dialog, draft.cseq, body, Authorizer.lines_of(draft))
+            user.data = acknowledge(
+                self.endpoint, self.in_dialog_flow(), dialog, draft.cseq, body, Authorizer.lines_of(draft)
+            )
             user.flow = self.flow
         self.acked = True
         self.draft = None
@@ -286,35 +289,3 @@ IGNORED: Final = {
     (ENDING, UNUSABLE): "retransmissions go to the Acknowledger",
     (ENDING, FAILURE): "too late",
 }
-
-
-class Acknowledger:
-    """What is left of a session while its INVITE transaction waits for retransmitted 2xx (RFC 6026 timer M).
-
-    It repeats the ACK, and ends what another fork answered too late (RFC 3261 §13.2.2.4). It holds no more
-    than it needs, because it stays for 32 seconds.
-    """
-
-    __slots__ = ("cseq", "data", "endpoint", "flow", "tag")
-
-    def __init__(self, session: ClientSession, tag: str, cseq: int) -> None:
-        self.endpoint = session.endpoint
-        self.flow = session.flow
-        self.tag = tag
-        self.cseq = cseq
-        self.data = b""
-
-    def on_response(self, _transaction: Any, response: Response, now: float) -> None:
-        if not 200 <= response.status < 300:
-            return
-        if response.to_tag == self.tag:
-            if self.data:
-                self.flow.send(self.data)
-            return
-        try:
-            self.endpoint.dismiss(response, self.flow, now)
-        except RemoteProtocolError:
-            self.endpoint.layer.counters.parse_errors += 1
-
-    def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
-        """Nothing: the INVITE is answered."""

@@ -16,6 +16,7 @@ from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction import ClientInvite, Failure
 from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.sessions.acknowledge import acknowledge
 from trunkline.ua.sessions.answer import Answer
 from trunkline.ua.sessions.inputs import LOST
 
@@ -203,11 +204,8 @@ class Outgoing:
         session = self.session
         if session is None or session.dialog is None:
             return
-        endpoint = session.endpoint
-        draft = session.dialog.request("ACK", cseq=self.cseq, body=body)
         self.flow = session.in_dialog_flow()
-        self.data = draft.render(endpoint.via(self.flow))
-        self.flow.send(self.data)
+        self.data = acknowledge(session.endpoint, self.flow, session.dialog, self.cseq, body)
         self.session = None
 
     def on_failure(self, _transaction: Any, failure: Failure, _now: float) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.dialog import Dialog
-from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.transaction import Failure
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.transaction.machine import Table
+from trunkline.ua.sessions.acknowledge import acknowledge
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
 from trunkline.ua.sessions.reoffer import Reoffer
 
@@ -153,7 +153,7 @@ class Session:
     def acknowledge_again(self, response: Response) -> None:
         """A 2xx to an INVITE of ours that no transaction knows any more (RFC 3261 §13.2.2.4)."""
         if self.dialog is not None and self.acked:
-            acknowledge(self, self.dialog, response.cseq[0])
+            acknowledge(self.endpoint, self.in_dialog_flow(), self.dialog, response.cseq[0])
 
     # What actions of both tables do
 
@@ -203,17 +203,3 @@ class ByeUser:
 
     def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
         self.session.step(BYE_DONE)
-
-
-def acknowledge(
-    session: Session, dialog: Dialog, cseq: int, body: bytes = b"", authorization: str = ""
-) -> bytes:
-    """Send the ACK of a 2xx and return its bytes, to be sent again for each retransmitted 2xx.
-
-    It is a transaction of its own with a new branch, along the route set (RFC 3261 §13.2.2.4).
-    """
-    draft: Draft = dialog.request("ACK", cseq=cseq, body=body, extra=authorization)
-    endpoint, flow = session.endpoint, session.in_dialog_flow()
-    data = draft.render(endpoint.via(flow))
-    flow.send(data)
-    return data

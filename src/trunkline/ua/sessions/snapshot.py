@@ -16,7 +16,8 @@ from trunkline.proto.sip.transaction import ServerInvite
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.ua.sessions import client, pending, server
-from trunkline.ua.sessions.client import Acknowledger, ClientSession
+from trunkline.ua.sessions.acknowledge import Acknowledger
+from trunkline.ua.sessions.client import ClientSession
 from trunkline.ua.sessions.server import ServerSession
 from trunkline.ua.sessions.session import Session, SessionUser
 
@@ -148,7 +149,9 @@ def _restore_client(session: ClientSession, data: dict[str, Any]) -> None:
         )
         if session.state == client.CONFIRMED and session.dialog is not None:
             # The ACK, with the answer to the offer of the 2xx, is still to come.
-            session.transaction.user = Acknowledger(session, session.dialog.remote_tag, draft.cseq)
+            session.transaction.user = Acknowledger(
+                session.endpoint, session.flow, session.dialog.remote_tag, draft.cseq
+            )
     _ask_again(session, data)
 
 
