@@ -194,6 +194,7 @@ class Phone:
         self.to = f"<sip:{user}@{domain}>"
         self.uri = f"sip:{domain}"
         self._branch = 0
+        self._name = f"{user}x{self.flow.remote[0]}"
 
     def contact(self, host: str = "10.0.0.7:5062") -> str:
         return f"<sip:{self.user}@{host}>"
@@ -206,7 +207,7 @@ class Phone:
         self._branch += 1
         lines = [
             f"REGISTER {self.uri} SIP/2.0",
-            f"Via: SIP/2.0/{self.flow.transport} 10.0.0.7:5062;branch=z9hG4bK{self.call_id}{self._branch};rport",
+            f"Via: SIP/2.0/{self.flow.transport} 10.0.0.7:5062;branch=z9hG4bK{self._name}x{self._branch};rport",
             f"From: <sip:{self.user}@{self.domain}>;tag=f",
             f"To: {self.to}",
             f"Call-ID: {self.call_id}",
