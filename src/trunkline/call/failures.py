@@ -11,7 +11,6 @@ from trunkline.proto.sip.reasons import Q850, reason_phrase
 # A callee's status -> what its caller gets, where they differ. The caller asked for a person, not for a
 # phone's troubles with us: statuses that would make it authenticate, retry at once or move are not passed on.
 PASSED_AS: Final[dict[int, int]] = {
-    300: 480, 301: 480, 302: 480, 305: 480, 380: 480,
     401: 502,  # the callee wants credentials of ours that we do not have
     402: 403,
     407: 502,
@@ -44,7 +43,8 @@ _RANK: Final[dict[int, int]] = {
 
 def passed_on(status: int, reason: str, code: str = "call.refused") -> CallFailed:
     """The failure for the caller, made from the callee's status."""
-    mapped = PASSED_AS.get(status, status)
+    # A redirection is for whoever asked, which is us, and we ring only the contacts that we know.
+    mapped = 480 if status < 400 else PASSED_AS.get(status, status)
     text = reason if mapped == status and reason else reason_phrase(mapped)
     return CallFailed(mapped, text, Q850.get(mapped, 31), code)
 

@@ -1,0 +1,79 @@
+"""The ports of one leg."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.link.fake_media import FakeEngine
+from tests.link.phones import describe
+from trunkline.base.errors import MediaError
+from trunkline.call.leg_media import LegMedia
+from trunkline.media.commands import SetDirection
+from trunkline.media.offer_answer import streams_of
+
+
+def leg(engine: FakeEngine, profile: str = "transparent") -> LegMedia:
+    return LegMedia(engine, "call", FakeEngine.ADDRESS, profile)
+
+
+async def test_each_stream_has_a_port_which_it_keeps() -> None:
+    engine = FakeEngine()
+    media = leg(engine)
+    streams = streams_of(describe("10.0.0.1", count=2))
+    await media.open_for(streams, media)
+    ports = list(media.ports)
+    await media.open_for(streams, media)
+    assert media.ports == ports
+    assert len(engine.owners) == 2
+
+
+async def test_a_rejected_stream_has_none() -> None:
+    engine = FakeEngine()
+    media = leg(engine)
+    await media.open_for(streams_of(describe("10.0.0.1", port=0)), media)
+    assert media.ports == [None]
+    assert not engine.owners
+
+
+async def test_a_closed_leg_gives_its_ports_back_and_opens_none() -> None:
+    engine = FakeEngine()
+    media = leg(engine)
+    streams = streams_of(describe("10.0.0.1"))
+    await media.open_for(streams, media)
+    await media.close()
+    assert not engine.owners
+    with pytest.raises(MediaError, match="over"):
+        await media.open_for(streams, media)
+
+
+@pytest.mark.rule("T-21")
+@pytest.mark.parametrize(
+    ("row", "send", "receive"),
+    [("a=sendonly", False, True), ("a=recvonly", True, False), ("a=inactive", False, False)],
+)
+async def test_a_held_party_is_sent_nothing_until_it_resumes(row: str, send: bool, receive: bool) -> None:
+    engine = FakeEngine()
+    media = leg(engine)
+    plain, held = streams_of(describe("10.0.0.1")), streams_of(describe("10.0.0.1", row))
+    await media.open_for(plain, media)
+    await media.hear(plain, plain)
+    assert not engine.directions, "a port sends and receives from the start"
+    await media.hear(held, held)
+    (gate,) = engine.directions.values()
+    assert (gate.send, gate.receive) == (send, receive)
+    await media.hear(plain, plain)
+    (gate,) = engine.directions.values()
+    assert gate == SetDirection(gate.port, send=True, receive=True)
+
+
+async def test_rtcp_comes_by_the_rtp_port_only_when_both_sides_said_so() -> None:
+    engine = FakeEngine()
+    media = leg(engine)
+    mux, plain = streams_of(describe("10.0.0.1", "a=rtcp-mux")), streams_of(describe("10.0.0.2"))
+    await media.open_for(mux, media)
+    await media.hear(mux, plain)
+    (remote,) = engine.remotes.values()
+    assert not remote.rtcp_mux
+    await media.hear(mux, mux)
+    (remote,) = engine.remotes.values()
+    assert remote.rtcp_mux
