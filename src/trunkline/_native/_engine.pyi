@@ -107,3 +107,25 @@ class MediaEngine:
     def events_fd(self) -> int: ...
     def take_events(self) -> list[_Event]: ...
     def counters(self) -> EngineFigures: ...
+
+_Via = tuple[str, str, int | None, str, str, str, int]
+
+class Scanner:
+    def __new__(cls, canonical: dict[str, str]) -> Scanner: ...
+    def scan(
+        self, data: bytes
+    ) -> (
+        tuple[
+            bool,
+            str | int,
+            str,
+            dict[str, str],
+            bytes,
+            _Via | None,
+            tuple[int, str] | None,
+            str | None,
+            str | None,
+            bool,
+        ]
+        | None
+    ): ...

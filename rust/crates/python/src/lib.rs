@@ -1,4 +1,4 @@
-//! `trunkline._native._engine`: the media engine for Python.
+//! `trunkline._native._engine`: the media engine and the SIP scanner for Python.
 //!
 //! No thread of the engine ever touches Python: every call here is made by Python, is short, and waits for
 //! nobody, except [`MediaEngine::stop`], which lets go of the interpreter while it joins the threads.
@@ -6,10 +6,11 @@
 mod arguments;
 mod binding;
 mod figures;
+mod scanner;
 
 use pyo3::prelude::*;
 
-/// The compiled media engine; use ``trunkline.media`` instead.
+/// The compiled parts; use ``trunkline.media`` and ``trunkline.proto.sip`` instead.
 #[pymodule]
 mod _engine {
     #[pymodule_export]
@@ -18,4 +19,6 @@ mod _engine {
     use crate::binding::MediaEngine;
     #[pymodule_export]
     use crate::figures::{EngineFigures, PortFigures};
+    #[pymodule_export]
+    use crate::scanner::Scanner;
 }
