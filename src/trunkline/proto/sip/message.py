@@ -11,7 +11,7 @@ Text is ``str`` decoded from UTF-8 with ``surrogateescape``: whatever bytes came
 from __future__ import annotations
 
 import re
-from typing import Final, cast
+from typing import Final
 
 from trunkline._native import Scanner
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
@@ -161,12 +161,13 @@ def parse_message(data: bytes) -> Request | Response:
     scanned = _scan(data)
     if scanned is None:
         return parse_in_full(data)
-    is_request, first, second, headers, body, via, cseq, from_tag, to_tag, sound = scanned
+    _is_request, first, second, headers, body, via, cseq, from_tag, to_tag, sound = scanned
     message: Request | Response
-    if is_request:
-        message = Request(cast("str", first), second, headers, body)
-    else:
-        message = Response(cast("int", first), second, headers, body)
+    message = (
+        Request(first, second, headers, body)
+        if isinstance(first, str)
+        else Response(first, second, headers, body)
+    )
     message.know(None if via is None else Via(*via), cseq, from_tag, to_tag)
     message.sound = sound
     return message
