@@ -170,17 +170,21 @@ async def test_credentials_that_were_overheard_bind_nobody_else(office: Office, 
     heard = phone.answered(phone.contact())
     phone.send(heard)
     thief = Phone(office, flow=FakeFlow("203.0.113.66", 6666))
-    for forged in (
-        heard.replace(b"10.0.0.7:5062>", b"203.0.113.66>"),
-        heard.replace(b"Contact: <sip:301@10.0.0.7:5062>", b"Contact: *").replace(b"3600", b"0"),
-        heard.replace(b"Contact: <sip:301@10.0.0.7:5062>", b"Contact: <sip:301@10.0.0.7:5062>, <sip:x@h>"),
-        re.sub(rb"CSeq: \d+", b"CSeq: 99", heard),
-        heard.replace(b"Call-ID: c1", b"Call-ID: c2"),
+    bound, listed = b"Contact: <sip:301@10.0.0.7:5062>", b"Contact: <sip:301@10.0.0.7:5062>;expires=60"
+    for forged, status in (
+        (heard.replace(b"10.0.0.7:5062>", b"203.0.113.66>"), 401),
+        (heard.replace(bound, bound + b", <sip:x@h>"), 401),
+        (re.sub(rb"CSeq: \d+", b"CSeq: 99", heard), 401),
+        (heard.replace(b"Call-ID: c1", b"Call-ID: c2"), 401),
+        (heard.replace(b"To: <sip:301@", b"To: <sip:302@"), 401),
+        # The same Call-ID and CSeq: these would change nothing if they were new.
+        (heard.replace(bound, listed), 200),
+        (heard.replace(bound, b"Contact: *").replace(b"Expires: 3600", b"Expires: 0"), 200),
     ):
         assert forged != heard
         response = thief.send(re.sub(rb"branch=[^;]+", b"branch=z9hG4bKthief", forged))
         assert response is not None
-        assert response.status in {200, 401}
+        assert response.status == status, forged
         assert office.contacts() == ["sip:301@10.0.0.7:5062"]
         assert office.location.all_of("a", "301")[0].flow == phone.flow.token
     assert office.door.counters.refreshed == 1
