@@ -34,6 +34,7 @@ class MemoryNetwork:
         self.random = random.Random(seed)  # noqa: S311  (a test's repeatable dice)
         self.nodes: dict[tuple[str, int], Node] = {}
         self.log: list[tuple[float, str, str, bytes]] = []
+        self.mangle: Callable[[bytes], bytes] = lambda data: data
         self.drop: Callable[[bytes, tuple[str, int], tuple[str, int]], bool] = lambda _data, _src, _dst: False
 
     def node(self, host: str, port: int = 5060, transport: str = "udp") -> Node:
@@ -44,6 +45,7 @@ class MemoryNetwork:
     def carry(self, data: bytes, source: Node, target: tuple[str, int]) -> None:
         dice, weather = self.random, self.weather
         reliable = source.listener.transport == "TCP"
+        data = self.mangle(data)
         self.log.append((self.loop.time(), source.listener.host, target[0], data))
         if self.drop(data, source.address, target):
             return

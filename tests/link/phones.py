@@ -136,13 +136,12 @@ class Party:
     async def reoffer(self, body: bytes) -> tuple[int, bytes]:
         """Send a re-INVITE and return the status and body of its answer."""
         done: asyncio.Future[tuple[int, bytes]] = self.endpoint.loop.create_future()
-        self.dialogue.reoffer.send(
-            body,
-            lambda status, response: done.set_result(
-                (status, response.body if response is not None else b"")
-            ),
-            delayed=not body,
-        )
+
+        def tell(status: int, response: Response | None) -> None:
+            if not done.done():
+                done.set_result((status, response.body if response is not None else b""))
+
+        self.dialogue.reoffer.send(body, tell, delayed=not body)
         return await asyncio.wait_for(done, 100)
 
     # SessionUser

@@ -350,3 +350,20 @@ async def test_a_resume_without_description_whose_ack_brings_none_ends_the_call(
     assert done == [200]
     await stage.settle()
     assert stage.outcome("in") == [(200, "call.bad_answer", "exchange")]
+
+
+@both_sides
+@virtual
+async def test_a_change_that_nobody_ever_answers_is_given_up(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    other.offer_answer = None
+    begun = stage.loop.time()
+    assert (await one.reoffer(one.body))[0] == 487
+    assert 60.0 <= stage.loop.time() - begun < 60.5
+    other.offer_answer = other.body
+    await asyncio.sleep(1)
+    assert (await one.reoffer(one.body))[0] == 200
+    one.dialogue.hang_up()
+    await stage.settle()

@@ -8,9 +8,10 @@ other (§14.1). A failed re-INVITE leaves the session as it was, but for 408 and
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from trunkline.base.errors import RemoteProtocolError
+from trunkline.base.wheel import Timer
 from trunkline.proto.sip.draft import Draft, render_response
 from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.reasons import reason_phrase
@@ -22,6 +23,9 @@ from trunkline.ua.sessions.inputs import LOST
 
 if TYPE_CHECKING:
     from trunkline.ua.sessions.session import Session
+
+# A provisional stops the INVITE's timer B for good; a phone may ask its user, but not for ever.
+PATIENCE_S: Final = 60.0
 
 
 class Reoffer:
@@ -130,6 +134,8 @@ class Reoffer:
         flow = session.in_dialog_flow()
         self.outgoing = Outgoing(self, draft, on_done, delayed=delayed)
         self.outgoing.transaction = session.endpoint.send(draft, flow, self.outgoing, session.now)
+        wheel = session.endpoint.wheel
+        self.outgoing.patience = wheel.call_at(session.now + PATIENCE_S, lambda _now: self.withdraw())
 
     def withdraw(self) -> None:
         """CANCEL our re-INVITE, unless it is answered; its outcome is told all the same."""
@@ -158,7 +164,17 @@ class Reoffer:
 class Outgoing:
     """One re-INVITE of ours, and its ACK for as long as the 2xx may be repeated."""
 
-    __slots__ = ("cseq", "data", "delayed", "flow", "on_done", "owner", "session", "transaction")
+    __slots__ = (
+        "cseq",
+        "data",
+        "delayed",
+        "flow",
+        "on_done",
+        "owner",
+        "patience",
+        "session",
+        "transaction",
+    )
 
     def __init__(
         self, owner: Reoffer, draft: Draft, on_done: Callable[[int, Response | None], None], *, delayed: bool
@@ -171,6 +187,7 @@ class Outgoing:
         self.data = b""
         self.flow = owner.session.flow
         self.transaction: Any = None
+        self.patience: Timer | None = None
 
     def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
         status = response.status
@@ -217,6 +234,9 @@ class Outgoing:
 
     def finish(self, status: int, response: Response | None) -> None:
         done, self.on_done = self.on_done, None
+        if self.patience is not None:
+            self.owner.session.endpoint.wheel.cancel(self.patience)
+            self.patience = None
         if done is not None:
             done(status, response)
 
