@@ -19,7 +19,12 @@ async def close_books(call: Call) -> None:
     try:
         if any(leg.media.ports for leg in call.legs):
             closed = await call.context.engine.execute(CloseOwner(call.id))
-            quality = {figures.port: figures.to_dict() for figures in closed.statistics}
+            # A port that saw nothing at all has nothing to tell.
+            quality = {
+                figures.port: figures.to_dict()
+                for figures in closed.statistics
+                if figures.packets_in or figures.packets_out or figures.foreign or figures.invalid
+            }
     except MediaError as error:
         call.tell("media.fault", str(error))
     finally:

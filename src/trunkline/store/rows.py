@@ -60,6 +60,7 @@ _RECORD_FIELDS = _fields(tables.call_record)
 _binding_cells = attrgetter(*_BINDING_FIELDS)
 _record_cells = attrgetter(*_RECORD_FIELDS)
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
+_quoted = json.encoder.encode_basestring_ascii
 _JSON_CELLS = 2  # quality and story are the last columns of a call record
 
 
@@ -85,7 +86,18 @@ def record_row(record: CallRecord) -> Cells:
     if not f"{r.caller}{r.callee}{r.target}{r.reason}{r.sip_call_id}".isascii():
         plain = tuple(map(_storable, plain))
     # Most records carry neither: only the caller's has a story, and a call without media no figures.
-    return (*plain, _encode(quality) if quality else "{}", _encode(story) if story else "[]")
+    return (*plain, _encode(quality) if quality else "{}", _story_text(story) if story else "[]")
+
+
+def _story_text(story: list[dict[str, Any]]) -> str:
+    """The JSON of a story; steps without data, which are most, need no general encoder."""
+    return f"[{','.join([_step_text(step) for step in story])}]"
+
+
+def _step_text(step: dict[str, Any]) -> str:
+    if len(step) != 3 or "text" not in step:
+        return _encode(step)
+    return f'{{"ms":{step["ms"]:d},"code":{_quoted(step["code"])},"text":{_quoted(step["text"])}}}'
 
 
 def record_from(row: Row[Any]) -> CallRecord:

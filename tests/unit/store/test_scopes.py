@@ -38,7 +38,7 @@ class World:
         self.store, self.mine, self.other = store, mine, other
         self.binding = a_binding(other.tenant)
         self.record = a_record(other.tenant)
-        store.extensions.add(other, NewExtension("2001", "theirs"))
+        store.extensions.add(other, NewExtension("zulu", "theirs"))
         store.bindings.upsert_many(SYSTEM, [self.binding])
         store.records.append_many(SYSTEM, [self.record])
 
@@ -72,12 +72,12 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "Directory.domains": lambda _: (),
     "Directory.tenant_of": lambda _: ("other.example",),
     "Extensions.add": lambda _: (NewExtension("3001"),),
-    "Extensions.get": lambda _: ("2001",),
+    "Extensions.get": lambda _: ("zulu",),
     "Extensions.import_many": lambda _: ([NewExtension("3001"), NewExtension("3002")],),
     "Extensions.list": lambda _: (),
-    "Extensions.remove": lambda _: ("2001",),
-    "Extensions.set": lambda _: ("2001",),
-    "Extensions.some": lambda _: (["2001"],),
+    "Extensions.remove": lambda _: ("zulu",),
+    "Extensions.set": lambda _: ("zulu",),
+    "Extensions.some": lambda _: (["zulu"],),
     "Tenants.add": lambda _: ("third",),
     "Tenants.add_domain": lambda _: ("another.example",),
     "Tenants.get": lambda _: ("other",),
@@ -143,7 +143,7 @@ def test_a_tenant_neither_sees_nor_changes_what_is_anothers(world: World, method
         seen = world.call(method, world.mine)
     assert world.rows_of_the_other() == before
     assert world.other.tenant not in repr(seen)
-    assert "2001" not in repr(seen)
+    assert "zulu" not in repr(seen)
     if method.endswith((".load_all", ".find", ".delete_many", ".delete_expired", ".purge", ".remove_domain")):
         assert not seen
 

@@ -90,7 +90,7 @@ pub fn is_plain_uri(uri: &str) -> bool {
         !user.is_empty() && user.bytes().all(|byte| plain(byte) || matches!(byte, b'+' | b'*' | b'#'))
     });
     let sound_port = port.is_none_or(|port| {
-        !port.is_empty() && port.len() <= 4 && port.bytes().all(|byte| byte.is_ascii_digit())
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
     });
     let sound_host = !host.is_empty() && host.bytes().all(plain);
     let sound_parameters = parameters.is_empty() || parameters.split(';').all(is_plain_parameter);

@@ -66,6 +66,14 @@ class Via:
         return self._params
 
     @property
+    def asks_rport(self) -> bool:
+        """Whether the sender wants answers at its source port (RFC 3581 §4), told without parsing.
+
+        A parameter that merely holds the word counts too: an answer to the source does no harm.
+        """
+        return "rport" in self.tail or "rport" in self.tail.lower()
+
+    @property
     def sent_by(self) -> str:
         """``host`` or ``host:port``: part of the transaction key (RFC 3261 §17.2.3)."""
         return self.host if self.port is None else f"{self.host}:{self.port}"

@@ -152,7 +152,7 @@ class TransactionLayer:
             # server_invite.AGAIN and server_non_invite.AGAIN are the same input.
             known.step(server_invite.AGAIN, None, now)
             return
-        if not wire.reliable and "rport" not in via.params:
+        if not wire.reliable and not via.asks_rport:
             wire = self.core.reply_wire(request, wire)
         if method == "CANCEL":
             self._receive_cancel(request, wire, now)
