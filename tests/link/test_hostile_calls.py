@@ -77,8 +77,12 @@ async def test_mangled_messages_end_no_task_and_leave_no_call(seed: int) -> None
     await chat(stage, alice, bob)
     mangler.share = 0.0
     for party in (alice, bob):
-        if party.session is not None:
-            party.session.hang_up()
+        for session in {*party.endpoint.sessions.values(), party.session}:
+            if session is not None:
+                session.hang_up()
+    await asyncio.sleep(100)
+    for call in list(stage.calls.active.values()):
+        call.hang_up(code="call.media_timeout")  # no BYE got through: its parties are silent
     await stage.settle(600)
 
 
@@ -105,6 +109,20 @@ async def test_a_2xx_whose_contact_is_useless_fails_the_call_and_is_hung_up(cont
         assert alice.said[-1] == "failed 502"
         assert stage.outcome("out") == [(502, "call.refused", "callee")]
     await bob.until("ended bye")
+    await stage.settle()
+
+
+@virtual
+async def test_a_2xx_whose_to_cannot_be_read_is_given_up_with_the_call() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    stage.network.mangle = lambda data: (
+        data.replace(b"To: <sip:", b"To: <<sip:") if data.startswith(b"SIP/2.0 200") else data
+    )
+    stage.dial(alice, "1002")
+    await alice.until("failed 502")
+    stage.network.mangle = lambda data: data
+    await bob.until("ended bye")  # once it could be read, it was acknowledged and dismissed
     await stage.settle()
 
 

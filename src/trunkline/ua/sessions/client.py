@@ -96,26 +96,32 @@ class ClientSession(Session):
         try:
             final = Dialog.of_response(draft, response, self.local_tag, self.flow.token)
         except RemoteProtocolError:
-            # Its Contact or Record-Route cannot be used: the Request-URI is as near as we can come.
             self.endpoint.layer.counters.parse_errors += 1
-            tag, to = response.to_tag or "", response.headers["To"]
-            token, cseq = self.flow.token, draft.cseq
-            final = Dialog(
-                draft.call_id,
-                self.local_tag,
-                tag,
-                draft.from_,
-                to,
-                draft.uri,
-                "",
-                token,
-                cseq,
-                None,
-                early=False,
-            )
+            final = self._makeshift(draft, response)
             self.step(UNUSABLE, (final, response))
         else:
             self.step(SUCCESS, (final, response))
+
+    def _makeshift(self, draft: Draft, response: Response) -> Dialog:
+        """For a 2xx whose To, Contact or Record-Route cannot be used: the Request-URI is as near as we can come."""
+        try:
+            tag = response.to_tag or ""
+        except RemoteProtocolError:
+            tag = ""
+        to, token = response.headers["To"], self.flow.token
+        return Dialog(
+            draft.call_id,
+            self.local_tag,
+            tag,
+            draft.from_,
+            to,
+            draft.uri,
+            draft.route,
+            token,
+            draft.cseq,
+            None,
+            early=False,
+        )
 
     def _authorize(self, response: Response) -> bool:
         """Send the INVITE again with the credentials that a 401 or 407 asks for; False when we cannot."""
@@ -132,12 +138,12 @@ class ClientSession(Session):
 
     def early(self, response: Response, _now: float) -> None:
         """Make the early dialog of this To tag (RFC 3261 §12.1.2: each tag has its own)."""
-        tag, draft = response.to_tag, self.draft
-        if tag is not None and draft is not None and self._known(tag) is None:
-            try:
+        try:
+            tag, draft = response.to_tag, self.draft
+            if tag is not None and draft is not None and self._known(tag) is None:
                 self._adopt(Dialog.of_response(draft, response, self.local_tag, self.flow.token))
-            except RemoteProtocolError:
-                self.endpoint.layer.counters.parse_errors += 1  # it rings all the same
+        except RemoteProtocolError:
+            self.endpoint.layer.counters.parse_errors += 1  # it rings all the same
         self.user.on_provisional(self, response)
 
     def _known(self, tag: str) -> Dialog | None:
