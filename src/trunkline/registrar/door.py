@@ -94,7 +94,7 @@ class RegistrarDoor:
             self._admit(incoming, flow, tenant, user)
         elif verdict is Verdict.REPLAYED and self._changes_nothing(request, flow, tenant, user):
             # RFC 3261 §8.2.7: its first answer was lost on the way, and we keep no transaction.
-            self._answer(incoming, tenant, user, request.headers.get("Path", ""))
+            self._answer(incoming, tenant, user, request.headers.get("Path", ""), self._wall())
         else:
             self._challenge(incoming, realm, verdict, user)
         return True
@@ -147,7 +147,7 @@ class RegistrarDoor:
             self._spawn(self._commit(incoming, flow, changes, tenant, user))
             return
         self._renew(request, flow, changes)
-        self._answer(incoming, tenant, user, changes.path)
+        self._answer(incoming, tenant, user, changes.path, now)
 
     def _check(self, request: Request, tenant: str, user: str) -> None:
         """RFC 3261 §10.3 steps 2, 4 and 5: required extensions, the right to register for the address in To."""
@@ -157,13 +157,15 @@ class RegistrarDoor:
         if "Path" in headers and not supports(request, "path"):
             # Rule T-30: the phone would not know that its calls take another way than it was told.
             raise UnsupportedTagsError("path")
-        if not self._is_aor_of(headers["To"], tenant, user):
+        to = headers["To"]
+        # The common form is told without parsing it.
+        if not to.startswith(f"<sip:{user}@{self.accounts.realm_of(tenant)}>") and not self._is_aor_of(
+            to, tenant, user
+        ):
             raise RemoteProtocolError("nobody registers for another", 403)
 
     def _is_aor_of(self, to: str, tenant: str, user: str) -> bool:
-        """Whether a To header names the user; the common form is told without parsing it."""
-        if to.startswith(f"<sip:{user}@{self.accounts.realm_of(tenant)}>"):
-            return True
+        """Whether a To header names the user, by any domain of the tenant."""
         address = parse_name_addr(to).address
         return address.user == user and self.accounts.tenant_of(address.host) == tenant
 
@@ -188,7 +190,7 @@ class RegistrarDoor:
                 self.location.add(binding)
             self._renew(incoming.request, flow, changes)
             self._tell(changes, user, story, incoming.now)
-            self._answer(incoming, tenant, user, changes.path)
+            self._answer(incoming, tenant, user, changes.path, self._wall())
         finally:
             self._writing.pop((tenant, user)).set()
 
@@ -203,8 +205,7 @@ class RegistrarDoor:
             )
         self._on_story(user, story)
 
-    def _answer(self, incoming: Incoming, tenant: str, user: str, path: str) -> None:
-        now = self._wall()
+    def _answer(self, incoming: Incoming, tenant: str, user: str, path: str, now: float) -> None:
         incoming.respond(200, extra=self._lines.of(self.location.of(tenant, user, now), path, now))
 
     def _refuse(

@@ -62,12 +62,13 @@ def changes_of(
     wanted = wanted_contacts(request, policy.default_expires_s)
     if not wanted:
         return changes  # a query: RFC 3261 §10.2.3
-    if len(request.call_id) > MAX_CALL_ID:
+    call_id, number = request.headers["Call-ID"], request.cseq[0]
+    if len(call_id) > MAX_CALL_ID:
         raise RemoteProtocolError(f"a Call-ID of more than {MAX_CALL_ID} characters")
     # What has expired is gone, though it may not have been swept yet.
     known = [binding for binding in location.all_of(tenant, user) if binding.expires_at > now]
     if wanted[0].uri == WILDCARD:
-        changes.removed = [binding for binding in known if _in_order(request, binding)]
+        changes.removed = [binding for binding in known if _in_order(binding, call_id, number)]
         return changes
     if len(wanted) > 2 * policy.max_contacts:
         raise RemoteProtocolError("Too Many Contacts", 403)
@@ -78,12 +79,13 @@ def changes_of(
         binding = _find(want, known)
         if binding is None:
             _check_callable(want)
-        elif not _in_order(request, binding) or (len(wanted) > 1 and _is_settled(changes, binding)):
+        elif not _in_order(binding, call_id, number) or (len(wanted) > 1 and _is_settled(changes, binding)):
             continue
-        elif want.expires and not _has_moved(want, binding):
+        elif want.expires and (not want.reg_id or binding.contact == want.uri):
             changes.refreshed.append((binding, want, until))
             continue
         else:
+            # RFC 5626 §6: the same instance and reg-id are the same binding, wherever the phone now is.
             changes.removed.append(binding)
         if want.expires and _find(want, changes.added) is None:
             changes.added.append(_bind(want, request, tenant, user, flow, changes.path, now, until))
@@ -107,15 +109,14 @@ def _check_callable(want: Wanted) -> None:
         raise RemoteProtocolError("a Contact that is not a SIP URI cannot be called")
 
 
-def _in_order(request: Request, binding: Binding) -> bool:
+def _in_order(binding: Binding, call_id: str, number: int) -> bool:
     """RFC 3261 §10.3 step 7: with the same Call-ID only a higher CSeq may change a binding.
 
     An equal one is this request again (its answer was lost, and we keep no transaction): answered as before,
     without a change. A lower one came out of order.
     """
-    if binding.call_id != request.call_id:
+    if binding.call_id != call_id:
         return True
-    number = request.cseq[0]
     if number < binding.cseq:
         raise RemoteProtocolError(f"CSeq {number} is below {binding.cseq}", 500)
     return number > binding.cseq
@@ -125,11 +126,6 @@ def _is_settled(changes: Changes, binding: Binding) -> bool:
     """Whether the request has named the same contact before: the first time counts."""
     settled = [*changes.removed, *(renewed for renewed, _, _ in changes.refreshed)]
     return binding in settled
-
-
-def _has_moved(want: Wanted, binding: Binding) -> bool:
-    """RFC 5626 §6: the same instance and reg-id are the same binding, wherever the phone now is."""
-    return want.reg_id != 0 and binding.contact != want.uri
 
 
 def _find(want: Wanted, known: list[Binding]) -> Binding | None:
@@ -183,9 +179,10 @@ def renew(binding: Binding, want: Wanted, until: float, request: Request, flow: 
     binding.path = path
     if want.reg_id:
         binding.instance, binding.reg_id = want.instance, want.reg_id
-    if binding.call_id != request.call_id:
+    call_id = request.headers["Call-ID"]
+    if binding.call_id != call_id:
         # The phone has started anew, perhaps with another program.
-        binding.call_id = request.call_id
+        binding.call_id = call_id
         binding.user_agent = request.headers.get("User-Agent", "")[:MAX_USER_AGENT]
     token = flow.token
     if binding.flow != token:

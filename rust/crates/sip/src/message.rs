@@ -89,9 +89,8 @@ pub fn is_plain_uri(uri: &str) -> bool {
     let sound_user = user.is_none_or(|user| {
         !user.is_empty() && user.bytes().all(|byte| plain(byte) || matches!(byte, b'+' | b'*' | b'#'))
     });
-    let sound_port = port.is_none_or(|port| {
-        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
-    });
+    let sound_port =
+        port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok());
     let sound_host = !host.is_empty() && host.bytes().all(plain);
     let sound_parameters = parameters.is_empty() || parameters.split(';').all(is_plain_parameter);
     sound_user && sound_host && sound_port && sound_parameters && !uri.ends_with(';')

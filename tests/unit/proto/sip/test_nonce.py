@@ -56,6 +56,13 @@ def test_each_digit_of_a_nonce_counts() -> None:
         assert nonces.judge(forged, "r", NOW) is Freshness.FOREIGN
 
 
+def test_a_nonce_may_be_judged_again_and_again() -> None:
+    nonces = Nonces(KEY)
+    nonce = nonces.mint("r", NOW)
+    assert [nonces.judge(nonce, "r", NOW + age) for age in range(3)] == [Freshness.FRESH] * 3
+    assert nonces.judge(nonce, "other", NOW) is Freshness.FOREIGN
+
+
 def test_each_nonce_is_its_own() -> None:
     nonces = Nonces(KEY)
     assert len({nonces.mint("r", NOW) for _ in range(1000)}) == 1000
