@@ -9,6 +9,10 @@ from typing import TypeAlias
 
 from trunkline.store.commit import Operation
 
+# How long rows that nobody waits for may gather: each wake-up of the thread takes the interpreter from the loop.
+GATHER_S = 0.2
+GATHER_ROWS = 1_000
+
 Entry: TypeAlias = "tuple[Operation, asyncio.Future[None] | None]"
 
 
@@ -23,6 +27,7 @@ class Inbox:
         self._queued = 0
         self._asleep = False
         self._hurry = False
+        self._awaited = False
         self._closed = False
         self._give_up_at = 0.0
         self.pressed = False
@@ -43,8 +48,10 @@ class Inbox:
                 return False, newly
             self._entries.append(entry)
             self._queued += len(operation.rows)
-            if hurry:
-                self._hurry = True
+            if hurry or (entry[1] is not None and not self._awaited):
+                self._hurry = self._hurry or hurry
+                self._awaited = True
+                self._asleep = False
                 self._changed.notify()
             elif self._asleep:
                 self._asleep = False
@@ -58,11 +65,18 @@ class Inbox:
                 self._asleep = True
                 self._changed.wait()
             self._asleep = False
-            if wait and self._linger_s and not self._closed:
-                self._changed.wait_for(lambda: self._hurry or self._closed, timeout=self._linger_s)
-            self._hurry = False
+            if wait and self._linger_s:
+                self._changed.wait_for(self._is_awaited, timeout=GATHER_S)
+                self._changed.wait_for(self._is_hurried, timeout=self._linger_s if self._awaited else 0)
+            self._hurry = self._awaited = False
             entries, self._entries = self._entries, []
             return entries
+
+    def _is_awaited(self) -> bool:
+        return self._awaited or self._closed or self._queued >= GATHER_ROWS
+
+    def _is_hurried(self) -> bool:
+        return self._hurry or self._closed
 
     def written(self, rows: int) -> bool:
         """Forget ``rows`` rows; True when this eases the pressure (half of the bound is free again)."""

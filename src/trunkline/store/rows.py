@@ -31,6 +31,17 @@ class Statement:
     sql: str
     table: str
 
+    @property
+    def inserts(self) -> bool:
+        """Whether it inserts rows, and so can take several at once."""
+        return " VALUES " in self.sql
+
+    def many(self, rows: int) -> str:
+        """The text that inserts ``rows`` rows at once."""
+        head, values, tail = self.sql.partition(" VALUES ")
+        marks, close, rest = tail.partition(")")
+        return head + values + ", ".join([marks + close] * rows) + rest
+
 
 def _columns(table: Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.columns)
