@@ -30,7 +30,6 @@ class LegMedia:
         "identity",
         "ports",
         "profile",
-        "streams",
     )
 
     def __init__(self, engine: MediaEngine, owner: str, address: str, profile: str = "transparent") -> None:
@@ -42,7 +41,6 @@ class LegMedia:
         self.profile: Profile = PROFILES[profile]
         self.ports: list[str | None] = []
         self._local: list[LocalPort | None] = []
-        self.streams: Sequence[Stream] = ()
         # 53 bits: some stacks read the session id as a floating-point number.
         self.identity = SdpIdentity(int(_POOL.token(13), 16) | 1, address)
 
@@ -80,7 +78,6 @@ class LegMedia:
 
     async def hear(self, streams: Sequence[Stream], across: Sequence[Stream]) -> None:
         """Take over where the party receives and sends; ``across`` are the other party's streams."""
-        self.streams = streams
         for port, stream, other in zip(self.ports, streams, across, strict=False):
             if port is not None:
                 # RFC 5761 §5.1.1: RTCP comes by the RTP port only when both sides said so.

@@ -102,11 +102,6 @@ class SipLeg:
 
     # What the call does
 
-    @property
-    def peer(self) -> tuple[str, int] | None:
-        """Address and port of the party's signalling."""
-        return self.session.flow.remote if self.session is not None else None
-
     def progress(self, status: int, body: bytes) -> None:
         if isinstance(self.session, ServerSession):
             self.session.progress(status, body)
