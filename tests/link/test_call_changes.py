@@ -367,3 +367,70 @@ async def test_a_change_that_nobody_ever_answers_is_given_up(side: str) -> None:
     assert (await one.reoffer(one.body))[0] == 200
     one.dialogue.hang_up()
     await stage.settle()
+
+
+@both_sides
+@virtual
+async def test_a_resume_without_description_may_be_refused(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    other.offer_answer = 488
+    assert (await one.reoffer(b""))[0] == 488
+    one.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.parametrize("offer", [b"", b"nonsense"])
+@both_sides
+@virtual
+async def test_a_party_that_was_asked_for_an_offer_and_gives_none_ends_the_call(
+    side: str, offer: bytes
+) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    other.offer_answer = offer
+    await one.reoffer(b"")
+    await one.until("ended bye")
+    await other.until("ended bye")
+    await stage.settle()
+    assert stage.outcome("in") == [(200, "call.bad_offer", "exchange")]
+
+
+@virtual
+async def test_a_change_before_both_are_joined_is_to_be_tried_again() -> None:
+    stage = Stage(media_delay_s=1.0)
+    alice, bob = stage.party(), stage.party()
+    stage.dial(alice, "1002")
+    await bob.until("acknowledged")
+    assert (await bob.reoffer(bob.body))[0] == 491
+    await alice.until("answered")
+    bob.offer_answer = bob.body
+    assert (await bob.reoffer(bob.body))[0] == 200
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@both_sides
+@virtual
+async def test_a_withdrawn_change_that_is_made_nevertheless_changes_nothing_here(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    other.offer_answer = None
+    remotes = dict(stage.engine.remotes)
+    for offer in (describe("203.0.113.7", version=2), b""):
+        change = asyncio.ensure_future(one.reoffer(offer))
+        before = other.said.count("offered")
+        while other.said.count("offered") == before:
+            other.changed.clear()
+            await other.changed.wait()
+        one.dialogue.reoffer.withdraw()
+        await asyncio.sleep(0.012)  # the CANCEL is at the exchange, and crosses the 2xx
+        other.dialogue.reoffer.answer(other.body)
+        assert (await change)[0] == 487
+        await asyncio.sleep(1)
+        assert stage.engine.remotes == remotes
+    one.dialogue.hang_up()
+    await stage.settle()

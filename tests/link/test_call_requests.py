@@ -59,13 +59,16 @@ async def test_info_that_nobody_answers_ends_with_the_call() -> None:
 
 
 @pytest.mark.rule("T-40")
-@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 200), ("UPDATE", 501), ("NOSUCH", 501)])
+@pytest.mark.parametrize(
+    ("method", "status"), [("OPTIONS", 200), ("UPDATE", 501), ("NOSUCH", 501), ("REGISTER", 405)]
+)
 @both_sides
 @virtual
 async def test_other_requests_within_a_call_are_answered_here(side: str, method: str, status: int) -> None:
     stage = Stage()
     await talking(stage)
     one, other = who(stage, side)
+    stage.endpoint.methods |= {"REGISTER"}  # as with a registrar's door
     response = await one.dialogue.request(method)
     assert response.status == status
     assert "INVITE" in response.headers["Allow"]
