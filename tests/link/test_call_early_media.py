@@ -8,18 +8,9 @@ import pytest
 
 from tests.link.phones import describe
 from tests.link.stage import HOST, Stage
+from tests.link.talking import port_of, version_of
 from tests.link.virtual_time import virtual
-from trunkline.media.offer_answer import streams_of
 from trunkline.ua.sessions import ServerSession
-
-
-def port_of(body: bytes) -> int:
-    return streams_of(body)[0].port
-
-
-def version_of(body: bytes) -> int:
-    origin = next(row for row in body.decode().split("\r\n") if row.startswith("o="))
-    return int(origin.split(" ")[2])
 
 
 @pytest.mark.rfc("3960", "3.2")

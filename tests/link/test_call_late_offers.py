@@ -6,7 +6,7 @@ import pytest
 
 from tests.link.phones import Party, describe
 from tests.link.stage import HOST, Stage
-from tests.link.test_call_early_media import port_of
+from tests.link.talking import port_of
 from tests.link.virtual_time import virtual
 from trunkline.ua.sessions import ClientSession, Session
 

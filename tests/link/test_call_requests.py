@@ -10,7 +10,7 @@ import pytest
 
 from tests.link.phones import Party
 from tests.link.stage import DOMAIN, HOST, Stage
-from tests.link.test_call_changes import both_sides, talking, who
+from tests.link.talking import both_sides, talking, who
 from tests.link.virtual_time import virtual
 from trunkline.call.target import Target
 from trunkline.proto.sip.dialog import Dialog

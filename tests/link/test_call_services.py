@@ -9,7 +9,7 @@ import pytest
 
 from tests.link.phones import describe
 from tests.link.stage import Stage
-from tests.link.test_call_early_media import version_of
+from tests.link.talking import version_of
 from tests.link.virtual_time import virtual
 from trunkline.media.commands import Echo, Tone
 from trunkline.media.offer_answer import streams_of
