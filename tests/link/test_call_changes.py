@@ -183,6 +183,21 @@ async def test_a_change_that_cannot_be_read_is_refused_and_goes_no_further(side:
 
 @both_sides
 @virtual
+async def test_a_change_by_something_else_than_sdp_is_refused(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    stage.network.mangle = lambda data: (
+        data.replace(b"application/sdp", b"application/isup") if data.startswith(b"INVITE") else data
+    )
+    assert (await one.reoffer(one.body))[0] == 415
+    assert "offered" not in other.said
+    one.dialogue.hang_up()
+    await stage.settle()
+
+
+@both_sides
+@virtual
 async def test_a_change_for_which_no_port_is_left_is_refused_and_the_call_lives(side: str) -> None:
     stage = Stage(ports=3)
     await talking(stage)

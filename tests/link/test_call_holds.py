@@ -126,6 +126,9 @@ async def test_a_resume_without_description_asks_the_other_for_an_offer(side: st
     stage = Stage()
     await talking(stage)
     one, other = who(stage, side)
+    assert (await one.reoffer(describe(one.host, "a=sendonly", version=2)))[0] == 200
+    assert stage.is_held()
+    await asyncio.sleep(1)
     other.offer_answer = describe(other.host, version=7)
     done: asyncio.Future[bytes] = stage.loop.create_future()
     one.dialogue.reoffer.send(
@@ -136,6 +139,7 @@ async def test_a_resume_without_description_asks_the_other_for_an_offer(side: st
     await other.until("acknowledged" if side == "caller" else "answered")
     await asyncio.sleep(1)
     assert b"a=ptime:40" in other.heard[-1]
+    assert not stage.is_held()
     one.dialogue.hang_up()
     await stage.settle()
 

@@ -77,6 +77,21 @@ async def test_other_requests_within_a_call_are_answered_here(side: str, method:
     await stage.settle()
 
 
+@pytest.mark.rfc("3261", "8.2.2.3")
+@pytest.mark.rule("T-40")
+@both_sides
+@virtual
+async def test_a_request_that_requires_what_we_lack_gets_420(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    response = await one.dialogue.request("INFO", extra="Require: timer, 100rel\r\n")
+    assert (response.status, response.headers["Unsupported"]) == (420, "timer, 100rel")
+    assert not other.requests
+    one.dialogue.hang_up()
+    await stage.settle()
+
+
 @virtual
 async def test_a_request_in_a_call_that_nobody_knows_gets_481() -> None:
     stage = Stage()

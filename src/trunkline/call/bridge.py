@@ -82,13 +82,15 @@ class Bridge:
         asked = self._take_question(leg)
         if status >= 300:
             self._pass_refusal(leg, status)
-        if not asked or status >= 300:
+            return
+        if not asked:
             return
         try:
             answered = check_answer(offered, answer)
             await self.hear(leg, offered, other, answered)
             leg.answer_offer(leg.media.rewritten(answer, len(answered)))
-            self._tell_hold(leg, offered)
+            if not self._note_hold(leg, held_by(offered)):
+                self.call.tell("call.change", f"{self._name(leg)} changes the session")
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             # The other party lives by the new description already, this one cannot: they no longer agree.
             self._break("call.bad_answer", error)
@@ -145,6 +147,10 @@ class Bridge:
         try:
             answered = check_answer(offered, body)
             await self.hear(other, offered, leg, answered)
+            offers_hold = held_by(offered)
+            self._note_hold(other, offers_hold)
+            # Who answers a hold with silence only agrees to it.
+            self._note_hold(leg, held_by(answered) if offers_hold is Hold.ACTIVE else Hold.ACTIVE)
             other.acknowledge(other.media.rewritten(body, len(answered)))
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             # The 2xx must be acknowledged whatever happens; without a usable answer the call cannot go on.
@@ -160,20 +166,28 @@ class Bridge:
         self.call.tell("call.change_failed", str(error), status=status)
         leg.refuse_offer(status)
 
-    def _tell_hold(self, leg: Leg, streams: list[Stream]) -> None:
-        held = next((hold_of(stream) for stream in streams if not stream.rejected), Hold.ACTIVE)
+    def _note_hold(self, leg: Leg, hold: Hold) -> bool:
+        """Take over whether ``leg`` holds the call; whether that was news."""
         before = self._held.get(leg.id, Hold.ACTIVE)
-        self._held[leg.id] = held
-        who = leg.outcome.caller if leg is self.a else leg.outcome.callee
-        if held is not Hold.ACTIVE and before is Hold.ACTIVE:
-            self.call.tell("call.hold", f"{who} holds the call", how=str(held))
-        elif held is Hold.ACTIVE and before is not Hold.ACTIVE:
-            self.call.tell("call.resume", f"{who} resumes the call")
+        self._held[leg.id] = hold
+        if (hold is Hold.ACTIVE) == (before is Hold.ACTIVE):
+            return False
+        if hold is Hold.ACTIVE:
+            self.call.tell("call.resume", f"{self._name(leg)} resumes the call")
         else:
-            self.call.tell("call.change", f"{who} changes the session")
+            self.call.tell("call.hold", f"{self._name(leg)} holds the call", how=str(hold))
+        return True
+
+    def _name(self, leg: Leg) -> str:
+        return leg.outcome.caller if leg is self.a else leg.outcome.callee
 
     # What passes without us
 
     def info(self, leg: Leg, info: Info) -> None:
         """An INFO (DTMF of old phones, among others) goes to the other party as it came."""
         self.other(leg).send_info(info)
+
+
+def held_by(streams: list[Stream]) -> Hold:
+    """How a party with this description holds the call: its first live stream says so."""
+    return next((hold_of(stream) for stream in streams if not stream.rejected), Hold.ACTIVE)

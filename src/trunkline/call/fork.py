@@ -74,6 +74,8 @@ class Fork:
         leg: SipLeg | None = None
         try:
             flow = await self.call.context.flow_to(target)
+            if self.decided.done():
+                return
             leg = self._new_branch(target, flow)
             await self._invite(leg, target, flow)
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:

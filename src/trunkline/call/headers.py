@@ -29,6 +29,16 @@ def crossing(message: Message, trust: Trust = Trust.PHONE) -> str:
     return lines if len(lines) <= MAX_BLOCK else ""
 
 
+def description_of(message: Message) -> bytes:
+    """The session description in a message; empty when its body is something else, or there is none."""
+    headers = message.headers
+    kind = headers.get("Content-Type", "application/sdp")
+    if kind != "application/sdp" and kind.partition(";")[0].strip().lower() != "application/sdp":
+        return b""
+    packed = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
+    return b"" if packed else message.body
+
+
 def reason_of(message: Message | None) -> str | None:
     """The Reason header (RFC 3326) that the other leg's CANCEL or BYE repeats, if it is of sane length."""
     value = message.headers.get("Reason") if message is not None else None

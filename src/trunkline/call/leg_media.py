@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from trunkline.base.errors import MediaError
 from trunkline.base.ids import TokenPool
@@ -109,7 +110,8 @@ class LegMedia:
             if port is not None:
                 self.ports[index] = None
                 self._local[index] = None
-                await self._engine.execute(ClosePort(port))
+                with suppress(MediaError):  # the call that goes on must not end by it
+                    await self._engine.execute(ClosePort(port))
 
 
 def remote_of(port: str, stream: Stream, *, mux: bool) -> SetRemote:

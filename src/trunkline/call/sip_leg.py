@@ -9,7 +9,7 @@ from trunkline.base.errors import CallFailed
 from trunkline.base.ids import uuid7
 from trunkline.base.wheel import Timer
 from trunkline.call.failures import passed_on
-from trunkline.call.headers import reason_of
+from trunkline.call.headers import description_of, reason_of
 from trunkline.call.leg import Info, LegKind, LegObserver
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
@@ -140,7 +140,7 @@ class SipLeg:
             return
 
         def finished(status: int, response: Response | None) -> None:
-            on_done(status, response.body if response is not None else b"")
+            on_done(status, description_of(response) if response is not None else b"")
 
         self.session.reoffer.send(body, finished, delayed=not body)
 
@@ -175,14 +175,14 @@ class SipLeg:
 
     def on_provisional(self, _session: Session, response: Response) -> None:
         if not self.done:
-            self.observer.leg_progress(self, response.status, response.body)
+            self.observer.leg_progress(self, response.status, description_of(response))
 
     def on_answered(self, _session: Session, response: Response) -> None:
         self._stop_ringing()
         if self.done:
             return
         self.outcome.answered_at = self.context.wall()
-        self.observer.leg_answered(self, response.body)
+        self.observer.leg_answered(self, description_of(response))
 
     def on_failed(self, _session: Session, status: int, reason: str, response: Response | None) -> None:
         if response is None and status in {408, 503}:
@@ -199,7 +199,7 @@ class SipLeg:
 
     def on_acknowledged(self, _session: Session, ack: Request) -> None:
         if not self.done:
-            self.observer.leg_acknowledged(self, ack.body)
+            self.observer.leg_acknowledged(self, description_of(ack))
 
     def on_request(self, session: Session, incoming: Incoming) -> None:
         request = incoming.request
@@ -212,8 +212,12 @@ class SipLeg:
             known = request.method in self.context.endpoint.methods
             incoming.respond(405 if known else 501, extra=self.context.endpoint.capabilities, now=now)
 
-    def on_offer(self, _session: Session, incoming: Incoming) -> None:
-        self.observer.leg_offer(self, incoming.request.body)
+    def on_offer(self, session: Session, incoming: Incoming) -> None:
+        body = description_of(incoming.request)
+        if incoming.request.body and not body:
+            session.reoffer.refuse(415, "Accept: application/sdp\r\n")
+        else:
+            self.observer.leg_offer(self, body)
 
     def on_offer_withdrawn(self, _session: Session) -> None:
         self.observer.leg_offer_withdrawn(self)

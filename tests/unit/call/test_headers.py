@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.call.headers import MAX_BLOCK, crossing, reason_of
+from trunkline.call.headers import MAX_BLOCK, crossing, description_of, reason_of
 from trunkline.call.party import Party
 from trunkline.proto.sip.message import Request
 
@@ -18,6 +18,26 @@ def request(**headers: str) -> Request:
 def test_allowed_headers_cross_line_by_line() -> None:
     lines = crossing(request(Subject="lunch", Reason="SIP;cause=200\nQ.850;cause=16", From="<sip:a@b>"))
     assert lines == "Subject: lunch\r\nReason: SIP;cause=200\r\nReason: Q.850;cause=16\r\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_description"),
+    [
+        (None, True),
+        ("application/sdp", True),
+        ("Application/SDP; charset=utf-8", True),
+        ("text/plain", False),
+        ("multipart/mixed;boundary=x", False),
+    ],
+)
+def test_only_sdp_is_taken_for_a_description(kind: str | None, is_description: bool) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    assert description_of(Request("INVITE", "sip:x", headers, b"v=0")) == (b"v=0" if is_description else b"")
+
+
+def test_a_packed_description_is_none() -> None:
+    headers = {"Content-Type": "application/sdp", "Content-Encoding": "gzip"}
+    assert description_of(Request("INVITE", "sip:x", headers, b"v=0")) == b""
 
 
 @pytest.mark.rule("T-33")

@@ -16,6 +16,7 @@ from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.transaction import Failure
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.transaction.machine import Table
+from trunkline.ua.option_tags import unsupported
 from trunkline.ua.sessions.acknowledge import acknowledge
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
 from trunkline.ua.sessions.reoffer import Reoffer
@@ -128,6 +129,10 @@ class Session:
             incoming.respond(481)
             return
         try:
+            tags = unsupported(request, frozenset()) if "Require" in request.headers else ""
+            if tags:
+                incoming.respond(420, extra=f"Unsupported: {tags}\r\n")
+                return
             dialog.accept(request)
         except RemoteProtocolError as error:
             incoming.respond(error.status, extra="Retry-After: 5\r\n" if error.status == 500 else "")
