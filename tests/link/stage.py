@@ -67,12 +67,14 @@ class Stage:
         ring_timeout_s: float = 30.0,
         ports: int = 64,
         media_delay_s: float = 0.0,
+        transport: str = "udp",
     ) -> None:
         loop = asyncio.get_running_loop()
         self.loop = loop
         self.network = MemoryNetwork(loop, weather, seed)
         self.engine = FakeEngine(ports, media_delay_s)
-        self.endpoint = make_endpoint(self.network, HOST, node_id=1)
+        self.endpoint = make_endpoint(self.network, HOST, transport, node_id=1)
+        self.transport = transport
         self.records: list[CallRecord] = []
         self.over: list[CallRecord] = []
         self.faults: list[BaseException] = []
@@ -128,7 +130,8 @@ class Stage:
         """The next party, alone at its extension unless another number is given."""
         index = len(self.parties) + 1
         own, host = f"{1000 + index}", f"10.0.0.{index}"
-        party = Party(self.network, host, account=Account(own, PASSWORD), **rest)  # type: ignore[arg-type]
+        account = Account(own, PASSWORD)
+        party = Party(self.network, host, account=account, transport=self.transport, **rest)  # type: ignore[arg-type]
         party.body = describe(host)
         party.offer_answer = describe(host, version=2)
         self.parties.append(party)

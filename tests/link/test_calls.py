@@ -12,9 +12,10 @@ from tests.link.virtual_time import virtual
 ANSWERED = (200, "call.hangup")
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
 @virtual
-async def test_a_call_rings_is_answered_and_ended_by_its_caller() -> None:
-    stage = Stage()
+async def test_a_call_rings_is_answered_and_ended_by_its_caller(transport: str) -> None:
+    stage = Stage(transport=transport)
     alice, bob = stage.party(), stage.party(rings_s=2.0)
     await stage.connect(alice, bob)
     await asyncio.sleep(10)
@@ -227,3 +228,32 @@ async def test_unknown_and_unregistered_numbers_are_refused_without_an_attempt()
         assert stage.outcome("in")[-1] == (status, code, "exchange")
     await stage.settle()
     assert not stage.outcome("out")
+
+
+@pytest.mark.parametrize("status", [0, 486])
+@virtual
+async def test_calls_over_connections_are_cancelled_and_refused_without_repetition(status: int) -> None:
+    stage = Stage(transport="tcp")
+    alice, bob = stage.party(), stage.party(answers=False)
+    bob.refuse_with = status
+    stage.dial(alice, "1002")
+    await alice.until("failed 486" if status else "180")
+    if not status:
+        alice.dialogue.hang_up()
+        await bob.until("cancelled")
+        await alice.until("failed 487")
+    await stage.settle()
+    assert len(stage.sent(stage.parties[0].host, "INVITE")) == 2, "one to be challenged, one with credentials"
+
+
+@virtual
+async def test_a_connection_that_is_refused_makes_the_callee_unavailable_at_once() -> None:
+    stage = Stage(transport="tcp")
+    alice = stage.party()
+    stage.extension("1002", "sip:1002@10.9.9.9")
+    begun = stage.loop.time()
+    stage.dial(alice, "1002")
+    await alice.until("failed 480")
+    assert stage.loop.time() - begun < 1.0
+    await stage.settle()
+    assert stage.outcome("out") == [(503, "call.not_sent", "exchange")]
