@@ -123,7 +123,6 @@ async def test_a_bad_description_in_a_183_costs_the_early_media_only() -> None:
     await stage.settle()
 
 
-@pytest.mark.rfc("6228", "5")
 @virtual
 async def test_a_199_of_one_callee_says_nothing_to_the_caller() -> None:
     stage = Stage()

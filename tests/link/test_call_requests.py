@@ -36,7 +36,6 @@ async def test_info_passes_with_its_body_and_its_answer(side: str) -> None:
     await stage.settle()
 
 
-@pytest.mark.rfc("6086", "4.2.2")
 @virtual
 async def test_an_info_package_keeps_its_name() -> None:
     stage = Stage()
@@ -180,7 +179,7 @@ async def test_the_callee_sees_who_was_authenticated_not_what_the_caller_wrote()
     await stage.settle()
 
 
-@pytest.mark.rfc("7332", "3")
+@pytest.mark.rfc("3261", "16.6")
 @virtual
 async def test_each_call_through_us_costs_a_hop() -> None:
     stage = Stage()

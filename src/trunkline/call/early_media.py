@@ -36,7 +36,7 @@ class EarlyMedia:
             self._behind += 1
             call.context.spawn(self._relay(leg, status, body))
         elif status == 199:
-            return  # RFC 6228 §5: the end of one callee's early dialog says nothing about the others
+            return  # RFC 6228: the end of one callee's early dialog says nothing about the others
         elif self._behind:
             self._behind += 1
             call.context.spawn(self._pass_on(status))

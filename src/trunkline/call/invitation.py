@@ -19,6 +19,6 @@ class Invitation:
     def __init__(self, request: Request) -> None:
         self.offer = request.body
         self.streams: list[Stream] = streams_of(self.offer) if self.offer else []
-        # RFC 7332 §3: a B2BUA counts hops down as a proxy does, or loops through it never end.
+        # RFC 7332: a B2BUA counts hops down as a proxy does, or loops through it never end.
         self.max_forwards = request.max_forwards - 1
         self.headers = crossing(request)
