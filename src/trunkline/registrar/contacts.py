@@ -15,8 +15,9 @@ MAX_CONTACT: Final = 1024
 MAX_INSTANCE: Final = 256
 WILDCARD: Final = "*"
 
-# One contact as most phones write it, told without parsing its URI: it is compared with known ones as text.
-_usual = re.compile(r'<(sips?:[^\x00-\x20\x7f<>"]++)>(?:;expires=([0-9]{1,9}))?\Z').match
+# One contact as most phones write it, with its URI and its seconds: told without parsing the URI, which is
+# compared with known ones as text.
+usual_contact: Final = re.compile(r'<(sips?:[^\x00-\x20\x7f<>"]++)>(?:;expires=([0-9]{1,9}))?\Z').match
 
 
 class Wanted:
@@ -45,7 +46,7 @@ def wanted_contacts(request: Request, default_expires_s: int) -> list[Wanted]:
     value = request.headers.get("Contact")
     if not value:
         return []
-    usual = _usual(value)
+    usual = usual_contact(value)
     if usual is not None and len(value) <= MAX_CONTACT:
         seconds = usual[2]
         return [Wanted(usual[1], int(seconds) if seconds else _expires(request, default_expires_s))]

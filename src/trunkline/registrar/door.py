@@ -19,7 +19,8 @@ from trunkline.registrar.commit import NotKeptError, write
 from trunkline.registrar.location import Location
 from trunkline.registrar.policy import RegistrarPolicy
 from trunkline.registrar.ports import Accounts, Journal
-from trunkline.registrar.registration import Changes, IntervalTooBriefError, changes_of, renew
+from trunkline.registrar.refresh import plain_refresh
+from trunkline.registrar.registration import Changes, IntervalTooBriefError, adopt, changes_of, renew
 from trunkline.ua.authentication import Authenticator, tell_refusal
 from trunkline.ua.option_tags import supports, unsupported
 
@@ -136,6 +137,14 @@ class RegistrarDoor:
         try:
             self._check(request, tenant, user)
             now = self._wall()
+            known = self.location.all_of(tenant, user)
+            until = plain_refresh(request, known, self.policy, now)
+            if until is not None:
+                renew(known[0], until, request, flow)
+                self.journal.refresh(known[0])
+                self.counters.refreshed += 1
+                incoming.respond(200, extra=self._lines.of(known, "", now))
+                return
             changes = changes_of(request, tenant, user, flow, self.location, self.policy, now)
         except RemoteProtocolError as error:
             self._refuse(incoming, user, error)
@@ -171,7 +180,8 @@ class RegistrarDoor:
 
     def _renew(self, request: Request, flow: Flow, changes: Changes) -> None:
         for binding, want, until in changes.refreshed:
-            renew(binding, want, until, request, flow, changes.path)
+            renew(binding, until, request, flow)
+            adopt(binding, want, changes.path)
             self.journal.refresh(binding)
             self.counters.refreshed += 1
 

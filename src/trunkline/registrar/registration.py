@@ -171,14 +171,10 @@ def _bind(
     )
 
 
-def renew(binding: Binding, want: Wanted, until: float, request: Request, flow: Flow, path: str) -> None:
+def renew(binding: Binding, until: float, request: Request, flow: Flow) -> None:
     """Take over a refresh: it may come by another flow than the last one."""
     binding.expires_at = until
     binding.cseq = request.cseq[0]
-    binding.q = want.q
-    binding.path = path
-    if want.reg_id:
-        binding.instance, binding.reg_id = want.instance, want.reg_id
     call_id = request.headers["Call-ID"]
     if binding.call_id != call_id:
         # The phone has started anew, perhaps with another program.
@@ -188,3 +184,11 @@ def renew(binding: Binding, want: Wanted, until: float, request: Request, flow: 
     if binding.flow != token:
         binding.flow = token
         binding.received = host_port(*flow.remote)
+
+
+def adopt(binding: Binding, want: Wanted, path: str) -> None:
+    """Take over what a refresh says besides."""
+    binding.q = want.q
+    binding.path = path
+    if want.reg_id:
+        binding.instance, binding.reg_id = want.instance, want.reg_id
