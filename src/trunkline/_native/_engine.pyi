@@ -1,4 +1,4 @@
-from typing import Literal, TypeAlias, final
+from typing import Literal, Self, TypeAlias, final
 
 class EngineError(Exception):
     args: tuple[str, str]
@@ -108,10 +108,10 @@ class MediaEngine:
     def take_events(self) -> list[_Event]: ...
     def counters(self) -> EngineFigures: ...
 
-_Via = tuple[str, str, int | None, str, str, str, int]
+_Via: TypeAlias = tuple[str, str, int | None, str, str, str, int]
 
 class Scanner:
-    def __new__(cls, canonical: dict[str, str]) -> Scanner: ...
+    def __new__(cls, canonical: dict[str, str]) -> Self: ...
     def scan(
         self, data: bytes
     ) -> (

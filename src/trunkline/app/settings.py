@@ -111,7 +111,7 @@ class Sip(Section):
         default=10.0, description="How long calls may go on after SIGTERM before they get a BYE."
     )
     ring_timeout_s: float = Field(
-        default=60.0, ge=1, le=600, description="How long a phone rings before 408."
+        default=60.0, ge=1, le=600, description="How long a phone rings before its caller gets 480."
     )
     registration: Registration = Registration()
     max_contacts: int = Field(
@@ -123,7 +123,8 @@ class Sip(Section):
     )
     nat: bool = Field(
         default=True,
-        description="Answer phones at the address their packets come from (RFC 3581), not where they say.",
+        description="Phones may sit behind NAT: answer and call them where their packets come from (RFC 3581), "
+        "not where they say.",
     )
 
     @model_validator(mode="after")

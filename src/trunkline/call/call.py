@@ -36,6 +36,7 @@ from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import Target
 from trunkline.media.offer_answer import check_answer
 from trunkline.net.flow import Flow
+from trunkline.net.listener import host_port
 from trunkline.proto.sip.transaction.incoming import Incoming
 
 Script: TypeAlias = Callable[["Call"], Coroutine[Any, Any, None]]
@@ -66,7 +67,7 @@ class Call:
     def begin(self, incoming: Incoming, flow: Flow, script: Script) -> None:
         """Take the INVITE and start the script; raises RemoteProtocolError when it cannot make a call."""
         self.invitation = Invitation(incoming.request)
-        leg = self._new_leg("in", flow.token, flow)
+        leg = self._new_leg("in", f"{flow.transport.lower()} {host_port(*flow.remote)}", flow)
         leg.accept(incoming, flow)
         self.legs.append(leg)
         self.context.spawn(self._run(script))

@@ -15,6 +15,7 @@ from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.route import MAX_DIALLED, CallRequest, Decision, Service, Snapshot, decide
+from trunkline.proto.sip.grammar import split_list
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import parse_uri
@@ -102,14 +103,24 @@ def refusal_of(request: Request) -> tuple[int, str] | None:
     tags = unsupported(request, _SUPPORTED)
     if tags:
         return 420, f"Unsupported: {tags}\r\n"
+    headers = request.headers
+    if not _takes_sdp(headers.get("Accept")):
+        return 406, "Accept: application/sdp\r\n"
     if request.body:
-        headers = request.headers
         kind = headers.get("Content-Type", "application/sdp").partition(";")[0].strip().lower()
         if kind != "application/sdp":
             return 415, "Accept: application/sdp\r\n"
         if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             return 415, "Accept-Encoding: identity\r\n"
     return None
+
+
+def _takes_sdp(accept: str | None) -> bool:
+    """Whether an Accept lets us answer with a session description; without one it does (RFC 3261 §20.1)."""
+    if accept is None:
+        return True
+    ranges = {each.partition(";")[0].strip().lower() for each in split_list(accept)}
+    return bool(ranges & {"application/sdp", "application/*", "*/*"})
 
 
 def printable(dialled: str) -> str:

@@ -26,10 +26,12 @@ from trunkline.proto.sip.uri import parse_uri
 from trunkline.proto.sip.wire import Wire
 from trunkline.ua.challenges import Authorizer
 from trunkline.ua.door import Door, flow_of
+from trunkline.ua.option_tags import unsupported
 from trunkline.ua.sessions.client import ClientSession
 from trunkline.ua.sessions.session import Session, SessionUser
 
 # RFC 3261 §8.2.1: what is known everywhere; doors add theirs.
+_FOR_US = frozenset({"REGISTER", "OPTIONS"})  # answered here, so they may be at their last hop (§11, §10.3)
 _IN_DIALOG = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS"})
 
 
@@ -126,7 +128,7 @@ class Endpoint:
             if request.to_tag is not None:
                 self._in_dialog(incoming)
                 return
-            if request.max_forwards == 0 and request.method != "REGISTER":
+            if request.max_forwards == 0 and request.method not in _FOR_US:
                 incoming.respond(483)
                 return
             flow = flow_of(incoming)
@@ -151,16 +153,30 @@ class Endpoint:
     def _unclaimed(self, incoming: Incoming) -> None:
         method = incoming.request.method
         if method == "OPTIONS":
-            # RFC 3261 §11.2; a draining exchange says so to whoever probes it.
-            if self.draining:
-                incoming.respond(503, extra="Retry-After: 60\r\n")
-            else:
-                incoming.respond(200, extra=f"{self._allow}Accept: application/sdp\r\n")
+            self._answer_options(incoming)
         elif method in self.methods:
             # RFC 3261 §12.2.2: what only makes sense in a dialog meets none here.
             incoming.respond(481 if method in {"BYE", "INFO"} else 405, extra=self._allow)
         else:
             incoming.respond(501, extra=self._allow)
+
+    def _answer_options(self, incoming: Incoming) -> None:
+        """RFC 3261 §11.2: what an INVITE would be told; a draining exchange says so to whoever probes it."""
+        request = incoming.request
+        try:
+            tags = unsupported(request, frozenset())
+            foreign = not parse_uri(request.uri).is_sip
+        except RemoteProtocolError as error:
+            incoming.respond(error.status)
+            return
+        if foreign:
+            incoming.respond(416)
+        elif tags:
+            incoming.respond(420, extra=f"Unsupported: {tags}\r\n")
+        elif self.draining:
+            incoming.respond(503, extra="Retry-After: 60\r\n")
+        else:
+            incoming.respond(200, extra=f"{self._allow}Accept: application/sdp\r\n")
 
     def on_ack(self, ack: Request, wire: Wire, now: float) -> None:
         session = self.sessions.get(dialog_key(ack.call_id, ack.to_tag or "", ack.from_tag or ""))

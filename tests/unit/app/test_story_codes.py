@@ -6,9 +6,11 @@ import ast
 import re
 from pathlib import Path
 
+from trunkline.base import events, messages
 from trunkline.base.message_codec import REGISTRY
 
 ROOT = Path(__file__).parents[3]
+FILLED_BY = (events, messages)  # importing them puts their names into REGISTRY
 PAGE = ROOT / "docs/reference/story-codes.md"
 AREAS = r"(auth|call|extension|explain|leg|media|message|number|record|register|route|control|exchange)"
 CODE = re.compile(AREAS + r"\.[a-z][a-z_-]*")

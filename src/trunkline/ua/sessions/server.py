@@ -57,6 +57,7 @@ class ServerSession(Session):
         self.answer_on_way: Answer | None = None
         self.transaction: ServerInvite | None = incoming.begin_invite()
         self.transaction.user = self
+        self.transaction.to_tag = self.local_tag
         endpoint.remember(dialog.key, self)
 
     @classmethod

@@ -186,8 +186,8 @@ class TransactionLayer:
         if invite is None:
             incoming.respond(481)
             return
-        # RFC 3261 §9.2: 200 to the CANCEL whatever becomes of the INVITE; nothing to keep for it.
-        incoming.respond(200)
+        # RFC 3261 §9.2: 200 to the CANCEL whatever becomes of the INVITE, with the To tag of its responses.
+        incoming.respond(200, to_tag=invite.to_tag)
         if invite.state == server_invite.PROCEEDING and invite.user is not None:
             invite.user.on_cancel(invite, cancel, now)
 

@@ -37,7 +37,7 @@ class ServerInvite(Transaction):
     tag, CSeq number and Request-URI.
     """
 
-    __slots__ = ("data", "merge_key", "short_key", "user")
+    __slots__ = ("data", "merge_key", "short_key", "to_tag", "user")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class ServerInvite(Transaction):
         self.merge_key = merge_key
         self.data = b""
         self.user: ServerUser | None = None
+        self.to_tag: str | None = None  # that of the user's responses: the answer to a CANCEL has the same
 
     def respond(self, status: int, data: bytes, now: float) -> None:
         """Send a response that the user rendered; out of order ones are dropped by the table."""
