@@ -94,7 +94,13 @@ class Exchange:
             on_story=_log_registration,
         )
         self.door = ExchangeDoor(
-            self.directory, self.snapshot, self.authenticator, self.context, self.calls, self._targets
+            self.directory,
+            self.snapshot,
+            self.authenticator,
+            self.context,
+            self.calls,
+            self._targets,
+            _log_refused_call,
         )
         self.endpoint.set_doors([self.registrar, self.door])
 
@@ -292,6 +298,10 @@ def registrar_policy(settings: Settings) -> RegistrarPolicy:
 
 def _tell_pressure(pressed: bool) -> None:
     log.warning("the store is behind" if pressed else "the store has caught up")
+
+
+def _log_refused_call(source: str, story: Story) -> None:
+    log.warning("call refused", source=source, code=story.last_code, why=story.steps[-1].text)
 
 
 def _log_registration(user: str, story: Story) -> None:

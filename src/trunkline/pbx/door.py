@@ -30,7 +30,8 @@ _SERVICES: Final[dict[Service, Script]] = {Service.ECHO: scripts.echo, Service.T
 class ExchangeDoor:
     """Claims INVITEs: challenges, decides and starts the call.
 
-    ``targets(tenant, extension)`` gives the contacts to ring; ``draining`` refuses new calls.
+    ``targets(tenant, extension)`` gives the contacts to ring; ``on_refused(source, story)`` hears of wrong
+    credentials. A draining endpoint takes no new calls.
     """
 
     methods = frozenset({"INVITE"})
@@ -43,6 +44,7 @@ class ExchangeDoor:
         context: CallContext,
         calls: Calls,
         targets: Callable[[str, Entry], list[Target]],
+        on_refused: Callable[[str, Story], None] = lambda _source, _story: None,
     ) -> None:
         self.directory = directory
         self.snapshot = snapshot
@@ -50,6 +52,7 @@ class ExchangeDoor:
         self.context = context
         self.calls = calls
         self.targets = targets
+        self._on_refused = on_refused
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
         request = incoming.request
@@ -69,7 +72,10 @@ class ExchangeDoor:
         user = self.authenticator.admit(
             incoming, self.directory.realm_of(tenant), self.directory.credentials(tenant), story
         )
-        if user is not None:
+        if user is None:
+            if story.last_code == "auth.wrong":
+                self._on_refused(flow.remote[0], story)
+        else:
             self._start(incoming, flow, tenant, user, printable(address.user), story)
         return True
 

@@ -61,6 +61,7 @@ class Exchange:
     def __init__(self) -> None:
         self.flow = FakeFlow()
         self.asked: list[str] = []
+        self.refused: list[tuple[str, str]] = []
         self.endpoint = Endpoint(NoNetwork(), NodeIds(), asyncio.get_running_loop(), tag_key=b"k" * 16)
         directory = Directory([Tenant("t", "t", ("a.test",)), Tenant("o", "o", ("b.test",))], "a.test")
         for tenant, number in (("t", "1001"), ("t", "1002"), ("o", "2001")):
@@ -73,6 +74,7 @@ class Exchange:
             cast("CallContext", SimpleNamespace(endpoint=self.endpoint)),
             self.calls,
             self._targets,
+            lambda source, story: self.refused.append((source, story.last_code)),
         )
         self.endpoint.set_doors([self.door])
         self._cseq = 0
@@ -178,8 +180,9 @@ async def test_a_user_of_another_tenant_may_not_call(exchange: Exchange) -> None
     assert FakeCall.made == []
 
 
-async def test_a_wrong_password_is_challenged_again(exchange: Exchange) -> None:
+async def test_a_wrong_password_is_challenged_again_and_told_to_the_operator(exchange: Exchange) -> None:
     assert exchange.call(password="guess").status == 401
+    assert exchange.refused == [(exchange.flow.remote[0], "auth.wrong")]
     assert FakeCall.made == []
 
 
