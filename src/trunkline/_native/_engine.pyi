@@ -113,7 +113,7 @@ _Via: TypeAlias = tuple[str, str, int | None, str, str, str, int]
 class Scanner:
     def __new__(cls, canonical: dict[str, str]) -> Self: ...
     def scan(
-        self, data: bytes
+        self, data: bytes, host: str | None = None, port: int = 0
     ) -> (
         tuple[
             bool,
@@ -126,6 +126,7 @@ class Scanner:
             str | None,
             str | None,
             bool,
+            tuple[str, str] | None,
         ]
         | None
     ): ...

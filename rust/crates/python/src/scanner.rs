@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use trunkline_sip::{Scan, Start, Tag, TopVia, scan};
+use trunkline_sip::{Scan, Start, Tag, TopVia, scan, stamp};
 
 type Via<'py> = (String, String, Option<u16>, &'py str, &'py str, &'py str, usize);
 type Scanned<'py> = (
@@ -18,7 +18,10 @@ type Scanned<'py> = (
     Option<&'py str>,
     Option<&'py str>,
     bool,
+    Option<(String, String)>,
 );
+
+const COOKIE: &str = "z9hG4bK";
 
 /// Scans messages; ``canonical`` maps spellings of header names to the canonical one.
 #[pyclass(frozen)]
@@ -40,9 +43,20 @@ impl Scanner {
         Self { names, via: key("Via") }
     }
 
-    /// ``(is_request, method or status, uri or reason, headers, body, via, cseq, from_tag, to_tag, sound)``, or
-    /// None for a message that is left to the full parser. A tag of "" is one that was not judged.
-    fn scan<'py>(&self, py: Python<'py>, data: &'py [u8]) -> PyResult<Option<Scanned<'py>>> {
+    /// ``(is_request, method or status, uri or reason, headers, body, via, cseq, from_tag, to_tag, sound, reply)``,
+    /// or None for a message that is left to the full parser. A tag of "" is one that was not judged.
+    ///
+    /// With the source of a sound request, ``reply`` is what answering it takes: its place among the transactions
+    /// (branch and sent-by), and the header lines that every response repeats; the Via in ``headers`` has
+    /// ``received`` and ``rport`` then.
+    #[pyo3(signature = (data, host=None, port=0))]
+    fn scan<'py>(
+        &self,
+        py: Python<'py>,
+        data: &'py [u8],
+        host: Option<&str>,
+        port: u16,
+    ) -> PyResult<Option<Scanned<'py>>> {
         let Some(found) = scan(data) else { return Ok(None) };
         let (Some(body), Some((headers, via))) = (found.cut_body(), self.headers(py, &found)?) else {
             return Ok(None);
@@ -52,6 +66,12 @@ impl Scanner {
             Start::Response(status, reason) => (false, status.into_pyobject(py)?.into_any(), reason),
         };
         let sound = found.is_sound(via.as_ref().map(|(_, via)| via));
+        let reply = match (host, &via) {
+            (Some(host), Some((value, via))) if is_request && sound => {
+                self.reply(&headers, &found, value, via, (host, port))?
+            }
+            _ => None,
+        };
         Ok(Some((
             is_request,
             first,
@@ -63,11 +83,42 @@ impl Scanner {
             tag(found.from_tag()),
             tag(found.to_tag()),
             sound,
+            reply,
         )))
     }
 }
 
 impl Scanner {
+    /// Stamps the Via in ``headers`` and puts together what an answer repeats (RFC 3261 §8.2.6.2).
+    fn reply<'py>(
+        &self,
+        headers: &Bound<'py, PyDict>,
+        found: &Scan<'py>,
+        value: &'py str,
+        via: &TopVia<'py>,
+        source: (&str, u16),
+    ) -> PyResult<Option<(String, String)>> {
+        let only = |canonical, short| found.only(canonical, short);
+        let own_branch = via.branch.len() > COOKIE.len() && via.branch.starts_with(COOKIE);
+        let (Some(_), Some(from), Some(call_id), Some(cseq)) =
+            (only("Via", "v"), only("From", "f"), only("Call-ID", "i"), only("CSeq", "CSeq"))
+        else {
+            return Ok(None);
+        };
+        if !own_branch || source.0.contains('%') {
+            return Ok(None);
+        }
+        let Some(stamped) = stamp(value, via, source.0, source.1) else { return Ok(None) };
+        let host = via.host.to_ascii_lowercase();
+        let place = match via.port {
+            Some(port) => format!("{} {host}:{port}", via.branch),
+            None => format!("{} {host}", via.branch),
+        };
+        let echo = format!("Via: {stamped}\r\nFrom: {from}\r\nCall-ID: {call_id}\r\nCSeq: {cseq}\r\n");
+        headers.set_item(&self.via, stamped)?;
+        Ok(Some((place, echo)))
+    }
+
     /// The headers under their canonical names, several values apart by a line feed, and the topmost Via.
     #[allow(clippy::type_complexity)]
     fn headers<'py>(

@@ -119,6 +119,38 @@ fn parameters(value: &str, mut at: usize) -> Option<usize> {
     Some(at)
 }
 
+/// The value with `received` and `rport` of its topmost Via filled in (RFC 3261 §18.2.1, RFC 3581 §4), in the
+/// two forms that nearly all take; `None` when the peer wrote something into them itself.
+pub fn stamp(value: &str, via: &TopVia<'_>, host: &str, port: u16) -> Option<String> {
+    let tail = &value[via.tail..via.end];
+    let marks = tail.to_ascii_lowercase();
+    if marks.contains("received") {
+        return None;
+    }
+    if let Some(at) = marks.find("rport") {
+        let behind = at + 5;
+        let alone = marks.matches("rport").count() == 1 && at > 0 && marks.as_bytes()[at - 1] == b';';
+        let empty = matches!(marks.as_bytes().get(behind), None | Some(b';'));
+        // As the full parser, only the spelling of the RFC is filled in where it stands.
+        let usual = alone && empty && &tail[at..behind] == "rport";
+        let split = via.tail + behind;
+        return usual.then(|| {
+            format!(
+                "{}={port}{};received={host}{}",
+                &value[..split],
+                &value[split..via.end],
+                &value[via.end..]
+            )
+        });
+    }
+    let bare = via.host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    Some(if bare == host {
+        value.to_owned()
+    } else {
+        format!("{};received={host}{}", &value[..via.end], &value[via.end..])
+    })
+}
+
 /// Number and method of a CSeq written as `123 INVITE`; at most nine digits.
 pub fn cseq(value: &str) -> Option<(u32, &str)> {
     let (number, method) = value.split_once(' ')?;
@@ -188,6 +220,25 @@ mod tests {
     fn reads_ipv6_and_no_port() {
         let via = top_via("SIP/2.0/TCP [2001:db8::9];branch=x").unwrap();
         assert_eq!((via.host, via.port), ("[2001:db8::9]", None));
+    }
+
+    #[test]
+    fn stamps_as_asked() {
+        let stamped = |value: &str| stamp(value, &top_via(value).unwrap(), "192.0.2.7", 4000);
+        let asked = "SIP/2.0/UDP a;rport;branch=b, SIP/2.0/TCP c";
+        assert_eq!(
+            stamped(asked).unwrap(),
+            "SIP/2.0/UDP a;rport=4000;branch=b;received=192.0.2.7, SIP/2.0/TCP c"
+        );
+        assert_eq!(stamped("SIP/2.0/UDP a;branch=b").unwrap(), "SIP/2.0/UDP a;branch=b;received=192.0.2.7");
+        assert_eq!(stamped("SIP/2.0/UDP 192.0.2.7;branch=b").unwrap(), "SIP/2.0/UDP 192.0.2.7;branch=b");
+        for odd in [
+            "SIP/2.0/UDP a;branch=b;rport=1",
+            "SIP/2.0/UDP a;branch=b;received=c",
+            "SIP/2.0/UDP a;RPORT;branch=b",
+        ] {
+            assert_eq!(stamped(odd), None, "{odd}");
+        }
     }
 
     #[test]

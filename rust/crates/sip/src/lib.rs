@@ -9,5 +9,5 @@
 mod fields;
 mod message;
 
-pub use fields::{Tag, TopVia};
+pub use fields::{Tag, TopVia, stamp};
 pub use message::{Header, Scan, Start, scan};

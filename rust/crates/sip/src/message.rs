@@ -106,7 +106,7 @@ fn is_plain_parameter(parameter: &str) -> bool {
 
 impl<'a> Scan<'a> {
     /// The value of a header that occurs once under one of these spellings; `None` when missing or repeated.
-    fn only(&self, canonical: &str, short: &str) -> Option<&'a str> {
+    pub fn only(&self, canonical: &str, short: &str) -> Option<&'a str> {
         let mut found = self.headers.iter().filter(|header| {
             header.name.eq_ignore_ascii_case(canonical) || header.name.eq_ignore_ascii_case(short)
         });

@@ -100,13 +100,20 @@ class Message:
 class Request(Message):
     """A request: ``method`` (case-sensitive token), ``uri`` the Request-URI as text."""
 
-    __slots__ = ("_echo", "method", "uri")
+    __slots__ = ("_echo", "method", "place", "uri")
 
     def __init__(self, method: str, uri: str, headers: dict[str, str], body: bytes = b"") -> None:
         super().__init__(headers, body)
         self.method = method
         self.uri = uri
         self._echo: str | None = None
+        self.place = ""
+        """Branch and sent-by of the topmost Via, where the scanner has stamped it with the source."""
+
+    def stamped(self, place: str, echo: str) -> None:
+        """Take over what the scanner has made ready for the answer; the Via is stamped already."""
+        self.place = place
+        self._echo = echo
 
     @property
     def echo(self) -> str:
@@ -152,16 +159,18 @@ class Response(Message):
 _scan = Scanner(CANONICAL).scan
 
 
-def parse_message(data: bytes) -> Request | Response:
+def parse_message(data: bytes, source: tuple[str, int] | None = None) -> Request | Response:
     """One whole message: a datagram, or what a stream framer cut out; raises RemoteProtocolError.
+
+    With its ``source`` (address and port) a usual request comes with its Via stamped (see ``Request.place``).
 
     The compiled scanner takes apart what is written as nearly everybody writes it; everything else is left to
     ``parse_in_full``, which knows the whole grammar and says the same of the usual messages.
     """
-    scanned = _scan(data)
+    scanned = _scan(data) if source is None else _scan(data, source[0], source[1])
     if scanned is None:
         return parse_in_full(data)
-    _is_request, first, second, headers, body, via, cseq, from_tag, to_tag, sound = scanned
+    _is_request, first, second, headers, body, via, cseq, from_tag, to_tag, sound, reply = scanned
     message: Request | Response
     message = (
         Request(first, second, headers, body)
@@ -170,6 +179,8 @@ def parse_message(data: bytes) -> Request | Response:
     )
     message.know(None if via is None else Via(*via), cseq, from_tag, to_tag)
     message.sound = sound
+    if reply is not None and isinstance(message, Request):
+        message.stamped(*reply)
     return message
 
 

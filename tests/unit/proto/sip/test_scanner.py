@@ -14,6 +14,8 @@ from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip import message as parser
 from trunkline.proto.sip.header_names import CANONICAL
 from trunkline.proto.sip.message import Request, check_request, check_response, parse_in_full, parse_message
+from trunkline.proto.sip.transaction.layer import _server_key
+from trunkline.proto.sip.via import stamp_via
 
 VECTORS = sorted((Path(__file__).parents[3] / "vectors").glob("rfc*/*.dat"))
 SCANNER = Scanner(CANONICAL)
@@ -120,3 +122,39 @@ def test_bytes_that_no_parser_takes_are_left_alone() -> None:
     assert parser.MAX_HEADERS == 512
     many = b"INVITE sip:a SIP/2.0\r\n" + b"To: x\r\n" * 600 + b"\r\n"
     assert SCANNER.scan(many) is None
+
+
+SOURCES = st.sampled_from(
+    [("192.0.2.1", 5062), ("198.51.100.7", 1), ("2001:db8::1", 65535), ("fe80::1%2", 5060)]
+)
+
+
+def _answerable(parse: Any, data: bytes, source: tuple[str, int]) -> Any:
+    """What an answer repeats, and the key of the transaction, by the scanner or by hand."""
+    try:
+        request = parse(data, source) if parse is parse_message else parse(data)
+        if not isinstance(request, Request):
+            return None
+        check_request(request)
+        via = request.via
+        if not request.place:
+            request.replace_via(stamp_via(request.headers["Via"], *source, via=via))
+        return request.echo, list(request.headers.items()), _server_key(request, request.method)
+    except RemoteProtocolError as error:
+        return error.status
+
+
+@settings(max_examples=800, deadline=None)
+@given(mutations(), SOURCES)
+def test_stamped_requests_are_answered_as_others_are(data: bytes, source: tuple[str, int]) -> None:
+    single = data.replace(b"Via: SIP/2.0/TCP [2001:db8::1];branch=z9hG4bK0\r\n", b"")
+    for form in (data, single):
+        assert _answerable(parse_message, form, source) == _answerable(parse_in_full, form, source)
+
+
+def test_a_usual_request_comes_stamped() -> None:
+    single = INVITE.replace(b"Via: SIP/2.0/TCP [2001:db8::1];branch=z9hG4bK0\r\n", b"")
+    request = parse_message(single, ("192.0.2.1", 5062))
+    assert isinstance(request, Request)
+    assert request.place == "z9hG4bK1 192.0.2.1:5062"
+    assert request.headers["Via"].endswith(";branch=z9hG4bK1;rport=5062;received=192.0.2.1")

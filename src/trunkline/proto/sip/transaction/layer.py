@@ -99,7 +99,7 @@ class TransactionLayer:
         where they can be, other garbage is counted and dropped."""
         self.now = now
         try:
-            message = parse_message(data)
+            message = parse_message(data, wire.remote)
             if isinstance(message, Request):
                 self._receive_request(message, wire, now)
             else:
@@ -140,7 +140,8 @@ class TransactionLayer:
         self.counters.requests += 1
         check_request(request)
         via = request.via
-        request.replace_via(stamp_via(request.headers["Via"], wire.remote[0], wire.remote[1], via=via))
+        if not request.place:
+            request.replace_via(stamp_via(request.headers["Via"], wire.remote[0], wire.remote[1], via=via))
         method = request.method
         if method == "ACK":
             self._receive_ack(request, wire, now)
@@ -281,6 +282,8 @@ assert server_invite.AGAIN == server_non_invite.AGAIN, "the layer gives both mac
 
 
 def _server_key(request: Request, method: str) -> str:
+    if request.place:
+        return f"{request.place} {method}"
     via = request.via
     branch = via.branch
     # The cookie alone (RFC 4475 §3.2.1) identifies nothing either.
