@@ -141,7 +141,7 @@ class HeldCalls:
 
     def place(self) -> Ports:
         """One more call; returns the server's media ports. Raises BenchError when it is not answered."""
-        dialog = Dialog(f"held{int(time.time())}n{len(self._dialogs)}")
+        dialog = Dialog(f"held{time.time_ns()}n{len(self._dialogs)}")
         self._callee.acknowledged = False
         self._send(dialog.request("INVITE", sdp(MEDIA_A)))
         status, answer = self._final_response(dialog)
