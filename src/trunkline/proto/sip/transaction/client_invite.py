@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Response
+from trunkline.proto.sip.transaction.client import ClientTransaction
 from trunkline.proto.sip.transaction.machine import (
     BROKEN,
     EXPIRE,
     RESEND,
     ClientUser,
-    Failure,
     Table,
-    Transaction,
 )
 from trunkline.proto.sip.wire import Wire
 
@@ -39,19 +38,17 @@ TIMER_D_S: Final = 32.0  # RFC 3261 §17.1.1.2: at least 32 s over unreliable tr
 INPUTS: Final = (RESEND, EXPIRE, BROKEN, PROVISIONAL, SUCCESS, FAILURE)
 
 
-class ClientInvite(Transaction):
+class ClientInvite(ClientTransaction):
     """One INVITE that we sent, over one wire."""
 
-    __slots__ = ("cancel_extra", "data", "draft", "user", "via")
+    __slots__ = ("cancel_extra", "draft", "via")
 
     def __init__(
         self, layer: TransactionLayer, key: str, wire: Wire, draft: Draft, via: str, user: ClientUser
     ) -> None:
-        super().__init__(layer, key, wire, CALLING)
+        super().__init__(layer, key, wire, CALLING, b"", user)
         self.draft: Draft | None = draft
         self.via = via
-        self.user: ClientUser | None = user
-        self.data = b""
         self.cancel_extra: str | None = None
 
     def start(self, now: float) -> None:
@@ -104,10 +101,6 @@ class ClientInvite(Transaction):
             self.draft = None
         self.wire.send(self.data, self.failed)
 
-    def pass_up(self, response: Response, now: float) -> None:
-        if self.user is not None:
-            self.user.on_response(self, response, now)
-
     def enter_accepted(self, _response: Response, now: float) -> None:
         self.data = b""
         self.draft = None
@@ -121,40 +114,34 @@ class ClientInvite(Transaction):
         else:
             self.wait(now, 0.0, TIMER_D_S)
 
-    def time_out(self, _argument: None, now: float) -> None:
-        user, self.user = self.user, None
-        if user is not None:
-            user.on_failure(self, Failure.TIMEOUT, now)
-
-    def give_up(self, _argument: None, now: float) -> None:
-        user, self.user = self.user, None
-        if user is not None:
-            user.on_failure(self, Failure.TRANSPORT, now)
-
-    def leave(self, _argument: None, _now: float) -> None:
-        self.user = None
+    def leave(self, argument: None, now: float) -> None:
         self.draft = None
-        self.data = b""
-        self.layer.remove_client(self)
+        super().leave(argument, now)
 
     TABLE: ClassVar[Table] = {
         CALLING: {
             RESEND: (CALLING, (resend,)),  # timer A
-            EXPIRE: (TERMINATED, (time_out, leave)),  # timer B
-            BROKEN: (TERMINATED, (give_up, leave)),  # §17.1.4
+            EXPIRE: (TERMINATED, (ClientTransaction.time_out, leave)),  # timer B
+            BROKEN: (TERMINATED, (ClientTransaction.give_up, leave)),  # §17.1.4
             PROVISIONAL: (PROCEEDING, (on_provisional, cancel_if_asked)),
-            SUCCESS: (ACCEPTED, (enter_accepted, pass_up)),  # RFC 6026 §7.2
-            FAILURE: (COMPLETED, (acknowledge, pass_up, enter_completed)),
+            SUCCESS: (ACCEPTED, (enter_accepted, ClientTransaction.pass_up)),  # RFC 6026 §7.2
+            FAILURE: (COMPLETED, (acknowledge, ClientTransaction.pass_up, enter_completed)),
         },
         PROCEEDING: {
-            EXPIRE: (TERMINATED, (time_out, leave)),  # §9.1: cancelled, and no final response
-            BROKEN: (TERMINATED, (give_up, leave)),
+            EXPIRE: (
+                TERMINATED,
+                (ClientTransaction.time_out, leave),
+            ),  # §9.1: cancelled, and no final response
+            BROKEN: (TERMINATED, (ClientTransaction.give_up, leave)),
             PROVISIONAL: (PROCEEDING, (on_provisional,)),
-            SUCCESS: (ACCEPTED, (enter_accepted, pass_up)),
-            FAILURE: (COMPLETED, (acknowledge, pass_up, enter_completed)),
+            SUCCESS: (ACCEPTED, (enter_accepted, ClientTransaction.pass_up)),
+            FAILURE: (COMPLETED, (acknowledge, ClientTransaction.pass_up, enter_completed)),
         },
         ACCEPTED: {
-            SUCCESS: (ACCEPTED, (pass_up,)),  # RFC 6026 §7.2: retransmissions and forks are the user's
+            SUCCESS: (
+                ACCEPTED,
+                (ClientTransaction.pass_up,),
+            ),  # RFC 6026 §7.2: repeated or forked
             EXPIRE: (TERMINATED, (leave,)),  # timer M
         },
         COMPLETED: {

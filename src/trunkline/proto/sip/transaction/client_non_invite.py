@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from trunkline.proto.sip.message import Response
+from trunkline.proto.sip.transaction.client import ClientTransaction
 from trunkline.proto.sip.transaction.machine import (
     BROKEN,
     EXPIRE,
     RESEND,
     ClientUser,
-    Failure,
     Table,
-    Transaction,
 )
 from trunkline.proto.sip.wire import Wire
 
@@ -30,17 +29,15 @@ FINAL: Final = 11
 INPUTS: Final = (RESEND, EXPIRE, BROKEN, PROVISIONAL, FINAL)
 
 
-class ClientNonInvite(Transaction):
+class ClientNonInvite(ClientTransaction):
     """One request other than INVITE and ACK, over one wire. A CANCEL has no user: its answer is absorbed."""
 
-    __slots__ = ("data", "user")
+    __slots__ = ()
 
     def __init__(
         self, layer: TransactionLayer, key: str, wire: Wire, data: bytes, user: ClientUser | None
     ) -> None:
-        super().__init__(layer, key, wire, TRYING)
-        self.data = data
-        self.user = user
+        super().__init__(layer, key, wire, TRYING, data, user)
 
     def start(self, now: float) -> None:
         """Send the request (RFC 3261 §17.1.2.2): timer E over unreliable wires, timer F over all."""
@@ -54,10 +51,6 @@ class ClientNonInvite(Transaction):
         self.interval = t2 if self.state == PROCEEDING else min(self.interval * 2, t2)
         self.rearm(now)
 
-    def pass_up(self, response: Response, now: float) -> None:
-        if self.user is not None:
-            self.user.on_response(self, response, now)
-
     def finish(self, response: Response, now: float) -> None:
         user, self.user = self.user, None
         self.data = b""
@@ -69,38 +62,23 @@ class ClientNonInvite(Transaction):
         if user is not None:
             user.on_response(self, response, now)
 
-    def time_out(self, _argument: None, now: float) -> None:
-        user, self.user = self.user, None
-        if user is not None:
-            user.on_failure(self, Failure.TIMEOUT, now)
-
-    def give_up(self, _argument: None, now: float) -> None:
-        user, self.user = self.user, None
-        if user is not None:
-            user.on_failure(self, Failure.TRANSPORT, now)
-
-    def leave(self, _argument: None, _now: float) -> None:
-        self.user = None
-        self.data = b""
-        self.layer.remove_client(self)
-
     TABLE: ClassVar[Table] = {
         TRYING: {
             RESEND: (TRYING, (resend,)),  # timer E
-            EXPIRE: (TERMINATED, (time_out, leave)),  # timer F
-            BROKEN: (TERMINATED, (give_up, leave)),
-            PROVISIONAL: (PROCEEDING, (pass_up,)),
+            EXPIRE: (TERMINATED, (ClientTransaction.time_out, ClientTransaction.leave)),  # timer F
+            BROKEN: (TERMINATED, (ClientTransaction.give_up, ClientTransaction.leave)),
+            PROVISIONAL: (PROCEEDING, (ClientTransaction.pass_up,)),
             FINAL: (COMPLETED, (finish,)),
         },
         PROCEEDING: {
             RESEND: (PROCEEDING, (resend,)),
-            EXPIRE: (TERMINATED, (time_out, leave)),
-            BROKEN: (TERMINATED, (give_up, leave)),
-            PROVISIONAL: (PROCEEDING, (pass_up,)),
+            EXPIRE: (TERMINATED, (ClientTransaction.time_out, ClientTransaction.leave)),
+            BROKEN: (TERMINATED, (ClientTransaction.give_up, ClientTransaction.leave)),
+            PROVISIONAL: (PROCEEDING, (ClientTransaction.pass_up,)),
             FINAL: (COMPLETED, (finish,)),
         },
         COMPLETED: {
-            EXPIRE: (TERMINATED, (leave,)),  # timer K
+            EXPIRE: (TERMINATED, (ClientTransaction.leave,)),  # timer K
         },
         TERMINATED: {},
     }

@@ -14,6 +14,7 @@ from trunkline.proto.sip.draft import Draft, header_lines, render_response
 from trunkline.proto.sip.message import Request, Response, check_request, check_response, parse_message
 from trunkline.proto.sip.salvage import answer_to_garbage
 from trunkline.proto.sip.transaction import client_invite, client_non_invite, server_invite, server_non_invite
+from trunkline.proto.sip.transaction.client import ClientTransaction
 from trunkline.proto.sip.transaction.client_invite import ClientInvite
 from trunkline.proto.sip.transaction.client_non_invite import ClientNonInvite
 from trunkline.proto.sip.transaction.incoming import Incoming
@@ -261,7 +262,7 @@ class TransactionLayer:
         self._by_branch[server.short_key] = server
         self._merged[server.merge_key] = server
 
-    def remove_client(self, client: ClientInvite | ClientNonInvite) -> None:
+    def remove_client(self, client: ClientTransaction) -> None:
         self.wheel.cancel(client)
         self.clients.pop(client.key, None)
 

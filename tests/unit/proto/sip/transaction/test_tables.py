@@ -36,7 +36,7 @@ def table(module: ModuleType) -> Table:
     (machine,) = [
         value
         for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Transaction) and value is not Transaction
+        if inspect.isclass(value) and issubclass(value, Transaction) and value.TABLE
     ]
     return machine.TABLE
 
