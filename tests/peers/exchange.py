@@ -139,6 +139,13 @@ class ExchangeProcess:
         self._show_log()
         assert code == 0, f"trunkline up ended with {code} after SIGTERM; its log:\n{self.log()[-6000:]}"
 
+    async def crash_and_restart(self) -> None:
+        """SIGKILL, then start on the same folder: what was confirmed must still be known."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            await end_process(process)
+        await self._start()
+
     def log(self) -> str:
         path = self.folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""
@@ -164,7 +171,7 @@ class ExchangeProcess:
         await self.run("extension", "import", str(path))
 
     async def _start(self, within: float = 20.0) -> None:
-        with (self.folder / "log").open("wb") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 trunkline_program(),
                 "up",
