@@ -19,6 +19,7 @@ import structlog
 
 from trunkline.app.control_wire import MAX_REQUEST, Envelope, decode_request, encode_answer, short_path
 from trunkline.app.folder_lock import FolderLock
+from trunkline.app.stream_clients import StreamClients
 from trunkline.base.errors import TrunklineError
 from trunkline.base.message_codec import Message, MessageError
 from trunkline.base.messages import Problem, Refused, Request
@@ -52,8 +53,7 @@ class ControlServer:
         self._idle_s = idle_s
         self._peer_uid = peer_uid or peer_uid_of
         self._lock = FolderLock(path.with_suffix(".lock"))
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients = StreamClients(self._client, "control client")
 
     def claim(self) -> None:
         """Make this process the folder's owner; raises AlreadyRunning."""
@@ -69,7 +69,8 @@ class ControlServer:
                 listener.bind(name)
             # Before listen() nobody can connect, so there is no moment with a looser mode.
             self.path.chmod(0o600)
-            self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=self._max_line)
+            accept = self._clients.accept
+            self._clients.of(await asyncio.start_unix_server(accept, sock=listener, limit=self._max_line))
         except BaseException:
             listener.close()
             self._lock.release()
@@ -77,29 +78,9 @@ class ControlServer:
 
     async def stop(self) -> None:
         """Close, end every client, remove the socket, release the folder. Harmless when not started."""
-        if self._server is not None:
-            self._server.close()
-            for task in tuple(self._clients):
-                task.cancel()
-            await asyncio.gather(*self._clients, return_exceptions=True)
-            await self._server.wait_closed()
-            self._server = None
+        if await self._clients.stop():
             self.path.unlink(missing_ok=True)
         self._lock.release()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Known from the first moment, so that stop() misses no client, not even one that never ran."""
-        if self._server is None or not self._server.is_serving():
-            writer.transport.abort()  # the loop had accepted it when stop() closed the door
-            return
-        task = asyncio.create_task(self._client(reader, writer), name="control client")
-        self._clients.add(task)
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._clients.discard(task)
-            writer.close()
-
-        task.add_done_callback(ended)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

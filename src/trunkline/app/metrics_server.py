@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from trunkline.app.addresses import HostPort
+from trunkline.app.stream_clients import StreamClients
 from trunkline.base.errors import TransportError
 
 MAX_HEAD = 8192
@@ -26,45 +27,24 @@ class MetricsServer:
     def __init__(self, address: HostPort, registry: CollectorRegistry) -> None:
         self._address = address
         self._registry = registry
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients = StreamClients(self._client, "metrics client")
         self.port = address.port or 0
 
     async def start(self) -> None:
         """Bind and serve."""
         host, port = self._address.host, self._address.port or 0
         try:
-            self._server = await asyncio.start_server(self._accept, host, port, limit=MAX_HEAD)
+            server = await asyncio.start_server(self._clients.accept, host, port, limit=MAX_HEAD)
         except OSError as error:
             raise TransportError(
                 f"cannot serve metrics on {self._address}: {error.strerror or error}"
             ) from None
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._clients.of(server)
+        self.port = server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Close and end every client. Harmless when not started."""
-        if self._server is None:
-            return
-        self._server.close()
-        for task in tuple(self._clients):
-            task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Known from the first moment, so that stop() misses no client."""
-        if self._server is None or not self._server.is_serving():
-            writer.transport.abort()  # the loop had accepted it when stop() closed the door
-            return
-        task = asyncio.create_task(self._client(reader, writer), name="metrics client")
-        self._clients.add(task)
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._clients.discard(task)
-            writer.close()
-
-        task.add_done_callback(ended)
+        await self._clients.stop()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
