@@ -116,7 +116,6 @@ class Scanner:
         self, data: bytes, host: str | None = None, port: int = 0
     ) -> (
         tuple[
-            bool,
             str | int,
             str,
             dict[str, str],

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 from trunkline.base.story import Step, Value
 from trunkline.pbx.directory import Directory, Entry, Reach
-from trunkline.proto.sip.reasons import reason_phrase
 
 MAX_DIALLED: Final = 128
 """Characters; more is no number, and stories keep what was dialled."""
@@ -114,8 +113,3 @@ def normalise(dialled: str) -> str:
     """A dialled number without visual separators; names (``anna``, ``u100000``) stay as they are."""
     bare = dialled.translate(_SEPARATORS)
     return bare if bare.isascii() and bare.removeprefix("+").isdigit() else dialled
-
-
-def refusal_reason(decision: Decision) -> str:
-    """The phrase of a refusal's status."""
-    return reason_phrase(decision.status)

@@ -8,7 +8,6 @@ use trunkline_sip::{Scan, Start, Tag, TopVia, scan, stamp};
 
 type Via<'py> = (String, String, Option<u16>, &'py str, &'py str, &'py str, usize);
 type Scanned<'py> = (
-    bool,
     Bound<'py, PyAny>,
     &'py str,
     Bound<'py, PyDict>,
@@ -43,7 +42,7 @@ impl Scanner {
         Self { names, via: key("Via") }
     }
 
-    /// ``(is_request, method or status, uri or reason, headers, body, via, cseq, from_tag, to_tag, sound, reply)``,
+    /// ``(method or status, uri or reason, headers, body, via, cseq, from_tag, to_tag, sound, reply)``,
     /// or None for a message that is left to the full parser. A tag of "" is one that was not judged.
     ///
     /// With the source of a sound request, ``reply`` is what answering it takes: its place among the transactions
@@ -61,11 +60,13 @@ impl Scanner {
         let (Some(body), Some((headers, via))) = (found.cut_body(), self.headers(py, &found)?) else {
             return Ok(None);
         };
-        let (is_request, first, second) = match found.start {
-            Start::Request(method, uri) => (true, PyString::intern(py, method).into_any(), uri),
-            Start::Response(status, reason) => (false, status.into_pyobject(py)?.into_any(), reason),
+        let (first, second) = match found.start {
+            Start::Request(method, uri) => (PyString::intern(py, method).into_any(), uri),
+            Start::Response(status, reason) => (status.into_pyobject(py)?.into_any(), reason),
         };
-        let sound = found.is_sound(via.as_ref().map(|(_, via)| via));
+        let fields = found.fields();
+        let sound = found.is_sound(via.as_ref().map(|(_, via)| via), &fields);
+        let is_request = matches!(found.start, Start::Request(..));
         let reply = match (host, &via) {
             (Some(host), Some((value, via))) if is_request && sound => {
                 self.reply(&headers, &found, value, via, (host, port))?
@@ -73,15 +74,14 @@ impl Scanner {
             _ => None,
         };
         Ok(Some((
-            is_request,
             first,
             second,
             headers,
             PyBytes::new(py, &data[body]),
             via.map(|(value, via)| split(value, &via)),
-            found.cseq(),
-            tag(found.from_tag()),
-            tag(found.to_tag()),
+            fields.cseq,
+            tag(fields.from_tag),
+            tag(fields.to_tag),
             sound,
             reply,
         )))

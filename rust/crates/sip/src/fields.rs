@@ -1,7 +1,7 @@
 //! The few values that every message is asked for: the topmost Via, CSeq, the tags.
 
 /// A tag of From or To.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tag<'a> {
     /// The value has a form that is left to the full parser.
     Unknown,

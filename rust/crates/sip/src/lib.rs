@@ -10,4 +10,4 @@ mod fields;
 mod message;
 
 pub use fields::{Tag, TopVia, stamp};
-pub use message::{Header, Scan, Start, scan};
+pub use message::{Fields, Header, Scan, Start, scan};

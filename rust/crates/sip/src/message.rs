@@ -35,6 +35,16 @@ pub struct Scan<'a> {
     pub body: Range<usize>,
 }
 
+/// What every message is asked for besides its Via.
+pub struct Fields<'a> {
+    /// Number and method of CSeq, where it is of the usual form.
+    pub cseq: Option<(u32, &'a str)>,
+    /// The tag of From.
+    pub from_tag: Tag<'a>,
+    /// The tag of To.
+    pub to_tag: Tag<'a>,
+}
+
 /// Takes apart a whole message, or answers `None` when it is anything but usual.
 pub fn scan(data: &[u8]) -> Option<Scan<'_>> {
     let end = data.windows(4).position(|four| four == b"\r\n\r\n")?;
@@ -119,19 +129,13 @@ impl<'a> Scan<'a> {
         fields::top_via(value)
     }
 
-    /// Number and method of CSeq.
-    pub fn cseq(&self) -> Option<(u32, &'a str)> {
-        fields::cseq(self.only("CSeq", "CSeq")?)
-    }
-
-    /// The tag of From.
-    pub fn from_tag(&self) -> Tag<'a> {
-        self.only("From", "f").map_or(Tag::Unknown, fields::tag)
-    }
-
-    /// The tag of To.
-    pub fn to_tag(&self) -> Tag<'a> {
-        self.only("To", "t").map_or(Tag::Unknown, fields::tag)
+    /// CSeq and the tags, each read once for all who ask.
+    pub fn fields(&self) -> Fields<'a> {
+        Fields {
+            cseq: self.only("CSeq", "CSeq").and_then(fields::cseq),
+            from_tag: self.only("From", "f").map_or(Tag::Unknown, fields::tag),
+            to_tag: self.only("To", "t").map_or(Tag::Unknown, fields::tag),
+        }
     }
 
     /// The body's place by Content-Length; `None` when the header is repeated, malformed or too large.
@@ -149,7 +153,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether what every message must have is there, once and in order, so that nobody need look again.
-    pub fn is_sound(&self, via: Option<&TopVia<'_>>) -> bool {
+    pub fn is_sound(&self, via: Option<&TopVia<'_>>, fields: &Fields<'_>) -> bool {
         const ONCE: [(&str, &str); 5] = [
             ("Call-ID", "i"),
             ("Max-Forwards", "Max-Forwards"),
@@ -165,8 +169,8 @@ impl<'a> Scan<'a> {
         };
         let identified = self.only("Call-ID", "i").is_some_and(|value| !value.is_empty())
             && !ONCE.into_iter().any(repeated);
-        let tagged = matches!(self.from_tag(), Tag::Given(_)) && self.to_tag() != Tag::Unknown;
-        let (Some(via), Some((_, method))) = (via, self.cseq()) else { return false };
+        let tagged = matches!(fields.from_tag, Tag::Given(_)) && fields.to_tag != Tag::Unknown;
+        let (Some(via), Some((_, method))) = (via, fields.cseq) else { return false };
         let matches_start = match self.start {
             Start::Request(named, uri) => named == method && is_plain_uri(uri),
             Start::Response(..) => self.only("Via", "v").is_some_and(|value| value.len() == via.end),
@@ -191,18 +195,19 @@ mod tests {
         let found = scan(INVITE).unwrap();
         assert_eq!(found.start, Start::Request("INVITE", "sip:200@192.0.2.9:5060"));
         assert_eq!(found.headers.len(), 6);
-        assert_eq!(found.cseq(), Some((1, "INVITE")));
-        assert_eq!(found.from_tag(), Tag::Given("a"));
-        assert_eq!(found.to_tag(), Tag::Missing);
+        let fields = found.fields();
+        assert_eq!(fields.cseq, Some((1, "INVITE")));
+        assert_eq!(fields.from_tag, Tag::Given("a"));
+        assert_eq!(fields.to_tag, Tag::Missing);
         assert_eq!(&INVITE[found.cut_body().unwrap()], b"hi");
-        assert!(found.is_sound(first_via(&found).as_ref()));
+        assert!(found.is_sound(first_via(&found).as_ref(), &fields));
     }
 
     #[test]
     fn takes_a_response_apart() {
         let found = scan(b"SIP/2.0 180 Ringing\r\nv: SIP/2.0/UDP a;branch=b\r\n\r\n").unwrap();
         assert_eq!(found.start, Start::Response(180, "Ringing"));
-        assert!(!found.is_sound(None));
+        assert!(!found.is_sound(None, &found.fields()));
     }
 
     #[test]

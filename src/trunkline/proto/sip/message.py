@@ -170,7 +170,7 @@ def parse_message(data: bytes, source: tuple[str, int] | None = None) -> Request
     scanned = _scan(data) if source is None else _scan(data, source[0], source[1])
     if scanned is None:
         return parse_in_full(data)
-    _is_request, first, second, headers, body, via, cseq, from_tag, to_tag, sound, reply = scanned
+    first, second, headers, body, via, cseq, from_tag, to_tag, sound, reply = scanned
     message: Request | Response
     message = (
         Request(first, second, headers, body)
