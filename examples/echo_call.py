@@ -19,7 +19,7 @@ from pathlib import Path
 from trunkline.app.addresses import host_addresses
 from trunkline.app.exchange import Exchange
 from trunkline.app.settings import Settings
-from trunkline.app.settings_file import complete
+from trunkline.app.settings.file import complete
 from trunkline.base.ids import NodeIds
 from trunkline.media.offer_answer import streams_of
 from trunkline.model.extension import NewExtension

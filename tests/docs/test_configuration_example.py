@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from tests.peers.programs import ROOT
 from trunkline.app.settings import Settings
-from trunkline.app.settings_file import load_settings
+from trunkline.app.settings.file import load_settings
 
 EXAMPLE = ROOT / "examples/trunkline.toml"
 

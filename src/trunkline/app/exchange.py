@@ -10,29 +10,27 @@ from pathlib import Path
 
 import structlog
 
+from trunkline.app.from_settings import listeners_of, media_settings, registrar_policy
 from trunkline.app.handlers import load_directory
 from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
+from trunkline.app.reaching import Reaching
 from trunkline.app.settings import Settings
-from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError, TrunklineError
+from trunkline.base.errors import TrunklineError
 from trunkline.base.ids import NodeIds
 from trunkline.base.story import Story
 from trunkline.call.context import CallContext
 from trunkline.call.registry import Calls
-from trunkline.call.target import Target
-from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
+from trunkline.media.embedded import EmbeddedMediaEngine
 from trunkline.model.extension import Extension
 from trunkline.model.tenant import SystemScope
-from trunkline.net import Flow, Listener, Net
-from trunkline.pbx.directory import Directory, Entry
+from trunkline.net import Flow, Net
+from trunkline.pbx.directory import Directory
 from trunkline.pbx.door import ExchangeDoor
 from trunkline.pbx.route import Snapshot
 from trunkline.proto.sip.nonce import Nonces
-from trunkline.proto.sip.uri import parse_uri
 from trunkline.registrar.door import RegistrarDoor
 from trunkline.registrar.location import Location
-from trunkline.registrar.policy import RegistrarPolicy
-from trunkline.registrar.targets import target_of
 from trunkline.store.journals import BindingJournal, RecordJournal
 from trunkline.store.store import Store
 from trunkline.store.writer import Writer
@@ -42,7 +40,6 @@ from trunkline.ua.endpoint import Endpoint
 log = structlog.get_logger("exchange")
 
 SWEEP_S = 10.0
-MAX_FIXED = 1024  # flows to fixed contacts that are remembered
 GOODBYE_S = 2.0  # how long the last BYEs may take to be answered when we stop
 
 
@@ -58,7 +55,6 @@ class Exchange:
         self.started_at = self.wall()
         self.stopping: asyncio.Future[float] = loop.create_future()
         self._loop = loop
-        self._fixed: dict[str, Flow] = {}
         self._chores: list[asyncio.TimerHandle] = []
         # State
         self.directory: Directory = load_directory(store, settings.domain)
@@ -77,12 +73,13 @@ class Exchange:
         )
         self.engine = EmbeddedMediaEngine(media_settings(settings))
         self.calls = Calls()
+        self.policy = registrar_policy(settings)
+        self.reaching = Reaching(self.net, self.location, self.policy, settings.sip.sdp_profile, self.wall)
         self.context = self._call_context()
         self.snapshot = Snapshot(self.directory, self.bindings_of)
         self.authenticator = Authenticator(
             Nonces(store.box.derive("nonces"), worker=settings.node), self.wall
         )
-        self.policy = registrar_policy(settings)
         self.registrar = RegistrarDoor(
             self.directory,
             self.location,
@@ -99,7 +96,7 @@ class Exchange:
             self.authenticator,
             self.context,
             self.calls,
-            self._targets,
+            self.reaching.targets,
             _log_refused_call,
         )
         self.endpoint.set_doors([self.registrar, self.door])
@@ -113,7 +110,7 @@ class Exchange:
             self.endpoint,
             self.engine,
             RecordJournal(self.writer),
-            self._resolve,
+            self.reaching.resolve,
             wall=self.wall,
             media_address=lambda family: addresses[family],
             ring_timeout_s=self.settings.sip.ring_timeout_s,
@@ -210,90 +207,12 @@ class Exchange:
             await self.journal.gone(binding)
         return len(known)
 
-    def _targets(self, tenant: str, entry: Entry) -> list[Target]:
-        profile = self.settings.sip.sdp_profile
-        found = [
-            target_of(binding, self.net.flow_from_token, self.policy)
-            for binding in self.location.of(tenant, entry.number, self.wall())
-        ]
-        if entry.contact is not None:
-            found.append(Target(entry.contact, label=entry.number))
-        for target in found:
-            target.profile = profile
-        return found
-
-    async def _resolve(self, uri: str) -> Flow:
-        known = self._fixed.get(uri)
-        if known is not None and not known.closed:
-            return known
-        try:
-            target = parse_uri(uri).target
-        except RemoteProtocolError as error:
-            raise TransportError(f"{uri} cannot be called: {error.reason}") from None
-        transport = target.transport.upper()
-        if transport not in {"UDP", "TCP"}:
-            raise TransportError(f"{uri} asks for {transport}, and there are UDP and TCP")
-        port = target.port or 5060
-        try:
-            flow = self.net.flow_to(transport, target.host, port)
-        except LocalProtocolError:
-            address, port = (await self.net.resolve(target.host, port, transport))[0]
-            return self.net.flow_to(transport, address, port)
-        if not flow.reliable and len(self._fixed) < MAX_FIXED:
-            self._fixed[uri] = flow  # a UDP flow to an address stays what it is
-        return flow
-
     def warnings(self) -> Iterator[str]:
         """What an operator should look at."""
         if self.writer.pressed:
             yield f"the store is behind: {self.writer.queued} rows wait to be written"
         if self.engine.snapshot().ports_free == 0:
             yield "no media port is free: widen [media] ports"
-
-
-def listeners_of(settings: Settings, node: str) -> list[Listener]:
-    """The sockets that the settings ask for."""
-    return [
-        Listener(
-            one.url,
-            name=one.name,
-            role=one.role,
-            advertise=one.advertise or "",
-            node=node,
-            source="sip.listen",
-        )
-        for one in settings.sip.listen
-    ]
-
-
-def media_settings(settings: Settings) -> MediaSettings:
-    """The engine's settings; IPv6 media is served where SIP listens on IPv6."""
-    media = settings.media
-    six = next((one for one in settings.sip.listen if ":" in one.address.host), None)
-    address = media.address or "127.0.0.1"
-    both = six is not None and ":" not in address
-    return MediaSettings(
-        address=address,
-        advertise=media.advertise or "",
-        first_port=media.ports.first,
-        last_port=media.ports.last,
-        inactivity_s=media.inactivity_s,
-        workers=media.workers,
-        address6=six.address.host if both and six is not None else "",
-        advertise6=six.advertised.host if both and six is not None else "",
-    )
-
-
-def registrar_policy(settings: Settings) -> RegistrarPolicy:
-    """The registrar's limits from the settings."""
-    asked = settings.sip.registration
-    return RegistrarPolicy(
-        asked.min_expires_s,
-        asked.max_expires_s,
-        asked.default_expires_s,
-        settings.sip.max_contacts,
-        settings.sip.nat,
-    )
 
 
 def _tell_pressure(pressed: bool) -> None:

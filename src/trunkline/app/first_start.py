@@ -14,7 +14,7 @@ from rich.text import Text
 
 from trunkline.app.addresses import parse_host_port
 from trunkline.app.extension_rules import generate_password
-from trunkline.app.settings_file import Loaded
+from trunkline.app.settings.file import Loaded
 from trunkline.app.terminal import Screen
 from trunkline.pbx.route import SERVICE_NUMBERS, Service
 

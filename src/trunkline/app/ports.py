@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from trunkline.app.settings_file import Loaded
+from trunkline.app.settings.file import Loaded
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import Request
 

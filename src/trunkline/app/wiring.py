@@ -23,7 +23,7 @@ from trunkline.app.logs import setup_logs
 from trunkline.app.metrics import make_registry
 from trunkline.app.metrics_server import MetricsServer
 from trunkline.app.ports import Handlers
-from trunkline.app.settings_file import Loaded
+from trunkline.app.settings.file import Loaded
 from trunkline.app.terminal import Screen
 from trunkline.model.extension import NewExtension as ExtensionToAdd
 from trunkline.model.tenant import SystemScope, TenantScope

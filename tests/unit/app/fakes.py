@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from trunkline.app.ports import Handlers
-from trunkline.app.settings_file import Loaded
+from trunkline.app.settings.file import Loaded
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import (
     AddExtension,

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from tests.unit.app.fakes import FakeExchange
 from trunkline.app.cli import app, asking, extension, live, past
 from trunkline.app.control_client import NotRunning
-from trunkline.app.settings_file import Loaded
+from trunkline.app.settings.file import Loaded
 from trunkline.base.errors import TransportError
 from trunkline.base.messages import (
     AddExtension,

@@ -12,7 +12,7 @@ from tests.unit.app.fakes import call_row, explanation, registration_row, status
 from trunkline.app.addresses import HostAddresses
 from trunkline.app.first_start import StartReport, first_extensions, show_start, start_report
 from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, show_explanation, show_status
-from trunkline.app.settings_file import load_settings
+from trunkline.app.settings.file import load_settings
 from trunkline.app.terminal import Screen, safe
 
 

@@ -10,10 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from trunkline.app.addresses import HostAddresses, HostPort
-from trunkline.app.setting_values import PortRange
 from trunkline.app.settings import Listener, Settings
-from trunkline.app.settings_file import Loaded, load_settings, parse_settings
-from trunkline.app.settings_reference import reference
+from trunkline.app.settings.file import Loaded, load_settings, parse_settings
+from trunkline.app.settings.reference import reference
+from trunkline.app.settings.values import PortRange
 from trunkline.base.errors import ConfigError
 
 HOST = HostAddresses("192.0.2.7", "2001:db8::7", binds_ipv6=True)
@@ -205,5 +205,5 @@ def test_the_default_port_range_and_metrics_off() -> None:
 def test_the_committed_reference_is_up_to_date() -> None:
     page = (ROOT / "docs/reference/configuration.md").read_text()
     assert page == reference(), (
-        "run: python -m trunkline.app.settings_reference > docs/reference/configuration.md"
+        "run: python -m trunkline.app.settings.reference > docs/reference/configuration.md"
     )

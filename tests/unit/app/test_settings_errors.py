@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from trunkline.app.settings_errors import ConfigErrors
-from trunkline.app.settings_file import parse_settings
+from trunkline.app.settings.errors import ConfigErrors
+from trunkline.app.settings.file import parse_settings
 from trunkline.base.errors import ConfigError
 
 

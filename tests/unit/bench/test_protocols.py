@@ -11,7 +11,7 @@ from bench.plan import Address
 from bench.process import BenchError
 from bench.sip_servers import extensions_csv, trunkline_config
 from trunkline.app.cli.csv_file import read_extensions
-from trunkline.app.settings_file import load_settings
+from trunkline.app.settings.file import load_settings
 
 CHALLENGE = 'Digest realm="bench.test", nonce="abc,=", qop="auth,auth-int", algorithm=MD5'
 

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 from trunkline.app.control_client import NotRunning
 from trunkline.app.data_folder import DataFolder
 from trunkline.app.ports import Handlers, Wiring
-from trunkline.app.settings_file import load_settings
+from trunkline.app.settings.file import load_settings
 from trunkline.base.errors import TransportError
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import Command, Request

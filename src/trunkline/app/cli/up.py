@@ -42,7 +42,7 @@ def up(
 
     The first start creates the data folder, a key, and two extensions, and prints what to type into a phone.
     """
-    from trunkline.app.settings_file import load_settings  # noqa: PLC0415  (pydantic models are slow to make)
+    from trunkline.app.settings.file import load_settings  # noqa: PLC0415  (pydantic models are slow to make)
 
     options = {
         "domain": domain,

@@ -1,6 +1,6 @@
 """``docs/reference/configuration.md``, generated from the settings models.
 
-``python -m trunkline.app.settings_reference`` writes it to standard output.
+``python -m trunkline.app.settings.reference`` writes it to standard output.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from trunkline.app.setting_names import NOT_ACTIVE
-from trunkline.app.setting_values import PortRange
 from trunkline.app.settings import Listener, Settings
-from trunkline.app.settings_errors import model_in
+from trunkline.app.settings.errors import model_in
+from trunkline.app.settings.names import NOT_ACTIVE
+from trunkline.app.settings.values import PortRange
 
 _INTRO = """# Configuration
 

@@ -22,9 +22,9 @@ from trunkline.app.addresses import (
     parse_host_port,
 )
 from trunkline.app.data_folder import DataFolder, find_data_folder
-from trunkline.app.setting_names import normalise
 from trunkline.app.settings import DEFAULT_SIP_PORT, Listener, Media, Settings
-from trunkline.app.settings_errors import from_validation, raise_all
+from trunkline.app.settings.errors import from_validation, raise_all
+from trunkline.app.settings.names import normalise
 from trunkline.base.errors import ConfigError
 
 COMMAND_LINE = "command line"

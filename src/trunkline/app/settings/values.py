@@ -1,7 +1,7 @@
 """How single values of the settings are written: listeners, addresses, port ranges, domains.
 
 Each function takes what stood in the file and returns the value in its one canonical form, or raises
-``wrong(…)``, which ``settings_errors`` turns into a ConfigError.
+``wrong(…)``, which ``settings.errors`` turns into a ConfigError.
 """
 
 from __future__ import annotations

@@ -1,48 +1,16 @@
-"""The settings: what a restart may need. What an operator changes while running lives in the store.
-
-Models are strict and frozen: a text is no number, an unknown key is an error. ``load_settings`` (in
-``settings_file``) reads them from a TOML or JSON file; ``docs/reference/configuration.md`` is generated
-from the descriptions below.
-"""
+"""``[sip]``: where signalling comes in, and how long phones stay."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, model_validator
 
 from trunkline.app.addresses import HostPort, parse_host_port
-from trunkline.app.setting_values import (
-    PortRange,
-    as_advertise,
-    as_domain,
-    as_listeners,
-    as_media_address,
-    as_metrics_address,
-    as_port_range,
-    as_url,
-    wrong,
-)
+from trunkline.app.settings.section import Advertise, Seconds, Section
+from trunkline.app.settings.values import as_listeners, as_url, wrong
 
 DEFAULT_SIP_PORT = 5060
-
-Advertise = Annotated[str, BeforeValidator(as_advertise)]
-Ports = Annotated[PortRange, PlainValidator(as_port_range), PlainSerializer(str)]
-Seconds = Annotated[float, Field(ge=0, le=86_400)]
-
-
-class Section(BaseModel):
-    """A table of the file."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Listener(Section):
@@ -134,70 +102,3 @@ class Sip(Section):
             if urls.count(url) > 1:
                 raise wrong("each listener once", seen=url, at="listen")
         return self
-
-
-class Media(Section):
-    """Audio: RTP and RTCP."""
-
-    address: Annotated[str, BeforeValidator(as_media_address)] | None = Field(
-        default=None,
-        description="Address to bind media ports to. Default: that of the listeners, else all addresses.",
-    )
-    advertise: Annotated[str, BeforeValidator(as_media_address)] | None = Field(
-        default=None,
-        description="Address written into SDP. Default: `sip.advertise`, else the address bound.",
-    )
-    ports: Ports = Field(
-        default=PortRange(10_000, 20_000),
-        description="UDP ports for media, FIRST-LAST.",
-        examples=['"10000-20000"'],
-    )
-    inactivity_s: Seconds = Field(
-        default=120.0,
-        description="A call whose media is silent on both sides this long is ended; 0 never ends one.",
-    )
-    workers: int = Field(
-        default=1, ge=1, le=64, description="Threads that move packets; the ports are divided among them."
-    )
-
-
-class Metrics(Section):
-    """Prometheus, on a port of its own."""
-
-    listen: Annotated[str, BeforeValidator(as_metrics_address)] = Field(
-        default="127.0.0.1:9090", description="`HOST:PORT` to serve `/metrics` and `/health` on, or `off`."
-    )
-
-    @property
-    def address(self) -> HostPort | None:
-        """Where to listen, or None when off."""
-        return None if self.listen == "off" else parse_host_port(self.listen)
-
-
-class Log(Section):
-    """Logs go to standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least level shown."
-    )
-    format: Literal["auto", "text", "json"] = Field(
-        default="auto", description="`auto` is text on a terminal and one JSON object per line otherwise."
-    )
-
-
-class Settings(Section):
-    """Everything the file may say."""
-
-    domain: Annotated[str, BeforeValidator(as_domain)] = Field(
-        default="",
-        description="SIP domain of the default tenant: the part after @ that phones use. "
-        "Default: the host's address.",
-        examples=['"example.com"'],
-    )
-    node: int = Field(
-        default=0, ge=0, le=255, description="This node's number; unique among nodes that work together."
-    )
-    sip: Sip = Sip()
-    media: Media = Media()
-    metrics: Metrics = Metrics()
-    log: Log = Log()

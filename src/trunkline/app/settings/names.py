@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from trunkline.app.settings import Settings
-from trunkline.app.settings_errors import Path, model_in, show
+from trunkline.app.settings.errors import Path, model_in, show
 from trunkline.base.errors import ConfigError
 
 # Sections (or single keys) of published configurations, and what they are for.

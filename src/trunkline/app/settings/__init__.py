@@ -1,0 +1,19 @@
+"""The settings: their model, their file, their errors, their page in the reference."""
+
+from trunkline.app.settings.media import Media
+from trunkline.app.settings.model import Settings
+from trunkline.app.settings.operation import Log, Metrics
+from trunkline.app.settings.section import Section
+from trunkline.app.settings.sip import DEFAULT_SIP_PORT, Listener, Registration, Sip
+
+__all__ = [
+    "DEFAULT_SIP_PORT",
+    "Listener",
+    "Log",
+    "Media",
+    "Metrics",
+    "Registration",
+    "Section",
+    "Settings",
+    "Sip",
+]

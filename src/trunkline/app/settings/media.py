@@ -1,0 +1,37 @@
+"""``[media]``: the media engine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
+
+from trunkline.app.settings.section import Seconds, Section
+from trunkline.app.settings.values import PortRange, as_media_address, as_port_range
+
+Ports = Annotated[PortRange, PlainValidator(as_port_range), PlainSerializer(str)]
+
+
+class Media(Section):
+    """Audio: RTP and RTCP."""
+
+    address: Annotated[str, BeforeValidator(as_media_address)] | None = Field(
+        default=None,
+        description="Address to bind media ports to. Default: that of the listeners, else all addresses.",
+    )
+    advertise: Annotated[str, BeforeValidator(as_media_address)] | None = Field(
+        default=None,
+        description="Address written into SDP. Default: `sip.advertise`, else the address bound.",
+    )
+    ports: Ports = Field(
+        default=PortRange(10_000, 20_000),
+        description="UDP ports for media, FIRST-LAST.",
+        examples=['"10000-20000"'],
+    )
+    inactivity_s: Seconds = Field(
+        default=120.0,
+        description="A call whose media is silent on both sides this long is ended; 0 never ends one.",
+    )
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Threads that move packets; the ports are divided among them."
+    )

@@ -1,0 +1,36 @@
+"""The settings: what a restart may need. What an operator changes while running lives in the store.
+
+Models are strict and frozen: a text is no number, an unknown key is an error. ``load_settings`` (in
+``file``) reads them from a TOML or JSON file; ``docs/reference/configuration.md`` is generated
+from the descriptions below.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from trunkline.app.settings.media import Media
+from trunkline.app.settings.operation import Log, Metrics
+from trunkline.app.settings.section import Section
+from trunkline.app.settings.sip import Sip
+from trunkline.app.settings.values import as_domain
+
+
+class Settings(Section):
+    """Everything the file may say."""
+
+    domain: Annotated[str, BeforeValidator(as_domain)] = Field(
+        default="",
+        description="SIP domain of the default tenant: the part after @ that phones use. "
+        "Default: the host's address.",
+        examples=['"example.com"'],
+    )
+    node: int = Field(
+        default=0, ge=0, le=255, description="This node's number; unique among nodes that work together."
+    )
+    sip: Sip = Sip()
+    media: Media = Media()
+    metrics: Metrics = Metrics()
+    log: Log = Log()

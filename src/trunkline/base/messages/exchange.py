@@ -1,0 +1,58 @@
+"""The exchange itself: status and stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.base.message_codec import Message, message
+from trunkline.base.messages.request import Command, Query
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerRow:
+    """A bound listener: its ``url`` with the real port, ``role``, the ``advertised`` address."""
+
+    url: str
+    role: str = "phones"
+    advertised: str = ""
+
+
+@message("exchange.state")
+class ExchangeStatus(Message):
+    """``state`` is ``running`` or ``stopping``; ``warnings`` are lines that want an operator's eye."""
+
+    version: str
+    pid: int
+    state: str
+    started_at: float
+    uptime_s: float
+    domain: str
+    data: str
+    node: int = 0
+    listeners: tuple[ListenerRow, ...] = ()
+    extensions: int = 0
+    registrations: int = 0
+    calls: int = 0
+    ports_open: int = 0
+    ports_free: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@message("exchange.status")
+class Status(Query[ExchangeStatus]):
+    """How the exchange is."""
+
+
+@message("exchange.stopping")
+class Stopping(Message):
+    """No new calls; ``calls`` in progress end at the latest after ``grace_s``."""
+
+    calls: int = 0
+    grace_s: float = 0.0
+
+
+@message("exchange.stop")
+class Stop(Command[Stopping]):
+    """Stop as SIGTERM does; ``grace_s`` None is the configured grace time."""
+
+    grace_s: float | None = None

@@ -1,0 +1,125 @@
+"""Extensions: add, list, remove, import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from trunkline.base.message_codec import Message, message
+from trunkline.base.messages.request import PAGE, Command, Query
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionRow:
+    """An extension as shown: ``contact`` a fixed address, ``bindings`` how many contacts are registered."""
+
+    number: str
+    name: str = ""
+    contact: str | None = None
+    bindings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One row to import; ``line`` (1-based) is where it stood. ``password`` None: generate one."""
+
+    line: int
+    number: str
+    password: str | None = field(default=None, repr=False)
+    name: str = ""
+    contact: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """Why a row cannot be imported."""
+
+    line: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedPassword:
+    """A password that the exchange chose; told once, never again."""
+
+    number: str
+    password: str = field(repr=False)
+
+
+@message("extension.added")
+class ExtensionAdded(Message):
+    """``password`` is set only when it was generated. ``warnings``: such as a weak given password."""
+
+    extension: ExtensionRow
+    password: str | None = field(default=None, repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@message("extension.add")
+class AddExtension(Command[ExtensionAdded]):
+    """Refused with ``extension.exists`` or ``extension.invalid``."""
+
+    offline: ClassVar[bool] = True
+    number: str
+    password: str | None = field(default=None, repr=False)
+    name: str = ""
+    contact: str | None = None
+
+
+@message("extension.page")
+class ExtensionList(Message):
+    """Extensions in the order of their numbers."""
+
+    rows: tuple[ExtensionRow, ...] = ()
+    next: str | None = None
+
+
+@message("extension.list")
+class ListExtensions(Query[ExtensionList]):
+    """All extensions of a tenant, a page at a time."""
+
+    offline: ClassVar[bool] = True
+    limit: int = PAGE
+    after: str | None = None
+
+
+@message("extension.removed")
+class ExtensionRemoved(Message):
+    """``bindings``: how many contacts were unregistered with it."""
+
+    number: str
+    bindings: int = 0
+
+
+@message("extension.remove")
+class RemoveExtension(Command[ExtensionRemoved]):
+    """Refused with ``extension.unknown``. Calls that are up go on."""
+
+    offline: ClassVar[bool] = True
+    number: str
+
+
+@message("extension.imported")
+class ExtensionsImported(Message):
+    """``problems`` non-empty: nothing of this chunk was written."""
+
+    added: int = 0
+    replaced: int = 0
+    problems: tuple[RowProblem, ...] = ()
+    generated: tuple[GeneratedPassword, ...] = field(default=(), repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@message("extension.import")
+class ImportExtensions(Command[ExtensionsImported]):
+    """One chunk (1..500 rows), written whole or not at all.
+
+    ``check`` only looks for problems and writes nothing: a client checks every chunk before it writes the
+    first, so that a bad row leaves the store as it was. ``replace`` changes extensions that exist, which are
+    problems otherwise.
+    """
+
+    offline: ClassVar[bool] = True
+    rows: tuple[ImportRow, ...]
+    check: bool = False
+    replace: bool = False

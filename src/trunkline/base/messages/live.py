@@ -1,0 +1,83 @@
+"""What is happening now: calls and registrations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.base.message_codec import Message, message
+from trunkline.base.messages.request import PAGE, Command, Query
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A call that is up; ``state`` is ``ringing``, ``answered``, ``held`` or ``ending``."""
+
+    id: str
+    caller: str
+    callee: str
+    state: str
+    started_at: float
+    duration_s: float = 0.0
+    legs: int = 2
+    media: str = ""
+
+
+@message("call.page")
+class CallList(Message):
+    """Calls, oldest first."""
+
+    rows: tuple[CallRow, ...] = ()
+    next: str | None = None
+
+
+@message("call.list")
+class ListCalls(Query[CallList]):
+    """Calls that are up now."""
+
+    limit: int = PAGE
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRow:
+    """A binding; ``received`` is the "host:port" it came from, ``expires_s`` what remains of it."""
+
+    number: str
+    contact: str
+    received: str = ""
+    transport: str = ""
+    user_agent: str = ""
+    registered_at: float = 0.0
+    expires_s: float = 0.0
+
+
+@message("registration.page")
+class RegistrationList(Message):
+    """Bindings in the order of their numbers."""
+
+    rows: tuple[RegistrationRow, ...] = ()
+    next: str | None = None
+
+
+@message("registration.list")
+class ListRegistrations(Query[RegistrationList]):
+    """Live bindings, of one number when given."""
+
+    number: str | None = None
+    limit: int = PAGE
+    after: str | None = None
+
+
+@message("call.hung-up")
+class HungUp(Message):
+    """The call is ending; ``legs`` were told."""
+
+    call: str
+    legs: int = 0
+
+
+@message("call.hang-up")
+class HangUp(Command[HungUp]):
+    """End a call from outside; refused with ``call.unknown``."""
+
+    call: str
