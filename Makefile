@@ -47,7 +47,8 @@ docs: setup-test  ## write the generated pages, then run every command and examp
 	@scripts/write-docs
 	@$(BIN)/pytest tests/docs
 
-lock: setup  ## recompile requirements.lock from pyproject.toml
+lock:  ## recompile requirements.lock from pyproject.toml
+	@[ -x $(BIN)/uv ] || scripts/install-python
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
