@@ -123,3 +123,15 @@ call_record = Table(
     Index(None, "tenant_id", "started_at"),
     Index(None, "started_at"),  # retention, and the newest of all tenants
 )
+
+# Calls in progress. ``id`` is the call's; ``body`` what another process needs to carry on, as JSON.
+call_journal = Table(
+    "call_journal",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("node", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    *_of_a_tenant(),
+)
