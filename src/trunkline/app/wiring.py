@@ -23,6 +23,7 @@ from trunkline.app.logs import setup_logs
 from trunkline.app.metrics import make_registry
 from trunkline.app.metrics_server import MetricsServer
 from trunkline.app.ports import Handlers
+from trunkline.app.service_manager import ServiceManager
 from trunkline.app.settings.file import Loaded
 from trunkline.app.terminal import Screen
 from trunkline.model.extension import NewExtension as ExtensionToAdd
@@ -68,8 +69,12 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         _tune_garbage_collector()
         urls = tuple(f"{one.transport.lower()}:{one.address}" for one in exchange.net.listeners)
         show_start(Screen(), start_report(loaded, __version__, urls, made, metrics_port))
+        manager = ServiceManager()
+        stack.callback(manager.close)
+        manager.ready()
         log.info("running", version=__version__, listeners=urls, domain=loaded.settings.domain)
         grace[0] = await exchange.stopping
+        manager.stopping(grace[0])
         log.info("stopping", calls=len(exchange.calls.active), grace_s=grace[0])
     log.info("stopped")
     return 0
