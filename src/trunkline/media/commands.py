@@ -112,13 +112,16 @@ class OwnerClosed(Reply):
 class OpenPort(Command[PortOpened]):
     """Open a port. It hears and sends nothing before ``SetRemote``.
 
-    Refused with ``media.ports_exhausted``, ``media.duplicate_port`` or ``media.family``.
+    Refused with ``media.ports_exhausted``, ``media.duplicate_port`` or ``media.family``; where one RTP port is
+    wanted, with ``media.port_taken`` when it is in use, ``media.argument`` when it is not one of ours.
     """
 
     kind: ClassVar[str] = "open_port"
     port: str
     owner: str
     family: Family = "ipv4"
+    rtp_port: int = 0
+    """The RTP port to open at, even; 0: any."""
 
 
 @dataclass(slots=True)

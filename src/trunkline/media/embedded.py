@@ -158,7 +158,9 @@ class EmbeddedMediaEngine:
         )
 
     def _open_port(self, native: _native.MediaEngine, command: c.OpenPort) -> c.PortOpened:
-        address, rtp_port = native.open(command.port, command.owner, command.family == "ipv6")
+        address, rtp_port = native.open(
+            command.port, command.owner, command.family == "ipv6", command.rtp_port
+        )
         advertised = self._advertised.get(command.family) or address
         return c.PortOpened(command.port, address, advertised, rtp_port, rtp_port + 1)
 

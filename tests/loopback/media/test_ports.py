@@ -43,6 +43,22 @@ async def test_an_empty_pool_refuses_with_its_code() -> None:
         assert at.engine.snapshot().ports_free == 0
 
 
+async def test_one_very_port_is_opened_or_none() -> None:
+    async with exchange(pairs=3) as at:
+        wanted = (await at.open("a")).rtp_port + 4
+        opened = await at.engine.execute(c.OpenPort("b", "call", rtp_port=wanted))
+        assert (opened.rtp_port, opened.rtcp_port) == (wanted, wanted + 1)
+        for port, code in (
+            (wanted, "media.port_taken"),
+            (wanted + 1, "media.argument"),
+            (2, "media.argument"),
+        ):
+            with pytest.raises(MediaError) as refusal:
+                await at.do(c.OpenPort("c", "call", rtp_port=port))
+            assert refusal.value.code == code
+        assert (await at.open("d")).rtp_port == wanted - 2
+
+
 async def test_a_closed_port_rests_while_another_is_free() -> None:
     async with exchange(MediaSettings(quarantine_s=30.0), pairs=2) as at:
         first = await at.open("a")

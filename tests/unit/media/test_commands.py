@@ -11,7 +11,7 @@ from trunkline.media.statistics import PortStatistics
 
 FIGURES = PortStatistics("a", 3, 516, jitter_ms=1.25, last_heard_s=None, ssrc=0xFFFF_FFFF, payload_type=0)
 COMMANDS: list[c.Command[c.Reply]] = [
-    c.OpenPort("a", "call", "ipv6"),
+    c.OpenPort("a", "call", "ipv6", 10_002),
     c.SetRemote("a", "192.0.2.1", 4000, "192.0.2.2", 4005, rtcp_mux=True, policy="signalled"),
     c.SetRemote("a", "2001:db8::1", 4000, dtmf_payload_type=101, clock_hz=48_000),
     c.Link("a", "b"),

@@ -44,6 +44,13 @@ impl Config {
         (self.first_even() + 2 * pair) as u16
     }
 
+    /// The pair with this RTP port, if the range has it.
+    #[must_use]
+    pub fn pair_of(&self, rtp_port: u16) -> Option<usize> {
+        let above = usize::from(rtp_port).checked_sub(self.first_even())?;
+        (above % 2 == 0 && above / 2 < self.pairs()).then_some(above / 2)
+    }
+
     /// # Errors
     /// [`EngineError::Config`] names what is wrong.
     pub fn check(&self) -> Result<(), EngineError> {

@@ -81,13 +81,15 @@ impl Control {
     }
 
     /// Takes a slot for a new port and enters it. All ports of an owner go to one worker while it has room.
+    /// With a `pair`, it is that one or none.
     ///
     /// # Errors
-    /// [`EngineError::Duplicate`], [`EngineError::Family`], [`EngineError::PortsExhausted`] or what `bind` says.
+    /// [`EngineError::Duplicate`], [`EngineError::Family`], [`EngineError::PortsExhausted`],
+    /// [`EngineError::PortTaken`] or what `bind` says.
     pub fn open(
         &mut self,
         now_ns: u64,
-        (id, owner, family): (&str, &str, Family),
+        (id, owner, family, pair): (&str, &str, Family, Option<usize>),
         worker_of: impl Fn(u32) -> usize,
         is_quiet: impl Fn(u32) -> bool,
         mut bind: impl FnMut(u32) -> Result<Bound, EngineError>,
@@ -98,6 +100,12 @@ impl Control {
         let v4 = family == Family::V4;
         let bank = self.addresses.iter().position(|address| address.is_ipv4() == v4);
         let bank = bank.ok_or(EngineError::Family)?;
+        if let Some(pair) = pair {
+            let slot = (bank * self.pairs + pair) as u32;
+            let worker = worker_of(slot);
+            self.pools[bank][worker].take_this(slot, &is_quiet, &mut bind)?;
+            return Ok(self.enter(slot, worker, id, owner));
+        }
         let first = self.by_owner.get(owner).and_then(|slots| slots.first());
         let preferred = first.map_or_else(|| self.least_loaded(), |&slot| worker_of(slot));
         let workers = self.load.len();

@@ -84,14 +84,24 @@ impl Engine {
         }
     }
 
-    /// Opens a port.
+    /// Opens a port; with `wanted`, at this very RTP port.
     ///
     /// # Errors
-    /// [`EngineError::PortsExhausted`], [`EngineError::Duplicate`], [`EngineError::Family`],
-    /// [`EngineError::System`].
-    pub fn open(&self, id: &str, owner: &str, family: Family) -> Result<OpenedPort, EngineError> {
+    /// [`EngineError::PortsExhausted`], [`EngineError::PortTaken`], [`EngineError::Duplicate`],
+    /// [`EngineError::Family`], [`EngineError::System`]; [`EngineError::Argument`] for a port out of the range.
+    pub fn open(
+        &self,
+        id: &str,
+        owner: &str,
+        family: Family,
+        wanted: Option<u16>,
+    ) -> Result<OpenedPort, EngineError> {
         self.check_running()?;
         let shared = &self.shared;
+        let out_of_range =
+            |port| EngineError::Argument(format!("port {port} is not an RTP port of the range"));
+        let pair =
+            wanted.map(|port| shared.config.pair_of(port).ok_or_else(|| out_of_range(port))).transpose()?;
         let mut seed = [0; 8];
         getrandom(&mut seed, GetRandomFlags::empty())
             .map_err(|error| EngineError::System("getrandom", error.into()))?;
@@ -99,7 +109,7 @@ impl Engine {
         let released = |slot| shared.slot(slot).released.load(Ordering::Acquire) != 0;
         let port = control.open(
             shared.now_ns(),
-            (id, owner, family),
+            (id, owner, family, pair),
             |slot| shared.slot(slot).worker,
             released,
             |slot| self.bind(slot),

@@ -15,6 +15,8 @@ pub enum EngineError {
     Stopped,
     /// Every port of the range is in use or resting.
     PortsExhausted,
+    /// The one port that was asked for is in use.
+    PortTaken,
     /// No local address of the family that was asked for.
     Family,
     /// The id is open already.
@@ -36,6 +38,7 @@ impl EngineError {
             Self::Address(..) => "media.address",
             Self::Stopped => "media.stopped",
             Self::PortsExhausted => "media.ports_exhausted",
+            Self::PortTaken => "media.port_taken",
             Self::Family => "media.family",
             Self::Duplicate(_) => "media.duplicate_port",
             Self::UnknownPort(_) => "media.unknown_port",
@@ -52,6 +55,7 @@ impl fmt::Display for EngineError {
             Self::Address(address, error) => write!(f, "cannot use the media address {address}: {error}"),
             Self::Stopped => f.write_str("the media engine is not running"),
             Self::PortsExhausted => f.write_str("every media port is in use or resting after a call"),
+            Self::PortTaken => f.write_str("this media port is in use"),
             Self::Family => f.write_str("the media engine has no local address of this family"),
             Self::Duplicate(id) => write!(f, "media port {id} is open already"),
             Self::UnknownPort(id) => write!(f, "no media port {id} is open"),

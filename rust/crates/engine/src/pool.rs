@@ -17,7 +17,7 @@ pub enum Bound {
 
 /// The slots of one worker and one address.
 pub struct Pool {
-    fresh: std::ops::Range<u32>,
+    fresh: VecDeque<u32>,
     free: VecDeque<u32>,
     resting: VecDeque<(u64, u32)>,
     taken: VecDeque<(u64, u32)>,
@@ -28,7 +28,7 @@ impl Pool {
     /// A pool of slots none of which is bound yet.
     pub fn new(slots: std::ops::Range<u32>, quarantine_ns: u64) -> Self {
         Self {
-            fresh: slots,
+            fresh: slots.collect(),
             free: VecDeque::new(),
             resting: VecDeque::new(),
             taken: VecDeque::new(),
@@ -73,6 +73,34 @@ impl Pool {
         }
     }
 
+    /// Takes one slot and no other, rested or not: a call that goes on after a crash has told its peers this port.
+    ///
+    /// # Errors
+    /// [`EngineError::PortTaken`], or what `bind` returned.
+    pub fn take_this(
+        &mut self,
+        slot: u32,
+        is_quiet: impl Fn(u32) -> bool,
+        mut bind: impl FnMut(u32) -> Result<Bound, EngineError>,
+    ) -> Result<(), EngineError> {
+        if let Some(at) = self.free.iter().position(|&other| other == slot) {
+            self.free.remove(at);
+            return Ok(());
+        }
+        if let Some(at) = self.resting.iter().position(|&(_, other)| other == slot && is_quiet(slot)) {
+            self.resting.remove(at);
+            return Ok(());
+        }
+        let fresh = self.fresh.iter().position(|&other| other == slot);
+        let taken = self.taken.iter().position(|&(_, other)| other == slot);
+        if (fresh, taken) == (None, None) || !matches!(bind(slot)?, Bound::Yes) {
+            return Err(EngineError::PortTaken);
+        }
+        fresh.map(|at| self.fresh.remove(at));
+        taken.map(|at| self.taken.remove(at));
+        Ok(())
+    }
+
     /// Gives a slot back; it rests first, so that late packets of the old call find nobody.
     pub fn give_back(&mut self, now_ns: u64, slot: u32) {
         self.resting.push_back((now_ns + self.quarantine_ns, slot));
@@ -99,7 +127,7 @@ impl Pool {
     }
 
     fn next_unbound(&mut self, now_ns: u64) -> Option<u32> {
-        self.fresh.next().or_else(|| {
+        self.fresh.pop_front().or_else(|| {
             self.taken
                 .front()
                 .is_some_and(|&(retry_ns, _)| retry_ns <= now_ns)
@@ -160,6 +188,28 @@ mod tests {
         take(&mut pool, 0).unwrap();
         pool.give_back(0, 0);
         assert_eq!(take(&mut pool, 200), Some(0));
+    }
+
+    #[test]
+    fn one_slot_is_taken_wherever_it_is_but_never_twice() {
+        let mut pool = Pool::new(0..4, 100);
+        let take_this = |slot, pool: &mut Pool| pool.take_this(slot, |_| true, |_| Ok(Bound::Yes)).is_ok();
+        assert!(take_this(2, &mut pool));
+        assert!(!take_this(2, &mut pool));
+        pool.give_back(0, 2);
+        assert!(take_this(2, &mut pool));
+        pool.give_back(0, 2);
+        assert_eq!([take(&mut pool, 100), take(&mut pool, 100)], [Some(2), Some(0)]);
+        pool.give_back(100, 2);
+        assert_eq!([take(&mut pool, 200), take(&mut pool, 200)], [Some(2), Some(1)]);
+        assert!(!take_this(4, &mut pool));
+    }
+
+    #[test]
+    fn one_slot_that_another_program_has_is_not_lost() {
+        let mut pool = Pool::new(0..1, 100);
+        assert!(pool.take_this(0, |_| true, |_| Ok(Bound::Taken)).is_err());
+        assert_eq!(take(&mut pool, 0), Some(0));
     }
 
     #[test]

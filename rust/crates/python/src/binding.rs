@@ -55,11 +55,12 @@ impl MediaEngine {
         py.detach(|| self.engine.stop());
     }
 
-    /// Opens a port: (local address, RTP port). RTCP has the next port.
-    #[pyo3(signature = (port, owner, ipv6))]
-    fn open(&self, port: &str, owner: &str, ipv6: bool) -> PyResult<(String, u16)> {
+    /// Opens a port, at `rtp_port` unless that is 0: (local address, RTP port). RTCP has the next port.
+    #[pyo3(signature = (port, owner, ipv6, rtp_port))]
+    fn open(&self, port: &str, owner: &str, ipv6: bool, rtp_port: u16) -> PyResult<(String, u16)> {
         let family = if ipv6 { Family::V6 } else { Family::V4 };
-        let place = self.engine.open(port, owner, family).map_err(refused)?;
+        let place =
+            self.engine.open(port, owner, family, (rtp_port != 0).then_some(rtp_port)).map_err(refused)?;
         Ok((place.address.to_string(), place.rtp_port))
     }
 
