@@ -13,6 +13,7 @@ from trunkline.net.faults import FaultLog
 from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener
 from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.tap import Tap, tapped
 from trunkline.net.tcp import TcpFlow
 
 Key: TypeAlias = tuple[Listener, str, int]
@@ -34,9 +35,11 @@ class Connections:
     ) -> None:
         self.loop = loop
         self.on_message = on_message
+        self.on_sent: Tap | None = None
         self.settings = settings
         self.counters = counters
         self.faults = faults
+        self._handed_up = on_message
         self._on_flow_closed = on_flow_closed
         self._servers: list[asyncio.Server] = []
         self._by_remote: dict[Key, TcpFlow] = {}
@@ -55,6 +58,11 @@ class Connections:
             return TcpFlow(self, listener, self._next_serial())
 
         self._servers.append(await self.loop.create_server(accepted, sock=bound, backlog=_BACKLOG))
+
+    def tap(self, tap: Tap | None) -> None:
+        """Show every message from now on, or no more."""
+        self.on_message = self._handed_up if tap is None else tapped(self._handed_up, tap)
+        self.on_sent = tap
 
     def find(self, listener: Listener, host: str, port: int) -> TcpFlow | None:
         """The open (or opening) connection to a remote, whoever made it."""

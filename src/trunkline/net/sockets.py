@@ -15,6 +15,7 @@ from trunkline.net.listener import Listener, split_host_port
 from trunkline.net.resolver import Addresses, Resolver
 from trunkline.net.routes import family_of, ip_literal, source_address
 from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.tap import Tap
 from trunkline.net.udp import UdpEndpoint
 
 _ROUTES_KEPT_S = 60.0
@@ -75,6 +76,12 @@ class Net:
         self.listeners.clear()
         await self._connections.stop()
         await self._resolver.stop()
+
+    def tap(self, tap: Tap | None) -> None:
+        """Show every message in and out to ``tap(data, listener, remote, incoming)``; None ends it."""
+        for endpoint in self._endpoints.values():
+            endpoint.tap(tap)
+        self._connections.tap(tap)
 
     def flow_to(self, transport: str, host: str, port: int, prefer: Listener | None = None) -> Flow:
         """The flow to an address: for TCP an open connection to it, else a new one that connects by itself.

@@ -15,6 +15,7 @@ from trunkline.net.flow import Failure, Flow
 from trunkline.net.listener import Listener, host_port
 from trunkline.net.routes import remote_of
 from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.tap import Tap
 from trunkline.proto.sip.stream import PONG_BYTES, Ping, StreamFramer
 
 _REMEMBERED_SENDS: Final = 1024
@@ -28,6 +29,7 @@ class Owner(Protocol):
     counters: Counters
     faults: FaultLog
     on_message: Callable[[bytes, Flow], None]
+    on_sent: Tap | None
 
     def opened(self, flow: TcpFlow) -> bool:
         """Enter a connection; False when it is one too many."""
@@ -99,7 +101,10 @@ class TcpFlow(asyncio.Protocol):
             return
         if on_failure is not None:
             self._unanswered.append(on_failure)
-        self._owner.counters.messages_out += 1
+        owner = self._owner
+        owner.counters.messages_out += 1
+        if owner.on_sent is not None:
+            owner.on_sent(data, self.listener, self.remote, False)
         self._write(data)
 
     def on_close(self, callback: Callable[[Flow], None]) -> None:

@@ -12,7 +12,7 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from trunkline.base.errors import TransportError
 from trunkline.net.faults import FaultLog
@@ -21,9 +21,9 @@ from trunkline.net.icmp import ask_for_errors, take_errors
 from trunkline.net.listener import Listener, host_port
 from trunkline.net.routes import remote_of, socket_address
 from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.tap import OnMessage, Tap, tapped, tapped_sendto
 
 Remote: TypeAlias = tuple[str, int]
-OnMessage: TypeAlias = Callable[[bytes, Flow], None]
 
 _MAX_DATAGRAM: Final = 65535
 # The shortest SIP message ("A a:b SIP/2.0") is longer; what is shorter keeps a NAT open: CRLF, NUL, "jaK".
@@ -91,6 +91,7 @@ class UdpEndpoint:
     __slots__ = (
         "_epoll",
         "_faults",
+        "_handed_up",
         "_loop",
         "_on_message",
         "_queue",
@@ -119,7 +120,8 @@ class UdpEndpoint:
         self.held_up = False  # what is sent now has to wait, or fails because the socket is closed
         self._loop = loop
         self._socket = bound
-        self.sendto = bound.sendto
+        self.sendto: Callable[[bytes, Any], int] = bound.sendto
+        self._handed_up = on_message
         self._on_message = on_message
         self._settings = settings
         self.counters = counters
@@ -135,6 +137,11 @@ class UdpEndpoint:
 
     def flow(self, remote: Remote) -> UdpFlow:
         return UdpFlow(self, self.listener, remote)
+
+    def tap(self, tap: Tap | None) -> None:
+        """Show every datagram from now on, or no more; while nobody looks, nothing is asked per datagram."""
+        self._on_message = self._handed_up if tap is None else tapped(self._handed_up, tap)
+        self.sendto = self._socket.sendto if tap is None else tapped_sendto(self._socket, self.listener, tap)
 
     def sweep(self) -> None:
         """Forget for whom the last datagrams were sent: an ICMP error comes within a round trip."""

@@ -116,7 +116,7 @@ async def test_what_the_kernel_does_not_take_waits_and_beyond_the_bound_fails(
             raise BlockingIOError
         return real(data, remote)
 
-    endpoint.sendto = sendto  # type: ignore[assignment]  # a loopback device is never full
+    endpoint.sendto = sendto  # a loopback device is never full
     flow = one.net.flow_to("UDP", *peer.address)
     for number in b"123":
         flow.send(REQUEST + bytes([number]), one.on_failure)

@@ -13,6 +13,7 @@ from trunkline.net.faults import FaultLog
 from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener
 from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.tap import Tap
 from trunkline.net.tcp import TcpFlow
 
 MESSAGE = b"OPTIONS sip:a@b SIP/2.0\r\nl: 0\r\n\r\n"
@@ -73,6 +74,7 @@ class Table:
         self.faults = FaultLog(self.counters, self.loop.time)
         self.heard: list[bytes] = []
         self.on_message: Callable[[bytes, Flow], None] = lambda data, _: self.heard.append(data)
+        self.on_sent: Tap | None = None
         self.left: list[TcpFlow] = []
         self.admit = True
 
