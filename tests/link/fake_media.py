@@ -1,10 +1,14 @@
-"""A media engine that moves nothing: it keeps the books of ports and links, and fails when it is told to."""
+"""A media engine that moves nothing: it keeps the books of ports and links, and fails when it is told to.
+
+A playback takes ``play_s`` seconds of virtual time for each file, a recording ends when it is told to, or after
+its longest time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Literal, cast
 
 from trunkline.base.errors import MediaError
 from trunkline.media.commands import (
@@ -16,15 +20,21 @@ from trunkline.media.commands import (
     Link,
     OpenPort,
     OwnerClosed,
+    Play,
     PortOpened,
     R,
+    Record,
     Reply,
     SetDirection,
     SetRemote,
     StatisticsRead,
+    StopPlay,
+    StopRecord,
     Tone,
+    Unlink,
 )
 from trunkline.media.engine import Listener
+from trunkline.media.events import DtmfReceived, MediaEvent, Played, Recorded, RecordFailed
 from trunkline.media.statistics import EngineCounters, PortStatistics
 
 
@@ -41,9 +51,14 @@ class FakeEngine:
         self.links: dict[str, str] = {}
         self.remotes: dict[str, SetRemote] = {}
         self.directions: dict[str, SetDirection] = {}
-        self.doing: dict[str, Echo | Tone] = {}
+        self.doing: dict[str, Echo | Tone | Play] = {}
+        self.played: list[Play] = []
+        self.recording: dict[str, Record] = {}
+        self.play_s = 1.0
+        self.bad_files: set[str] = set()
         self.rtp_ports: dict[str, int] = {}
         self.fault: Callable[[Command[Reply]], bool] = lambda _command: False
+        self._listeners: list[tuple[str | None, Listener]] = []
         self._next_port = 20_000
 
     async def start(self) -> None:
@@ -66,6 +81,9 @@ class FakeEngine:
         if isinstance(command, CloseOwner):
             ports = [port for port, owner in self.owners.items() if owner == command.owner]
             return OwnerClosed(tuple(self._close(port) for port in ports))
+        if isinstance(command, StopRecord):
+            self.end_recording(command.recording)
+            return Done()
         port: str = getattr(command, "port", "")
         if port not in self.owners:
             raise MediaError(f"port {port} is not open", "media.unknown_port")
@@ -81,9 +99,74 @@ class FakeEngine:
             self.remotes[port] = command
         elif isinstance(command, SetDirection):
             self.directions[port] = command
-        elif isinstance(command, Echo | Tone):
-            self.doing[port] = command
+        elif isinstance(command, Record):
+            self._record(command)
+        else:
+            self._do(port, command)
         return Done()
+
+    def _do(self, port: str, command: Command[Reply]) -> None:
+        before = self.doing.get(port)
+        if isinstance(command, StopPlay):
+            if isinstance(before, Play) and before.playback == command.playback:
+                self._end_play(before, "stopped")
+        elif isinstance(command, Echo | Tone | Play | Unlink):
+            if isinstance(before, Play):
+                self._end_play(before, "stopped")
+            if isinstance(command, Unlink):
+                self.doing.pop(port, None)
+            else:
+                self.doing[port] = command
+            if isinstance(command, Play):
+                self._play(command)
+
+    def _play(self, command: Play) -> None:
+        self.played.append(command)
+        loop = asyncio.get_running_loop()
+        if self.bad_files & set(command.files):
+            loop.call_soon(self._end_play, command, "failed")
+        elif not command.loop:
+            loop.call_later(self.play_s * len(command.files), self._end_play, command, "finished")
+
+    def _end_play(self, command: Play, outcome: Literal["finished", "stopped", "failed"]) -> None:
+        if self.doing.get(command.port) is not command:
+            return
+        del self.doing[command.port]
+        why = ("media.file_unreadable", f"{command.files[0]}: not there") if outcome == "failed" else ("", "")
+        self.tell(Played(self.owners[command.port], command.port, command.playback, outcome, 1000, 0, *why))
+
+    def _record(self, command: Record) -> None:
+        self.recording[command.recording] = command
+        loop = asyncio.get_running_loop()
+        if command.file in self.bad_files:
+            loop.call_soon(self._fail_recording, command)
+        elif command.max_duration_s < 600:
+            loop.call_later(command.max_duration_s, self.end_recording, command.recording, "duration")
+
+    def end_recording(
+        self, recording: str, ended: Literal["stopped", "closed", "silence", "duration"] = "stopped"
+    ) -> None:
+        """End a recording, if it still runs, and tell of it."""
+        command = self.recording.pop(recording, None)
+        if command is not None:
+            owner = self.owners.get(command.port, "")
+            self.tell(Recorded(owner, command.port, recording, command.file, 3000, 2000, ended, 0))
+
+    def _fail_recording(self, command: Record) -> None:
+        if self.recording.pop(command.recording, None) is not None:
+            why = "media.disk_full", f"{command.file}: no space is left"
+            owner = self.owners.get(command.port, "")
+            self.tell(RecordFailed(owner, command.port, command.recording, command.file, 0, *why))
+
+    def press(self, port: str, digit: str) -> None:
+        """The peer of a port presses a key."""
+        self.tell(DtmfReceived(self.owners[port], port, digit, 100))
+
+    def tell(self, event: MediaEvent) -> None:
+        """An event, to everybody who listens to it."""
+        for owner, listener in list(self._listeners):
+            if owner in {None, event.owner}:
+                listener(event)
 
     def _open(self, command: OpenPort) -> PortOpened:
         if len(self.owners) >= self.limit:
@@ -94,6 +177,11 @@ class FakeEngine:
         return PortOpened(command.port, self.ADDRESS, self.ADDRESS, self._next_port, self._next_port + 1)
 
     def _close(self, port: str) -> PortStatistics:
+        doing = self.doing.get(port)
+        if isinstance(doing, Play):
+            self._end_play(doing, "stopped")
+        for recording in [one for one, of in self.recording.items() if port in {of.port, of.other}]:
+            self.end_recording(recording, "closed")
         del self.owners[port]
         self._unlink(port)
         return PortStatistics(port, packets_in=50)
@@ -104,7 +192,14 @@ class FakeEngine:
             self.links.pop(other, None)
 
     def subscribe(self, listener: Listener, owner: str | None = None) -> Callable[[], None]:
-        return lambda: None
+        entry = (owner, listener)
+        self._listeners.append(entry)
+
+        def unsubscribe() -> None:
+            if entry in self._listeners:
+                self._listeners.remove(entry)
+
+        return unsubscribe
 
     def snapshot(self) -> EngineCounters:
         return EngineCounters(ports_open=len(self.owners), ports_free=self.limit - len(self.owners))

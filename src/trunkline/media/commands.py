@@ -6,64 +6,47 @@ its id and names its owner (the call), so that all ports of a call can be closed
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
+from trunkline.media.command import Command, Done, R, R_co, Reply
+from trunkline.media.file_commands import Channels, Play, Record, StopPlay, StopRecord
 from trunkline.media.statistics import PortStatistics
+
+__all__ = [
+    "COMMANDS",
+    "REPLIES",
+    "Channels",
+    "CloseOwner",
+    "ClosePort",
+    "Command",
+    "Done",
+    "Echo",
+    "Family",
+    "Link",
+    "OpenPort",
+    "OwnerClosed",
+    "Play",
+    "Policy",
+    "PortOpened",
+    "R",
+    "R_co",
+    "ReadStatistics",
+    "Record",
+    "Reply",
+    "SetDirection",
+    "SetRemote",
+    "StatisticsRead",
+    "StopPlay",
+    "StopRecord",
+    "Tone",
+    "Unlink",
+    "command_from_dict",
+    "reply_from_dict",
+]
 
 Family = Literal["ipv4", "ipv6"]
 Policy = Literal["signalled", "nat"]
-
-
-class Reply:
-    """What a command is answered with."""
-
-    __slots__ = ()
-    kind: ClassVar[str] = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form; ``kind`` names the class."""
-        return {"kind": self.kind} | {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Reads what ``to_dict`` wrote."""
-        return cls(**{name: value for name, value in data.items() if name != "kind"})
-
-
-R = TypeVar("R", bound=Reply)
-R_co = TypeVar("R_co", bound=Reply, covariant=True)
-
-
-class Command(Generic[R_co]):
-    """What a media engine is told; ``R_co`` is the reply that it gives."""
-
-    __slots__ = ()
-    kind: ClassVar[str] = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form; ``kind`` names the class."""
-        return {"kind": self.kind} | {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Reads what ``to_dict`` wrote; TypeError when a field is missing or unknown."""
-        return cls(**{name: value for name, value in data.items() if name != "kind"})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, PortStatistics):
-        return value.to_dict()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-@dataclass(slots=True)
-class Done(Reply):
-    """The engine has taken note."""
-
-    kind: ClassVar[str] = "done"
 
 
 @dataclass(slots=True)
@@ -162,7 +145,7 @@ class Link(Command[Done]):
 
 @dataclass(slots=True)
 class Unlink(Command[Done]):
-    """End whatever a port does: link (of both ports), echo or tone."""
+    """End whatever a port does: link (of both ports), echo, tone or playback. Recordings go on."""
 
     kind: ClassVar[str] = "unlink"
     port: str
@@ -231,7 +214,8 @@ class CloseOwner(Command[OwnerClosed]):
 COMMANDS: dict[str, type[Command[Reply]]] = {
     command.kind: command
     for command in (
-        OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, ReadStatistics, ClosePort, CloseOwner,
+        OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, Play, StopPlay, Record, StopRecord,
+        ReadStatistics, ClosePort, CloseOwner,
     )
 }  # fmt: skip
 """Every command by its kind."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(slots=True)
@@ -67,8 +67,65 @@ class ToneEnded(MediaEvent):
     kind: ClassVar[str] = "tone_ended"
 
 
+@dataclass(slots=True)
+class Played(MediaEvent):
+    """A playback is over; told once for each ``Play``, also when its port was closed meanwhile."""
+
+    kind: ClassVar[str] = "played"
+    playback: str
+    outcome: Literal["finished", "stopped", "failed"]
+    duration_ms: int
+    """What was sent."""
+    starved: int
+    """Packets of silence sent because the disk was too slow."""
+    code: str
+    """Why it failed: ``media.file_unreadable``, ``media.file_format``; else empty."""
+    reason: str
+    """The same for people: the file, what was wrong, what is supported; else empty."""
+
+
+@dataclass(slots=True)
+class Recorded(MediaEvent):
+    """A recording has ended and its file is complete. ``port`` may be closed already."""
+
+    kind: ClassVar[str] = "recorded"
+    recording: str
+    file: str
+    duration_ms: int
+    voice_ms: int
+    """How much of it was louder than silence, on any channel."""
+    ended: Literal["stopped", "closed", "silence", "duration", "size"]
+    """What ended it: ``StopRecord``, the port, or the limit of that name."""
+    missing: int
+    """Packets that are not in it: they came too late, were not G.711, or the disk was too slow for them."""
+
+
+@dataclass(slots=True)
+class RecordFailed(MediaEvent):
+    """A recording could not begin or go on; the file has what was recorded until then, if anything."""
+
+    kind: ClassVar[str] = "record_failed"
+    recording: str
+    file: str
+    duration_ms: int
+    code: str
+    """``media.file_exists``, ``media.file_unwritable``, ``media.disk_full``, ``media.codec``."""
+    reason: str
+    """The same for people."""
+
+
 EVENTS: dict[str, type[MediaEvent]] = {
-    event.kind: event for event in (PortLatched, PortInactive, PortActive, DtmfReceived, ToneEnded)
+    event.kind: event
+    for event in (
+        PortLatched,
+        PortInactive,
+        PortActive,
+        DtmfReceived,
+        ToneEnded,
+        Played,
+        Recorded,
+        RecordFailed,
+    )
 }
 """Every event by its kind."""
 
