@@ -15,6 +15,8 @@ PACKAGES = {
     "baresip": "baresip-core",
     "sipp": "sip-tester",
     "kamailio": "kamailio",
+    "linphonec": "linphone-cli",
+    "node": "nodejs",
     "rtpengine": "rtpengine-daemon",
 }
 _PLACES = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
