@@ -1,4 +1,4 @@
-"""Rows and statements of what is written thousands of times a second: bindings and call records.
+"""Rows and statements of what is written thousands of times a second: bindings, calls and their records.
 
 Plain SQL over tuples rather than the toolkit's expressions: a statement is compiled once by SQLite and fed
 by ``executemany``, and a row is one tuple made in C. The statements are derived from the tables, so that they
@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row, Table
 
 from trunkline.model.binding import Binding
+from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
 from trunkline.store import tables
 
@@ -63,6 +64,11 @@ def _set_others(table: Table) -> str:
 
 UPSERT_BINDING = Statement(f"{_insert(tables.binding)}DO UPDATE SET {_set_others(tables.binding)}", "binding")
 DELETE_BINDING = Statement('DELETE FROM binding WHERE "tenant_id" = ? AND "id" = ?', "binding")
+UPSERT_CALL = Statement(
+    f"{_insert(tables.call_journal)}DO UPDATE SET {_set_others(tables.call_journal)}", "call_journal"
+)
+DELETE_CALL = Statement('DELETE FROM call_journal WHERE "tenant_id" = ? AND "id" = ?', "call_journal")
+TOUCH_CALLS = Statement('UPDATE call_journal SET "updated_at" = ? WHERE "node" = ?', "call_journal")
 # Records are final, so the second writing of one is an echo of the first and changes nothing.
 APPEND_RECORD = Statement(f"{_insert(tables.call_record)}DO NOTHING", "call_record")
 
@@ -87,6 +93,11 @@ def binding_row(binding: Binding) -> Cells:
 def binding_from(row: Row[Any]) -> Binding:
     """A binding from a row of ``SELECT`` over all columns of the table in order."""
     return Binding(**dict(zip(_BINDING_FIELDS, row, strict=True)))
+
+
+def call_row(call: KeptCall) -> Cells:
+    """The cells for UPSERT_CALL."""
+    return call.tenant, call.id, call.node, call.body, call.updated_at
 
 
 def record_row(record: CallRecord) -> Cells:

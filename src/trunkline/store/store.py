@@ -22,6 +22,7 @@ from trunkline.store.database import Database
 from trunkline.store.directory import Directory
 from trunkline.store.errors import StoreUnavailableError
 from trunkline.store.extensions import Extensions
+from trunkline.store.kept_calls import KeptCalls
 from trunkline.store.records import CallRecords
 from trunkline.store.schema import migrate
 from trunkline.store.secret_box import SecretBox, create_key, load_key
@@ -46,6 +47,7 @@ class Store:
         self.extensions = Extensions(database, box)
         self.bindings = Bindings(database)
         self.records = CallRecords(database)
+        self.kept_calls = KeptCalls(database)
 
     @classmethod
     def open(cls, location: Path | str, key: SecretBox | None = None) -> Store:

@@ -6,6 +6,7 @@ from typing import Any
 
 from trunkline.base.ids import uuid7
 from trunkline.model.binding import Binding
+from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
 from trunkline.model.tenant import SystemScope
 
@@ -57,6 +58,18 @@ def a_record(tenant: str, **changes: Any) -> CallRecord:
         "story": [{"ms": 0, "code": "route.extension", "text": "1002 is an extension"}],
     }
     return CallRecord(**(fields | changes))
+
+
+def a_kept_call(tenant: str, **changes: Any) -> KeptCall:
+    """A call in progress of node 1, last seen at 1060."""
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "id": uuid7(),
+        "node": 1,
+        "body": '{"version": 1}',
+        "updated_at": 1060.0,
+    }
+    return KeptCall(**(fields | changes))
 
 
 def fields_of(binding: Binding) -> dict[str, Any]:

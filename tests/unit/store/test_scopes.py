@@ -14,12 +14,13 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from sqlalchemy import select
 
-from tests.unit.store.samples import SYSTEM, a_binding, a_record
+from tests.unit.store.samples import SYSTEM, a_binding, a_kept_call, a_record
 from trunkline.model.extension import NewExtension
 from trunkline.model.tenant import SystemScope, TenantScope
 from trunkline.store import Store
 from trunkline.store.errors import NotFoundError, ScopeError
 from trunkline.store.repository import Repository
+from trunkline.store.rows import UPSERT_CALL, call_row
 from trunkline.store.tables import metadata
 
 REPOSITORIES: dict[str, type[Repository]] = {kind.__name__: kind for kind in Repository.__subclasses__()}
@@ -29,6 +30,17 @@ METHODS: list[str] = [
     for method, _ in inspect.getmembers(kind, inspect.isfunction)
     if not method.startswith("_")
 ]
+
+
+_SEES_NOTHING = (
+    ".load_all",
+    ".find",
+    ".delete_many",
+    ".delete_expired",
+    ".delete_recorded",
+    ".purge",
+    ".remove_domain",
+)
 
 
 class World:
@@ -41,6 +53,13 @@ class World:
         store.extensions.add(other, NewExtension("zulu", "theirs"))
         store.bindings.upsert_many(SYSTEM, [self.binding])
         store.records.append_many(SYSTEM, [self.record])
+        self._keep_calls(store)
+
+    def _keep_calls(self, store: Store) -> None:
+        """Two calls in progress, one of which has its record already."""
+        kept = (a_kept_call(self.other.tenant), a_kept_call(self.other.tenant, id=self.record.call))
+        with store.database.writing() as connection:
+            connection.exec_driver_sql(UPSERT_CALL.sql, [call_row(one) for one in kept])
 
     def call(self, method: str, scope: Any) -> Any:
         """The sample call of that method, aimed at what the other tenant owns."""
@@ -78,6 +97,8 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "Extensions.remove": lambda _: ("zulu",),
     "Extensions.set": lambda _: ("zulu",),
     "Extensions.some": lambda _: (["zulu"],),
+    "KeptCalls.delete_recorded": lambda _: (1,),
+    "KeptCalls.load_all": lambda _: (1,),
     "Tenants.add": lambda _: ("third",),
     "Tenants.add_domain": lambda _: ("another.example",),
     "Tenants.get": lambda _: ("other",),
@@ -144,7 +165,7 @@ def test_a_tenant_neither_sees_nor_changes_what_is_anothers(world: World, method
     assert world.rows_of_the_other() == before
     assert world.other.tenant not in repr(seen)
     assert "zulu" not in repr(seen)
-    if method.endswith((".load_all", ".find", ".delete_many", ".delete_expired", ".purge", ".remove_domain")):
+    if method.endswith(_SEES_NOTHING):
         assert not seen
 
 

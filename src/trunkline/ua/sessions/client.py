@@ -41,6 +41,7 @@ class ClientSession(Session):
 
     __slots__ = ("authorizer", "draft", "forks", "local_tag", "transaction")
 
+    CONFIRMED = CONFIRMED
     ENDING = ENDING
     ENDED = ENDED
 

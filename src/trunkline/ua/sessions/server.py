@@ -44,6 +44,7 @@ class ServerSession(Session):
 
     __slots__ = ("answer_on_way", "local_tag", "request_", "transaction")
 
+    CONFIRMED = CONFIRMED
     ENDING = ENDING
     ENDED = ENDED
 

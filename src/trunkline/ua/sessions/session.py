@@ -16,6 +16,7 @@ from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.transaction import Failure
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.transaction.machine import Table
+from trunkline.ua.door import flow_of
 from trunkline.ua.option_tags import unsupported
 from trunkline.ua.sessions.acknowledge import acknowledge
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
@@ -65,6 +66,7 @@ class Session:
     __slots__ = ("acked", "contact", "dialog", "endpoint", "flow", "reoffer", "state", "user")
 
     TABLE: ClassVar[Table] = {}
+    CONFIRMED: ClassVar[int] = -1
     ENDING: ClassVar[int] = -1
     ENDED: ClassVar[int] = -1
 
@@ -85,6 +87,11 @@ class Session:
     @property
     def ended(self) -> bool:
         return self.state == self.ENDED
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is confirmed, its ACK sent or here, and no change under way: the time to write it down."""
+        return self.state == self.CONFIRMED and self.acked and self.reoffer.free
 
     @property
     def sip_call_id(self) -> str:
@@ -134,6 +141,10 @@ class Session:
                 incoming.respond(420, extra=f"Unsupported: {tags}\r\n")
                 return
             dialog.accept(request)
+            if self.flow.closed:
+                # The connection is gone, by our crash or otherwise; the peer has made a new one.
+                self.flow = flow_of(incoming)
+                dialog.flow = self.flow.token
         except RemoteProtocolError as error:
             incoming.respond(error.status, extra="Retry-After: 5\r\n" if error.status == 500 else "")
             return

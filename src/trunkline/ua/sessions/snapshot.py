@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
 
 VERSION: Final = 1
+# RFC 3261 §12.2.1.1 lets CSeq numbers leave gaps; this one is wider than what may have been sent since.
+GAP: Final = 1000
 
 
 def snapshot(session: Session) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def snapshot(session: Session) -> dict[str, Any]:
 def restore(data: dict[str, Any], endpoint: Endpoint, user: SessionUser) -> Session:
     """The session of a snapshot, at work in ``endpoint``; ``user`` is told what happens from now on.
 
+    The next CSeq of ours is higher by ``GAP`` than it would have been: the snapshot may be old.
     Raises LocalProtocolError for data of another version, TransportError when the peer cannot be reached.
     """
     if data.get("version") != VERSION:
@@ -92,6 +95,7 @@ def _take_up(session: Session, data: dict[str, Any], dialog: Dialog | None) -> N
     session.dialog = dialog
     if dialog is not None:
         dialog.flow = session.flow.token
+        dialog.local_seq += GAP
         session.endpoint.remember(dialog.key, session)
 
 
