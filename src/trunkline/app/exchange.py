@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
@@ -53,6 +54,7 @@ class Exchange:
         self.store = store
         self.wall: Callable[[], float] = time.time
         self.started_at = self.wall()
+        self.started = False
         self.stopping: asyncio.Future[float] = loop.create_future()
         self._loop = loop
         self._chores: list[asyncio.TimerHandle] = []
@@ -69,7 +71,7 @@ class Exchange:
             ids,
             loop,
             tag_key=store.box.derive("tags"),
-            answer_to_source=lambda listener: settings.sip.nat and listener.role == "phones",
+            answer_to_source=lambda listener: self.settings.sip.nat and listener.role == "phones",
         )
         self.engine = EmbeddedMediaEngine(media_settings(settings))
         self.calls = Calls()
@@ -135,6 +137,7 @@ class Exchange:
             self.location.restore(kept, self.wall())
             await self.net.start(listeners_of(self.settings, self.endpoint.ids.prefix))
             undo.pop_all()
+        self.started = True
         self._sweep()
         self._flush()
 
@@ -163,6 +166,23 @@ class Exchange:
         end = self._loop.time() + GOODBYE_S
         while (self.endpoint.sessions or self.calls.active) and self._loop.time() < end:  # noqa: ASYNC110  (two seconds at most, once)
             await asyncio.sleep(0.02)
+
+    @property
+    def state(self) -> Literal["starting", "running", "draining", "stopping"]:
+        """``draining`` takes no new calls but goes on; ``stopping`` also ends."""
+        if self.stopping.done():
+            return "stopping"
+        if self.endpoint.draining:
+            return "draining"
+        return "running" if self.started else "starting"
+
+    def take_settings(self, settings: Settings) -> None:
+        """A reload has changed these; what keeps a value of its own is told by ``app.live_parts``."""
+        self.settings = settings
+
+    def drain(self, *, undo: bool = False) -> None:
+        """Refuse new calls, or take them again; registrations and the calls that are up go on."""
+        self.endpoint.draining = not undo
 
     def request_stop(self, grace_s: float) -> None:
         """Ask the program to stop; the first request counts."""
@@ -206,6 +226,23 @@ class Exchange:
             self.location.remove(binding)
             await self.journal.gone(binding)
         return len(known)
+
+    async def remove_tenant(self, tenant: str) -> tuple[int, int]:
+        """A tenant goes: nobody of it is admitted, its calls and registrations end, and all that is written."""
+        self.directory.remove_tenant(tenant)
+        calls = [call for call in self.calls.active.values() if call.tenant == tenant]
+        for call in calls:
+            call.tell("call.tenant_removed", "the tenant was removed")
+            call.hang_up(code="call.tenant_removed")
+        known = [binding for binding in self.location if binding.tenant == tenant]
+        for binding in known:
+            self.location.remove(binding)
+        await asyncio.gather(*map(self.journal.gone, known))
+        end = self._loop.time() + GOODBYE_S
+        while any(call.id in self.calls.active for call in calls) and self._loop.time() < end:  # noqa: ASYNC110  (two seconds at most)
+            await asyncio.sleep(0.02)
+        await self.writer.drain()
+        return len(known), len(calls)
 
     def warnings(self) -> Iterator[str]:
         """What an operator should look at."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trunkline import __version__
 from trunkline.app import call_queries
 from trunkline.app.extension_handlers import ExtensionHandlers
+from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import (
+    AddDomain,
     AddExtension,
+    AddTenant,
     CallList,
     CallRow,
+    Command,
     ExchangeStatus,
     ExplainCall,
     ExplainNumber,
@@ -27,10 +32,13 @@ from trunkline.base.messages import (
     ListExtensions,
     ListRecords,
     ListRegistrations,
+    ListTenants,
     Refused,
     RegistrationList,
     RegistrationRow,
+    RemoveDomain,
     RemoveExtension,
+    RemoveTenant,
     Request,
     Status,
     Stop,
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
     from trunkline.app.exchange import Exchange
 
 Handler = Callable[[str, Any], Awaitable[Message]]
+HandlerTable = Mapping[type[Request[Any]], Handler]
 
 
 class StoreHandlers:
@@ -54,12 +63,19 @@ class StoreHandlers:
     def __init__(self, store: Store, domain: str, exchange: Exchange | None = None) -> None:
         self._store = store
         self._domain = domain
+        self._changes = asyncio.Lock()
         extensions = ExtensionHandlers(store, exchange)
+        tenants = TenantHandlers(store, domain, exchange)
         self._table: dict[type[Request[Any]], Handler] = {
             AddExtension: extensions.add,
             ListExtensions: extensions.page,
             RemoveExtension: extensions.remove,
             ImportExtensions: extensions.import_rows,
+            AddTenant: tenants.add,
+            ListTenants: tenants.page,
+            RemoveTenant: tenants.remove,
+            AddDomain: tenants.add_domain,
+            RemoveDomain: tenants.remove_domain,
             ListRecords: lambda tenant, ask: call_queries.list_records(store, tenant, ask),
             ExplainCall: self._explain_call,
             ExplainNumber: self._explain_number,
@@ -70,14 +86,15 @@ class StoreHandlers:
         handler = self._table.get(type(message))
         if handler is None:
             raise Refused("request.unknown", f"{message.type} is not answered here", status=404)
-        return await handler(await self._tenant(message.tenant), message)
+        if not (message.offline and isinstance(message, Command)):
+            return await handler(await self._tenant(message.tenant), message)
+        # Changes of the store go one after another, so that the exchange hears of them in their order.
+        async with self._changes:
+            return await handler(await self._tenant(message.tenant), message)
 
     async def _tenant(self, named: str | None) -> str:
         tenants = await asyncio.to_thread(self._store.tenants.list, SystemScope("a request names its tenant"))
-        for tenant in tenants:
-            if named in {None, tenant.id, tenant.name}:
-                return tenant.id
-        raise Refused("tenant.unknown", f"there is no tenant {named}", status=404)
+        return tenant_named(named, tenants).id
 
     async def _explain_call(self, tenant: str, ask: ExplainCall) -> Message:
         return await call_queries.explain_past(self._store, tenant, ask)
@@ -99,15 +116,16 @@ class StoreHandlers:
 class ExchangeHandlers(StoreHandlers):
     """All requests, answered by the running exchange."""
 
-    def __init__(self, store: Store, domain: str, exchange: Exchange) -> None:
+    def __init__(self, store: Store, domain: str, exchange: Exchange, operation: HandlerTable) -> None:
         super().__init__(store, domain, exchange)
         self._exchange = exchange
         self._table |= {
             ListCalls: self._calls,
             ListRegistrations: self._registrations,
             HangUp: self._hang_up,
-            Status: self._status,
+            Status: self._status_of,
             Stop: self._stop,
+            **operation,
         }
 
     async def _calls(self, tenant: str, ask: ListCalls) -> Message:
@@ -168,13 +186,13 @@ class ExchangeHandlers(StoreHandlers):
     async def _explain_number(self, tenant: str, ask: ExplainNumber) -> Message:
         return call_queries.explain_number(self._exchange.snapshot, tenant, ask)
 
-    async def _status(self, _tenant: str, _ask: Status) -> Message:
+    async def _status(self, _tenant: str, _ask: Status) -> ExchangeStatus:
         exchange = self._exchange
         counters = exchange.engine.snapshot()
         return ExchangeStatus(
             version=__version__,
             pid=os.getpid(),
-            state="stopping" if exchange.endpoint.draining else "running",
+            state=exchange.state,
             started_at=exchange.started_at,
             uptime_s=exchange.context.wall() - exchange.started_at,
             domain=exchange.settings.domain,
@@ -190,6 +208,21 @@ class ExchangeHandlers(StoreHandlers):
             ports_open=counters.ports_open,
             ports_free=counters.ports_free,
             warnings=tuple(exchange.warnings()),
+        )
+
+    async def _status_of(self, tenant: str, ask: Status) -> Message:
+        state = await self._status(tenant, ask)
+        if ask.tenant is None:
+            return state
+        exchange, now = self._exchange, self._exchange.context.wall()
+        entry = next(one for one in exchange.directory.tenants if one.id == tenant)
+        return replace(
+            state,
+            tenant=entry.name,
+            domain=entry.realm,
+            extensions=len(entry.extensions),
+            registrations=sum(one.tenant == tenant and one.expires_at > now for one in exchange.location),
+            calls=sum(call.tenant == tenant for call in exchange.calls.active.values()),
         )
 
     async def _stop(self, _tenant: str, ask: Stop) -> Message:

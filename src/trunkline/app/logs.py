@@ -10,11 +10,12 @@ import logging
 import os
 import time
 from collections.abc import Callable, MutableMapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import structlog
 
 from trunkline.app.call_log import CallLog, Clock, shown
+from trunkline.app.log_levels import CALLS, LEVELS, Levels
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.redaction import HIDDEN, is_secret
 from trunkline.model.record import CallRecord
@@ -22,7 +23,6 @@ from trunkline.model.record import CallRecord
 Event: TypeAlias = MutableMapping[str, Any]
 Render: TypeAlias = Callable[[Any, str, Event], str]
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _COLOURS = {
     "debug": "\x1b[2m",
     "info": "\x1b[32m",
@@ -34,13 +34,15 @@ _DIM, _BOLD, _RESET = "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _MAX_DEPTH = 4
 
 
-class _Sinks:
-    """Where ``log_call`` writes; None until the logs are set up, or when the level hides it."""
+class _Setup:
+    """What is in force. ``calls`` is where ``log_call`` writes, None when the level hides it."""
 
+    levels = Levels()
+    call_log: CallLog | None = None
     calls: CallLog | None = None
 
 
-_sinks = _Sinks()
+_setup = _Setup()
 _utc = Clock(local=False)
 _local = Clock(local=True)
 _encode_json = json.JSONEncoder(ensure_ascii=False, default=repr, separators=(",", ":")).encode
@@ -63,18 +65,37 @@ def setup_logs(
     text = form == "text" or (form == "auto" and on_terminal)
     colours = on_terminal and not os.environ.get("NO_COLOR")
     render: Render = TextRenderer(colours) if text else render_json
+    _setup.levels = Levels(level)
     structlog.configure(
         processors=[add_time_and_level, structlog.processors.format_exc_info, redact, render],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=cast("Any", _setup.levels.bind),
         logger_factory=lambda *names: _LineLogger(stream, names[0] if names else ""),
         cache_logger_on_first_use=False,
     )
-    _sinks.calls = CallLog(stream, text=text, colours=colours) if _LEVELS[level] <= logging.INFO else None
-    root = logging.getLogger()
-    root.handlers = [_Bridge()]
-    # Libraries tell of every migration and plug-in at info: that is for whoever looks for a fault.
-    root.setLevel(logging.INFO if level == "debug" else max(_LEVELS[level], logging.WARNING))
+    _setup.call_log = CallLog(stream, text=text, colours=colours)
+    logging.getLogger().handlers = [_Bridge()]
+    set_log_level(level)
     return stream
+
+
+def set_log_level(level: str, logger: str | None = None) -> None:
+    """From now on: for one logger and those below it, or for all (then no logger keeps a level of its own)."""
+    levels = _setup.levels
+    if logger is None:
+        for name in levels.own:
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    else:
+        logging.getLogger(logger).setLevel(LEVELS[level])
+    levels.set(level, logger)
+    _setup.calls = _setup.call_log if levels.lets_through(CALLS, "info") else None
+    # Libraries tell of every migration and plug-in at info: that is for whoever looks for a fault.
+    least = logging.INFO if levels.general == "debug" else max(LEVELS[levels.general], logging.WARNING)
+    logging.getLogger().setLevel(least)
+
+
+def log_levels() -> Levels:
+    """The levels in force, to be read."""
+    return _setup.levels
 
 
 class _LineLogger:
@@ -98,7 +119,7 @@ class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         logger = structlog.get_logger(record.name)
         level = record.levelname.lower()
-        logger.log(_LEVELS.get(level, 20), record.getMessage(), exc_info=record.exc_info)
+        logger.log(LEVELS.get(level, 20), record.getMessage(), exc_info=record.exc_info)
 
 
 def add_time_and_level(logger: Any, method: str, event: Event) -> Event:
@@ -165,5 +186,5 @@ def _shown(value: Any) -> str:
 
 def log_call(record: CallRecord) -> None:
     """One line for a call that is over, from the record of its ``in`` leg; nothing before ``setup_logs``."""
-    if _sinks.calls is not None:
-        _sinks.calls(record)
+    if _setup.calls is not None:
+        _setup.calls(record)

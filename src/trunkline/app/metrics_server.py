@@ -1,8 +1,14 @@
-"""A tiny HTTP server for ``/metrics`` and ``/health``, on the event loop: an answer proves the loop turns."""
+"""A tiny HTTP server for ``/metrics``, ``/health`` and ``/ready``, on the event loop.
+
+``/health``: the loop turns, because it answers. ``/ready``: new calls are welcome; 503 with the reasons else.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry
@@ -16,16 +22,33 @@ MAX_HEAD = 8192
 DEADLINE_S = 5.0
 MAX_CLIENTS = 16
 _TEXT = "text/plain; charset=utf-8"
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """``state`` of the exchange, the ``calls`` that are up, and the ``reasons`` why new ones should go elsewhere."""
+
+    state: str = "running"
+    reasons: tuple[str, ...] = ()
+    calls: int = 0
 
 
 class MetricsServer:
-    """Serves ``registry`` on ``address``; port 0 is any, and ``port`` tells which.
+    """Serves ``registry`` on ``address``; port 0 is any, and ``port`` tells which. ``readiness`` is asked anew
+    for each ``/ready``.
 
     ``start`` raises TransportError when the address cannot be bound.
     """
 
-    def __init__(self, address: HostPort, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        address: HostPort,
+        registry: CollectorRegistry,
+        readiness: Callable[[], Readiness] = Readiness,
+    ) -> None:
         self._address = address
+        self._readiness = readiness
         self._registry = registry
         self._clients = StreamClients(self._client, "metrics client")
         self.port = address.port or 0
@@ -72,10 +95,19 @@ class MetricsServer:
     def _page(self, path: str, accept: str, *, with_body: bool) -> bytes:
         if path == "/health":
             return _response(HTTPStatus.OK, b"ok\n", with_body=with_body)
+        if path == "/ready":
+            return self._ready(with_body=with_body)
         if path != "/metrics":
-            return _response(HTTPStatus.NOT_FOUND, b"here are /metrics and /health\n", with_body=with_body)
+            there = b"here are /metrics, /health and /ready\n"
+            return _response(HTTPStatus.NOT_FOUND, there, with_body=with_body)
         encode, content_type = choose_encoder(accept)
         return _response(HTTPStatus.OK, encode(self._registry), content_type, with_body=with_body)
+
+    def _ready(self, *, with_body: bool) -> bytes:
+        now = self._readiness()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if now.reasons else HTTPStatus.OK
+        body = json.dumps({"ready": not now.reasons, **asdict(now)}, ensure_ascii=False).encode() + b"\n"
+        return _response(status, body, _JSON, with_body=with_body)
 
 
 def _header(head: list[str], name: str) -> str:

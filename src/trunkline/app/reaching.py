@@ -29,20 +29,20 @@ class Reaching:
     ) -> None:
         self._net = net
         self._location = location
-        self._policy = policy
-        self._profile = profile
+        self.policy = policy
+        self.profile = profile
         self._wall = wall
         self._fixed: dict[str, Flow] = {}
 
     def targets(self, tenant: str, entry: Entry) -> list[Target]:
         found = [
-            target_of(binding, self._net.flow_from_token, self._policy)
+            target_of(binding, self._net.flow_from_token, self.policy)
             for binding in self._location.of(tenant, entry.number, self._wall())
         ]
         if entry.contact is not None:
             found.append(Target(entry.contact, label=entry.number))
         for target in found:
-            target.profile = self._profile
+            target.profile = self.profile
         return found
 
     async def resolve(self, uri: str) -> Flow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -15,19 +14,26 @@ from trunkline import __version__
 from trunkline.app.control_server import ControlServer
 from trunkline.app.data_folder import create_data_folder
 from trunkline.app.exchange import Exchange
+from trunkline.app.file_limit import file_limit, raise_file_limit
 from trunkline.app.first_start import NewExtension, first_extensions, show_start, start_report
 from trunkline.app.gauges import gauges_of
 from trunkline.app.handlers import ExchangeHandlers, StoreHandlers
+from trunkline.app.live_parts import ExchangeValues, LogSettings, MetricsPlace
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics import make_registry
 from trunkline.app.metrics_server import MetricsServer
+from trunkline.app.operation_handlers import OperationHandlers
 from trunkline.app.ports import Handlers
+from trunkline.app.readiness import readiness_of
+from trunkline.app.reload import Reloader
 from trunkline.app.service_manager import ServiceManager
+from trunkline.app.settings import Settings
 from trunkline.app.settings.file import Loaded
+from trunkline.app.signals import reload_on_hangup, stop_on_signals
 from trunkline.app.terminal import Screen
 from trunkline.model.extension import NewExtension as ExtensionToAdd
-from trunkline.model.tenant import SystemScope, TenantScope
+from trunkline.model.tenant import SystemScope, TenantScope, default_of
 from trunkline.store.store import Store
 
 log = structlog.get_logger("exchange")
@@ -36,6 +42,9 @@ log = structlog.get_logger("exchange")
 def run(loaded: Loaded) -> int:
     """Run the exchange until SIGTERM or Ctrl-C; 0 when it stopped as asked."""
     stream = setup_logs(loaded.settings.log.level, loaded.settings.log.format)
+    limit = file_limit(loaded.settings, raise_file_limit())
+    if not limit.enough:
+        log.warning(limit.problem())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(loaded, stream))
 
@@ -58,19 +67,27 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         store = stack.enter_context(Store.open(folder))
         made = _first_start(store)
         exchange = Exchange(loaded.settings, store, folder)
-        handlers = ExchangeHandlers(store, loaded.settings.domain, exchange)
-        _stop_on_signals(exchange)
+        # Before the exchange starts, and until it has stopped: probes see both.
+        metrics = MetricsPlace(lambda settings: _metrics_server(settings, exchange, stream))
+        await metrics.start(loaded.settings)
+        stack.push_async_callback(metrics.stop)
+        reloader = Reloader(
+            loaded, [ExchangeValues(exchange), LogSettings(stream), metrics], exchange.take_settings
+        )
+        operation = OperationHandlers(exchange, reloader, lambda: stream.dropped)
+        handlers = ExchangeHandlers(store, loaded.settings.domain, exchange, operation.table)
+        manager = ServiceManager()
+        stack.callback(manager.close)
+        stop_on_signals(exchange)
+        reload_on_hangup(exchange, reloader, manager)
         await exchange.start()
         # From here on the exchange is stopped whatever happens, with the grace that was asked for.
         grace = [0.0]
         stack.push_async_callback(lambda: exchange.stop(grace[0]))
-        metrics_port = await _serve_metrics(loaded, exchange, stream, stack)
         await server.start()
         _tune_garbage_collector()
         urls = tuple(f"{one.transport.lower()}:{one.address}" for one in exchange.net.listeners)
-        show_start(Screen(), start_report(loaded, __version__, urls, made, metrics_port))
-        manager = ServiceManager()
-        stack.callback(manager.close)
+        show_start(Screen(), start_report(loaded, __version__, urls, made, metrics.port))
         manager.ready()
         log.info("running", version=__version__, listeners=urls, domain=loaded.settings.domain)
         grace[0] = await exchange.stopping
@@ -80,17 +97,13 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
     return 0
 
 
-async def _serve_metrics(
-    loaded: Loaded, exchange: Exchange, stream: GuardedStream, stack: AsyncExitStack
-) -> int:
-    """Start the metrics server when one is wanted; the port it got, or 0."""
-    address = loaded.settings.metrics.address
+def _metrics_server(settings: Settings, exchange: Exchange, stream: GuardedStream) -> MetricsServer | None:
+    """A server for metrics and health when one is wanted."""
+    address = settings.metrics.address
     if address is None:
-        return 0
-    server = MetricsServer(address, make_registry(gauges_of(exchange, stream), __version__))
-    await server.start()
-    stack.push_async_callback(server.stop)
-    return server.port
+        return None
+    registry = make_registry(gauges_of(exchange, stream), __version__)
+    return MetricsServer(address, registry, lambda: readiness_of(exchange))
 
 
 def _first_start(store: Store) -> tuple[NewExtension, ...]:
@@ -98,26 +111,13 @@ def _first_start(store: Store) -> tuple[NewExtension, ...]:
     scope = SystemScope("the first start looks whether anything is there")
     if store.extensions.list(scope) or store.records.list(scope, limit=1):
         return ()
-    tenant = store.tenants.list(scope)[0].id
+    tenants = store.tenants.list(scope)
+    tenant = (default_of(tenants) or tenants[0]).id
     made = first_extensions()
     store.extensions.import_many(
         TenantScope(tenant), [ExtensionToAdd(one.number, one.password, one.name) for one in made]
     )
     return made
-
-
-def _stop_on_signals(exchange: Exchange) -> None:
-    """SIGTERM and Ctrl-C stop with the configured grace; a second one at once."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        if exchange.stopping.done():
-            for call in list(exchange.calls.active.values()):
-                call.hang_up(code="call.exchange_stops")
-        exchange.request_stop(exchange.settings.sip.grace_s)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
 
 
 def _tune_garbage_collector() -> None:

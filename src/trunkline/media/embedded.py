@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -80,11 +79,10 @@ class EmbeddedMediaEngine:
         }
 
     async def start(self) -> None:
-        """Start the threads; ports are bound when they are first needed."""
+        """Start the threads; ports are bound when they are first needed, each with three open files."""
         if self._native is not None:
             return
         settings = self._settings
-        _raise_file_limit()
         try:
             self._native = _native.MediaEngine(
                 [address for address in (settings.address, settings.address6) if address],
@@ -265,10 +263,3 @@ def _media_error(error: _native.EngineError) -> MediaError:
 def _advertised(settings: MediaSettings) -> dict[str, str]:
     addresses = ((settings.address6, settings.advertise6), (settings.address, settings.advertise))
     return {"ipv6" if ":" in local else "ipv4": told for local, told in addresses if local}
-
-
-def _raise_file_limit() -> None:
-    # Three sockets serve each port: the soft limit of many systems, 1024 files, ends at 340 of them.
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

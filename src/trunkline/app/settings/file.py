@@ -6,7 +6,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,17 @@ OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings with every default filled in, where they came from, and lines to tell the operator."""
+    """Settings with every default filled in, where they came from, and lines to tell the operator.
+
+    ``overrides`` and ``host`` are what was laid on top of the file: a reload lays them on it again.
+    """
 
     settings: Settings
     data: DataFolder
     config: Path | None = None
     notices: tuple[str, ...] = ()
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    host: HostAddresses | None = None
 
 
 def load_settings(
@@ -67,8 +72,14 @@ def load_settings(
         settings, notices = parse_settings(read_file(config), str(config))
     if overrides:
         settings = _override(settings, overrides)
-    settings = complete(settings, host or host_addresses())
-    return Loaded(settings, find_data_folder(data, env), config, notices)
+    host = host or host_addresses()
+    settings = complete(settings, host)
+    return Loaded(settings, find_data_folder(data, env), config, notices, overrides or {}, host)
+
+
+def load_again(loaded: Loaded) -> Loaded:
+    """The same file once more, under the same options, for the same host; raises ConfigError."""
+    return load_settings(loaded.config, loaded.data.path, loaded.overrides, loaded.host)
 
 
 def read_file(path: Path) -> dict[str, Any]:

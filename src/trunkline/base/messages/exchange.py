@@ -19,7 +19,12 @@ class ListenerRow:
 
 @message("exchange.state")
 class ExchangeStatus(Message):
-    """``state`` is ``running`` or ``stopping``; ``warnings`` are lines that want an operator's eye."""
+    """``state`` is ``starting``, ``running``, ``draining`` or ``stopping``.
+
+    ``warnings`` are lines that want an operator's eye.
+
+    ``tenant`` is set when one was asked for: extensions, registrations, calls and ``domain`` are its own then.
+    """
 
     version: str
     pid: int
@@ -36,6 +41,7 @@ class ExchangeStatus(Message):
     ports_open: int = 0
     ports_free: int = 0
     warnings: tuple[str, ...] = ()
+    tenant: str = ""
 
 
 @message("exchange.status")

@@ -1,0 +1,158 @@
+"""The parts of a running exchange that take new settings over, each with the keys it answers for.
+
+Whatever may fail happens while a part prepares; the change itself only sets values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from trunkline.app.from_settings import registrar_policy
+from trunkline.app.log_stream import GuardedStream
+from trunkline.app.logs import setup_logs
+from trunkline.app.metrics_server import MetricsServer
+from trunkline.app.settings import Settings
+from trunkline.base.errors import TransportError
+
+if TYPE_CHECKING:
+    from trunkline.app.exchange import Exchange
+
+Apply: TypeAlias = Callable[[], Awaitable[str]]
+Take: TypeAlias = "Callable[[Exchange, Settings], None]"
+
+
+class Part(Protocol):
+    """``keys`` are the settings it takes over."""
+
+    keys: frozenset[str]
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        """Do all that may fail (ConfigError, TransportError), with its reversal on ``undo``.
+
+        The result makes the change and cannot fail; its text says what was done beyond the keys. It is
+        asked for with every reload: ``changed`` may be without any of its keys.
+        """
+        ...
+
+
+async def nothing() -> str:
+    """The change of a part that has none to make."""
+    return ""
+
+
+def _registrar(exchange: Exchange, new: Settings) -> None:
+    exchange.policy = exchange.registrar.policy = exchange.reaching.policy = registrar_policy(new)
+
+
+def _ring_timeout(exchange: Exchange, new: Settings) -> None:
+    exchange.context.ring_timeout_s = new.sip.ring_timeout_s
+
+
+def _sdp_profile(exchange: Exchange, new: Settings) -> None:
+    exchange.reaching.profile = new.sip.sdp_profile
+
+
+def _read_from_settings(_exchange: Exchange, _new: Settings) -> None:
+    """``exchange.settings`` itself is read when the value is needed."""
+
+
+_EXCHANGE: dict[tuple[str, ...], Take] = {
+    (
+        "sip.max_contacts",
+        "sip.nat",
+        "sip.registration.default_expires_s",
+        "sip.registration.max_expires_s",
+        "sip.registration.min_expires_s",
+    ): _registrar,
+    ("sip.ring_timeout_s",): _ring_timeout,
+    ("sip.sdp_profile",): _sdp_profile,
+    ("sip.grace_s",): _read_from_settings,
+}
+
+
+class ExchangeValues:
+    """What the exchange's objects read with every request or call: it is set, and holds from the next one on."""
+
+    keys = frozenset(key for keys in _EXCHANGE for key in keys)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        async def apply() -> str:
+            for keys, take in _EXCHANGE.items():
+                if changed.intersection(keys):
+                    take(self._exchange, new)
+            return ""
+
+        return apply
+
+
+class LogSettings:
+    """A reload also ends levels that were set at run time: the file's hold again."""
+
+    keys = frozenset({"log.format", "log.level"})
+
+    def __init__(self, stream: GuardedStream) -> None:
+        self._stream = stream
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        async def apply() -> str:
+            setup_logs(new.log.level, new.log.format, self._stream)
+            return ""
+
+        return apply
+
+
+class MetricsPlace:
+    """Where metrics and health are served: it may move, come and go. ``make`` gives a server for settings."""
+
+    keys = frozenset({"metrics.listen"})
+
+    def __init__(self, make: Callable[[Settings], MetricsServer | None]) -> None:
+        self._make = make
+        self._server: MetricsServer | None = None
+
+    @property
+    def port(self) -> int:
+        """The port in use, 0 when metrics are off."""
+        return self._server.port if self._server is not None else 0
+
+    async def start(self, settings: Settings) -> None:
+        """Serve where the settings say; raises TransportError."""
+        self._server = self._make(settings)
+        if self._server is not None:
+            await self._server.start()
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        if not changed & self.keys:
+            return nothing
+        old, server = self._server, self._make(new)
+        if server is not None:
+            await self._begin(server, old, undo)
+
+        async def apply() -> str:
+            self._server = server
+            if old is not None:
+                await old.stop()
+            return ""
+
+        return apply
+
+    async def _begin(self, server: MetricsServer, old: MetricsServer | None, undo: AsyncExitStack) -> None:
+        try:
+            await server.start()
+        except TransportError:
+            if old is None or old.port != server.port:
+                raise
+            # The same port on another address: our own old socket may be what is in the way.
+            await old.stop()
+            undo.push_async_callback(old.start)
+            await server.start()
+        undo.push_async_callback(server.stop)

@@ -1,0 +1,123 @@
+"""Settings read anew while the exchange runs: checked wholly, then applied, or refused without harm."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import structlog
+
+from trunkline.app.live_parts import Part
+from trunkline.app.settings import Settings
+from trunkline.app.settings.file import Loaded, load_again
+from trunkline.app.settings.live import as_text, values_of, with_values
+from trunkline.base.errors import ConfigError, TransportError
+from trunkline.base.messages import Refused, Reloaded, SettingChange
+
+log = structlog.get_logger("settings")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Keys whose values differ, in the order of the reference: ``live`` ones, and those for a restart."""
+
+    live: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
+def difference(old: Settings, new: Settings, live: frozenset[str]) -> Difference:
+    """What has changed."""
+    before, after = values_of(old), values_of(new)
+    changed = [key for key, value in after.items() if before[key] != value]
+    return Difference(
+        tuple(key for key in changed if key in live), tuple(key for key in changed if key not in live)
+    )
+
+
+class Reloader:
+    """Reads ``loaded``'s file again and lets each part take its keys over; one reload at a time.
+
+    ``running`` are the settings in force; ``on_change`` is told them after each reload.
+    """
+
+    def __init__(
+        self, loaded: Loaded, parts: Sequence[Part], on_change: Callable[[Settings], None] = lambda _new: None
+    ) -> None:
+        self.running = loaded.settings
+        self._loaded = loaded
+        self._parts = parts
+        self._on_change = on_change
+        self._one_at_a_time = asyncio.Lock()
+        self._asked = False
+
+    async def reload(self, *, dry_run: bool = False) -> Reloaded:
+        """Apply the file; raises Refused (``settings.wrong``), and then nothing has changed."""
+        async with self._one_at_a_time:
+            try:
+                fresh = await asyncio.to_thread(load_again, self._loaded)
+                live = frozenset[str]().union(*(part.keys for part in self._parts))
+                changed = difference(self.running, fresh.settings, live)
+                report = self._report(fresh, changed, dry_run)
+                done = () if dry_run else await self._apply(fresh.settings, changed)
+            except (ConfigError, TransportError) as error:
+                raise Refused("settings.wrong", str(error), "nothing has changed", 409) from None
+        return Reloaded(
+            file=report.file,
+            dry_run=dry_run,
+            applied=report.applied,
+            restart=report.restart,
+            done=done,
+            notices=report.notices,
+        )
+
+    async def on_signal(self) -> None:
+        """SIGHUP: reload, and tell the log how it went. Signals that come meanwhile are one."""
+        if self._asked:
+            return
+        self._asked = True
+        async with self._one_at_a_time:
+            self._asked = False
+        try:
+            done = await self.reload()
+        except Refused as refused:
+            log.error("settings refused, nothing has changed", why=refused.problem.detail)  # noqa: TRY400  (no fault of ours)
+        else:
+            tell(done)
+
+    async def _apply(self, new: Settings, changed: Difference) -> tuple[str, ...]:
+        keys = frozenset(changed.live)
+        # What waits for a restart stays as it is: parts see only what they may take over.
+        running = with_values(self.running, new, changed.live)
+        async with AsyncExitStack() as undo:
+            applies = [await part.prepare(running, keys, undo) for part in self._parts]
+            undo.pop_all()
+        self.running = running
+        self._on_change(running)
+        return tuple([text for apply in applies if (text := await apply())])
+
+    def _report(self, fresh: Loaded, changed: Difference, dry_run: bool) -> Reloaded:
+        old, new = values_of(self.running), values_of(fresh.settings)
+
+        def rows(keys: Sequence[str]) -> tuple[SettingChange, ...]:
+            return tuple(SettingChange(key, as_text(key, old[key]), as_text(key, new[key])) for key in keys)
+
+        return Reloaded(
+            file=str(fresh.config or ""),
+            dry_run=dry_run,
+            applied=rows(changed.live),
+            restart=rows(changed.restart),
+            notices=fresh.notices,
+        )
+
+
+def tell(done: Reloaded) -> None:
+    """One line of the log for a reload that was done."""
+    log.info(
+        "settings reloaded",
+        file=done.file,
+        applied=[f"{change.key}: {change.old} -> {change.new}" for change in done.applied],
+        restart_needed=[f"{change.key}: {change.old} -> {change.new}" for change in done.restart],
+        done=list(done.done),
+    )

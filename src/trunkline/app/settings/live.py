@@ -1,0 +1,83 @@
+"""When a changed setting takes effect: at once by a reload, or at the next start.
+
+A key that stands in neither table waits for the next start; a test asks for every key to stand in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel
+
+from trunkline.app.settings.errors import show
+from trunkline.app.settings.model import Settings
+from trunkline.app.settings.sip import Listener
+
+# A reload applies these; ``app.live_parts`` says how.
+LIVE: frozenset[str] = frozenset({
+    "log.format",
+    "log.level",
+    "metrics.listen",
+    "sip.grace_s",
+    "sip.max_contacts",
+    "sip.nat",
+    "sip.registration.default_expires_s",
+    "sip.registration.max_expires_s",
+    "sip.registration.min_expires_s",
+    "sip.ring_timeout_s",
+    "sip.sdp_profile",
+})  # fmt: skip
+# Sockets, the media engine's threads and what is in every message are made once, at the start.
+RESTART: frozenset[str] = frozenset({
+    "domain",
+    "media.address",
+    "media.advertise",
+    "media.inactivity_s",
+    "media.ports",
+    "media.workers",
+    "node",
+    "sip.advertise",
+    "sip.listen",
+})  # fmt: skip
+
+
+def values_of(settings: BaseModel, prefix: str = "") -> dict[str, Any]:
+    """Every setting by its dotted key; a list, such as that of the listeners, is one value."""
+    found: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        key = f"{prefix}{name}"
+        found |= values_of(value, f"{key}.") if isinstance(value, BaseModel) else {key: value}
+    return found
+
+
+def with_values(old: Settings, new: Settings, keys: Iterable[str]) -> Settings:
+    """``old`` with the values of ``new`` under these dotted keys."""
+    made = old
+    for key in keys:
+        made = _put(made, new, key.split("."))
+    return made
+
+
+def _put(old: Any, new: Any, parts: list[str]) -> Any:
+    name, rest = parts[0], parts[1:]
+    value = getattr(new, name)
+    return old.model_copy(update={name: _put(getattr(old, name), value, rest) if rest else value})
+
+
+def as_text(key: str, value: Any) -> str:
+    """A value for people: as it stands in the file, secrets hidden."""
+    if isinstance(value, tuple):
+        return ", ".join(_listener(one) if isinstance(one, Listener) else as_text(key, one) for one in value)
+    return show(key, value if isinstance(value, int | float | bool | dict) or value is None else str(value))
+
+
+def _listener(one: Listener) -> str:
+    words = [one.url, *(f"{name} {value}" for name, value in _beside(one) if value)]
+    return " ".join(words)
+
+
+def _beside(one: Listener) -> list[tuple[str, Any]]:
+    default = {name: field.default for name, field in type(one).model_fields.items()}
+    return [(name, value) for name, value in one if name != "url" and value != default[name]]
