@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from trunkline.app.cli import extension, live, past, up
+from trunkline.app.cli import completion, drain, extension, live, log, past, reload, tenant, up
 from trunkline.app.cli.csv_file import BadFile
 from trunkline.app.cli.exit_codes import ExitCode
 from trunkline.app.control_client import NotRunning
@@ -58,8 +58,13 @@ app = typer.Typer(
 )
 up.register(app)
 app.add_typer(extension.app, name="extension")
+app.add_typer(tenant.app, name="tenant")
 live.register(app)
+reload.register(app)
+drain.register(app)
+app.add_typer(log.app, name="log")
 past.register(app)
+completion.register(app)
 
 
 def main() -> None:
