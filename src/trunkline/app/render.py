@@ -18,6 +18,7 @@ from trunkline.base.messages import (
     RecordRow,
     RegistrationRow,
     StoryStep,
+    TenantRow,
 )
 
 
@@ -42,6 +43,12 @@ EXTENSIONS = (
     Column[ExtensionRow]("NAME", lambda row: row.name),
     Column[ExtensionRow]("REGISTERED", lambda row: str(row.bindings), justify="right"),
     Column[ExtensionRow]("FIXED CONTACT", lambda row: row.contact or "", "cyan"),
+)
+TENANTS = (
+    Column[TenantRow]("TENANT", lambda row: row.name, "bold"),
+    Column[TenantRow]("DOMAINS", lambda row: ", ".join(row.domains), "cyan"),
+    Column[TenantRow]("REALM", lambda row: row.realm),
+    Column[TenantRow]("EXTENSIONS", lambda row: str(row.extensions), justify="right"),
 )
 PASSWORDS = (
     Column[GeneratedPassword]("NUMBER", lambda row: row.number, "bold"),
@@ -121,7 +128,8 @@ def _data(step: StoryStep) -> str:
 
 def show_status(screen: Screen, status: ExchangeStatus) -> None:
     """The exchange at a glance."""
-    facts = {
+    facts = {"tenant": status.tenant} if status.tenant else {}
+    facts |= {
         "state": f"{status.state}, pid {status.pid}, node {status.node}, version {status.version}",
         "up": f"{duration(status.uptime_s)} (since {clock(status.started_at)})",
         "domain": status.domain,

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
+
+DEFAULT_TENANT = "default"
+
+
+class Named(Protocol):
+    """Anything that stands for a tenant."""
+
+    @property
+    def name(self) -> str:
+        """The tenant's name."""
+
+
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +44,10 @@ class SystemScope:
 
 
 Scope: TypeAlias = TenantScope | SystemScope
+
+
+def default_of(tenants: Iterable[N]) -> N | None:
+    """The tenant that is meant when none is named: the one called "default", else the only one there is."""
+    known = list(tenants)
+    only = known[0] if len(known) == 1 else None
+    return next((tenant for tenant in known if tenant.name == DEFAULT_TENANT), only)

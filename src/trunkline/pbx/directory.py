@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from trunkline.model.extension import Extension
-from trunkline.model.tenant import Tenant
+from trunkline.model.tenant import Tenant, default_of
 from trunkline.proto.sip.digest import ha1
 from trunkline.ua.authentication import CredentialSource
 
@@ -64,20 +64,36 @@ class Directory:
     """All tenants. ``fallback_domain`` is the realm of a tenant without a domain.
 
     With a single tenant every domain is its own: phones are configured with addresses, aliases and the names
-    of NAT boxes. With several, a domain that nobody owns belongs to nobody.
+    of NAT boxes. With several, a domain that nobody owns belongs to nobody, but for the fallback: that is the
+    default tenant's.
     """
 
     def __init__(self, tenants: Iterable[Tenant], fallback_domain: str) -> None:
+        self._fallback_domain = fallback_domain
         self._tenants: dict[str, TenantEntry] = {}
         self._by_domain: dict[str, str] = {}
         for tenant in tenants:
-            realm = tenant.domains[0] if tenant.domains else fallback_domain
-            self._tenants[tenant.id] = TenantEntry(tenant, realm)
-            for domain in tenant.domains or (fallback_domain,):
-                # The first owner keeps it: no tenant takes another's domain by coming later.
-                self._by_domain.setdefault(domain.lower(), tenant.id)
+            self._tenants[tenant.id] = self.entry_of(tenant)
+        self._index()
 
     # Changes
+
+    def entry_of(self, tenant: Tenant, extensions: Iterable[Extension] = ()) -> TenantEntry:
+        """A tenant with its extensions, not put in yet. It hashes every password: a thread may do that."""
+        made = TenantEntry(tenant, tenant.domains[0] if tenant.domains else self._fallback_domain)
+        for extension in extensions:
+            made.extensions[extension.number] = Entry(extension, made.realm)
+        return made
+
+    def put_tenant(self, entry: TenantEntry) -> None:
+        """Add a tenant, or put a new one in its place: other domains, another realm."""
+        self._tenants[entry.id] = entry
+        self._index()
+
+    def remove_tenant(self, tenant: str) -> None:
+        """Take a tenant out with all it has; harmless when it is not there."""
+        self._tenants.pop(tenant, None)
+        self._index()
 
     def put(self, extension: Extension) -> None:
         """Add or replace an extension."""
@@ -103,8 +119,14 @@ class Directory:
             return next(iter(self._tenants))
         return known
 
+    @property
+    def fallback_domain(self) -> str:
+        return self._fallback_domain
+
     def realm_of(self, tenant: str) -> str:
-        return self._tenants[tenant].realm
+        """Empty for a tenant that was removed while a request of its waited."""
+        entry = self._tenants.get(tenant)
+        return entry.realm if entry is not None else ""
 
     def extension(self, tenant: str, number: str) -> Entry | None:
         entry = self._tenants.get(tenant)
@@ -116,6 +138,17 @@ class Directory:
     def credentials(self, tenant: str) -> CredentialSource:
         """The HA1 lookup of one tenant; it answers for its own realm only."""
         return self._tenants[tenant].ha1
+
+    def _index(self) -> None:
+        by_domain: dict[str, str] = {}
+        for tenant in self._tenants.values():
+            for domain in tenant.domains:
+                # The first owner keeps it: no tenant takes another's domain by coming later.
+                by_domain.setdefault(domain.lower(), tenant.id)
+        default = default_of(self._tenants.values())
+        if default is not None:
+            by_domain.setdefault(self._fallback_domain.lower(), default.id)
+        self._by_domain = by_domain
 
 
 def _ha1s(username: str, realm: str, password: str) -> dict[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv6Address
+
 from sqlalchemy import select
 
 from trunkline.model.tenant import SystemScope
@@ -10,7 +13,9 @@ from trunkline.store.repository import Repository
 from trunkline.store.scope import whole_system
 from trunkline.store.tables import tenant_domain
 
-_FORBIDDEN = frozenset("@/;,?&=<>\"'%\\")
+# RFC 3261 §25.1 hostname and IPv4address, with the underscore that some networks have in their names.
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
 class Directory(Repository):
@@ -41,9 +46,19 @@ def folded(domain: str) -> str:
 def checked_domain(domain: str) -> str:
     """``folded``, or InvalidValueError when this can be no domain of a SIP URI."""
     name = folded(domain)
-    host = name[1:-1] if name.startswith("[") and name.endswith("]") else name.replace(":", " ")
-    if not host or len(name) > 253 or not host.isprintable() or " " in host or _FORBIDDEN & set(host):
-        raise InvalidValueError(
-            f"domain {domain[:80]!r}: expected a host name or address without port or user"
-        )
-    return name
+    if len(name) <= 253 and (_HOST.fullmatch(name) or _is_ipv6_reference(name)):
+        return name
+    raise InvalidValueError(
+        f"domain {domain[:80]!r}: expected a host name or address without port or user, such as "
+        "sip.example.com, 192.0.2.1 or [2001:db8::1]"
+    )
+
+
+def _is_ipv6_reference(name: str) -> bool:
+    """An IPv6 address in brackets, as URIs have it."""
+    if not (name.startswith("[") and name.endswith("]")):
+        return False
+    try:
+        return not IPv6Address(name[1:-1]).scope_id
+    except ValueError:
+        return False

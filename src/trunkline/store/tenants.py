@@ -8,14 +8,14 @@ from sqlalchemy import Connection, delete, func, insert, select, true
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.base.ids import uuid7
-from trunkline.model.tenant import Scope, SystemScope, Tenant, TenantScope
+from trunkline.model.tenant import DEFAULT_TENANT, Scope, SystemScope, Tenant, TenantScope
 from trunkline.store.directory import checked_domain, folded
 from trunkline.store.errors import DuplicateError, InvalidValueError, NotFoundError
 from trunkline.store.repository import Repository
 from trunkline.store.scope import one_tenant, whole_system, within
-from trunkline.store.tables import tenant, tenant_domain
+from trunkline.store.tables import extension, tenant, tenant_domain
 
-DEFAULT_TENANT = "default"
+__all__ = ["DEFAULT_TENANT", "Tenants", "insert_tenant"]
 
 
 class Tenants(Repository):
@@ -49,6 +49,19 @@ class Tenants(Repository):
         with self._database.writing() as connection:
             insert_tenant(connection, new)
         return new
+
+    def remove(self, scope: SystemScope, key: str) -> bool:
+        """Delete the tenant with the id ``key`` and everything it owns; False when there was none."""
+        whole_system(scope)
+        with self._database.writing() as connection:
+            return connection.execute(delete(tenant).where(tenant.c.id == key)).rowcount > 0
+
+    def sizes(self, scope: Scope) -> dict[str, int]:
+        """How many extensions each tenant of the scope has, by its id; those without any are left out."""
+        owner = extension.c.tenant_id
+        query = select(owner, func.count()).where(within(scope, extension)).group_by(owner)
+        with self._database.reading() as connection:
+            return dict(connection.execute(query).tuples().all())
 
     def add_domain(self, scope: TenantScope, domain: str) -> None:
         """Give the tenant one more domain. Raises DuplicateError (of any tenant), InvalidValueError."""
@@ -86,6 +99,7 @@ def _insert_domain(connection: Connection, owner: str, domain: str, position: in
     try:
         connection.execute(insert(tenant_domain).values(row))
     except IntegrityError as error:
+        # Whose it is, is not for another tenant to know.
         raise DuplicateError(f"the domain {domain} is taken: one domain belongs to one tenant") from error
 
 

@@ -36,7 +36,30 @@ def test_the_realm_is_the_first_domain_or_the_fallback() -> None:
     directory = Directory([ONE, Tenant("bare", "bare")], "fallback.test")
     assert directory.realm_of("t") == "example.com"
     assert directory.realm_of("bare") == "fallback.test"
-    assert directory.tenant_of("fallback.test") == "bare"
+
+
+def test_the_fallback_is_the_default_tenants_unless_somebody_owns_it() -> None:
+    bare = Tenant("bare", "bare")
+    assert Directory([bare, ONE], "fallback.test").tenant_of("fallback.test") == "t"
+    assert Directory([bare, OTHER], "fallback.test").tenant_of("fallback.test") is None
+    assert Directory([bare, ONE, OTHER], "other.test").tenant_of("other.test") == "o"
+
+
+def test_tenants_come_change_and_go() -> None:
+    directory = Directory([ONE], "fallback.test")
+    directory.put_tenant(directory.entry_of(OTHER))
+    assert directory.tenant_of("other.test") == "o"
+    assert directory.tenant_of("192.0.2.1") is None
+    moved = Tenant("o", "other", ("moved.test",))
+    directory.put_tenant(directory.entry_of(moved, [Extension("o", "e", "301", password="quiet-otter")]))
+    assert directory.tenant_of("other.test") is None
+    assert directory.realm_of("o") == "moved.test"
+    expected = ha1("301", "moved.test", "quiet-otter", "MD5")
+    assert directory.credentials("o")("301", "moved.test", "MD5") == expected
+    directory.remove_tenant("o")
+    directory.remove_tenant("o")
+    assert directory.tenant_of("192.0.2.1") == "t"
+    assert directory.realm_of("o") == ""
 
 
 def test_no_tenant_takes_the_domain_of_another() -> None:

@@ -103,7 +103,9 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "Tenants.add_domain": lambda _: ("another.example",),
     "Tenants.get": lambda _: ("other",),
     "Tenants.list": lambda _: (),
+    "Tenants.remove": lambda world: (world.other.tenant,),
     "Tenants.remove_domain": lambda _: ("other.example",),
+    "Tenants.sizes": lambda _: (),
 }
 
 

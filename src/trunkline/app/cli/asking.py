@@ -33,9 +33,27 @@ def load_wiring() -> Wiring:
     return cast("Wiring", importlib.import_module("trunkline.app.wiring"))
 
 
+class OfTenant:
+    """Asks another asker, and names the tenant in every request that names none."""
+
+    def __init__(self, asker: Asker, tenant: str) -> None:
+        self._asker = asker
+        self._tenant = tenant
+
+    def ask(self, request: Request[R]) -> R:
+        """The reply."""
+        return self._asker.ask(request if request.tenant else replace(request, tenant=self._tenant))
+
+
 @contextmanager
-def exchange(data: Path | None) -> Iterator[Asker]:
-    """An asker for the data folder that ``data`` and the environment name."""
+def exchange(data: Path | None, tenant: str | None = None) -> Iterator[Asker]:
+    """An asker for the data folder that ``data`` and the environment name, for one ``tenant`` when given."""
+    with _any_tenant(data) as asker:
+        yield asker if tenant is None else OfTenant(asker, tenant)
+
+
+@contextmanager
+def _any_tenant(data: Path | None) -> Iterator[Asker]:
     folder = find_data_folder(data)
     try:
         client = ControlClient(folder.socket)

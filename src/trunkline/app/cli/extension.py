@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from trunkline.app.cli.asking import Asker, exchange, fetch
+from trunkline.app.cli.completing import numbers
 from trunkline.app.cli.csv_file import BadFile, read_extensions
-from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.cli.options import Data, Json, Tenant, examples
 from trunkline.app.extension_rules import check_extension
 from trunkline.app.render import EXTENSIONS, PASSWORDS
 from trunkline.app.terminal import Screen
@@ -31,6 +32,9 @@ from trunkline.base.messages import (
 CHUNK = 500
 app = typer.Typer(no_args_is_help=True, help="Add, list, remove and import extensions.")
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Digits, or a name such as u100000.")]
+Known = Annotated[
+    str, typer.Argument(metavar="NUMBER", help="An extension that exists.", autocompletion=numbers)
+]
 
 
 @app.command(
@@ -53,6 +57,7 @@ def add(
     contact: Annotated[
         str | None, typer.Option(metavar="URI", help="A fixed SIP address that needs no registration.")
     ] = None,
+    tenant: Tenant = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +67,7 @@ def add(
     problems = check_extension(number, password, name, contact)
     if problems:
         raise typer.BadParameter("; ".join(problems))
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         added = asker.ask(AddExtension(number=number, password=password, name=name, contact=contact))
     _show_added(Screen(), added, as_json=as_json)
 
@@ -84,10 +89,10 @@ def _row(row: ExtensionRow) -> dict[str, object]:
 
 
 @app.command("list", epilog=examples("trunkline extension list", "trunkline extension list --json"))
-def list_extensions(data: Data = None, as_json: Json = False) -> None:
+def list_extensions(tenant: Tenant = None, data: Data = None, as_json: Json = False) -> None:
     """List extensions and how many phones are registered for each."""
     screen = Screen()
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         rows: list[ExtensionRow] = fetch(asker, ListExtensions())
     if as_json:
         screen.json(rows)
@@ -96,10 +101,10 @@ def list_extensions(data: Data = None, as_json: Json = False) -> None:
 
 
 @app.command("remove", epilog=examples("trunkline extension remove 2001"))
-def remove(number: Number, data: Data = None, as_json: Json = False) -> None:
+def remove(number: Known, tenant: Tenant = None, data: Data = None, as_json: Json = False) -> None:
     """Remove an extension and its registrations; calls that are up go on."""
     screen = Screen()
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         removed = asker.ask(RemoveExtension(number=number))
     if as_json:
         screen.json({"number": removed.number, "bindings": removed.bindings})
@@ -119,6 +124,7 @@ def import_file(
         Path, typer.Argument(metavar="FILE.csv", help="CSV with the header number,password,name,contact.")
     ],
     replace: Annotated[bool, typer.Option("--replace", help="Change extensions that exist already.")] = False,
+    tenant: Tenant = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -128,7 +134,7 @@ def import_file(
     """
     screen = Screen()
     rows = read_extensions(file)
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         parts = _import(screen, asker, file, rows, replace=replace)
     _show_imported(screen, parts, as_json=as_json)
 

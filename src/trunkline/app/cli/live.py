@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from trunkline.app.cli.asking import exchange, fetch
-from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.cli.completing import call_ids, numbers
+from trunkline.app.cli.options import Data, Json, Tenant, TenantOnly, examples
 from trunkline.app.render import CALLS, REGISTRATIONS, show_status
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import (
@@ -21,10 +22,10 @@ from trunkline.base.messages import (
 )
 
 
-def calls(data: Data = None, as_json: Json = False) -> None:
+def calls(tenant: Tenant = None, data: Data = None, as_json: Json = False) -> None:
     """List the calls that are up."""
     screen = Screen()
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         rows: list[CallRow] = fetch(asker, ListCalls())
     if as_json:
         screen.json(rows)
@@ -34,14 +35,16 @@ def calls(data: Data = None, as_json: Json = False) -> None:
 
 def registrations(
     number: Annotated[
-        str | None, typer.Option("--number", metavar="NUMBER", help="Of this extension only.")
+        str | None,
+        typer.Option("--number", metavar="NUMBER", help="Of this extension only.", autocompletion=numbers),
     ] = None,
+    tenant: Tenant = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """List the phones that are registered."""
     screen = Screen()
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         rows: list[RegistrationRow] = fetch(asker, ListRegistrations(number=number))
     if as_json:
         screen.json(rows)
@@ -50,13 +53,17 @@ def registrations(
 
 
 def hangup(
-    call: Annotated[str, typer.Argument(metavar="CALL-ID", help="As `trunkline calls` shows it.")],
+    call: Annotated[
+        str,
+        typer.Argument(metavar="CALL-ID", help="As `trunkline calls` shows it.", autocompletion=call_ids),
+    ],
+    tenant: Tenant = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """End a call."""
     screen = Screen()
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         ended = asker.ask(HangUp(call=call))
     if as_json:
         screen.json({"call": ended.call, "legs": ended.legs})
@@ -64,10 +71,10 @@ def hangup(
         screen.line(f"call {ended.call} is ending ({ended.legs} legs)")
 
 
-def status(data: Data = None, as_json: Json = False) -> None:
+def status(tenant: TenantOnly = None, data: Data = None, as_json: Json = False) -> None:
     """Show how the exchange is."""
     screen = Screen()
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         state = asker.ask(Status())
     if as_json:
         screen.json(state)

@@ -9,6 +9,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from trunkline.app.cli.completing import tenants
+
 Data: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -16,6 +18,30 @@ Data: TypeAlias = Annotated[
         metavar="DIR",
         help="Data folder. Default: $TRUNKLINE_DATA, ./data when it exists, else the user's data folder.",
         show_default=False,
+    ),
+]
+Tenant: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        metavar="NAME",
+        envvar="TRUNKLINE_TENANT",
+        show_envvar=False,
+        help='Of this tenant. Default: $TRUNKLINE_TENANT, else the tenant "default".',
+        show_default=False,
+        autocompletion=tenants,
+    ),
+]
+TenantOnly: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        metavar="NAME",
+        envvar="TRUNKLINE_TENANT",
+        show_envvar=False,
+        help="Count this tenant's extensions and calls only. Default: $TRUNKLINE_TENANT, else all tenants.",
+        show_default=False,
+        autocompletion=tenants,
     ),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from trunkline.app.cli.asking import exchange, fetch
-from trunkline.app.cli.options import Data, Json, examples, parse_since
+from trunkline.app.cli.completing import call_ids, numbers
+from trunkline.app.cli.options import Data, Json, Tenant, examples, parse_since
 from trunkline.app.render import RECORDS, show_explanation
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import ExplainCall, ExplainNumber, Explanation, ListRecords, RecordRow, Request
@@ -19,15 +20,22 @@ def records(
         str | None, typer.Option(metavar="TIME", help="From 2026-11-21T20:30 on, or an age: 90m, 2h, 3d.")
     ] = None,
     number: Annotated[
-        str | None, typer.Option("--number", metavar="NUMBER", help="Calls from or to this number only.")
+        str | None,
+        typer.Option(
+            "--number",
+            metavar="NUMBER",
+            help="Calls from or to this number only.",
+            autocompletion=numbers,
+        ),
     ] = None,
+    tenant: Tenant = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """List call records: one for each leg and attempt."""
     screen = Screen()
     query = ListRecords(since=parse_since(since), number=number)
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         rows: list[RecordRow] = fetch(asker, query, most=limit)
     if as_json:
         screen.json(rows)
@@ -38,12 +46,22 @@ def records(
 def explain(
     what: Annotated[
         str,
-        typer.Argument(metavar="NUMBER|CALL-ID", help="With --from a number to dial, else a call that was."),
+        typer.Argument(
+            metavar="NUMBER|CALL-ID",
+            help="With --from a number to dial, else a call that was.",
+            autocompletion=call_ids,
+        ),
     ],
     caller: Annotated[
         str | None,
-        typer.Option("--from", metavar="EXT", help="Dry run: what if this extension dialled NUMBER?"),
+        typer.Option(
+            "--from",
+            metavar="EXT",
+            help="Dry run: what if this extension dialled NUMBER?",
+            autocompletion=numbers,
+        ),
     ] = None,
+    tenant: Tenant = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +70,7 @@ def explain(
     request: Request[Explanation] = ExplainCall(call=what)
     if caller is not None:
         request = ExplainNumber(number=what, caller=caller)
-    with exchange(data) as asker:
+    with exchange(data, tenant) as asker:
         explanation = asker.ask(request)
     if as_json:
         screen.json(explanation)

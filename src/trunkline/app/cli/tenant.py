@@ -1,0 +1,128 @@
+"""``trunkline tenant``: add, list, remove, and the domains of tenants."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trunkline.app.cli.asking import exchange, fetch
+from trunkline.app.cli.completing import tenants
+from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.render import TENANTS
+from trunkline.app.terminal import Screen
+from trunkline.base.messages import (
+    AddDomain,
+    AddTenant,
+    ListTenants,
+    RemoveDomain,
+    RemoveTenant,
+    TenantChanged,
+    TenantRow,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Add, list and remove tenants, and give them domains.")
+domain_app = typer.Typer(no_args_is_help=True, help="Give a tenant a domain, or take one away.")
+app.add_typer(domain_app, name="domain")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name or id.", autocompletion=tenants)]
+Domain = Annotated[
+    str, typer.Argument(metavar="DOMAIN", help="Such as sip.example.com, 192.0.2.1 or [2001:db8::1].")
+]
+
+
+@app.command(
+    "add",
+    epilog=examples(
+        "trunkline tenant add acme --domain acme.example.com",
+        "trunkline tenant add 'Jones & Sons' --domain jones.example --domain pbx.jones.example",
+    ),
+)
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="1 to 64 printable characters.")],
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DOMAIN", help="A domain of its own; several times for several. The first is its realm."
+        ),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Add a tenant: extensions, calls and records of its own, found by its domains."""
+    with exchange(data) as asker:
+        added = asker.ask(AddTenant(name=name, domains=tuple(domain or ())))
+    _show(added, f"tenant {added.row.name} added", as_json=as_json)
+
+
+@app.command("list", epilog=examples("trunkline tenant list", "trunkline tenant list --json"))
+def list_tenants(data: Data = None, as_json: Json = False) -> None:
+    """List the tenants with their domains."""
+    screen = Screen()
+    with exchange(data) as asker:
+        rows: list[TenantRow] = fetch(asker, ListTenants())
+    if as_json:
+        screen.json(rows)
+    else:
+        screen.table(TENANTS, rows, "No tenants.")
+
+
+@app.command("remove", epilog=examples("trunkline tenant remove acme", "trunkline tenant remove acme --yes"))
+def remove(
+    name: Name,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Also when it has extensions: they go, with registrations and records."),
+    ] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a tenant with its domains and call records; its calls end."""
+    screen = Screen()
+    with exchange(data) as asker:
+        gone = asker.ask(RemoveTenant(name=name, force=yes))
+    if as_json:
+        screen.json(
+            {"name": gone.name, "extensions": gone.extensions, "bindings": gone.bindings, "calls": gone.calls}
+        )
+    else:
+        screen.line(
+            f"tenant {gone.name} removed ({gone.extensions} extensions, {gone.bindings} registrations, "
+            f"{gone.calls} calls ended)"
+        )
+
+
+@domain_app.command("add", epilog=examples("trunkline tenant domain add acme pbx.acme.example.com"))
+def add_domain(name: Name, domain: Domain, data: Data = None, as_json: Json = False) -> None:
+    """Give a tenant one more domain. Its first one becomes the realm, and phones log in again by themselves."""
+    with exchange(data) as asker:
+        changed = asker.ask(AddDomain(name=name, domain=domain))
+    _show(changed, f"tenant {changed.row.name} has the domain {domain}", as_json=as_json)
+
+
+@domain_app.command("remove", epilog=examples("trunkline tenant domain remove acme pbx.acme.example.com"))
+def remove_domain(name: Name, domain: Domain, data: Data = None, as_json: Json = False) -> None:
+    """Take a domain away. Registrations stay until they expire; calls that are up go on."""
+    with exchange(data) as asker:
+        changed = asker.ask(RemoveDomain(name=name, domain=domain))
+    _show(changed, f"tenant {changed.row.name} has the domain {domain} no more", as_json=as_json)
+
+
+def _show(changed: TenantChanged, done: str, *, as_json: bool) -> None:
+    screen = Screen()
+    row = changed.row
+    if as_json:
+        screen.json(
+            {
+                "name": row.name,
+                "id": row.id,
+                "domains": row.domains,
+                "realm": row.realm,
+                "extensions": row.extensions,
+                "warnings": changed.warnings,
+            }
+        )
+        return
+    screen.line(f"{done}; realm {row.realm}")
+    for warning in changed.warnings:
+        screen.warn(warning)
