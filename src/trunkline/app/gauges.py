@@ -41,11 +41,18 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "timers": lambda: exchange.endpoint.wheel.count,
         "calls_active": lambda: len(exchange.calls.active),
         "calls": lambda: dict(exchange.calls.outcomes),
-        "messages_received": lambda: {"udp": net.datagrams_in, "tcp": net.messages_in},
-        "messages_sent": lambda: {"udp": net.datagrams_out, "tcp": net.messages_out},
+        "messages_received": lambda: (
+            {"udp": net.datagrams_in} | {each.lower(): one.messages_in for each, one in net.streams.items()}
+        ),
+        "messages_sent": lambda: (
+            {"udp": net.datagrams_out} | {each.lower(): one.messages_out for each, one in net.streams.items()}
+        ),
         "parse_errors": lambda: layer.counters.parse_errors + net.framing_errors,
         "retransmissions": lambda: layer.counters.absorbed,
-        "connections": lambda: net.connections,
+        "connections": lambda: {each.lower(): one.connections for each, one in net.streams.items()},
+        "handshakes_failed": lambda: {
+            each.lower(): one.handshakes_failed for each, one in net.streams.items() if each != "TCP"
+        },
         "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
         "media_ports_free": lambda: exchange.engine.snapshot().ports_free,
         "rtp_packets": rtp,

@@ -43,7 +43,14 @@ FAMILIES = (
     Family(
         "retransmissions", "trunkline_sip_retransmissions", "counter", "Requests and responses sent again"
     ),
-    Family("connections", "trunkline_connections", "gauge", "Open TCP connections"),
+    Family("connections", "trunkline_connections", "gauge", "Open SIP connections", "transport"),
+    Family(
+        "handshakes_failed",
+        "trunkline_handshake_failures",
+        "counter",
+        "Connections whose TLS or WebSocket handshake failed",
+        "transport",
+    ),
     Family("media_ports_open", "trunkline_media_ports_open", "gauge", "Media ports in use"),
     Family("media_ports_free", "trunkline_media_ports_free", "gauge", "Media ports left"),
     Family("rtp_packets", "trunkline_rtp_packets", "counter", "RTP packets", "direction"),

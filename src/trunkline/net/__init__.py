@@ -4,5 +4,18 @@ from trunkline.net.flow import Failure, Flow
 from trunkline.net.listener import Listener, host_port
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.net.sockets import Net
+from trunkline.net.tls_settings import CertificateFiles, ListenerTls, SelfSigned, TlsSettings
 
-__all__ = ["Counters", "Failure", "Flow", "Listener", "Net", "NetSettings", "host_port"]
+__all__ = [
+    "CertificateFiles",
+    "Counters",
+    "Failure",
+    "Flow",
+    "Listener",
+    "ListenerTls",
+    "Net",
+    "NetSettings",
+    "SelfSigned",
+    "TlsSettings",
+    "host_port",
+]

@@ -84,7 +84,7 @@ def _inodes(table: Path, listener: Listener) -> list[str]:
         rows = [line.split() for line in table.read_text().splitlines()[1:]]
     except OSError:
         return []
-    listening = {"UDP": "07", "TCP": "0A"}[listener.transport]
+    listening = "07" if listener.transport == "UDP" else "0A"
     return [
         row[9]
         for row in rows

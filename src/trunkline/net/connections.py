@@ -1,4 +1,4 @@
-"""The table of TCP connections: accepted or made, found by remote or serial, bounded, swept."""
+"""The table of connections of all transports but UDP: found by remote or serial, bounded, swept."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from typing import TypeAlias
 from trunkline.base.errors import TransportError
 from trunkline.net.faults import FaultLog
 from trunkline.net.flow import Flow
-from trunkline.net.listener import Listener
+from trunkline.net.listener import Listener, host_port
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.net.tap import Tap, tapped
 from trunkline.net.tcp import TcpFlow
+from trunkline.net.tls import Tls
+from trunkline.net.tls_channel import TlsChannel
+from trunkline.net.websocket_flow import WebSocketFlow
 
-Key: TypeAlias = tuple[Listener, str, int]
+# The name is the one that a TLS peer has proved to us (RFC 5923 §9.1); "" for whoever connected to us.
+Key: TypeAlias = tuple[Listener, str, int, str]
 
 _BACKLOG = 1024
 
 
 class Connections:
-    """All TCP flows of one ``Net``."""
+    """All flows of one ``Net`` that are connections."""
 
     def __init__(
         self,
@@ -32,6 +36,7 @@ class Connections:
         settings: NetSettings,
         counters: Counters,
         faults: FaultLog,
+        tls: Tls,
     ) -> None:
         self.loop = loop
         self.on_message = on_message
@@ -39,6 +44,7 @@ class Connections:
         self.settings = settings
         self.counters = counters
         self.faults = faults
+        self._tls = tls
         self._handed_up = on_message
         self._on_flow_closed = on_flow_closed
         self._servers: list[asyncio.Server] = []
@@ -54,47 +60,62 @@ class Connections:
     async def listen(self, bound: socket.socket, listener: Listener) -> None:
         """Accept connections on a bound socket."""
 
-        def accepted() -> TcpFlow:
-            return TcpFlow(self, listener, self._next_serial())
+        kind = WebSocketFlow if listener.is_websocket else TcpFlow
 
-        self._servers.append(await self.loop.create_server(accepted, sock=bound, backlog=_BACKLOG))
+        def accepted() -> TcpFlow:
+            return kind(self, listener, self._next_serial())
+
+        def secured() -> TlsChannel:
+            return TlsChannel(self, accepted(), self._tls.server_context(listener))
+
+        factory = secured if listener.is_secure else accepted
+        self._servers.append(await self.loop.create_server(factory, sock=bound, backlog=_BACKLOG))
 
     def tap(self, tap: Tap | None) -> None:
         """Show every message from now on, or no more."""
         self.on_message = self._handed_up if tap is None else tapped(self._handed_up, tap)
         self.on_sent = tap
 
-    def find(self, listener: Listener, host: str, port: int) -> TcpFlow | None:
-        """The open (or opening) connection to a remote, whoever made it."""
-        return self._by_remote.get((listener, host, port))
+    def find(self, listener: Listener, host: str, port: int, name: str = "") -> TcpFlow | None:
+        """The open (or opening) connection to a remote, whoever made it; with ``name``, one that proved it."""
+        return self._by_remote.get((listener, host, port, name))
 
     def by_serial(self, serial: str) -> TcpFlow | None:
         return self._by_serial.get(serial)
 
-    def connect(self, listener: Listener, host: str, port: int) -> TcpFlow:
-        """A flow that connects now; what is sent meanwhile waits.
+    def connect(self, listener: Listener, host: str, port: int, name: str = "") -> TcpFlow:
+        """A flow that connects now; what is sent meanwhile waits. ``name`` is what a TLS peer must prove.
 
-        Raises TransportError when there are ``max_connections`` already.
+        Raises TransportError when there are ``max_connections`` already, and for WebSocket clients, who
+        connect to us (RFC 7118 §5).
         """
+        if listener.is_websocket:
+            raise TransportError(
+                f"the {listener.transport} client at {host_port(host, port)} is not connected"
+            )
         if len(self._by_serial) >= self.settings.max_connections:
             self.counters.refused += 1
-            raise TransportError(f"there are {self.settings.max_connections} TCP connections already")
+            raise TransportError(f"there are {self.settings.max_connections} connections already")
         flow = TcpFlow(self, listener, self._next_serial(), (host, port))
+        flow.peer_name = name
+        protocol: asyncio.Protocol = flow
+        if listener.is_secure:
+            protocol = TlsChannel(self, flow, self._tls.client_context(), name or host)
         self._enter(flow)
-        flow.connecting = self.loop.create_task(self._connect(flow))
+        flow.connecting = self.loop.create_task(self._connect(flow, protocol))
         return flow
 
     def opened(self, flow: TcpFlow) -> bool:
         if flow.accepted and not self._admit(flow):
             return False
         self._sockets.add(flow)
-        self.counters.connections += 1
+        self.counters.streams[flow.transport].connections += 1
         return True
 
     def closed(self, flow: TcpFlow) -> None:
         if self._by_serial.pop(flow.serial, None) is None:
             return
-        key = (flow.listener, *flow.remote)
+        key = (flow.listener, *flow.remote, flow.peer_name)
         if self._by_remote.get(key) is flow:
             del self._by_remote[key]
         if flow.accepted:
@@ -105,15 +126,18 @@ class Connections:
     def gone(self, flow: TcpFlow) -> None:
         if flow in self._sockets:
             self._sockets.remove(flow)
-            self.counters.connections -= 1
+            self.counters.streams[flow.transport].connections -= 1
         if self._all_gone is not None and not self._sockets:
             self._all_gone.set()
 
     def sweep(self, now: float) -> None:
-        """Close the connections on which nothing came in for too long."""
-        for flow in [flow for flow in self._by_serial.values() if flow.silent_too_long(now)]:
-            self.counters.reaped += 1
-            flow.abort("nothing was received for too long")
+        """Close the connections on which nothing came in for too long, keep the others alive."""
+        for flow in list(self._by_serial.values()):
+            if flow.silent_too_long(now):
+                self.counters.reaped += 1
+                flow.abort("nothing was received for too long")
+            else:
+                flow.keep_alive(now)
 
     async def stop(self) -> None:
         """Close everything; what was sent has ``close_timeout_s`` to leave."""
@@ -140,13 +164,13 @@ class Connections:
                 return False
         return True
 
-    async def _connect(self, flow: TcpFlow) -> None:
+    async def _connect(self, flow: TcpFlow, protocol: asyncio.Protocol) -> None:
         host, port = flow.remote
         # From the listener's own address, because that is the one the peer may know us by.
         local = None if flow.listener.wildcard else (flow.listener.host, 0)
         try:
             async with asyncio.timeout(self.settings.connect_timeout_s):
-                await self.loop.create_connection(lambda: flow, host, port, local_addr=local)
+                await self.loop.create_connection(lambda: protocol, host, port, local_addr=local)
         except TimeoutError:
             reason = f"no connection within {self.settings.connect_timeout_s:g} s"
         except OSError as error:
@@ -175,7 +199,7 @@ class Connections:
 
     def _enter(self, flow: TcpFlow) -> None:
         self._by_serial[flow.serial] = flow
-        self._by_remote[flow.listener, *flow.remote] = flow
+        self._by_remote[flow.listener, *flow.remote, flow.peer_name] = flow
 
     def _leave_source(self, host: str) -> None:
         left = self._per_source.get(host, 0) - 1

@@ -16,7 +16,7 @@ class Flow(Protocol):
 
     @property
     def transport(self) -> str:
-        """ "UDP" or "TCP", as it stands in a Via."""
+        """ "UDP", "TCP", "TLS", "WS" or "WSS", as it stands in a Via."""
 
     @property
     def reliable(self) -> bool:

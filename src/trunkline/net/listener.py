@@ -9,12 +9,14 @@ from collections.abc import Callable
 
 from trunkline.base.errors import ConfigError
 from trunkline.net.routes import source_address
+from trunkline.net.tls_settings import NO_TLS, ListenerTls
 
-DEFAULT_PORT = 5060
 ROLES = ("phones", "trunk")
-TRANSPORTS = {"udp": "UDP", "tcp": "TCP"}
+DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 5066, "WSS": 5067}
 
-_EXPECTED_URL = "udp:ADDRESS:PORT or tcp:ADDRESS:PORT, such as udp:0.0.0.0:5060 or tcp:[::1]:5060"
+_EXPECTED_URL = (
+    "TRANSPORT:ADDRESS:PORT with udp, tcp, tls, ws or wss, such as udp:0.0.0.0:5060 or tls:[::1]:5061"
+)
 _EXPECTED_ADVERTISE = "a host name or address, with :PORT if it differs, such as 203.0.113.5:5060"
 _MAX_SENT_BY = 4096
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
@@ -28,9 +30,11 @@ def host_port(host: str, port: int) -> str:
 class Listener:
     """One listening socket's record.
 
-    ``url`` is "udp:127.0.0.1:5060" or "tcp:[::1]:5060"; ``role`` is "phones" or "trunk"; ``host`` and
-    ``port`` are where it is bound (the real port once it is); ``advertised_host`` and ``advertised_port``
-    are what others are told; ``node`` is the node's and worker's prefix of all we mint.
+    ``url`` is "udp:127.0.0.1:5060" or "tls:[::1]:5061"; ``transport`` "UDP", "TCP", "TLS", "WS" or "WSS", as
+    in a Via; ``role`` is "phones" or "trunk"; ``host`` and ``port`` are where it is bound (the real port once
+    it is); ``advertised_host`` and ``advertised_port`` are what others are told; ``node`` is the node's and
+    worker's prefix of all we mint; ``tls`` is for TLS and WSS; ``origins`` are the pages that may open a
+    WebSocket (RFC 6454 §7; none named: all may).
     Raises ``ConfigError`` for a wrong url, role or advertise.
     """
 
@@ -44,9 +48,11 @@ class Listener:
         "family",
         "host",
         "name",
+        "origins",
         "port",
         "role",
         "sent_by",
+        "tls",
         "token_head",
         "transport",
         "url",
@@ -62,6 +68,8 @@ class Listener:
         advertise: str = "",
         node: str = "0000",
         source: str = "settings",
+        tls: ListenerTls = NO_TLS,
+        origins: tuple[str, ...] = (),
         source_address: Callable[[str], str | None] = source_address,
     ) -> None:
         if role not in ROLES:
@@ -70,6 +78,8 @@ class Listener:
         self._node = node
         self.name = name or url
         self.role = role
+        self.tls = tls
+        self.origins = origins
         self.transport, self.host, self.port = _parse_url(url, source)
         self.family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         self.wildcard = ipaddress.ip_address(self.host).is_unspecified
@@ -94,6 +104,16 @@ class Listener:
         self.sent_by = host_port(host, self.advertised_port)
         # Flow tokens name node and worker, so that whoever reads one knows whose socket it means.
         self.token_head = f"{self._node}|{self.transport.lower()}|{self.address}|"
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether connections are within TLS."""
+        return self.transport in {"TLS", "WSS"}
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether messages come in WebSocket frames."""
+        return self.transport in {"WS", "WSS"}
 
     @property
     def address(self) -> str:
@@ -156,10 +176,11 @@ def _port_number(text: str) -> int:
 def _parse_url(url: str, source: str) -> tuple[str, str, int]:
     scheme, _, rest = url.partition(":")
     try:
-        transport = TRANSPORTS[scheme.lower()]
+        transport = scheme.upper()
+        default = DEFAULT_PORTS[transport]
         host, port = split_host_port(rest)
         # Names are refused: a listener must not depend on a name server, nor bind one of several addresses.
-        return transport, str(ipaddress.ip_address(host)), DEFAULT_PORT if port is None else port
+        return transport, str(ipaddress.ip_address(host)), default if port is None else port
     except (KeyError, ValueError):
         raise ConfigError(source, "sip.listen", repr(url), _EXPECTED_URL) from None
 

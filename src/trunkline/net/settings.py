@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+STREAMS: Final = ("TCP", "TLS", "WS", "WSS")
+"""The connection-oriented transports, as they stand in a Via (RFC 3261 §20.42, RFC 7118 §5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,10 @@ class NetSettings:
     """A connection that sent no SIP message for so long after it was accepted is closed."""
     idle_timeout_s: float = 7200.0
     """A connection on which nothing complete came in for so long is closed; longer than usual expiries."""
+    handshake_timeout_s: float = 10.0
+    """How long a peer may take for its TLS handshake."""
+    websocket_ping_s: float = 25.0
+    """How often a WebSocket client is pinged: proxies and NATs on its way forget silent connections."""
     unacknowledged_timeout_s: float = 32.0
     """How long the kernel retransmits to a TCP peer that vanished: as long as a transaction (64*T1)."""
     max_connections: int = 20_000
@@ -38,8 +46,20 @@ class NetSettings:
     """How long the last bytes of closing connections may take to leave."""
 
 
+class StreamCounters:
+    """What is counted for one connection-oriented transport; ``connections`` is how many are open now."""
+
+    __slots__ = ("connections", "handshakes_failed", "messages_in", "messages_out")
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.handshakes_failed = 0  # of TLS or of WebSocket
+        self.messages_in = 0
+        self.messages_out = 0
+
+
 class Counters:
-    """Plain numbers since the start, but ``connections``, which is how many are open now."""
+    """Plain numbers since the start; ``streams`` has those of each connection-oriented transport."""
 
     __slots__ = (
         "accepted",
@@ -47,27 +67,23 @@ class Counters:
         "bytes_out",
         "callback_errors",
         "connected",
-        "connections",
         "datagrams_in",
         "datagrams_out",
         "framing_errors",
         "keepalives",
-        "messages_in",
-        "messages_out",
         "reaped",
         "refused",
         "send_errors",
+        "streams",
         "unreachable",
     )
 
     def __init__(self) -> None:
         self.datagrams_in = 0
         self.datagrams_out = 0
-        self.messages_in = 0  # on streams
-        self.messages_out = 0
+        self.streams = {transport: StreamCounters() for transport in STREAMS}
         self.bytes_in = 0
         self.bytes_out = 0
-        self.connections = 0
         self.accepted = 0
         self.connected = 0
         self.refused = 0  # connections over a bound
@@ -78,5 +94,7 @@ class Counters:
         self.unreachable = 0  # ICMP errors
         self.callback_errors = 0  # exceptions that came up from the layer above
 
-    def as_dict(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in self.__slots__}
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return sum(stream.connections for stream in self.streams.values())

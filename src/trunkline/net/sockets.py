@@ -14,20 +14,23 @@ from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener, split_host_port
 from trunkline.net.resolver import Addresses, Resolver
 from trunkline.net.routes import family_of, ip_literal, source_address
-from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.settings import STREAMS, Counters, NetSettings
 from trunkline.net.tap import Tap
+from trunkline.net.tls import Tls
+from trunkline.net.tls_settings import TlsSettings
 from trunkline.net.udp import UdpEndpoint
 
 _ROUTES_KEPT_S = 60.0
 _MAX_ROUTES = 4096
+_STREAM_TOKENS = frozenset(transport.lower() for transport in STREAMS)
 
 
 class Net:
     """Listens, connects, and hands up whole messages with the flow that they came by.
 
     ``on_message(data, flow)`` gets one datagram or one framed message, and may raise: the fault is logged
-    and the socket goes on. ``on_flow_closed(flow)`` is called once for each TCP flow that ended. Both are
-    called from the loop, which must be the running one.
+    and the socket goes on. ``on_flow_closed(flow)`` is called once for each connection that ended. Both
+    are called from the loop, which must be the running one.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Net:
         on_message: Callable[[bytes, Flow], None],
         on_flow_closed: Callable[[Flow], None] | None = None,
         settings: NetSettings | None = None,
+        tls: TlsSettings | None = None,
     ) -> None:
         self.settings = settings or NetSettings()
         self.counters = Counters()
@@ -43,8 +47,10 @@ class Net:
         self._loop = loop
         self._on_message = on_message
         self._faults = FaultLog(self.counters, loop.time)
+        self.tls = Tls(tls or TlsSettings())
+        self._reloading: asyncio.Future[None] | None = None
         self._connections = Connections(
-            loop, on_message, on_flow_closed, self.settings, self.counters, self._faults
+            loop, on_message, on_flow_closed, self.settings, self.counters, self._faults, self.tls
         )
         self._resolver = Resolver(loop, self.settings)
         self._endpoints: dict[Listener, UdpEndpoint] = {}
@@ -55,8 +61,10 @@ class Net:
     async def start(self, listeners: Sequence[Listener]) -> None:
         """Bind and serve every listener; each then knows its real port.
 
-        Raises ``ConfigError`` for the first that cannot be bound; none is then open.
+        Raises ``ConfigError`` for the first that cannot be bound, or has no usable certificate; none is then
+        open.
         """
+        self.tls.prepare(list(listeners))
         try:
             for listener in listeners:
                 await self._open(listener, bind(listener))
@@ -76,6 +84,9 @@ class Net:
         self.listeners.clear()
         await self._connections.stop()
         await self._resolver.stop()
+        if self._reloading is not None:
+            await self._reloading
+            self._reloading = None
 
     def tap(self, tap: Tap | None) -> None:
         """Show every message in and out to ``tap(data, listener, remote, incoming)``; None ends it."""
@@ -83,13 +94,22 @@ class Net:
             endpoint.tap(tap)
         self._connections.tap(tap)
 
-    def flow_to(self, transport: str, host: str, port: int, prefer: Listener | None = None) -> Flow:
-        """The flow to an address: for TCP an open connection to it, else a new one that connects by itself.
+    def flow_to(
+        self,
+        transport: str,
+        host: str,
+        port: int,
+        prefer: Listener | None = None,
+        server_name: str = "",
+    ) -> Flow:
+        """The flow to an address: an open connection to it, else a new one that connects by itself.
 
-        ``transport`` is "UDP" or "TCP", ``host`` an IP literal, ``port`` 1..65535. ``prefer`` is used when
+        ``transport`` is as in a Via, ``host`` an IP literal, ``port`` 1..65535. ``prefer`` is used when
         it has that transport and address family; else a listener of its role, from whose address the
-        kernel would send. Raises TransportError when there is no such listener or no room for another
-        connection, LocalProtocolError when ``host`` is a name.
+        kernel would send. For TLS ``server_name`` is the SIP domain that the peer's certificate must be for
+        (RFC 5922 §7.2); without one it must be for the address, unless the peer connected to us. Raises
+        TransportError when there is no such listener, no room for another connection or no connection of
+        a WebSocket client; LocalProtocolError when ``host`` is a name.
         """
         literal = ip_literal(host)
         if literal is None or not 0 < port < 65536:
@@ -97,9 +117,9 @@ class Net:
         listener = self.listener_for(transport, literal, prefer)
         if transport == "UDP":
             return self._endpoints[listener].flow((literal, port))
-        return self._connections.find(listener, literal, port) or self._connections.connect(
-            listener, literal, port
-        )
+        name = server_name.lower() if transport == "TLS" and ip_literal(server_name) != literal else ""
+        found = self._connections.find(listener, literal, port, name)
+        return found or self._connections.connect(listener, literal, port, name)
 
     def listener_for(self, transport: str, host: str, prefer: Listener | None = None) -> Listener:
         """The listener from which an IP literal is best reached; raises TransportError when there is none."""
@@ -114,12 +134,12 @@ class Net:
         return self._nearest(alike or able, host)
 
     def flow_from_token(self, token: str) -> Flow | None:
-        """The flow of a stored token: for UDP as long as its listener is there, for TCP the connection."""
+        """The flow of a stored token: for UDP as long as its listener is there, else the connection."""
         node, _, rest = token.partition("|")
         kind, _, rest = rest.partition("|")
         local, _, rest = rest.partition("|")
         remote, _, serial = rest.partition("|")
-        if kind == "tcp":
+        if kind in _STREAM_TOKENS:
             flow = self._connections.by_serial(serial)
             return flow if flow is not None and flow.token == token else None
         if kind != "udp" or serial:
@@ -175,6 +195,9 @@ class Net:
         for endpoint in self._endpoints.values():
             endpoint.sweep()
         self._connections.sweep(now)
+        if self.tls.in_use and (self._reloading is None or self._reloading.done()):
+            # Files may be on a slow disk: never wait for one here.
+            self._reloading = self._loop.run_in_executor(None, self.tls.reload)
         if now >= self._routes_old_at:
             self._routes_old_at = now + _ROUTES_KEPT_S
             self._sources.clear()

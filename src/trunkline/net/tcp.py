@@ -1,4 +1,4 @@
-"""SIP over TCP: one connection, accepted or made, is one flow."""
+"""SIP over one connection, accepted or made: in clear, or within TLS (``TlsChannel`` is then its transport)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trunkline.net.listener import Listener, host_port
 from trunkline.net.routes import remote_of
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.net.tap import Tap
-from trunkline.proto.sip.stream import PONG_BYTES, Ping, StreamFramer
+from trunkline.proto.sip.stream import PONG_BYTES, Event, Ping, StreamFramer
 
 _REMEMBERED_SENDS: Final = 1024
 
@@ -41,6 +41,15 @@ class Owner(Protocol):
         """The connection's socket is closed."""
 
 
+class Framer(Protocol):
+    """Makes messages and pings of a connection's bytes: ``StreamFramer``, or a WebSocket."""
+
+    error: RemoteProtocolError | None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """What ``data`` completed; raises RemoteProtocolError, or keeps it in ``error`` (see StreamFramer)."""
+
+
 class TcpFlow(asyncio.Protocol):
     """One connection. ``serial`` tells it from any other between the same addresses, before or after."""
 
@@ -51,6 +60,7 @@ class TcpFlow(asyncio.Protocol):
         "_out",
         "_out_bytes",
         "_owner",
+        "_tally",
         "_transport",
         "_unanswered",
         "accepted",
@@ -58,28 +68,32 @@ class TcpFlow(asyncio.Protocol):
         "connecting",
         "last_heard",
         "listener",
+        "peer_name",
         "remote",
         "serial",
         "spoke_sip",
+        "transport",
     )
 
-    transport: Final = "TCP"
     reliable: Final = True
 
     def __init__(
         self, owner: Owner, listener: Listener, serial: str, remote: tuple[str, int] | None = None
     ) -> None:
         self._owner = owner
+        self._tally = owner.counters.streams[listener.transport]
         self.listener = listener
+        self.transport = listener.transport
         self.serial = serial
         self.accepted = remote is None
         self.remote = remote or ("", 0)
+        self.peer_name = ""  # what the peer of a TLS connection that we made has proved
         self.connecting: asyncio.Task[None] | None = None
         self.closed = False
         self.last_heard = owner.loop.time()
         self.spoke_sip = False
         self._transport: asyncio.Transport | None = None
-        self._framer = StreamFramer(owner.settings.max_message)
+        self._framer: Framer = self._make_framer()
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._flushing = False
@@ -88,7 +102,10 @@ class TcpFlow(asyncio.Protocol):
         self._on_close: dict[Callable[[Flow], None], None] | None = None
 
     def __repr__(self) -> str:
-        return f"TcpFlow({self.token})"
+        return f"{type(self).__name__}({self.token})"
+
+    def _make_framer(self) -> Framer:
+        return StreamFramer(self._owner.settings.max_message)
 
     @property
     def token(self) -> str:
@@ -102,7 +119,7 @@ class TcpFlow(asyncio.Protocol):
         if on_failure is not None:
             self._unanswered.append(on_failure)
         owner = self._owner
-        owner.counters.messages_out += 1
+        self._tally.messages_out += 1
         if owner.on_sent is not None:
             owner.on_sent(data, self.listener, self.remote, False)
         self._write(data)
@@ -133,6 +150,10 @@ class TcpFlow(asyncio.Protocol):
         self.cut()
         self._finish(self._error(reason), sent_failed=True)
 
+    def break_off(self, reason: str) -> None:
+        """The transport closes by itself: what has not been answered is reported as failed."""
+        self._finish(self._error(reason), sent_failed=True)
+
     def cut(self) -> None:
         """Close the socket, if there is one, without waiting for what has not left."""
         if self._transport is not None:
@@ -144,6 +165,9 @@ class TcpFlow(asyncio.Protocol):
         fresh = self.accepted and not self.spoke_sip
         limit = settings.first_message_timeout_s if fresh else settings.idle_timeout_s
         return self._transport is not None and now - self.last_heard >= limit
+
+    def keep_alive(self, now: float) -> None:
+        """Called now and then; the kernel keeps a TCP connection alive (see ``_tune``)."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection stands."""
@@ -195,7 +219,7 @@ class TcpFlow(asyncio.Protocol):
             owner.counters.keepalives += 1
             self._write(PONG_BYTES)
             return not self.closed
-        owner.counters.messages_in += 1
+        self._tally.messages_in += 1
         if not self.spoke_sip:
             self.spoke_sip = b"SIP/2.0" in event[: event.find(b"\r\n")]
         try:

@@ -21,6 +21,9 @@ def no_route(_remote_host: str) -> str | None:
         ("tcp:[0:0:0:0:0:0:0:1]", "TCP", "::1", 5060),
         ("tcp:::1", "TCP", "::1", 5060),
         ("udp:10.0.0.1:0", "UDP", "10.0.0.1", 0),
+        ("tls:10.0.0.1", "TLS", "10.0.0.1", 5061),
+        ("ws:10.0.0.1", "WS", "10.0.0.1", 5066),
+        ("WSS:[::1]", "WSS", "::1", 5067),
     ],
 )
 def test_a_url_tells_transport_address_and_port(url: str, transport: str, host: str, port: int) -> None:
@@ -54,7 +57,7 @@ def test_a_wrong_url_is_refused_with_what_is_expected(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Listener(url, source="trunkline.toml")
     assert caught.value.seen == repr(url)
-    assert "udp:ADDRESS:PORT" in str(caught.value)
+    assert "TRANSPORT:ADDRESS:PORT" in str(caught.value)
     assert str(caught.value).startswith("trunkline.toml: sip.listen")
 
 

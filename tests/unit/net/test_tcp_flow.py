@@ -104,7 +104,7 @@ def test_what_is_sent_in_one_turn_leaves_in_one_write() -> None:
     flow.send(b"c")
     table.loop.turn()
     assert wire.written == [b"ab", b"c"]
-    assert (table.counters.messages_out, table.counters.bytes_out) == (3, 3)
+    assert (table.counters.streams["TCP"].messages_out, table.counters.bytes_out) == (3, 3)
 
 
 def test_the_token_tells_listener_remote_and_serial() -> None:
