@@ -25,12 +25,16 @@ class DataFolder:
         return self.path / SOCKET_NAME
 
 
-def find_data_folder(given: Path | None, env: Mapping[str, str] = os.environ) -> DataFolder:
-    """``--data``, else $TRUNKLINE_DATA, else ./data when it exists, else the user's XDG data folder."""
+def find_data_folder(
+    given: Path | None, env: Mapping[str, str] = os.environ, in_settings: str = ""
+) -> DataFolder:
+    """``--data``, else $TRUNKLINE_DATA, else what the settings say, ./data when it exists, or the user's own."""
     if given is not None:
         return DataFolder(given.expanduser().absolute(), "--data")
     if named := env.get("TRUNKLINE_DATA"):
         return DataFolder(Path(named).expanduser().absolute(), "$TRUNKLINE_DATA")
+    if in_settings:
+        return DataFolder(Path(in_settings).expanduser().absolute(), "data in the settings")
     local = Path("data").absolute()
     if local.is_dir():
         return DataFolder(local, "./data exists")

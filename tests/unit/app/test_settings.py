@@ -134,7 +134,7 @@ def test_sections_of_the_published_gateway_are_told_as_not_active(tmp_path: Path
     loaded = load(text, tmp_path)
     assert urls(loaded) == ["udp:0.0.0.0:5064"]
     assert [notice.split()[0] for notice in loaded.notices] == [
-        "auth", "database", "apns", "fcm", "server.host", "server.port",
+        "auth", "apns", "fcm", "server.host", "server.port", "database.path",
     ]  # fmt: skip
     assert "hunter2" not in str(loaded)
 
@@ -142,7 +142,7 @@ def test_sections_of_the_published_gateway_are_told_as_not_active(tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "text", "where", "said"),
     [
-        ("a.toml", "domain = x\n", "syntax", "line 1"),
+        ("a.toml", "domain = x\n", "line 1, column 10", "Invalid value"),
         ("a.json", '{"domain": }', "line 1, column 12", "Expecting value"),
         ("a.json", "[]", "line 1", "list"),
         ("a.json", "[" * 100_000, "the file", "too deep"),

@@ -20,7 +20,7 @@ def error(raw: dict[str, Any]) -> ConfigError:
 @pytest.mark.parametrize(
     ("raw", "key", "seen", "expected", "hint"),
     [
-        ({"domian": "x"}, "domian", "an unknown key", "one of domain, node, sip", "did you mean domain?"),
+        ({"domian": "x"}, "domian", "an unknown key", "one of domain, data, node, sip", "did you mean domain?"),
         ({"sip": {"lisen": []}}, "sip.lisen", "an unknown key", "one of listen, ", "did you mean listen?"),
         ({"zzz": 1}, "zzz", "an unknown key", "one of domain", ""),
         ({"sip": 5}, "sip", "5", "a table", ""),
@@ -136,7 +136,7 @@ def error(raw: dict[str, Any]) -> ConfigError:
         ),
         ({"server": {"sipPort": "5060"}}, "server.sipPort", "'5060'", "a port from 0 to 65535", ""),
         ({"server": {"sipPort": 1}, "sip": {"listen": []}}, "sip.listen", "a list", "an alias for it", ""),
-        ({"server": {"sipport": 1}}, "server", "an unknown key", "one of", ""),
+        ({"server": {"sipport": 1}}, "server.sipport", "an unknown key", "one of host", "mean sipPort?"),
     ],
 )
 def test_a_wrong_setting_is_named(raw: dict[str, Any], key: str, seen: str, expected: str, hint: str) -> None:

@@ -30,6 +30,21 @@ from trunkline.base.errors import ConfigError
 COMMAND_LINE = "command line"
 MAX_FILE = 1_000_000
 ALL_IPV4 = "0.0.0.0"  # noqa: S104  (phones are elsewhere)
+_OPEN_HINTS: dict[type[OSError], str] = {
+    FileNotFoundError: "is the name right?",
+    IsADirectoryError: "name the file in it",
+    PermissionError: "the user who runs trunkline must be able to read it",
+}
+# What people do most often, by the beginning of the parser's words.
+_TOML_HINTS = {
+    "Invalid value": 'a text stands in quotes: domain = "example.com"',
+    "Expected newline or end of document after a statement": "one setting on each line; a text in quotes",
+    "Expected '=' after a key": "key = value, or [section] in brackets",
+    "Cannot overwrite a value": "the key stands twice in its section",
+    "Cannot declare": "the section stands twice",
+    "Unclosed array": "a closing ] is missing",
+    "Illegal character": "a quotation mark is missing at the end of the line",
+}
 OPTIONS = {
     "domain": "--domain",
     "sip.listen": "--listen",
@@ -74,7 +89,9 @@ def load_settings(
         settings = _override(settings, overrides)
     host = host or host_addresses()
     settings = complete(settings, host)
-    return Loaded(settings, find_data_folder(data, env), config, notices, overrides or {}, host)
+    return Loaded(
+        settings, find_data_folder(data, env, settings.data), config, notices, overrides or {}, host
+    )
 
 
 def load_again(loaded: Loaded) -> Loaded:
@@ -84,23 +101,36 @@ def load_again(loaded: Loaded) -> Loaded:
 
 def read_file(path: Path) -> dict[str, Any]:
     """The tables of a TOML file, or of a JSON file when its name or first character says so."""
-    try:
-        raw = path.read_bytes()
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(
-            COMMAND_LINE, "--config", str(path), f"a readable file ({error.strerror})"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            str(path), f"byte {error.start}", "bytes that are no UTF-8", "a text in UTF-8"
-        ) from None
+    raw = _read(path)
     if len(raw) > MAX_FILE:
         raise ConfigError(
-            COMMAND_LINE, "--config", f"{len(raw)} bytes", f"a file of at most {MAX_FILE} bytes"
+            str(path),
+            "the file",
+            f"more than {MAX_FILE} bytes",
+            "a file of settings",
+            "is it the right file?",
         )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        hint = "save it as UTF-8" if error.start else "it looks like UTF-16: save it as UTF-8"
+        raise ConfigError(
+            str(path), f"line {line}", "bytes that are no UTF-8", "a text in UTF-8", hint
+        ) from None
     is_json = path.suffix.lower() == ".json" or (path.suffix.lower() != ".toml" and text.lstrip()[:1] == "{")
     return _parse_json(text, str(path)) if is_json else _parse_toml(text, str(path))
+
+
+def _read(path: Path) -> bytes:
+    """The bytes, one more than allowed at the most: a device has no end."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE + 1)
+    except OSError as error:
+        why = error.strerror or "it cannot be read"
+        hint = f"{why}: {_OPEN_HINTS[type(error)]}" if type(error) in _OPEN_HINTS else why
+        raise ConfigError(COMMAND_LINE, "--config", str(path), "a readable file", hint) from None
 
 
 def _parse_json(text: str, source: str) -> dict[str, Any]:
@@ -121,9 +151,16 @@ def _parse_toml(text: str, source: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         # The parser's words name the place ("at line 3, column 8") and never quote a value.
-        raise ConfigError(source, "syntax", str(error), "TOML (https://toml.io)") from None
+        said, _, place = str(error).rpartition(" (at ")
+        raise ConfigError(
+            source, place.removesuffix(")") or "syntax", said, "TOML (https://toml.io)", _toml_hint(said)
+        ) from None
     except RecursionError:
         raise ConfigError(source, "the file", "tables too deep inside each other", "TOML") from None
+
+
+def _toml_hint(said: str) -> str:
+    return next((hint for words, hint in _TOML_HINTS.items() if said.startswith(words)), "")
 
 
 def parse_settings(raw: Mapping[str, Any], source: str) -> tuple[Settings, tuple[str, ...]]:

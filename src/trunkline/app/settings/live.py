@@ -30,6 +30,7 @@ LIVE: frozenset[str] = frozenset({
 })  # fmt: skip
 # Sockets, the media engine's threads and what is in every message are made once, at the start.
 RESTART: frozenset[str] = frozenset({
+    "data",
     "domain",
     "media.address",
     "media.advertise",

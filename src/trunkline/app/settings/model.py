@@ -15,7 +15,7 @@ from trunkline.app.settings.media import Media
 from trunkline.app.settings.operation import Log, Metrics
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.sip import Sip
-from trunkline.app.settings.values import as_domain
+from trunkline.app.settings.values import as_domain, as_folder
 
 
 class Settings(Section):
@@ -26,6 +26,12 @@ class Settings(Section):
         description="SIP domain of the default tenant: the part after @ that phones use. "
         "Default: the host's address.",
         examples=['"example.com"'],
+    )
+    data: Annotated[str, BeforeValidator(as_folder)] = Field(
+        default="",
+        description="Data folder; `--data` and `$TRUNKLINE_DATA` win over it, and commands beside the exchange "
+        "do not read this file. Default: `./data` when it exists, else the user's data folder.",
+        examples=['"/var/lib/trunkline"'],
     )
     node: int = Field(
         default=0, ge=0, le=255, description="This node's number; unique among nodes that work together."

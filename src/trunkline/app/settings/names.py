@@ -6,21 +6,22 @@ product which this version does not have yet is accepted, left unread and told a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel
 
 from trunkline.app.settings import Settings
-from trunkline.app.settings.errors import Path, model_in, show
+from trunkline.app.settings.errors import Path, model_in, show, unknown_key
 from trunkline.base.errors import ConfigError
 
 # Sections (or single keys) of published configurations, and what they are for.
 NOT_ACTIVE: dict[Path, str] = {
     ("auth",): "tokens of the mobile API",
-    ("database",): "the database is in the data folder",
     ("apns",): "push to Apple devices",
     ("fcm",): "push to Android devices",
     ("gateways",): "gateway plug-ins and their routes",
@@ -28,10 +29,13 @@ NOT_ACTIVE: dict[Path, str] = {
     ("server", "port"): "the HTTP API",
     ("server", "trunk_port"): "the trunk side",
 }
+STORE_NAME = "trunkline.db"
 # What an alias stands for; these keys are consumed before the models see them.
 SIP_PORT: Path = ("server", "sip_port")
 LOCAL_PORT: Path = ("sip", "local_port")
 LOCAL_TRANSPORT: Path = ("sip", "transport")
+_SERVER_KEYS = ("host", "port", "sipPort", "trunkPort")
+DATABASE_PATH: Path = ("database", "path")
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ def normalise(raw: Mapping[str, Any], source: str) -> Normalised:
     result.values = _respell(raw, Settings, (), source, result)
     _set_aside(result)
     _take_aliases(result, source)
+    _take_database(result, source)
     return result
 
 
@@ -113,8 +118,7 @@ def _take_aliases(result: Normalised, source: str) -> None:
     local = _take(result, LOCAL_PORT, _is_port, "a port from 0 to 65535", source)
     if transport is not None or local is not None:
         listeners.append(f"{transport or 'udp'}:0.0.0.0:{5060 if local is None else local}")
-    if result.values.get("server") == {}:
-        del result.values["server"]
+    _refuse_rest_of_server(result, source)
     if not listeners:
         return
     sip = result.values.setdefault("sip", {})
@@ -123,6 +127,37 @@ def _take_aliases(result: Normalised, source: str) -> None:
         result.errors.append(ConfigError(source, "sip.listen", show("listen", sip["listen"]), expected))
     elif isinstance(sip, dict):
         sip["listen"] = list(dict.fromkeys(listeners))
+
+
+def _refuse_rest_of_server(result: Normalised, source: str) -> None:
+    """``[server]`` has no model: what the aliases left of it is unknown."""
+    server = result.values.get("server")
+    if isinstance(server, dict):
+        del result.values["server"]
+        for name in server:
+            key = result.written.get(("server", name), name)
+            result.errors.append(unknown_key(source, f"server.{key}", key, _SERVER_KEYS))
+
+
+def _take_database(result: Normalised, source: str) -> None:
+    """``database.path`` names a file: our store is another one, in the folder of that file."""
+    path = _take(result, DATABASE_PATH, _is_path, 'the path of a file such as "/data/gateway.db"', source)
+    rest = result.values.pop("database", {})
+    if rest != {}:
+        result.notices.append("database is not active in this version beyond its path (the store is SQLite)")
+    if path is None:
+        return
+    if "data" in result.values:
+        expected = "either data or database.path, whose folder stands for it, not both"
+        result.errors.append(ConfigError(source, "database.path", show("path", path), expected))
+        return
+    folder = str(PurePath(path).parent)
+    result.values["data"] = folder
+    result.notices.append(f"database.path stands for data = {json.dumps(folder)}: {STORE_NAME} is kept there")
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
 _ABSENT = object()

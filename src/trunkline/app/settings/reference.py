@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from trunkline.app.settings import Listener, Settings
 from trunkline.app.settings.errors import model_in
+from trunkline.app.settings.live import LIVE, RESTART
 from trunkline.app.settings.names import NOT_ACTIVE
 from trunkline.app.settings.values import PortRange
 
@@ -28,8 +29,13 @@ listens on UDP and TCP 5060 on all addresses of the host. A wrong key or value s
 the key, the value seen, what is expected and the nearest valid name. Options of the command line win over the
 file. What an operator changes while the exchange runs, such as extensions, is kept in the data folder.
 
-The data folder is `--data DIR`, else `$TRUNKLINE_DATA`, else `./data` when that folder exists, else
-`$XDG_DATA_HOME/trunkline` (`~/.local/share/trunkline`).
+`trunkline check --config FILE` looks at the file, and at the host it is meant for, before anything is started
+([how](../how-to/check.md)); [wrong settings and what is said about them](mistakes.md) has examples. After a change
+`trunkline reload`, or SIGHUP, lets the settings that are marked as live take effect at once, while calls go on; the
+others wait for the next start ([how](../how-to/reload.md)).
+
+The data folder is `--data DIR`, else `$TRUNKLINE_DATA`, else `data` in the file, else `./data` when that folder
+exists, else `$XDG_DATA_HOME/trunkline` (`~/.local/share/trunkline`).
 
 ```toml
 domain = "example.com"
@@ -50,6 +56,7 @@ _ALIASES = """## Other spellings
 - Keys may be written in camelCase: `ringTimeoutS` is `ring_timeout_s`.
 - `server.sipPort = 5060` stands for `sip.listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"]`.
 - `[sip] transport = "udp", local_port = 5060` stands for `sip.listen = ["udp:0.0.0.0:5060"]`.
+- `database.path = "/data/gateway.db"` stands for `data = "/data"`: the store is `trunkline.db` in that folder.
 """
 _NOT_ACTIVE = """Accepted, not active yet, and told so at the start:
 
@@ -60,34 +67,42 @@ _NOT_ACTIVE = """Accepted, not active yet, and told so at the start:
 
 def reference() -> str:
     """The whole page."""
-    parts = [_INTRO, _table("Top level", "", Settings)]
+    parts = [_INTRO, _table("Top level", "", "", Settings)]
     for name, field in Settings.model_fields.items():
         model = model_in(field.annotation)
         if model is not None:
             parts += _sections(name, model)
-    parts.append(_table("A listener", "", Listener, "A table in `sip.listen`."))
+    parts.append(_table("A listener", "", "sip.listen.", Listener, "A table in `sip.listen`."))
     rows = "\n".join(f"| `{'.'.join(map(str, path))}` | {what} |" for path, what in NOT_ACTIVE.items())
     parts.append(f"{_ALIASES}\n{_NOT_ACTIVE}{rows}\n")
     return "\n".join(parts)
 
 
 def _sections(name: str, model: type[BaseModel]) -> list[str]:
-    parts = [_table(f"`[{name}]`", f"{name}.", model, (model.__doc__ or "").strip())]
+    parts = [_table(f"`[{name}]`", f"{name}.", f"{name}.", model, (model.__doc__ or "").strip())]
     for key, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             parts += _sections(f"{name}.{key}", field.annotation)
     return parts
 
 
-def _table(title: str, prefix: str, model: type[BaseModel], intro: str = "") -> str:
+def _table(title: str, prefix: str, at: str, model: type[BaseModel], intro: str = "") -> str:
     lines = [f"## {title}", ""]
     if intro:
         lines += [intro, ""]
-    lines += ["| key | values | default | meaning |", "|---|---|---|---|"]
+    lines += ["| key | values | default | live | meaning |", "|---|---|---|---|---|"]
     for key, field in model.model_fields.items():
         if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            lines.append(f"| `{prefix}{key}` | {_values(field)} | {_default(field)} | {_meaning(field)} |")
+            cells = (f"`{prefix}{key}`", _values(field), _default(field), _live(at + key), _meaning(field))
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _live(key: str) -> str:
+    """A key of a listener is as live as the list that it stands in."""
+    while key and key not in LIVE | RESTART:
+        key = key.rpartition(".")[0]
+    return "yes" if key in LIVE else "restart"
 
 
 def _values(field: FieldInfo) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from trunkline.app.addresses import HostPort, parse_host_port
+from trunkline.app.addresses import HostPort, is_unspecified, parse_host_port
 from trunkline.app.settings.section import Advertise, Seconds, Section
 from trunkline.app.settings.values import as_listeners, as_url, wrong
 
@@ -29,6 +29,11 @@ class Listener(Section):
     @property
     def transport(self) -> Literal["udp", "tcp"]:
         return "tcp" if self.url.startswith("tcp:") else "udp"
+
+    @property
+    def over_udp(self) -> bool:
+        """Whether its socket is a UDP socket; every other transport takes a TCP port."""
+        return self.transport == "udp"
 
     @property
     def address(self) -> HostPort:
@@ -96,9 +101,24 @@ class Sip(Section):
     )
 
     @model_validator(mode="after")
-    def _no_listener_twice(self) -> Self:
-        urls = [listener.url for listener in self.listen if listener.address.port]
-        for url in urls:
-            if urls.count(url) > 1:
-                raise wrong("each listener once", seen=url, at="listen")
+    def _no_port_twice(self) -> Self:
+        for at, listener in enumerate(self.listen):
+            for other in self.listen[:at]:
+                if listener.url == other.url and listener.address.port:
+                    raise wrong("each listener once", seen=listener.url, at="listen")
+                if _share_a_port(listener, other):
+                    seen = f"{other.url} and {listener.url}"
+                    same = other.address.host == listener.address.host
+                    hint = "a port serves one transport" if same else "one of them listens on every address"
+                    raise wrong("another port for one of them", hint, seen, at="listen")
         return self
+
+
+def _share_a_port(one: Listener, other: Listener) -> bool:
+    """Whether the kernel would refuse the second socket: the same port, and addresses that overlap."""
+    here, there = one.address, other.address
+    if not here.port or here.port != there.port or one.over_udp != other.over_udp:
+        return False
+    if (":" in here.host) != (":" in there.host):
+        return False
+    return here.host == there.host or is_unspecified(here.host) or is_unspecified(there.host)

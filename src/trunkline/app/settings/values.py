@@ -45,12 +45,29 @@ def as_port_range(value: Any) -> PortRange:
         return value
     expected = 'FIRST-LAST such as "10000-20000", from 1024 to 65535, with room for an even and an odd port'
     first, dash, last = value.partition("-") if isinstance(value, str) else ("", "", "")
-    if not (dash and first.strip().isdecimal() and last.strip().isdecimal()):
-        raise wrong(expected)
+    if not (dash and _is_number(first) and _is_number(last)):
+        raise wrong(expected, "in quotes, with a dash" if isinstance(value, int | float) else "")
     ports = PortRange(int(first), int(last))
-    if not 1024 <= ports.first < ports.last <= 65535 or (ports.first % 2 and len(ports) < 3):
-        raise wrong(expected)
+    if ports.first > ports.last:
+        raise wrong(expected, f"the first is above the last: did you mean {ports.last}-{ports.first}?")
+    if ports.first < 1024:
+        raise wrong(expected, "ports below 1024 belong to the system")
+    if ports.last > 65535:
+        raise wrong(expected, f"there is no port {ports.last}")
+    if len(ports) < 2 + ports.first % 2:
+        raise wrong(expected, "a port for RTP is even, and the next one is for RTCP")
     return ports
+
+
+def _is_number(text: str) -> bool:
+    return text.strip().isascii() and text.strip().isdecimal()
+
+
+def as_folder(value: Any) -> str:
+    """The path of a folder, which need not be there yet."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise wrong('the path of a folder such as "/var/lib/trunkline"')
+    return value
 
 
 def as_listeners(value: Any) -> Any:
