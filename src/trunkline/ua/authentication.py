@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.story import Story
+from trunkline.net.fence import Fence
+from trunkline.net.source import source_of
 from trunkline.proto.sip.credentials import Credentials, find_credentials
 from trunkline.proto.sip.digest import DEFAULT_ALGORITHMS
 from trunkline.proto.sip.digest_server import Verdict, render_challenge, verify
+from trunkline.proto.sip.message import Request
+from trunkline.proto.sip.name_addr import parse_name_addr
 from trunkline.proto.sip.nonce import Nonces
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.algorithm_memory import AlgorithmMemory
 
 # The digest is right, whatever became of its nonce: only who knows the password gets here.
 # (A tuple: members of an Enum are compared sooner than hashed.)
-_RIGHT: Final = (Verdict.OK, Verdict.STALE, Verdict.REPLAYED, Verdict.FOREIGN_NONCE)
+_RIGHT: Final = (Verdict.OK, Verdict.STALE, Verdict.REPLAYED)
+# An attempt at a password, over a nonce that was sent to where it comes from.
+_WRONG: Final = (Verdict.WRONG, Verdict.UNKNOWN_USER)
 
 
 class CredentialSource(Protocol):
@@ -43,7 +50,8 @@ class Authenticator:
 
     ``algorithms`` are offered strongest first, and no other is accepted; where SHA-256 and MD5 are both
     allowed, an ``AlgorithmMemory`` offers MD5 alone to clients that choke on more (docs/decisions/0004).
-    ``wall`` gives wall-clock seconds, because nonces outlive us.
+    ``wall`` gives wall-clock seconds, because nonces outlive us. The ``fence`` hears of right and wrong
+    passwords and says who is not answered.
     """
 
     def __init__(
@@ -51,7 +59,9 @@ class Authenticator:
         nonces: Nonces,
         wall: Callable[[], float],
         algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS,
+        fence: Fence | None = None,
     ) -> None:
+        self.fence = fence or Fence()
         self._nonces = nonces
         self._wall = wall
         self._algorithms = algorithms
@@ -59,7 +69,7 @@ class Authenticator:
         self.counters = AuthenticationCounters()
 
     def admit(self, incoming: Incoming, realm: str, source: CredentialSource, story: Story) -> str | None:
-        """The authenticated user name, or None when the request was answered with a challenge."""
+        """The authenticated user name, or None when the request was challenged, or left unanswered."""
         verdict, user = self.judge(incoming, realm, source)
         if verdict is Verdict.OK:
             story.add(incoming.now, "auth.ok", f"{user} proved who it is")
@@ -76,8 +86,9 @@ class Authenticator:
         request = incoming.request
         # Another scheme counts as none: the challenge says what we want (RFC 4475 §3.3.12).
         credentials = find_credentials(request.headers.get("Authorization"), realm)
-        if credentials is None:
+        if credentials is None or self._is_muted(incoming, realm, _user_of(credentials, realm)):
             return Verdict.MISSING, ""
+        remote = incoming.wire.remote
         verdict = verify(
             credentials,
             request.method,
@@ -87,26 +98,56 @@ class Authenticator:
             self._wall(),
             algorithms=self._algorithms,
             body=request.body,
+            source=source_of(remote[0]),
         )
+        user = _user_of(credentials, realm)
         if self._memory is not None and verdict in _RIGHT:
-            self._memory.proved(request, incoming.wire.remote[0], credentials.algorithm)
+            self._memory.proved(request, remote[0], credentials.algorithm)
         if verdict is Verdict.OK:
             self.counters.accepted += 1
-        return verdict, _user_of(credentials, realm)
+            self.fence.proved(remote, realm, user, incoming.now)
+        elif verdict in _WRONG:
+            self.fence.failed(remote, realm, user, incoming.now, hash(credentials.response))
+        return verdict, user
 
     def challenge(self, incoming: Incoming, realm: str, verdict: Verdict) -> None:
-        """Answer 401; ``stale`` is said only to who knows the password (RFC 3261 §22.4)."""
-        stale = verdict is Verdict.STALE
+        """Answer 401, or nothing to whom the fence mutes.
+
+        ``stale`` is said to who knows the password (RFC 3261 §22.4), and to whom nothing else is said: over a
+        nonce that was sent elsewhere no password is looked at.
+        """
+        stale = verdict is Verdict.STALE or verdict is Verdict.MOVED
         if verdict is Verdict.MISSING:
             self.counters.challenged += 1
         elif stale:
             self.counters.stale += 1
         else:
             self.counters.wrong += 1
+        remote = incoming.wire.remote
+        if self._is_muted(incoming, realm, ""):
+            self.fence.counters.muted += 1
+            return
+        if verdict is not Verdict.STALE and verdict not in _WRONG and self.fence.floods(remote, incoming.now):
+            return
         algorithms = self._algorithms
         if self._memory is not None:
-            algorithms = self._memory.offer(incoming.request, incoming.wire.remote[0])
-        incoming.respond(401, extra=render_challenge(realm, self._nonces, self._wall(), algorithms, stale))
+            algorithms = self._memory.offer(incoming.request, remote[0])
+        lines = render_challenge(
+            realm, self._nonces, self._wall(), algorithms, stale, source=source_of(remote[0])
+        )
+        incoming.respond(401, extra=lines)
+
+    def ignores(self, incoming: Incoming) -> bool:
+        """Whether a request that proves nothing stays unanswered; ask it once for each answer to a stranger."""
+        return self.fence.mutes_strangers(incoming.wire.remote, incoming.now)
+
+    def _is_muted(self, incoming: Incoming, realm: str, user: str) -> bool:
+        """Whether it comes from a banned source, and not from ``user`` (else its From) who is known there."""
+        fence = self.fence
+        if not fence.shut:
+            return False
+        claimed = user or _claimed(incoming.request, realm)
+        return fence.mutes(incoming.wire.remote, realm, claimed, incoming.now)
 
 
 def tell_refusal(story: Story, at: float, verdict: Verdict) -> None:
@@ -118,6 +159,8 @@ def tell_refusal(story: Story, at: float, verdict: Verdict) -> None:
         story.add(at, "auth.challenge", "challenged")
     elif verdict is Verdict.STALE:
         story.add(at, "auth.stale", "the nonce has expired, challenged again")
+    elif verdict is Verdict.MOVED:
+        story.add(at, "auth.stale", "the nonce was sent to another address, challenged again")
     else:
         story.add(at, "auth.wrong", f"credentials refused: {verdict.value}", verdict=verdict.value)
 
@@ -125,3 +168,14 @@ def tell_refusal(story: Story, at: float, verdict: Verdict) -> None:
 def _user_of(credentials: Credentials, realm: str) -> str:
     name = credentials.username
     return name.removesuffix(f"@{realm}") if "@" in name else name
+
+
+def _claimed(request: Request, realm: str) -> str:
+    """The user in From, or in the credentials when there are some."""
+    try:
+        credentials = find_credentials(request.headers.get("Authorization"), realm)
+        if credentials is not None:
+            return _user_of(credentials, realm)
+        return parse_name_addr(request.headers["From"]).address.user
+    except RemoteProtocolError:
+        return ""

@@ -169,7 +169,8 @@ async def test_credentials_that_were_overheard_bind_nobody_else(office: Office, 
     await phone.register()
     heard = phone.answered(phone.contact(), "Expires: 3600\r\n")
     phone.send(heard)
-    thief = Phone(office, flow=FakeFlow("203.0.113.66", 6666))
+    # From behind the same NAT: over another source's nonce no digest is even looked at.
+    thief, stranger = (Phone(office, flow=FakeFlow(host, 6666)) for host in ("198.51.100.7", "203.0.113.66"))
     bound, listed = b"Contact: <sip:301@10.0.0.7:5062>", b"Contact: <sip:301@10.0.0.7:5062>;expires=60"
     for forged, status in (
         (heard.replace(b"10.0.0.7:5062>", b"203.0.113.66>"), 401),
@@ -185,6 +186,9 @@ async def test_credentials_that_were_overheard_bind_nobody_else(office: Office, 
         response = thief.send(re.sub(rb"branch=[^;]+", b"branch=z9hG4bKthief", forged))
         assert response is not None
         assert response.status == status, forged
+        elsewhere = stranger.send(re.sub(rb"branch=[^;]+", b"branch=z9hG4bKstranger", forged))
+        assert elsewhere is not None
+        assert elsewhere.status == 401
         assert office.contacts() == ["sip:301@10.0.0.7:5062"]
         assert office.location.all_of("a", "301")[0].flow == phone.flow.token
     assert office.door.counters.refreshed == 1

@@ -28,15 +28,17 @@ _NOBODY: Final = {name: "0" * len(hashed(b"")) for name, hashed in HASHES.items(
 class Verdict(enum.Enum):
     """What credentials are worth. Only OK lets a request in; the others all end in a fresh challenge.
 
-    Only STALE may say so to the peer (``stale=true``): it means a right digest over a nonce of ours that has
-    expired. FOREIGN_NONCE is a right digest over a nonce that is not ours, REPLAYED one whose nc was used
-    before: neither is a guess at a password. UNKNOWN_USER must not be told apart from WRONG by the peer.
+    STALE is a right digest over a nonce of ours that has expired, REPLAYED one whose nc was used before. Over a
+    nonce that is not ours (FOREIGN_NONCE), or that was sent to another source (MOVED), no digest is looked at:
+    who is answered the same for right and wrong learns nothing, and is no attempt at a password. STALE and MOVED
+    may be told to the peer (``stale=true``). UNKNOWN_USER must not be told apart from WRONG by the peer.
     """
 
     OK = "ok"
     MISSING = "missing"
     WRONG = "wrong"
     STALE = "stale"
+    MOVED = "nonce of another address"
     REPLAYED = "replayed"
     FOREIGN_NONCE = "foreign nonce"
     UNKNOWN_USER = "unknown user"
@@ -56,8 +58,9 @@ def verify(
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS,
     request_uri: str | None = None,
     body: bytes = b"",
+    source: str = "",
 ) -> Verdict:
-    """Judge ``credentials`` for ``method`` in ``realm`` at ``now`` (seconds since the epoch).
+    """Judge ``credentials`` for ``method`` in ``realm`` at ``now`` (seconds since the epoch), from ``source``.
 
     ``request_uri`` is compared with the digest's uri where given; by default it is not, since proxies rewrite
     Request-URIs on the way (RFC 7616 §3.4.6). Clients without qop have no nc: what holds off a replay of
@@ -71,6 +74,11 @@ def verify(
     algorithm = credentials.algorithm
     if algorithm not in algorithms or algorithm not in HASHES or credentials.qop not in _QOPS:
         return Verdict.UNKNOWN_ALGORITHM
+    freshness = nonces.judge(credentials.nonce, realm, now, source)
+    if freshness is Freshness.FOREIGN:
+        return Verdict.FOREIGN_NONCE
+    if freshness is Freshness.ELSEWHERE:
+        return Verdict.MOVED
     secret = ha1_lookup(credentials.username, realm, algorithm)
     expected = digest_response(
         algorithm,
@@ -88,7 +96,13 @@ def verify(
         return Verdict.WRONG if secret is not None else Verdict.UNKNOWN_USER
     if request_uri is not None and not _same_uri(credentials.uri, request_uri):
         return Verdict.URI_MISMATCH
-    return _judge_nonce(credentials, nonces, now)
+    if freshness is Freshness.EXPIRED:
+        return Verdict.STALE
+    if credentials.qop and not nonces.use(
+        credentials.nonce, credentials.username, credentials.cnonce, credentials.count, now
+    ):
+        return Verdict.REPLAYED
+    return Verdict.OK
 
 
 def render_challenge(
@@ -98,12 +112,13 @@ def render_challenge(
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS,
     stale: bool = False,
     header: str = "WWW-Authenticate",
+    source: str = "",
 ) -> str:
     """Finished header lines with one new nonce, one line for each algorithm in the order given (RFC 8760 §2.3).
 
-    ``algorithms`` stands strongest first; ``header`` may be Proxy-Authenticate.
+    ``algorithms`` stands strongest first; ``header`` may be Proxy-Authenticate; the nonce is for ``source``.
     """
-    return nonces.mint(realm, now).join(_around_nonce(header, realm, algorithms, stale))
+    return nonces.mint(realm, now, source).join(_around_nonce(header, realm, algorithms, stale))
 
 
 @lru_cache(maxsize=_MAX_RENDERED)
@@ -115,19 +130,6 @@ def _around_nonce(header: str, realm: str, algorithms: tuple[str, ...], stale: b
     ]
     # Quotes within the realm are escaped and a NUL becomes a space, so these occur once in each line.
     return "".join(lines).replace('nonce=""', 'nonce="\0"').split("\0")
-
-
-def _judge_nonce(credentials: Credentials, nonces: Nonces, now: float) -> Verdict:
-    freshness = nonces.judge(credentials.nonce, credentials.realm, now)
-    if freshness is Freshness.FOREIGN:
-        return Verdict.FOREIGN_NONCE
-    if freshness is Freshness.EXPIRED:
-        return Verdict.STALE
-    if credentials.qop and not nonces.use(
-        credentials.nonce, credentials.username, credentials.cnonce, credentials.count, now
-    ):
-        return Verdict.REPLAYED
-    return Verdict.OK
 
 
 def _same_uri(claimed: str, requested: str) -> bool:

@@ -107,8 +107,21 @@ def test_stale_is_said_only_when_the_digest_over_the_expired_nonce_is_right(nonc
     assert verify(credentials(nonce), "REGISTER", REALM, lookup, nonces, later) is Verdict.STALE
     wrong = credentials(nonce, password="guess")
     assert verify(wrong, "REGISTER", REALM, lookup, nonces, later) is Verdict.WRONG
-    foreign = credentials("0" * 32)
-    assert verify(foreign, "REGISTER", REALM, lookup, nonces, NOW) is Verdict.FOREIGN_NONCE
+
+
+@pytest.mark.rule("T-32")
+@pytest.mark.parametrize(("username", "password"), [("alice", "secret"), ("alice", "x"), ("nobody", "x")])
+def test_over_a_nonce_that_is_not_ours_or_not_for_this_source_no_password_is_looked_at(
+    nonces: Nonces, username: str, password: str
+) -> None:
+    """Otherwise somebody could guess without being counted: in the name of a forged source, or from a second one."""
+
+    def judged(nonce: str) -> Verdict:
+        answer = credentials(nonce, username=username, password=password)
+        return verify(answer, "REGISTER", REALM, lookup, nonces, NOW, source="192.0.2.7")
+
+    assert judged("0" * 48) is Verdict.FOREIGN_NONCE
+    assert judged(nonces.mint(REALM, NOW, "192.0.2.8")) is Verdict.MOVED
 
 
 @pytest.mark.rule("T-32")
@@ -211,5 +224,8 @@ def test_a_strange_realm_does_not_mix_up_a_challenge(nonces: Nonces, realm: str)
 
 
 def test_hostile_text_in_credentials_is_only_wrong(nonces: Nonces) -> None:
-    answer = Credentials("\udcff\x00", REALM, "\udcff", "\udcff", "x", "MD5", "auth", "00000001", 1, "\udcff")
+    nonce = nonces.mint(REALM, NOW)
+    answer = Credentials("\udcff\x00", REALM, nonce, "\udcff", "x", "MD5", "auth", "00000001", 1, "\udcff")
     assert verify(answer, "\udcff", REALM, lambda *_: "0" * 32, nonces, NOW) is Verdict.WRONG
+    answer.nonce = "\udcff"
+    assert verify(answer, "\udcff", REALM, lambda *_: "0" * 32, nonces, NOW) is Verdict.FOREIGN_NONCE

@@ -42,7 +42,7 @@ def test_a_nonce_is_fresh_within_its_window(age: float, freshness: Freshness) ->
 
 @pytest.mark.parametrize(
     "nonce",
-    ["", "x", "0" * 40, "é" * 40, "+" + "0" * 39, "g" * 40, "0" * 39 + "\udcff", "²" * 40, "0x" + "0" * 38],
+    ["", "x", "0" * 48, "é" * 48, "+" + "0" * 47, "g" * 48, "0" * 47 + "\udcff", "²" * 48, "0x" + "0" * 46],
 )
 def test_what_we_did_not_mint_is_foreign(nonce: str) -> None:
     assert Nonces(KEY).judge(nonce, "r", NOW) is Freshness.FOREIGN
@@ -54,6 +54,22 @@ def test_each_digit_of_a_nonce_counts() -> None:
     for at, digit in enumerate(nonce):
         forged = nonce[:at] + ("1" if digit == "0" else "0") + nonce[at + 1 :]
         assert nonces.judge(forged, "r", NOW) is Freshness.FOREIGN
+
+
+def test_a_nonce_is_good_at_the_source_that_it_was_sent_to() -> None:
+    nonces = Nonces(KEY)
+    nonce = nonces.mint("r", NOW, "192.0.2.7")
+    assert nonces.judge(nonce, "r", NOW, "192.0.2.7") is Freshness.FRESH
+    assert nonces.judge(nonce, "r", NOW, "192.0.2.8") is Freshness.ELSEWHERE
+    assert nonces.judge(nonce, "r", NOW + 10**6, "192.0.2.8") is Freshness.ELSEWHERE
+    assert Nonces(KEY).judge(nonce, "r", NOW, "192.0.2.7") is Freshness.FRESH, "a restart forgets none"
+
+
+def test_the_mark_of_one_source_is_of_no_use_at_another() -> None:
+    nonces = Nonces(KEY)
+    mine, theirs = nonces.mint("r", NOW, "192.0.2.7"), nonces.mint("r", NOW, "192.0.2.8")
+    mixed = mine[:16] + theirs[16:24] + mine[24:]
+    assert nonces.judge(mixed, "r", NOW, "192.0.2.8") is Freshness.FOREIGN
 
 
 def test_a_nonce_may_be_judged_again_and_again() -> None:
