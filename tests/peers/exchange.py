@@ -7,7 +7,9 @@ import csv
 import json
 import logging
 import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -146,6 +148,17 @@ class ExchangeProcess:
             await end_process(process)
         await self._start()
 
+    async def has_kept_calls(self, count: int, within: float = 10.0) -> None:
+        """Wait until so many calls in progress are in the journal: a crash from now on does not end them."""
+        async with asyncio.timeout(within):
+            while self._kept_calls() != count:  # noqa: ASYNC110  (the store tells nobody)
+                await asyncio.sleep(0.05)
+
+    def _kept_calls(self) -> int:
+        with closing(sqlite3.connect(f"file:{self.folder}/data/trunkline.db?mode=ro", uri=True)) as store:
+            (count,) = store.execute("SELECT count(*) FROM call_journal").fetchone()
+        return int(count)
+
     def log(self) -> str:
         path = self.folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""
@@ -193,7 +206,7 @@ class ExchangeProcess:
 
     async def _is_healthy(self) -> bool:
         try:
-            await asyncio.to_thread(self._fetch, "/health")
+            await asyncio.to_thread(self._fetch, "/ready")
         except OSError:
             return False
         return True

@@ -55,6 +55,11 @@ class ControlServer:
         self._lock = FolderLock(path.with_suffix(".lock"))
         self._clients = StreamClients(self._client, "control client")
 
+    @property
+    def serving(self) -> bool:
+        """Whether requests are answered."""
+        return self._clients.serving
+
     def claim(self) -> None:
         """Make this process the folder's owner; raises AlreadyRunning."""
         self._lock.acquire()

@@ -17,13 +17,13 @@ _WHY_NOT = {
 }
 
 
-def readiness_of(exchange: Exchange) -> Readiness:
-    """As of now."""
-    return Readiness(exchange.state, tuple(_reasons(exchange)), len(exchange.calls.active))
+def readiness_of(exchange: Exchange, *, serving: bool = True) -> Readiness:
+    """As of now; ``serving`` is whether commands are answered, the last thing of a start."""
+    state = exchange.state if serving or exchange.state != "running" else "starting"
+    return Readiness(state, tuple(_reasons(exchange, state)), len(exchange.calls.active))
 
 
-def _reasons(exchange: Exchange) -> Iterator[str]:
-    state = exchange.state
+def _reasons(exchange: Exchange, state: str) -> Iterator[str]:
     if state in _WHY_NOT:
         yield _WHY_NOT[state]
     if exchange.writer.pressed:

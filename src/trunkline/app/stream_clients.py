@@ -22,6 +22,11 @@ class StreamClients:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    @property
+    def serving(self) -> bool:
+        """Whether clients are taken."""
+        return self._server is not None and self._server.is_serving()
+
     def of(self, server: asyncio.Server) -> None:
         """From now on clients of this server are taken."""
         self._server = server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -22,7 +22,7 @@ from trunkline.app.live_parts import ExchangeValues, LogSettings, MetricsPlace
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics import make_registry
-from trunkline.app.metrics_server import MetricsServer
+from trunkline.app.metrics_server import MetricsServer, Readiness
 from trunkline.app.operation_handlers import OperationHandlers
 from trunkline.app.ports import Handlers
 from trunkline.app.readiness import readiness_of
@@ -68,7 +68,11 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         made = _first_start(store)
         exchange = Exchange(loaded.settings, store, folder)
         # Before the exchange starts, and until it has stopped: probes see both.
-        metrics = MetricsPlace(lambda settings: _metrics_server(settings, exchange, stream))
+        metrics = MetricsPlace(
+            lambda settings: _metrics_server(
+                settings, exchange, stream, lambda: readiness_of(exchange, serving=server.serving)
+            )
+        )
         await metrics.start(loaded.settings)
         stack.push_async_callback(metrics.stop)
         reloader = Reloader(
@@ -97,13 +101,15 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
     return 0
 
 
-def _metrics_server(settings: Settings, exchange: Exchange, stream: GuardedStream) -> MetricsServer | None:
+def _metrics_server(
+    settings: Settings, exchange: Exchange, stream: GuardedStream, readiness: Callable[[], Readiness]
+) -> MetricsServer | None:
     """A server for metrics and health when one is wanted."""
     address = settings.metrics.address
     if address is None:
         return None
     registry = make_registry(gauges_of(exchange, stream), __version__)
-    return MetricsServer(address, registry, lambda: readiness_of(exchange))
+    return MetricsServer(address, registry, readiness)
 
 
 def _first_start(store: Store) -> tuple[NewExtension, ...]:
