@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 
 from tests.interop.conftest import NewPhone
-from tests.peers.baresip import Transport
+from tests.peers.baresip import Baresip, Transport
 from tests.peers.exchange import ExchangeProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CALLER_HZ, CALLEE_HZ = 700.0, 1200.0
+
+Pair = tuple[Baresip, Baresip]
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -28,3 +33,88 @@ async def test_a_phone_that_registered_before_a_crash_is_called_after_it(
     await caller.hangup()
     await callee.event("CALL_CLOSED")
     await exchange.no_calls()
+
+
+@pytest_asyncio.fixture(loop_scope="module", params=["udp", "tcp"])
+async def call(request: pytest.FixtureRequest, new_phone: NewPhone, exchange: ExchangeProcess) -> Pair:
+    """Caller and callee in a call that has been written down, each hearing the other."""
+    caller = await new_phone(CALLER_HZ, request.param)
+    callee = await new_phone(CALLEE_HZ, request.param)
+    await caller.dial(callee.account.user)
+    await callee.event("CALL_INCOMING")
+    await callee.accept()
+    await caller.event("CALL_ESTABLISHED")
+    await callee.event("CALL_ESTABLISHED")
+    await _both_hear(caller, callee)
+    await exchange.has_kept_calls(1)
+    return caller, callee
+
+
+async def _both_hear(caller: Baresip, callee: Baresip) -> None:
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+
+
+@pytest.mark.rfc("3261", "12.2.1.1")
+@pytest.mark.parametrize("ender", [0, 1], ids=["caller", "callee"])
+async def test_a_call_survives_a_crash_and_ends_in_good_order(
+    call: Pair, exchange: ExchangeProcess, ender: int
+) -> None:
+    caller, callee = call
+    (shown,) = await exchange.ask("calls")
+    await exchange.crash_and_restart()
+    assert [row["id"] for row in await exchange.ask("calls")] == [shown["id"]]
+    await _both_hear(caller, callee)
+    await call[ender].hangup()
+    await call[1 - ender].event("CALL_CLOSED")
+    await exchange.no_calls()
+    await exchange.has_kept_calls(0)
+    records = {row["direction"]: row for row in await exchange.ask("records") if row["call"] == shown["id"]}
+    for record in records.values():
+        assert (record["status"], record["code"]) == (200, "call.hangup")
+        assert record["ended_by"] == ("caller", "callee")[ender]
+        assert record["started_at"] <= record["answered_at"] < record["ended_at"]
+    codes = [step["code"] for step in records["in"]["story"]]
+    assert codes.index("call.answered") < codes.index("call.restored") < codes.index("call.ended")
+
+
+@pytest.mark.parametrize("holder", [0, 1], ids=["caller", "callee"])
+async def test_a_call_is_held_and_resumed_after_a_crash(
+    call: Pair, exchange: ExchangeProcess, holder: int
+) -> None:
+    caller, callee = call
+    await exchange.crash_and_restart()
+    await _both_hear(caller, callee)
+    await call[holder].hold()
+    await caller.hears_nothing_of(CALLEE_HZ)
+    await callee.hears_nothing_of(CALLER_HZ)
+    await call[holder].resume()
+    await _both_hear(caller, callee)
+    await call[1 - holder].hangup()
+    await call[holder].event("CALL_CLOSED")
+    await exchange.no_calls()
+
+
+async def test_a_call_survives_two_crashes_in_a_row(call: Pair, exchange: ExchangeProcess) -> None:
+    caller, callee = call
+    await exchange.crash_and_restart()
+    await exchange.crash_and_restart()
+    await _both_hear(caller, callee)
+    await callee.hangup()
+    await caller.event("CALL_CLOSED")
+    await exchange.no_calls()
+
+
+async def test_a_call_that_rang_when_the_exchange_died_is_on_record(
+    new_phone: NewPhone, exchange: ExchangeProcess
+) -> None:
+    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await caller.dial(callee.account.user)
+    await callee.event("CALL_INCOMING")
+    await exchange.has_kept_calls(1)
+    (shown,) = await exchange.ask("calls")
+    await exchange.crash_and_restart()
+    await exchange.has_kept_calls(0)
+    assert await exchange.ask("calls") == []
+    records = [row for row in await exchange.ask("records") if row["call"] == shown["id"]]
+    assert [(row["status"], row["code"]) for row in records] == [(480, "call.lost_in_crash")] * 2

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import structlog
 
-from trunkline.app.from_settings import listeners_of, media_settings, registrar_policy
+from trunkline.app.earlier_calls import EarlierCalls
+from trunkline.app.from_settings import listeners_of, media_settings, registrar_policy, tls_settings
 from trunkline.app.handlers import load_directory
 from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
 from trunkline.app.reaching import Reaching
 from trunkline.app.settings import Settings
+from trunkline.app.trace.tracing import Tracing
 from trunkline.base.errors import TrunklineError
 from trunkline.base.ids import NodeIds
 from trunkline.base.story import Story
+from trunkline.call.checkpoints import Checkpoints
 from trunkline.call.context import CallContext
 from trunkline.call.registry import Calls
 from trunkline.media.embedded import EmbeddedMediaEngine
@@ -32,6 +36,7 @@ from trunkline.pbx.route import Snapshot
 from trunkline.proto.sip.nonce import Nonces
 from trunkline.registrar.door import RegistrarDoor
 from trunkline.registrar.location import Location
+from trunkline.store.call_journal import CallJournal
 from trunkline.store.journals import BindingJournal, RecordJournal
 from trunkline.store.store import Store
 from trunkline.store.writer import Writer
@@ -41,6 +46,7 @@ from trunkline.ua.endpoint import Endpoint
 log = structlog.get_logger("exchange")
 
 SWEEP_S = 10.0
+EARLY_MESSAGES = 4096  # that came while we started; more are lost, and sent again
 GOODBYE_S = 2.0  # how long the last BYEs may take to be answered when we stop
 
 
@@ -58,13 +64,14 @@ class Exchange:
         self.stopping: asyncio.Future[float] = loop.create_future()
         self._loop = loop
         self._chores: list[asyncio.TimerHandle] = []
+        self._early: deque[tuple[bytes, Flow]] = deque(maxlen=EARLY_MESSAGES)
         # State
         self.directory: Directory = load_directory(store, settings.domain)
         self.location = Location()
         self.writer = Writer(store.database, on_pressure=_tell_pressure)
         self.journal = BindingJournal(self.writer)
         # Planes
-        self.net = Net(loop, self._receive)
+        self.net = Net(loop, self._receive, tls=tls_settings(settings, data))
         ids = NodeIds(settings.node)
         self.endpoint = Endpoint(
             self.net,
@@ -75,9 +82,14 @@ class Exchange:
         )
         self.engine = EmbeddedMediaEngine(media_settings(settings))
         self.calls = Calls()
+        self.tracing = Tracing(self.net, self.calls, data, settings.trace, self.wall)
         self.policy = registrar_policy(settings)
         self.reaching = Reaching(self.net, self.location, self.policy, settings.sip.sdp_profile, self.wall)
         self.context = self._call_context()
+        self.checkpoints = Checkpoints(self.calls, CallJournal(self.writer), settings.node, self.wall)
+        self.earlier = EarlierCalls(
+            store.kept_calls, settings.node, self.context, self.calls, self.checkpoints
+        )
         self.snapshot = Snapshot(self.directory, self.bindings_of)
         self.authenticator = Authenticator(
             Nonces(store.box.derive("nonces"), worker=settings.node), self.wall
@@ -121,7 +133,10 @@ class Exchange:
         )
 
     def _receive(self, data: bytes, flow: Flow) -> None:
-        self.endpoint.receive(data, flow)
+        if self.started:
+            self.endpoint.receive(data, flow)
+        else:
+            self._early.append((data, flow))  # a BYE must not come before its call is there again
 
     # Life
 
@@ -135,11 +150,17 @@ class Exchange:
             self.engine.subscribe(MediaStory(self.calls, self.settings.media.inactivity_s))
             kept = self.store.bindings.load_all(SystemScope("bindings outlive a restart"), self.wall())
             self.location.restore(kept, self.wall())
+            await self.earlier.load()
             await self.net.start(listeners_of(self.settings, self.endpoint.ids.prefix))
+            self.earlier.take_up()
             undo.pop_all()
+        self.tracing.start()
         self.started = True
+        while self._early:
+            self._loop.call_soon(self.endpoint.receive, *self._early.popleft())
         self._sweep()
         self._flush()
+        self._keep_calls()
 
     async def stop(self, grace_s: float) -> None:
         """No new calls; those in progress may go on for ``grace_s`` seconds, then get BYE. Everything ends."""
@@ -152,12 +173,14 @@ class Exchange:
         await self._goodbye()
         for chore in self._chores:
             chore.cancel()
+        await self.tracing.stop()
         await self.net.stop()
         self.endpoint.close()
         for task in list(self.context.tasks):
             task.cancel()
         await asyncio.gather(*self.context.tasks, return_exceptions=True)
         await self.engine.stop()
+        self.checkpoints.close()
         self.journal.flush_all()
         await self.writer.stop()
 
@@ -208,6 +231,11 @@ class Exchange:
         due = self.journal.flush_due(now)
         self._every(max(0.005, due - now), self._flush)
 
+    def _keep_calls(self) -> None:
+        now = self._loop.time()
+        due = self.checkpoints.step(now)
+        self._every(max(0.005, due - now), self._keep_calls)
+
     # What calls and commands ask
 
     def bindings_of(self, tenant: str, number: str) -> int:
@@ -250,6 +278,7 @@ class Exchange:
             yield f"the store is behind: {self.writer.queued} rows wait to be written"
         if self.engine.snapshot().ports_free == 0:
             yield "no media port is free: widen [media] ports"
+        yield from self.net.tls.warnings()
 
 
 def _tell_pressure(pressed: bool) -> None:

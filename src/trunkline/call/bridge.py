@@ -35,6 +35,14 @@ class Bridge:
         """Whether a party holds the call."""
         return any(hold is not Hold.ACTIVE for hold in self._held.values())
 
+    def holds(self) -> dict[str, str]:
+        """How each party holds the call, by its leg's id: what ``take_up`` reads."""
+        return {leg: str(hold) for leg, hold in self._held.items()}
+
+    def take_up(self, holds: dict[str, str]) -> None:
+        """The parties held the call so when its process died."""
+        self._held = {leg: Hold(hold) for leg, hold in holds.items()}
+
     def other(self, leg: Leg) -> Leg:
         """The party across."""
         return self.b if leg is self.a else self.a
@@ -43,6 +51,10 @@ class Bridge:
         """Take over what offer and answer say, and relay between the ports of both legs, m-line by m-line."""
         await offerer.media.hear(offered, answered)
         await answerer.media.hear(answered, offered)
+        await self.link()
+
+    async def link(self) -> None:
+        """Relay between the ports that both legs have."""
         execute = self.call.context.engine.execute
         for port_a, port_b in zip(self.a.media.ports, self.b.media.ports, strict=False):
             if port_a is not None and port_b is not None:

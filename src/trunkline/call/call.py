@@ -59,6 +59,7 @@ class Call:
         self.fork: Fork | None = None
         self.bridge: Bridge | None = None
         self.service: ServiceMedia | None = None
+        self.changes = 0  # goes up whenever what ``call.snapshot`` writes down is about to change
         self.early = EarlyMedia(self)
         self.on_closed: Callable[[Call], None] = lambda _call: None
         self._reactions = Reactions(self)
@@ -70,6 +71,10 @@ class Call:
         leg = self._new_leg("in", f"{flow.transport.lower()} {host_port(*flow.remote)}", flow)
         leg.accept(incoming, flow)
         self.legs.append(leg)
+        self.context.spawn(self._run(script))
+
+    def carry_on(self, script: Script) -> None:
+        """Go on where the process before us died: legs, bridge and media are in place."""
         self.context.spawn(self._run(script))
 
     @property
@@ -160,6 +165,13 @@ class Call:
     def new_branch(self, target: Target, flow: Flow | None) -> SipLeg:
         """One more outgoing leg; without a way to the target it is for the record only."""
         leg = self._new_leg("out", target.label, flow, target.profile)
+        self.legs.append(leg)
+        return leg
+
+    def take_up_leg(self, key: str, outcome: LegOutcome, media: LegMedia) -> SipLeg:
+        """A leg that the process before us had."""
+        leg = SipLeg(self.context, self._reactions, media, outcome)
+        leg.id = key
         self.legs.append(leg)
         return leg
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from trunkline.base.errors import MediaError
 from trunkline.base.ids import TokenPool
 from trunkline.media.commands import ClosePort, Family, OpenPort, SetDirection, SetRemote
 from trunkline.media.engine import MediaEngine
 from trunkline.media.offer_answer import PROFILES, LocalPort, Profile, SdpIdentity, Stream, carries, rewrite
+from trunkline.proto.sdp import Direction
 
 _POOL = TokenPool()
 
@@ -24,9 +26,9 @@ class LegMedia:
     __slots__ = (
         "_engine",
         "_family",
-        "_gated",
         "_local",
         "_owner",
+        "_remotes",
         "_sealed",
         "identity",
         "ports",
@@ -37,7 +39,7 @@ class LegMedia:
         self._engine = engine
         self._owner = owner
         self._family: Family = "ipv6" if ":" in address else "ipv4"
-        self._gated: set[str] = set()
+        self._remotes: dict[str, tuple[SetRemote, Direction]] = {}
         self._sealed = False
         self.profile: Profile = PROFILES[profile]
         self.ports: list[str | None] = []
@@ -61,11 +63,11 @@ class LegMedia:
             self._local.append(None)
         return self._local[0] or await self._open(0)
 
-    async def _open(self, index: int) -> LocalPort:
+    async def _open(self, index: int, port: str = "", rtp_port: int = 0) -> LocalPort:
         if self._sealed:
             raise MediaError("the leg is over: it opens no port any more", "media.leg_over")
-        port = _POOL.token(16)
-        opened = await self._engine.execute(OpenPort(port, self._owner, self._family))
+        port = port or _POOL.token(16)
+        opened = await self._engine.execute(OpenPort(port, self._owner, self._family, rtp_port))
         local = LocalPort(opened.advertised, opened.rtp_port, opened.rtcp_port)
         self.ports[index] = port
         self._local[index] = local
@@ -82,15 +84,18 @@ class LegMedia:
         for port, stream, other in zip(self.ports, streams, across, strict=False):
             if port is not None:
                 # RFC 5761 §5.1.1: RTCP comes by the RTP port only when both sides said so.
-                await self._engine.execute(remote_of(port, stream, mux=stream.mux and other.mux))
-                await self._gate(port, stream)
+                remote = remote_of(port, stream, mux=stream.mux and other.mux)
+                await self._hear(port, remote, stream.effective_direction)
 
-    async def _gate(self, port: str, stream: Stream) -> None:
+    async def _hear(self, port: str, remote: SetRemote, direction: Direction) -> None:
+        before = self._remotes.get(port)
+        self._remotes[port] = remote, direction
+        await self._engine.execute(remote)
+        if direction != (before[1] if before is not None else "sendrecv"):
+            await self._gate(port, direction)
+
+    async def _gate(self, port: str, direction: Direction) -> None:
         """Hold and resume: nothing is sent to a party that does not listen, nor its silence reported."""
-        direction = stream.effective_direction
-        if direction == "sendrecv" and port not in self._gated:
-            return
-        self._gated.add(port)
         await self._engine.execute(
             SetDirection(
                 port,
@@ -98,6 +103,42 @@ class LegMedia:
                 receive=direction in {"sendrecv", "sendonly"},
             )
         )
+
+    # For the process that carries on after a crash
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain, JSON-serialisable data; keys that a description carried are left out."""
+        return {
+            "family": self._family,
+            "profile": self.profile.name,
+            "identity": _without_keys(self.identity.snapshot()),
+            "ports": [
+                None if port is None or local is None else self._port_data(port, local)
+                for port, local in zip(self.ports, self._local, strict=True)
+            ],
+        }
+
+    def _port_data(self, port: str, local: LocalPort) -> dict[str, Any]:
+        known = self._remotes.get(port)
+        return {
+            "port": port,
+            "rtp_port": local.port,
+            "remote": known[0].to_dict() if known is not None else None,
+            "direction": known[1] if known is not None else "sendrecv",
+        }
+
+    async def restore(self, data: dict[str, Any]) -> None:
+        """Open the ports of a snapshot at the numbers that the peers know; raises MediaError when one is taken."""
+        self.identity = SdpIdentity.restore(data["identity"])
+        for index, kept in enumerate(data["ports"]):
+            self.ports.append(None)
+            self._local.append(None)
+            if kept is not None:
+                await self._open(index, kept["port"], kept["rtp_port"])
+                if kept["remote"] is not None:
+                    await self._hear(kept["port"], SetRemote.from_dict(kept["remote"]), kept["direction"])
+
+    # The end
 
     def seal(self) -> None:
         """Open no port from now on: whoever still works for the leg must not leave one behind."""
@@ -112,6 +153,16 @@ class LegMedia:
                 self._local[index] = None
                 with suppress(MediaError):  # the call that goes on must not end by it
                     await self._engine.execute(ClosePort(port))
+
+
+def _without_keys(identity: dict[str, int | str]) -> dict[str, int | str]:
+    """An SDP identity that may be written to disk: our last description, unless it says SRTP keys (RFC 4568).
+
+    Without it the next description has a higher version, whether it differs or not.
+    """
+    after = str(identity["after"])
+    keyed = "a=crypto:" in after or "\nk=" in after
+    return identity | {"after": ""} if keyed else identity
 
 
 def remote_of(port: str, stream: Stream, *, mux: bool) -> SetRemote:

@@ -55,6 +55,18 @@ class LegOutcome:
             self.code = code
             self.q850 = q850
 
+    def snapshot(self) -> dict[str, Any]:
+        """Plain, JSON-serialisable data."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def restore(cls, data: dict[str, Any]) -> LegOutcome:
+        """The outcome of a snapshot; raises KeyError when something is missing."""
+        outcome = cls.__new__(cls)
+        for name in cls.__slots__:
+            setattr(outcome, name, data[name])
+        return outcome
+
     def record(
         self,
         tenant: str,

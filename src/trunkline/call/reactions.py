@@ -57,6 +57,7 @@ class Reactions:
 
     def leg_offer(self, leg: Leg, body: bytes) -> None:
         call = self._call
+        call.changes += 1
         if call.bridge is not None:
             call.bridge.offered(leg, body)
         elif call.service is not None:

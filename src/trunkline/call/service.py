@@ -79,6 +79,17 @@ class ServiceMedia:
         """Play a sine tone until the caller hangs up."""
         await self._start(Tone(self._port, frequency_hz, level_dbov))
 
+    @property
+    def doing(self) -> Echo | Tone | None:
+        """What the engine was told to do."""
+        return self._doing
+
+    async def carry_on(self, command: Echo | Tone) -> None:
+        """Do what another process did before it died."""
+        self._port = command.port
+        self._doing = command
+        await self._engine.execute(command)
+
     async def _start(self, command: Echo | Tone) -> None:
         self._doing = command
         await self._resume()

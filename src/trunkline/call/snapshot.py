@@ -1,0 +1,74 @@
+"""A call in progress as plain data, for the process that carries on after a crash; ``restored`` reads it.
+
+A call that is up is written down whole: both sessions, the media ports with their numbers and peers, who holds.
+Of a call that still rings, or that ends at something of ours which cannot be continued, only the books are
+kept. No credentials and no media keys are in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from trunkline.call.sip_leg import SipLeg
+from trunkline.ua.sessions import snapshot as session_snapshot
+
+if TYPE_CHECKING:
+    from trunkline.base.story import Story
+    from trunkline.call.call import Call
+    from trunkline.call.leg import Leg
+
+VERSION: Final = 1
+STORY_HEAD: Final = 40  # steps: the way to the answer; what came later is lost with the process
+
+
+def snapshot(call: Call) -> dict[str, Any]:
+    """JSON-serialisable data; with ``up`` true it can be carried on."""
+    live = _live_legs(call)
+    data: dict[str, Any] = {
+        "version": VERSION,
+        "up": bool(live),
+        "caller": [call.caller.number, call.caller.domain, call.caller.name],
+        "callee": call.callee,
+        "started_at": call.started_at,
+        "story": _story_head(call.story),
+        "legs": [_leg_data(leg, live) for leg in call.legs],
+        "holds": None,
+        "service": None,
+    }
+    if live and call.bridge is not None:
+        data["holds"] = call.bridge.holds()
+    elif live and call.service is not None and call.service.doing is not None:
+        data["service"] = call.service.doing.to_dict()
+    return data
+
+
+def is_settled(call: Call) -> bool:
+    """Whether no party changes the call at this moment: a change under way cannot be carried on."""
+    legs = [leg for leg in call.legs if isinstance(leg, SipLeg) and not leg.done]
+    return all(leg.session is not None and leg.session.settled for leg in legs)
+
+
+def _live_legs(call: Call) -> list[SipLeg]:
+    """The parties who talk, the caller first; none when the call cannot be carried on."""
+    parties: list[Leg] = []
+    if call.bridge is not None:
+        parties = [call.bridge.a, call.bridge.b]
+    elif call.service is not None and call.service.doing is not None:
+        parties = [call.legs[0]]
+    live = [leg for leg in parties if isinstance(leg, SipLeg) and not leg.done]
+    return live if len(live) == len(parties) and is_settled(call) else []
+
+
+def _leg_data(leg: Leg, live: list[SipLeg]) -> dict[str, Any]:
+    data: dict[str, Any] = {"id": leg.id, "outcome": leg.outcome.snapshot(), "session": None, "media": None}
+    if isinstance(leg, SipLeg) and leg in live and leg.session is not None:
+        data["session"] = session_snapshot(leg.session)
+        data["media"] = leg.media.snapshot()
+    return data
+
+
+def _story_head(story: Story) -> list[list[Any]]:
+    return [
+        [round((step.at - story.started) * 1000), step.code, step.text, step.data]
+        for step in story.steps[:STORY_HEAD]
+    ]
