@@ -14,8 +14,8 @@ from tests.peers.baresip import Account, Baresip, Transport
 from tests.peers.exchange import DOMAIN, ExchangeProcess, Extension
 
 _HERE = Path(__file__).parent
-_PASSWORD = "nine-blue-chairs-17"
-_EXTENSIONS = [Extension(f"{number}", _PASSWORD) for number in range(301, 361)]
+PASSWORD = "nine-blue-chairs-17"
+_EXTENSIONS = [Extension(f"{number}", PASSWORD) for number in range(301, 361)]
 
 NewPhone = Callable[..., Awaitable[Baresip]]
 
@@ -47,7 +47,7 @@ async def new_phone(
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(tone_hz: float = 700.0, transport: Transport = "udp") -> Baresip:
-            account = Account(next(unused_numbers), _PASSWORD, DOMAIN, exchange.address, transport)
+            account = Account(next(unused_numbers), PASSWORD, DOMAIN, exchange.address, transport)
             phone = await stack.enter_async_context(Baresip(tmp_path, account, tone_hz))
             stack.push_async_callback(_leave_calls, phone)
             await phone.registered()

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -83,7 +84,7 @@ class WebClient:
         """Wait until ``hz`` was heard throughout a whole second."""
         await self._listen(hz, lambda level: level >= above_dbfs, within)
 
-    async def _listen(self, hz: float, enough: Any, within: float) -> None:
+    async def _listen(self, hz: float, enough: Callable[[float], bool], within: float) -> None:
         levels: list[float] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
