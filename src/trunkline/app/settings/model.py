@@ -15,6 +15,7 @@ from trunkline.app.settings.media import Media
 from trunkline.app.settings.operation import Log, Metrics
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.sip import Sip
+from trunkline.app.settings.trace import Trace
 from trunkline.app.settings.values import as_domain, as_folder
 
 
@@ -40,3 +41,4 @@ class Settings(Section):
     media: Media = Media()
     metrics: Metrics = Metrics()
     log: Log = Log()
+    trace: Trace = Trace()

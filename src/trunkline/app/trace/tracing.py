@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from trunkline.app.settings import Trace
+from trunkline.app.settings.trace import Trace
 from trunkline.app.trace.archive import FOLDER, Archive, Files
 from trunkline.app.trace.live import LiveTraces
 from trunkline.app.trace.tracer import Tapped, Tracer
