@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from trunkline.app.extension_rules import check_extension, generate_password, weak_warning
 from trunkline.base.messages import (
     AddExtension,
+    ExportExtensions,
+    ExportList,
+    ExportRow,
     ExtensionAdded,
     ExtensionList,
     ExtensionRemoved,
@@ -26,6 +29,8 @@ from trunkline.model.extension import Extension, NewExtension
 from trunkline.model.tenant import TenantScope
 from trunkline.store.errors import DuplicateError, InvalidValueError
 from trunkline.store.store import Store
+
+PUT_ROWS = 50  # extensions handed to the exchange at a time: each costs some microseconds of hashing
 
 
 class Live(Protocol):
@@ -52,8 +57,8 @@ class ExtensionHandlers:
         problems = check_extension(ask.number, ask.password, ask.name, ask.contact)
         if problems:
             raise Refused("extension.invalid", "; ".join(problems))
-        password = ask.password if ask.password is not None else generate_password()
-        new = NewExtension(ask.number, password, ask.name, ask.contact)
+        made = generate_password() if ask.password is None and (ask.contact is None or ask.generate) else None
+        new = NewExtension(ask.number, ask.password or made or "", ask.name, ask.contact)
         scope = TenantScope(tenant)
         try:
             added = await asyncio.to_thread(self._store.extensions.add, scope, new)
@@ -68,22 +73,34 @@ class ExtensionHandlers:
         warnings = weak_warning(ask.number, ask.password) if ask.password is not None else ()
         return ExtensionAdded(
             extension=ExtensionRow(ask.number, ask.name, ask.contact),
-            password=password if ask.password is None else None,
+            password=made,
             warnings=warnings,
         )
 
     async def page(self, tenant: str, ask: ListExtensions) -> ExtensionList:
-        known = await asyncio.to_thread(self._store.extensions.list, TenantScope(tenant))
+        known = await asyncio.to_thread(
+            self._store.extensions.page, TenantScope(tenant), limit=ask.limit + 1, after=ask.after
+        )
         bindings: Callable[[str, str], int] = (
             self._live.bindings_of if self._live is not None else lambda _tenant, _number: 0
         )
         rows = [
-            ExtensionRow(one.number, one.name, one.contact, bindings(tenant, one.number))
-            for one in known
-            if ask.after is None or one.number > ask.after
-        ][: ask.limit + 1]
+            ExtensionRow(one.number, one.name, one.contact, bindings(tenant, one.number)) for one in known
+        ]
         more = rows[ask.limit - 1].number if len(rows) > ask.limit else None
         return ExtensionList(rows=tuple(rows[: ask.limit]), next=more)
+
+    async def export(self, tenant: str, ask: ExportExtensions) -> ExportList:
+        known = await asyncio.to_thread(
+            self._store.extensions.page,
+            TenantScope(tenant),
+            limit=ask.limit + 1,
+            after=ask.after,
+            passwords=ask.passwords,
+        )
+        page = known[: ask.limit]
+        rows = tuple(ExportRow(one.number, one.password, one.name, one.contact or "") for one in page)
+        return ExportList(rows=rows, next=page[-1].number if len(known) > ask.limit else None)
 
     async def remove(self, tenant: str, ask: RemoveExtension) -> ExtensionRemoved:
         removed = await asyncio.to_thread(self._store.extensions.remove, TenantScope(tenant), ask.number)
@@ -93,55 +110,46 @@ class ExtensionHandlers:
         return ExtensionRemoved(number=ask.number, bindings=bindings)
 
     async def import_rows(self, tenant: str, ask: ImportExtensions) -> ExtensionsImported:
-        """One chunk: whole or not at all."""
-        scope = TenantScope(tenant)
-        known = {one.number for one in await asyncio.to_thread(self._store.extensions.list, scope)}
-        problems = tuple(_problems(ask.rows, set() if ask.replace else known))
+        """One chunk: whole or not at all. The loop is never held up for longer than a few rows take."""
+        try:
+            done, written = await asyncio.to_thread(self._import, TenantScope(tenant), ask)
+        except (DuplicateError, InvalidValueError) as error:
+            raise Refused("extension.invalid", str(error)) from None
+        if self._live is not None:
+            for start in range(0, len(written), PUT_ROWS):
+                for extension in written[start : start + PUT_ROWS]:
+                    self._live.put_extension(extension)
+                await asyncio.sleep(0)
+        return done
+
+    def _import(
+        self, scope: TenantScope, ask: ImportExtensions
+    ) -> tuple[ExtensionsImported, Sequence[Extension]]:
+        """In a thread: the reply, and what a running exchange must be told of."""
+        extensions = self._store.extensions
+        known = extensions.present(scope, (row.number for row in ask.rows))
+        problems = tuple(_problems(ask.rows, set() if ask.replace else set(known)))
         if problems or ask.check:
-            return ExtensionsImported(problems=problems)
-        generated = {
+            return ExtensionsImported(problems=problems), ()
+        made = {
             row.number: generate_password()
             for row in ask.rows
             if row.password is None and row.contact is None and row.number not in known
         }
-        try:
-            written = await asyncio.to_thread(self._write, scope, ask.rows, known, generated)
-        except (DuplicateError, InvalidValueError) as error:
-            raise Refused("extension.invalid", str(error)) from None
-        if self._live is not None:
-            for extension in written:
-                self._live.put_extension(extension)
-        replaced = sum(row.number in known for row in ask.rows)
-        return ExtensionsImported(
-            added=len(ask.rows) - replaced,
-            replaced=replaced,
-            generated=tuple(GeneratedPassword(number, password) for number, password in generated.items()),
-            warnings=tuple(
-                warning
-                for row in ask.rows
-                if row.password
-                for warning in weak_warning(row.number, row.password)
-            ),
-        )
-
-    def _write(
-        self, scope: TenantScope, rows: Iterable[ImportRow], known: set[str], generated: dict[str, str]
-    ) -> list[Extension]:
-        extensions = self._store.extensions
         new = [
-            NewExtension(row.number, row.password or generated.get(row.number, ""), row.name, row.contact)
-            for row in rows
-            if row.number not in known
+            NewExtension(row.number, row.password or made.get(row.number, ""), row.name, row.contact)
+            for row in ask.rows
         ]
-        extensions.import_many(scope, new)
-        for row in rows:
-            if row.number in known:
-                extensions.set(
-                    scope, row.number, password=row.password, name=row.name, contact=row.contact or ""
-                )
-        if self._live is None:
-            return []
-        return list(extensions.some(scope, [row.number for row in rows]))
+        extensions.import_many(scope, new, replace=ask.replace)
+        weak = (weak_warning(row.number, row.password) for row in ask.rows if row.password)
+        done = ExtensionsImported(
+            added=len(new) - len(known),
+            replaced=len(known),
+            generated=tuple(GeneratedPassword(number, password) for number, password in made.items()),
+            warnings=tuple(warning for warnings in weak for warning in warnings),
+        )
+        written = extensions.some(scope, [row.number for row in new]) if self._live is not None else ()
+        return done, written
 
 
 def _problems(rows: Iterable[ImportRow], taken: set[str]) -> Iterable[RowProblem]:

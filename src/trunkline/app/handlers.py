@@ -13,6 +13,7 @@ from trunkline import __version__
 from trunkline.app import call_queries
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
+from trunkline.app.trace_handlers import PastTraces, TraceHandlers
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import (
     AddDomain,
@@ -24,6 +25,7 @@ from trunkline.base.messages import (
     ExchangeStatus,
     ExplainCall,
     ExplainNumber,
+    ExportExtensions,
     HangUp,
     HungUp,
     ImportExtensions,
@@ -33,6 +35,8 @@ from trunkline.base.messages import (
     ListRecords,
     ListRegistrations,
     ListTenants,
+    PastTrace,
+    ReadTrace,
     Refused,
     RegistrationList,
     RegistrationRow,
@@ -40,9 +44,11 @@ from trunkline.base.messages import (
     RemoveExtension,
     RemoveTenant,
     Request,
+    StartTrace,
     Status,
     Stop,
     Stopping,
+    StopTrace,
 )
 from trunkline.call.call import Call
 from trunkline.model.tenant import SystemScope
@@ -69,6 +75,7 @@ class StoreHandlers:
         self._table: dict[type[Request[Any]], Handler] = {
             AddExtension: extensions.add,
             ListExtensions: extensions.page,
+            ExportExtensions: extensions.export,
             RemoveExtension: extensions.remove,
             ImportExtensions: extensions.import_rows,
             AddTenant: tenants.add,
@@ -79,6 +86,7 @@ class StoreHandlers:
             ListRecords: lambda tenant, ask: call_queries.list_records(store, tenant, ask),
             ExplainCall: self._explain_call,
             ExplainNumber: self._explain_number,
+            PastTrace: PastTraces(store, exchange).page,
         }
 
     async def handle(self, message: Request[Any]) -> Message:
@@ -119,12 +127,16 @@ class ExchangeHandlers(StoreHandlers):
     def __init__(self, store: Store, domain: str, exchange: Exchange, operation: HandlerTable) -> None:
         super().__init__(store, domain, exchange)
         self._exchange = exchange
+        traces = TraceHandlers(exchange)
         self._table |= {
             ListCalls: self._calls,
             ListRegistrations: self._registrations,
             HangUp: self._hang_up,
             Status: self._status_of,
             Stop: self._stop,
+            StartTrace: traces.start,
+            ReadTrace: traces.read,
+            StopTrace: traces.stop,
             **operation,
         }
 

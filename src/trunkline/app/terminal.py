@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -15,6 +16,7 @@ from rich.text import Text
 from trunkline.base.message_codec import plain
 
 Row = TypeVar("Row")
+FOLDED = 1.6  # how much wider than the terminal a table may be: every other cell is folded once
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,45 @@ class Screen:
         self.out = out or Console(highlight=False)
         self.err = err or Console(stderr=True, highlight=False)
 
+    @property
+    def fancy(self) -> bool:
+        """Whether tables, colours and bars can be shown: a terminal that knows more than lines."""
+        return self.out.is_terminal and not self.out.is_dumb_terminal
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[Callable[[str, int], None]]:
+        """A bar on standard error, told ``(what is done, how much more)``; nothing when that is no terminal."""
+        if not self.err.is_terminal or self.err.is_dumb_terminal:
+            yield lambda _what, _more: None
+            return
+        from rich.progress import Progress  # noqa: PLC0415  (few commands draw a bar)
+
+        with Progress(console=self.err, transient=True) as progress:
+            bar = progress.add_task("", total=total)
+            yield lambda what, more: progress.update(bar, advance=more, description=what)
+
     def table(self, columns: Sequence[Column[Row]], rows: Sequence[Row], empty: str) -> None:
-        """A table; ``empty`` is said instead when a terminal would show only a header."""
-        if not self.out.is_terminal:
+        """A table; ``empty`` is said instead when a terminal would show only a header.
+
+        A terminal too narrow for it, even with folded cells, gets each row as a block of lines.
+        """
+        if not self.fancy:
             self._plain_table(columns, rows)
-        elif rows:
+        elif not rows:
+            self.out.print(Text(empty, style="dim"))
+        elif _width(columns, rows) <= self.out.width * FOLDED:
             self.out.print(rich_table(columns, rows))
         else:
-            self.out.print(Text(empty, style="dim"))
+            self._blocks(columns, rows)
+
+    def _blocks(self, columns: Sequence[Column[Row]], rows: Sequence[Row]) -> None:
+        widest = max(len(column.title) for column in columns)
+        for number, row in enumerate(rows):
+            if number:
+                self.line("")
+            for column in columns:
+                title, value = column.title.lower().ljust(widest), safe(column.value(row))
+                self.out.print(Text.assemble((title, "dim"), "  ", (value, column.style)), soft_wrap=True)
 
     def _plain_table(self, columns: Sequence[Column[Row]], rows: Sequence[Row]) -> None:
         cells = [[column.title for column in columns]]
@@ -85,6 +118,12 @@ def rich_table(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> Table:
     for row in rows:
         table.add_row(*(Text(safe(column.value(row))) for column in columns))
     return table
+
+
+def _width(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> int:
+    """Of the unfolded table, with two columns between any two cells."""
+    cells = [max(len(column.title), *(len(column.value(row)) for row in rows)) for column in columns]
+    return sum(cells) + 2 * (len(cells) - 1)
 
 
 def safe(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.base.ids import uuid7
@@ -23,6 +23,16 @@ _NUMBER = re.compile(
     r"[A-Za-z0-9_.!~*+#-]{1,64}"
 )  # RFC 3261 §25.1 user, without what a dial pad or URI breaks
 _IMPORT_CHUNK = 500
+# An empty password leaves the one there is.
+_UPDATE = (
+    update(extension)
+    .where(extension.c.tenant_id == bindparam("of"), extension.c.id == bindparam("key"))
+    .values(
+        name=bindparam("called"),
+        contact=bindparam("fixed"),
+        secret=func.coalesce(bindparam("sealed"), extension.c.secret),
+    )
+)
 _SHOWN = 5  # how many of the refused numbers an error names
 
 
@@ -61,6 +71,24 @@ class Extensions(Repository):
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return tuple(self._extension(row, passwords=passwords) for row in rows)
+
+    def page(
+        self, scope: TenantScope, *, limit: int, after: str | None = None, passwords: bool = False
+    ) -> tuple[Extension, ...]:
+        """At most ``limit`` extensions by number, those after the number ``after``. Raises KeyFileError."""
+        one_tenant(scope)
+        query = select(extension).where(within(scope, extension)).order_by(extension.c.number).limit(limit)
+        if after is not None:
+            query = query.where(extension.c.number > after)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return tuple(self._extension(row, passwords=passwords) for row in rows)
+
+    def present(self, scope: TenantScope, numbers: Iterable[str]) -> dict[str, str]:
+        """Those of these numbers that are taken, each with the id of its extension."""
+        one_tenant(scope)
+        with self._database.reading() as connection:
+            return _present(connection, scope, numbers)
 
     def add(self, scope: TenantScope, new: NewExtension) -> Extension:
         """Add one. Raises DuplicateError, InvalidValueError (number, or unknown tenant)."""
@@ -116,27 +144,38 @@ class Extensions(Repository):
         scope: TenantScope,
         rows: Iterable[NewExtension],
         progress: Callable[[int], None] | None = None,
+        *,
+        replace: bool = False,
     ) -> int:
         """Add all rows in one transaction, or none; returns how many.
 
-        ``progress`` is called with the number of rows written so far. Raises DuplicateError when a number
-        comes twice or exists already, InvalidValueError; the message names the first few.
+        With ``replace`` those that exist are changed: an empty password leaves theirs, an empty name or
+        contact takes it away. ``progress`` is called with the number of rows written so far. Raises
+        DuplicateError when a number comes twice, or exists and may not; InvalidValueError. The message names
+        the first few.
         """
         owner = one_tenant(scope)
         new = list(rows)
         _refuse_repeated(new)
-        cells = [self._row(owner, row) for row in new]  # sealed before the transaction, to keep that short
+        # Sealed before the transaction, to keep that short.
+        old = self.present(scope, (row.number for row in new)) if replace else {}
+        changes = [self._change(owner, old[row.number], row) for row in new if row.number in old]
+        new = [row for row in new if row.number not in old]
+        cells = [self._row(owner, row) for row in new]
         with self._database.writing() as connection:
             _require_tenant(connection, owner)
-            existing = connection.execute(
-                select(extension.c.number).where(within(scope, extension))
-            ).scalars()
-            _refuse_existing(new, set(existing))
+            _refuse_existing(new, set(_present(connection, scope, (row.number for row in new))))
+            for change in changes:
+                connection.execute(_UPDATE, change)
             for start in range(0, len(cells), _IMPORT_CHUNK):
                 connection.execute(insert(extension), cells[start : start + _IMPORT_CHUNK])
                 if progress is not None:
                     progress(min(start + _IMPORT_CHUNK, len(cells)))
-        return len(cells)
+        return len(cells) + len(changes)
+
+    def _change(self, owner: str, key: str, row: NewExtension) -> dict[str, str | None]:
+        sealed = self._sealed(row.password, owner, key)
+        return {"of": owner, "key": key, "called": row.name, "sealed": sealed, "fixed": row.contact}
 
     def _row(self, owner: str, new: NewExtension) -> dict[str, Any]:
         if not _NUMBER.fullmatch(new.number):
@@ -154,6 +193,16 @@ class Extensions(Repository):
     def _extension(self, row: Row[Any], *, passwords: bool) -> Extension:
         password = self._box.open(row.secret, row.tenant_id, row.id) if passwords and row.secret else ""
         return Extension(row.tenant_id, row.id, row.number, row.name, password, row.contact)
+
+
+def _present(connection: Connection, scope: TenantScope, numbers: Iterable[str]) -> dict[str, str]:
+    wanted = list(dict.fromkeys(numbers))
+    found: dict[str, str] = {}
+    for start in range(0, len(wanted), _IMPORT_CHUNK):
+        here = extension.c.number.in_(wanted[start : start + _IMPORT_CHUNK])
+        query = select(extension.c.number, extension.c.id).where(within(scope, extension), here)
+        found |= dict(connection.execute(query).all())
+    return found
 
 
 def _require_tenant(connection: Connection, owner: str) -> None:

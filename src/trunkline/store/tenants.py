@@ -61,7 +61,7 @@ class Tenants(Repository):
         owner = extension.c.tenant_id
         query = select(owner, func.count()).where(within(scope, extension)).group_by(owner)
         with self._database.reading() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())
 
     def add_domain(self, scope: TenantScope, domain: str) -> None:
         """Give the tenant one more domain. Raises DuplicateError (of any tenant), InvalidValueError."""

@@ -65,7 +65,7 @@ class World:
         """The sample call of that method, aimed at what the other tenant owns."""
         kind, _, name = method.partition(".")
         (repository,) = (part for part in vars(self.store).values() if type(part).__name__ == kind)
-        return getattr(repository, name)(scope, *SAMPLES[method](self))
+        return getattr(repository, name)(scope, *SAMPLES[method](self), **OPTIONS.get(method, {}))
 
     def rows_of_the_other(self) -> list[Any]:
         """Everything that the other tenant owns, as it is stored."""
@@ -94,6 +94,8 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "Extensions.get": lambda _: ("zulu",),
     "Extensions.import_many": lambda _: ([NewExtension("3001"), NewExtension("3002")],),
     "Extensions.list": lambda _: (),
+    "Extensions.page": lambda _: (),
+    "Extensions.present": lambda _: (["zulu"],),
     "Extensions.remove": lambda _: ("zulu",),
     "Extensions.set": lambda _: ("zulu",),
     "Extensions.some": lambda _: (["zulu"],),
@@ -107,6 +109,9 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "Tenants.remove_domain": lambda _: ("other.example",),
     "Tenants.sizes": lambda _: (),
 }
+
+
+OPTIONS: dict[str, dict[str, Any]] = {"Extensions.page": {"limit": 10}}
 
 
 def scopes_of(method: str) -> set[type]:

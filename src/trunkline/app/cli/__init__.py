@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from trunkline.app.cli import completion, drain, extension, live, log, past, reload, tenant, up
+from trunkline.app.cli import completion, drain, extension, live, log, past, reload, tenant, trace, up
 from trunkline.app.cli.csv_file import BadFile
 from trunkline.app.cli.exit_codes import ExitCode
 from trunkline.app.control_client import NotRunning
@@ -64,6 +64,7 @@ reload.register(app)
 drain.register(app)
 app.add_typer(log.app, name="log")
 past.register(app)
+trace.register(app)
 completion.register(app)
 
 

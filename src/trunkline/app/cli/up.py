@@ -37,6 +37,9 @@ def up(
         str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")
     ] = None,
     log_format: Annotated[str | None, typer.Option(metavar="FORMAT", help="auto, text or json.")] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep the SIP messages of calls for `trunkline trace CALL-ID`.")
+    ] = False,
 ) -> None:
     """Start the exchange: everything in one process, until SIGTERM or Ctrl-C.
 
@@ -51,6 +54,7 @@ def up(
         "metrics.listen": metrics,
         "log.level": log_level,
         "log.format": log_format,
+        "trace.keep": trace or None,
     }
     overrides: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     loaded = load_settings(config, data, overrides)

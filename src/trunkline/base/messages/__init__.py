@@ -3,6 +3,9 @@
 from trunkline.base.messages.exchange import ExchangeStatus, ListenerRow, Status, Stop, Stopping
 from trunkline.base.messages.extensions import (
     AddExtension,
+    ExportExtensions,
+    ExportList,
+    ExportRow,
     ExtensionAdded,
     ExtensionList,
     ExtensionRemoved,
@@ -83,6 +86,9 @@ __all__ = [
     "ExplainCall",
     "ExplainNumber",
     "Explanation",
+    "ExportExtensions",
+    "ExportList",
+    "ExportRow",
     "ExtensionAdded",
     "ExtensionList",
     "ExtensionRemoved",

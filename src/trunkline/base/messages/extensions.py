@@ -21,7 +21,10 @@ class ExtensionRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One row to import; ``line`` (1-based) is where it stood. ``password`` None: generate one."""
+    """One row to import; ``line`` (1-based) is where it stood.
+
+    ``password`` None: generate one, unless there is a ``contact`` or the extension exists already.
+    """
 
     line: int
     number: str
@@ -57,13 +60,17 @@ class ExtensionAdded(Message):
 
 @message("extension.add")
 class AddExtension(Command[ExtensionAdded]):
-    """Refused with ``extension.exists`` or ``extension.invalid``."""
+    """Refused with ``extension.exists`` or ``extension.invalid``.
+
+    Without ``password`` one is made, unless there is a ``contact``: then only when ``generate`` asks for it.
+    """
 
     offline: ClassVar[bool] = True
     number: str
     password: str | None = field(default=None, repr=False)
     name: str = ""
     contact: str | None = None
+    generate: bool = False
 
 
 @message("extension.page")
@@ -81,6 +88,34 @@ class ListExtensions(Query[ExtensionList]):
     offline: ClassVar[bool] = True
     limit: int = PAGE
     after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """An extension as a file has it; ``password`` is empty unless it was asked for."""
+
+    number: str
+    password: str = field(default="", repr=False)
+    name: str = ""
+    contact: str = ""
+
+
+@message("extension.export-page")
+class ExportList(Message):
+    """Extensions in the order of their numbers."""
+
+    rows: tuple[ExportRow, ...] = ()
+    next: str | None = None
+
+
+@message("extension.export")
+class ExportExtensions(Query[ExportList]):
+    """All extensions of a tenant, a page at a time, with ``passwords`` in clear text when asked for."""
+
+    offline: ClassVar[bool] = True
+    limit: int = PAGE
+    after: str | None = None
+    passwords: bool = False
 
 
 @message("extension.removed")
