@@ -111,9 +111,7 @@ def _first(messages: list[TracedMessage], limit: int) -> tuple[TracedMessage, ..
 
 def _nothing(text: str, *, known: bool, up: bool) -> Refused:
     if up:
-        return Refused(
-            "trace.not-kept", f"nothing was kept of call {text[:80]}", "--follow shows what comes", 404
-        )
+        return Refused("trace.nothing-yet", f"nothing was kept of call {text[:80]}", "trace what comes", 404)
     if known:
         hint = "`trunkline up --trace` keeps the messages of calls"
         return Refused("trace.not-kept", f"nothing was kept of call {text[:80]}", hint, 404)

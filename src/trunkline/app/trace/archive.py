@@ -20,7 +20,7 @@ from typing import Final
 
 import structlog
 
-from trunkline.app.trace.lines import MAX_LINE, line_of, message_of
+from trunkline.app.trace.lines import line_of, message_of
 from trunkline.app.trace.tracer import Seen, Tracer
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.messages import TracedMessage
@@ -170,7 +170,7 @@ def kept_messages(folder: Path, call_ids: set[str]) -> list[TracedMessage]:
 
 def _of_these(lines: Iterable[bytes], marks: list[bytes], call_ids: set[str]) -> Iterator[TracedMessage]:
     for line in lines:
-        if len(line) <= MAX_LINE and any(mark in line for mark in marks):
+        if any(mark in line for mark in marks):
             with suppress(RemoteProtocolError):  # a crash may have cut the last line
                 message = message_of(line)
                 if message.call in call_ids:

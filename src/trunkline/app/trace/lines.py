@@ -38,6 +38,8 @@ def line_of(message: TracedMessage) -> str:
 
 def message_of(line: str | bytes) -> TracedMessage:
     """The message of a line; raises RemoteProtocolError for anything else."""
+    if len(line) > MAX_LINE:
+        raise RemoteProtocolError(f"a line of more than {MAX_LINE} bytes")
     try:
         body = json.loads(line)
     except (ValueError, RecursionError):

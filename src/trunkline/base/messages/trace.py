@@ -90,8 +90,8 @@ class StopTrace(Command[TraceStopped]):
 class PastTrace(Query[TracePage]):
     """What was kept of a call; ``call`` is its id, the beginning of it, or a SIP Call-ID of one of its legs.
 
-    Refused with ``call.unknown``, ``call.ambiguous`` or ``trace.not-kept``; ``over`` is false while the call
-    is up.
+    Refused with ``call.unknown``, ``call.ambiguous``, ``trace.not-kept``, or ``trace.nothing-yet`` while the
+    call is up; then ``over`` is false too.
     """
 
     offline: ClassVar[bool] = True
