@@ -10,9 +10,11 @@ from typing import TypeAlias
 
 from trunkline.base.errors import TransportError
 from trunkline.net.faults import FaultLog
+from trunkline.net.fence import Fence
 from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener, host_port
 from trunkline.net.settings import Counters, NetSettings
+from trunkline.net.source import source_of
 from trunkline.net.tap import Tap, tapped
 from trunkline.net.tcp import TcpFlow
 from trunkline.net.tls import Tls
@@ -37,6 +39,7 @@ class Connections:
         counters: Counters,
         faults: FaultLog,
         tls: Tls,
+        fence: Fence,
     ) -> None:
         self.loop = loop
         self.on_message = on_message
@@ -45,6 +48,7 @@ class Connections:
         self.counters = counters
         self.faults = faults
         self._tls = tls
+        self._fence = fence
         self._handed_up = on_message
         self._on_flow_closed = on_flow_closed
         self._servers: list[asyncio.Server] = []
@@ -182,8 +186,18 @@ class Connections:
             flow.connecting = None
         flow.abort(reason)
 
+    def shut(self, source: str) -> None:
+        """Close what a banned source has open; a ban by hand spares nobody."""
+        ban = self._fence.shut.get(source)
+        for flow in list(self._by_serial.values()):
+            spared = ban is None or (not ban.by_hand and flow.remote in self._fence.proofs)
+            if flow.accepted and not spared and source_of(flow.remote[0]) == source:
+                flow.abort("its source is banned")
+
     def _admit(self, flow: TcpFlow) -> bool:
         source = flow.remote[0]
+        if self._fence.shut and self._fence.bars(flow.remote, self.loop.time()):
+            return False
         at_source = self._per_source.get(source, 0)
         if (
             len(self._by_serial) >= self.settings.max_connections

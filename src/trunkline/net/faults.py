@@ -14,6 +14,8 @@ from trunkline.net.settings import Counters
 _QUIET_S: Final = 60.0
 _MAX_KINDS: Final = 256
 _FRAMES: Final = 4
+# What nobody sends by accident, over and over.
+_OFFENCES: Final = frozenset({"net.framing_error", "net.websocket_refused"})
 
 log = structlog.get_logger("trunkline.net")
 
@@ -21,11 +23,17 @@ log = structlog.get_logger("trunkline.net")
 class FaultLog:
     """A fault that comes with every datagram must neither stop the listener nor fill the disk."""
 
-    __slots__ = ("_clock", "_counters", "_kinds")
+    __slots__ = ("_clock", "_counters", "_kinds", "_on_offence")
 
-    def __init__(self, counters: Counters, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        counters: Counters,
+        clock: Callable[[], float],
+        on_offence: Callable[[tuple[str, int]], None] = lambda _peer: None,
+    ) -> None:
         self._counters = counters
         self._clock = clock
+        self._on_offence = on_offence
         self._kinds: dict[str, list[float]] = {}
 
     def caught(self, error: Exception, peer: tuple[str, int]) -> None:
@@ -42,7 +50,12 @@ class FaultLog:
             )
 
     def note(self, event: str, reason: str, peer: tuple[str, int]) -> None:
-        """Log a peer's misbehaviour, at most once a minute for each ``event`` and ``reason``."""
+        """Log a peer's misbehaviour, at most once a minute for each ``event`` and ``reason``.
+
+        ``on_offence`` hears each time of those that speak for a scanner.
+        """
+        if event in _OFFENCES:
+            self._on_offence(peer)
         count = self.due(f"{event} {reason}")
         if count:
             log.warning(event, reason=reason, count=count, peer=peer[0])

@@ -18,7 +18,7 @@ docs/topics/security.md says what this means for operators.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.net.penalties import Penalties, Scale
@@ -37,7 +37,7 @@ class FencePolicy:
     """
 
     enabled: bool = True
-    scale: Scale = Scale()
+    scale: Scale = field(default_factory=Scale)
     strangers: int = 100
     trusted: tuple[Network, ...] = ()
     proof_s: float = 7200.0

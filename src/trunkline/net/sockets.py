@@ -10,6 +10,7 @@ from trunkline.base.errors import LocalProtocolError, TransportError
 from trunkline.net.bind import bind
 from trunkline.net.connections import Connections
 from trunkline.net.faults import FaultLog
+from trunkline.net.fence import Fence
 from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener, split_host_port
 from trunkline.net.resolver import Addresses, Resolver
@@ -30,7 +31,7 @@ class Net:
 
     ``on_message(data, flow)`` gets one datagram or one framed message, and may raise: the fault is logged
     and the socket goes on. ``on_flow_closed(flow)`` is called once for each connection that ended. Both
-    are called from the loop, which must be the running one.
+    are called from the loop, which must be the running one. Nothing is heard from whom ``fence`` bars.
     """
 
     def __init__(
@@ -40,17 +41,19 @@ class Net:
         on_flow_closed: Callable[[Flow], None] | None = None,
         settings: NetSettings | None = None,
         tls: TlsSettings | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self.settings = settings or NetSettings()
         self.counters = Counters()
         self.listeners: list[Listener] = []
         self._loop = loop
         self._on_message = on_message
-        self._faults = FaultLog(self.counters, loop.time)
+        self.fence = fence or Fence()
+        self._faults = FaultLog(self.counters, loop.time, self._offended)
         self.tls = Tls(tls or TlsSettings())
         self._reloading: asyncio.Future[None] | None = None
         self._connections = Connections(
-            loop, on_message, on_flow_closed, self.settings, self.counters, self._faults, self.tls
+            loop, on_message, on_flow_closed, self.settings, self.counters, self._faults, self.tls, self.fence
         )
         self._resolver = Resolver(loop, self.settings)
         self._endpoints: dict[Listener, UdpEndpoint] = {}
@@ -171,7 +174,14 @@ class Net:
     async def _open(self, listener: Listener, bound: socket.socket) -> None:
         if listener.transport == "UDP":
             self._endpoints[listener] = UdpEndpoint(
-                self._loop, bound, listener, self._on_message, self.settings, self.counters, self._faults
+                self._loop,
+                bound,
+                listener,
+                self._on_message,
+                self.settings,
+                self.counters,
+                self._faults,
+                self.fence,
             )
         else:
             await self._connections.listen(bound, listener)
@@ -189,12 +199,22 @@ class Net:
         anywhere = (entry for entry in able if entry.wildcard)
         return next(exact, None) or next(anywhere, None) or able[0]
 
+    def _offended(self, peer: tuple[str, int]) -> None:
+        """What came on a connection is no SIP."""
+        self.fence.malformed(peer, self._loop.time(), reliable=True)
+
+    def shut(self, source: str) -> None:
+        """Close the connections that came from a source which is banned now, but those that have proven themselves."""
+        self._connections.shut(source)
+
     def _sweep(self) -> None:
         self._sweeper = self._loop.call_later(self.settings.sweep_s, self._sweep)
         now = self._loop.time()
         for endpoint in self._endpoints.values():
             endpoint.sweep()
         self._connections.sweep(now)
+        if self.fence.shut:
+            self.fence.bans(now)  # forgets those that are over, so that nobody asks for them any more
         if self.tls.in_use and (self._reloading is None or self._reloading.done()):
             # Files may be on a slow disk: never wait for one here.
             self._reloading = self._loop.run_in_executor(None, self.tls.reload)

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from trunkline.base.errors import TransportError
 from trunkline.net.faults import FaultLog
+from trunkline.net.fence import Fence
 from trunkline.net.flow import Failure, Flow
 from trunkline.net.icmp import ask_for_errors, take_errors
 from trunkline.net.listener import Listener, host_port
@@ -91,6 +92,7 @@ class UdpEndpoint:
     __slots__ = (
         "_epoll",
         "_faults",
+        "_fence",
         "_handed_up",
         "_loop",
         "_on_message",
@@ -114,6 +116,7 @@ class UdpEndpoint:
         settings: NetSettings,
         counters: Counters,
         faults: FaultLog,
+        fence: Fence,
     ) -> None:
         self.listener = listener
         self.closed = False
@@ -126,6 +129,7 @@ class UdpEndpoint:
         self._settings = settings
         self.counters = counters
         self._faults = faults
+        self._fence = fence
         self._queue: deque[tuple[bytes, Remote, Failure | None]] = deque()
         # Whom to tell when an ICMP error names a remote: only the last sends, only until the next sweep.
         self.recent: deque[tuple[Remote, Failure]] = deque(maxlen=_REMEMBERED_SENDS)
@@ -168,7 +172,7 @@ class UdpEndpoint:
 
     def _read(self) -> None:
         recvfrom = self._socket.recvfrom
-        listener, on_message = self.listener, self._on_message
+        listener, on_message, shut = self.listener, self._on_message, self._fence.shut
         count = size = 0
         try:
             while count < self._settings.datagrams_per_wakeup and not self.closed:
@@ -180,6 +184,8 @@ class UdpEndpoint:
                     continue
                 if len(remote) == 4:
                     remote = remote_of(remote)
+                if shut and self._fence.bars(remote, self._loop.time()):
+                    continue
                 try:
                     on_message(data, UdpFlow(self, listener, remote))
                 except Exception as error:  # noqa: BLE001  (one datagram must not stop the listener)

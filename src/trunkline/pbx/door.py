@@ -61,12 +61,12 @@ class ExchangeDoor:
             return True
         refusal = refusal_of(request)
         if refusal is not None:
-            incoming.respond(refusal[0], extra=refusal[1])
+            self._refuse(incoming, *refusal)
             return True
         address = parse_uri(request.uri)
         tenant = self.directory.tenant_of(address.host)
         if tenant is None:
-            incoming.respond(404)
+            self._refuse(incoming, 404)
             return True
         story = Story(incoming.now)
         user = self.authenticator.admit(
@@ -78,6 +78,11 @@ class ExchangeDoor:
         else:
             self._start(incoming, flow, tenant, user, printable(address.user), story)
         return True
+
+    def _refuse(self, incoming: Incoming, status: int, extra: str = "") -> None:
+        """Before we know who calls, and so only as often as strangers are answered at all."""
+        if not self.authenticator.ignores(incoming):
+            incoming.respond(status, extra=extra)
 
     def _start(
         self, incoming: Incoming, flow: Flow, tenant: str, user: str, dialled: str, story: Story

@@ -84,6 +84,8 @@ class RegistrarDoor:
         if not domain.is_sip:
             raise RemoteProtocolError("Unsupported URI Scheme", 416)
         tenant = self.accounts.tenant_of(domain.host)
+        if tenant is None and self.authenticator.ignores(incoming):
+            return True
         if tenant is None:
             story = Story(incoming.now)
             story.add(incoming.now, "register.unknown_domain", "no tenant owns this domain")
@@ -103,7 +105,7 @@ class RegistrarDoor:
     def _challenge(self, incoming: Incoming, realm: str, verdict: Verdict, user: str) -> None:
         self.counters.challenged += 1
         self.authenticator.challenge(incoming, realm, verdict)
-        if verdict not in {Verdict.MISSING, Verdict.STALE}:
+        if verdict not in {Verdict.MISSING, Verdict.STALE, Verdict.MOVED}:
             story = Story(incoming.now)
             tell_refusal(story, incoming.now, verdict)
             self._on_story(user, story)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from trunkline.base.errors import RemoteProtocolError, TransportError
 from trunkline.base.ids import NodeIds
 from trunkline.base.wheel import TimerWheel
+from trunkline.net.fence import Fence
 from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener
 from trunkline.proto.sip.dialog import Dialog, dialog_key, first_hop
@@ -48,7 +49,10 @@ class Network(Protocol):
 
 
 class Endpoint:
-    """One SIP endpoint. ``doors`` are asked in order; ``user_agent`` is told unless it is empty."""
+    """One SIP endpoint. ``doors`` are asked in order; ``user_agent`` is told unless it is empty.
+
+    What strangers ask for and no door takes is answered as far as ``fence`` allows.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class Endpoint:
         timings: Timings | None = None,
         user_agent: str = "",
         answer_to_source: Callable[[Listener], bool] = lambda listener: listener.role == "phones",
+        fence: Fence | None = None,
     ) -> None:
         self.network = network
         self.ids = ids
@@ -67,7 +72,9 @@ class Endpoint:
         self.now = loop.time
         self.wheel = TimerWheel()
         self.wheel.on_earlier = self._arm
+        self.fence = fence or Fence()
         self.layer = TransactionLayer(self, self.wheel, ids.branch, tag_key, timings)
+        self.layer.on_malformed = self._malformed
         self.doors: list[Door] = []
         self.sessions: dict[str, Session] = {}
         self.draining = False
@@ -129,26 +136,42 @@ class Endpoint:
                 self._in_dialog(incoming)
                 return
             if request.max_forwards == 0 and request.method not in _FOR_US:
-                incoming.respond(483)
+                self._answer_stranger(incoming, 483)
                 return
             flow = flow_of(incoming)
             for door in self.doors:
                 if request.method in door.methods and door.claim(incoming, flow):
                     return
         except RemoteProtocolError as error:
-            incoming.respond(error.status, reason=error.reason if error.status == 400 else "")
+            if error.status != 400:
+                self._answer_stranger(incoming, error.status)
+            elif not self._malformed(incoming.wire, incoming.now):
+                incoming.respond(400, reason=error.reason)
             return
-        self._unclaimed(incoming)
+        if not self._is_ignored(incoming):
+            self._unclaimed(incoming)
+
+    def _malformed(self, wire: Wire, now: float) -> bool:
+        """Something malformed came; whether it stays unanswered."""
+        return self.fence.malformed(wire.remote, now, reliable=wire.reliable)
+
+    def _is_ignored(self, incoming: Incoming) -> bool:
+        return self.fence.mutes_strangers(incoming.wire.remote, incoming.now)
+
+    def _answer_stranger(self, incoming: Incoming, status: int) -> None:
+        if not self._is_ignored(incoming):
+            incoming.respond(status)
 
     def _in_dialog(self, incoming: Incoming) -> None:
         request = incoming.request
         session = self.sessions.get(dialog_key(request.call_id, request.to_tag or "", request.from_tag or ""))
         if session is not None:
             session.receive(incoming)
-        elif request.method == "OPTIONS":
-            self._unclaimed(incoming)
-        else:
-            incoming.respond(481)
+        elif not self._is_ignored(incoming):
+            if request.method == "OPTIONS":
+                self._unclaimed(incoming)
+            else:
+                incoming.respond(481)
 
     def _unclaimed(self, incoming: Incoming) -> None:
         method = incoming.request.method

@@ -47,7 +47,10 @@ class Verdict(enum.Enum):
     URI_MISMATCH = "uri mismatch"
 
 
-def verify(
+_UNUSABLE: Final = {Freshness.FOREIGN: Verdict.FOREIGN_NONCE, Freshness.ELSEWHERE: Verdict.MOVED}
+
+
+def verify(  # noqa: PLR0911  (a verdict each)
     credentials: Credentials | None,
     method: str,
     realm: str,
@@ -75,10 +78,8 @@ def verify(
     if algorithm not in algorithms or algorithm not in HASHES or credentials.qop not in _QOPS:
         return Verdict.UNKNOWN_ALGORITHM
     freshness = nonces.judge(credentials.nonce, realm, now, source)
-    if freshness is Freshness.FOREIGN:
-        return Verdict.FOREIGN_NONCE
-    if freshness is Freshness.ELSEWHERE:
-        return Verdict.MOVED
+    if freshness in _UNUSABLE:
+        return _UNUSABLE[freshness]
     secret = ha1_lookup(credentials.username, realm, algorithm)
     expected = digest_response(
         algorithm,
@@ -96,13 +97,7 @@ def verify(
         return Verdict.WRONG if secret is not None else Verdict.UNKNOWN_USER
     if request_uri is not None and not _same_uri(credentials.uri, request_uri):
         return Verdict.URI_MISMATCH
-    if freshness is Freshness.EXPIRED:
-        return Verdict.STALE
-    if credentials.qop and not nonces.use(
-        credentials.nonce, credentials.username, credentials.cnonce, credentials.count, now
-    ):
-        return Verdict.REPLAYED
-    return Verdict.OK
+    return Verdict.STALE if freshness is Freshness.EXPIRED else _use(credentials, nonces, now)
 
 
 def render_challenge(
@@ -130,6 +125,15 @@ def _around_nonce(header: str, realm: str, algorithms: tuple[str, ...], stale: b
     ]
     # Quotes within the realm are escaped and a NUL becomes a space, so these occur once in each line.
     return "".join(lines).replace('nonce=""', 'nonce="\0"').split("\0")
+
+
+def _use(credentials: Credentials, nonces: Nonces, now: float) -> Verdict:
+    """Whether a right digest over a fresh nonce comes for the first time."""
+    if credentials.qop and not nonces.use(
+        credentials.nonce, credentials.username, credentials.cnonce, credentials.count, now
+    ):
+        return Verdict.REPLAYED
+    return Verdict.OK
 
 
 def _same_uri(claimed: str, requested: str) -> bool:

@@ -69,6 +69,7 @@ class TransactionLayer:
 
     ``mint_branch`` makes branches with the magic cookie; ``tag_key`` (16..64 secret bytes) keys the tags of
     stateless answers; ``limit`` bounds the server transactions, beyond it new requests are answered 503.
+    ``on_malformed(wire, now)`` hears of what does not parse, and says whether it stays unanswered.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class TransactionLayer:
         self.limit = limit
         self.now = 0.0
         self.counters = Counters()
+        self.on_malformed: Callable[[Wire, float], bool] = lambda _wire, _now: False
         self.clients: dict[str, ClientInvite | ClientNonInvite] = {}
         self.servers: dict[str, ServerInvite | ServerNonInvite] = {}
         self._by_branch: dict[str, ServerInvite] = {}
@@ -107,6 +109,8 @@ class TransactionLayer:
                 self._receive_response(message, wire, now)
         except RemoteProtocolError as error:
             self.counters.parse_errors += 1
+            if self.on_malformed(wire, now):
+                return
             answer = answer_to_garbage(data, error, wire.remote)
             if answer is not None:
                 wire.send(answer)
