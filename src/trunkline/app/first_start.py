@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trunkline.app.addresses import parse_host_port
+from trunkline.app.addresses import HostPort, parse_host_port
 from trunkline.app.extension_rules import generate_password
 from trunkline.app.settings.file import Loaded
 from trunkline.app.terminal import Screen
@@ -64,8 +64,12 @@ def start_report(
     listeners: tuple[str, ...],
     extensions: tuple[NewExtension, ...] = (),
     metrics_port: int = 0,
+    notices: tuple[str, ...] = (),
 ) -> StartReport:
-    """The report of these settings; ``listeners`` and ``metrics_port`` are what was really bound."""
+    """The report of these settings; ``listeners`` and ``metrics_port`` are what was really bound.
+
+    ``notices`` are told beside those of the settings.
+    """
     advertised = loaded.settings.sip.listen[0].advertised
     if not advertised.port and listeners:
         advertised = replace(advertised, port=parse_host_port(listeners[0].partition(":")[2]).port)
@@ -79,7 +83,7 @@ def start_report(
         data=f"{loaded.data.path} ({loaded.data.why})",
         extensions=extensions,
         metrics=f"{address}:{metrics_port or metrics.port}/metrics" if metrics else "off",
-        notices=loaded.notices,
+        notices=(*loaded.notices, *notices),
     )
 
 
@@ -97,7 +101,7 @@ def show_start(screen: Screen, report: StartReport) -> None:
 def facts(report: StartReport) -> list[tuple[str, str]]:
     """Names and values in the order to read them."""
     lines = [("Trunkline", f"{report.version} is running")]
-    lines += [("listening", url) for url in report.listeners]
+    lines += [("listening", line) for line in listening_lines(report)]
     lines += [("domain", report.domain), ("data", report.data), ("metrics", report.metrics)]
     lines += [("extension", f"{one.number}  password {one.password}") for one in report.extensions]
     if report.extensions:
@@ -108,10 +112,27 @@ def facts(report: StartReport) -> list[tuple[str, str]]:
     return lines
 
 
+def listening_lines(report: StartReport) -> list[str]:
+    """One line for each address: ``0.0.0.0  udp 5060, tcp 5060, tls 5061``."""
+    places: dict[str, list[str]] = {}
+    for transport, address in _bound(report):
+        port = "any port" if address.port is None else str(address.port)
+        places.setdefault(address.host, []).append(f"{transport} {port}")
+    return [f"{host}  {', '.join(ports)}" for host, ports in places.items()]
+
+
+def _bound(report: StartReport) -> list[tuple[str, HostPort]]:
+    parts = (url.partition(":") for url in report.listeners)
+    return [(transport, parse_host_port(rest)) for transport, _, rest in parts]
+
+
 def phone_lines(report: StartReport) -> list[str]:
     """What to type into the first phone."""
     first = report.extensions[0]
-    lines = [f"user name {first.number}, domain {report.domain}, its password; transport UDP or TCP"]
+    served = {transport for transport, _ in _bound(report)}
+    able = [name.upper() for name in ("udp", "tcp", "tls") if name in served] or ["WebSocket"]
+    transports = " or ".join([", ".join(able[:-1]), able[-1]] if able[:-1] else able)
+    lines = [f"user name {first.number}, domain {report.domain}, its password; transport {transports}"]
     if report.server != report.domain:
         lines.append(f"server (outbound proxy) {report.server}")
     others = ", ".join(one.number for one in report.extensions[1:])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from trunkline.app.settings import Settings
+from pathlib import Path
+
+from trunkline.app.addresses import HostAddresses, host_addresses, is_unspecified
+from trunkline.app.settings import Certificate, Settings, Tls
+from trunkline.app.settings import Listener as ListenerSettings
 from trunkline.media.embedded import MediaSettings
-from trunkline.net import Listener
+from trunkline.net import CertificateFiles, Listener, ListenerTls, SelfSigned, TlsSettings
 from trunkline.registrar.policy import RegistrarPolicy
 
 
@@ -18,9 +22,48 @@ def listeners_of(settings: Settings, node: str) -> list[Listener]:
             advertise=one.advertise or "",
             node=node,
             source="sip.listen",
+            tls=_listener_tls(at, one),
+            origins=one.origins,
         )
-        for one in settings.sip.listen
+        for at, one in enumerate(settings.sip.listen)
     ]
+
+
+def tls_settings(settings: Settings, data: Path, host: HostAddresses | None = None) -> TlsSettings:
+    """The certificates that all listeners share, and what one of our own making is for and where it is kept."""
+    tls = settings.sip.tls
+    first = (_files(tls, "sip.tls"),) if tls.certificate else ()
+    more = (_files(one, f"sip.tls.certificates[{at}]") for at, one in enumerate(tls.certificates))
+    return TlsSettings(
+        tuple(files for files in (*first, *more) if files is not None),
+        Path(tls.ca).expanduser() if tls.ca else None,
+        SelfSigned(data / "tls" / "self-signed.pem", _names(settings, host or host_addresses())),
+    )
+
+
+def _listener_tls(at: int, one: ListenerSettings) -> ListenerTls:
+    where = f"sip.listen[{at}]"
+    client_ca = Path(one.client_ca).expanduser() if one.client_ca else None
+    return ListenerTls(_files(one, where), one.client_certificate, client_ca, where)
+
+
+def _files(one: Tls | Certificate | ListenerSettings, where: str) -> CertificateFiles | None:
+    if not one.certificate:
+        return None
+    certificate = Path(one.certificate).expanduser()
+    return CertificateFiles(certificate, Path(one.key).expanduser() if one.key else certificate, where)
+
+
+def _names(settings: Settings, host: HostAddresses) -> tuple[str, ...]:
+    """By what phones may call us: the domain, what the secure listeners tell, where they are bound."""
+    hosts = [settings.domain.strip("[]")]
+    for one in settings.sip.listen:
+        if one.is_secure:
+            bound = one.address.host
+            ours = (host.ipv6 if ":" in bound else host.ipv4) if is_unspecified(bound) else bound
+            hosts += [one.advertised.host, ours or "::1"]
+    bare = (name.partition("%")[0].rstrip(".") for name in [*hosts, "localhost", "127.0.0.1", "::1"])
+    return tuple(dict.fromkeys(bare))
 
 
 def media_settings(settings: Settings) -> MediaSettings:

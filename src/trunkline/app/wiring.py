@@ -91,7 +91,8 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         await server.start()
         _tune_garbage_collector()
         urls = tuple(f"{one.transport.lower()}:{one.address}" for one in exchange.net.listeners)
-        show_start(Screen(), start_report(loaded, __version__, urls, made, metrics.port))
+        notices = tuple(exchange.net.tls.notices())
+        show_start(Screen(), start_report(loaded, __version__, urls, made, metrics.port, notices))
         manager.ready()
         log.info("running", version=__version__, listeners=urls, domain=loaded.settings.domain)
         grace[0] = await exchange.stopping

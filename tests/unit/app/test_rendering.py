@@ -96,7 +96,8 @@ def test_durations(seconds: float, text: str) -> None:
 
 def report() -> StartReport:
     loaded = load_settings(host=HostAddresses("192.0.2.7"), env={"TRUNKLINE_DATA": "/srv/t"})
-    return start_report(loaded, "0.1.0", ("udp:0.0.0.0:5060",), first_extensions(), metrics_port=9090)
+    bound = ("udp:0.0.0.0:5060", "tls:0.0.0.0:5061")
+    return start_report(loaded, "0.1.0", bound, first_extensions(), metrics_port=9090)
 
 
 def test_a_phone_is_told_the_port_that_was_really_bound() -> None:
@@ -116,7 +117,8 @@ def test_the_first_start_says_all_that_a_phone_needs(terminal: bool) -> None:
         assert one.password in text
     for said in (
         "192.0.2.7",
-        "udp:0.0.0.0:5060",
+        "0.0.0.0  udp 5060, tls 5061",
+        "transport UDP or TLS",
         "/srv/t ($TRUNKLINE_DATA)",
         "9196 for echo",
         "user name 1001",

@@ -10,11 +10,13 @@ import pytest
 from pydantic import ValidationError
 
 from trunkline.app.addresses import HostAddresses, HostPort
+from trunkline.app.from_settings import listeners_of, tls_settings
 from trunkline.app.settings import Listener, Settings
-from trunkline.app.settings.file import Loaded, load_settings, parse_settings
+from trunkline.app.settings.file import ALL_IPV4, Loaded, load_settings, parse_settings
 from trunkline.app.settings.reference import reference
 from trunkline.app.settings.values import PortRange
 from trunkline.base.errors import ConfigError
+from trunkline.net import CertificateFiles, ListenerTls, SelfSigned
 
 HOST = HostAddresses("192.0.2.7", "2001:db8::7", binds_ipv6=True)
 ONLY_IPV4 = HostAddresses("192.0.2.7")
@@ -31,16 +33,18 @@ def urls(loaded: Loaded) -> list[str]:
     return [listener.url for listener in loaded.settings.sip.listen]
 
 
-def test_without_a_file_it_listens_on_udp_and_tcp_of_every_family() -> None:
+PORTS = [("udp", 5060), ("tcp", 5060), ("tls", 5061), ("ws", 5066), ("wss", 5067)]
+
+
+def test_without_a_file_it_listens_on_every_transport_of_every_family() -> None:
     settings = load_settings(host=HOST, env={}).settings
     assert [listener.url for listener in settings.sip.listen] == [
-        "udp:0.0.0.0:5060", "tcp:0.0.0.0:5060", "udp:[::]:5060", "tcp:[::]:5060",
-    ]  # fmt: skip
+        f"{transport}:{host}:{port}" for host in (ALL_IPV4, "[::]") for transport, port in PORTS
+    ]
     assert settings.domain == "192.0.2.7"
     assert [listener.advertised for listener in settings.sip.listen] == [
-        HostPort("192.0.2.7", 5060), HostPort("192.0.2.7", 5060),
-        HostPort("2001:db8::7", 5060), HostPort("2001:db8::7", 5060),
-    ]  # fmt: skip
+        HostPort(host, port) for host in ("192.0.2.7", "2001:db8::7") for _, port in PORTS
+    ]
     assert settings.media.address == "0.0.0.0"  # noqa: S104  (the default under test)
     assert settings.media.advertise == "192.0.2.7"
     assert settings.metrics.address == HostPort("127.0.0.1", 9090)
@@ -48,8 +52,7 @@ def test_without_a_file_it_listens_on_udp_and_tcp_of_every_family() -> None:
 
 def test_a_host_without_ipv6_gets_no_ipv6_listener() -> None:
     assert [one.url for one in load_settings(host=ONLY_IPV4, env={}).settings.sip.listen] == [
-        "udp:0.0.0.0:5060",
-        "tcp:0.0.0.0:5060",
+        f"{transport}:0.0.0.0:{port}" for transport, port in PORTS
     ]
 
 
@@ -65,7 +68,54 @@ def test_an_advertised_address_reaches_signalling_media_and_domain(tmp_path: Pat
     assert settings.domain == "203.0.113.5"
     assert settings.media.advertise == "203.0.113.5"
     shown = [listener.advertised.host for listener in settings.sip.listen]
-    assert shown == ["203.0.113.5", "203.0.113.5", "2001:db8::7", "2001:db8::7"]
+    assert shown == ["203.0.113.5"] * 5 + ["2001:db8::7"] * 5
+
+
+def test_an_advertised_port_is_for_udp_and_tcp_alone(tmp_path: Path) -> None:
+    text = """
+    [sip]
+    advertise = "pbx.example:5070"
+    listen = ["udp:10.0.0.1", "tls:10.0.0.1", { url = "wss:10.0.0.1", advertise = "pbx.example:443" }]
+    """
+    shown = [listener.advertised for listener in load(text, tmp_path).settings.sip.listen]
+    assert shown == [HostPort("pbx.example", port) for port in (5070, 5061, 443)]
+
+
+def test_certificates_and_who_may_connect_are_read(tmp_path: Path) -> None:
+    text = """
+    [sip]
+    listen = [
+        { url = "tls:10.0.0.1", certificate = "a.pem", client_certificate = "require", client_ca = "ca.pem" },
+        { url = "wss:10.0.0.1", origins = ["https://Phone.example"] },
+    ]
+    [sip.tls]
+    certificate = "/etc/pbx.pem"
+    key = "/etc/pbx.key"
+    [[sip.tls.certificates]]
+    certificate = "/etc/other.pem"
+    """
+    settings = load(text, tmp_path).settings
+    tls, wss = listeners_of(settings, "0000")
+    assert tls.tls == ListenerTls(
+        CertificateFiles(Path("a.pem"), Path("a.pem"), "sip.listen[0]"),
+        "require",
+        Path("ca.pem"),
+        "sip.listen[0]",
+    )
+    assert (wss.tls.certificate, wss.origins) == (None, ("https://phone.example",))
+    shared = tls_settings(settings, tmp_path, ONLY_IPV4)
+    assert shared.certificates == (
+        CertificateFiles(Path("/etc/pbx.pem"), Path("/etc/pbx.key"), "sip.tls"),
+        CertificateFiles(Path("/etc/other.pem"), Path("/etc/other.pem"), "sip.tls.certificates[0]"),
+    )
+
+
+def test_a_certificate_of_our_own_is_for_every_name_that_phones_use(tmp_path: Path) -> None:
+    text = 'domain = "pbx.example"\n[sip]\nlisten = ["tls:0.0.0.0", "wss:[::1]", "udp:10.0.0.9"]'
+    wanted = tls_settings(load(text, tmp_path).settings, tmp_path, ONLY_IPV4).self_signed
+    assert wanted == SelfSigned(
+        tmp_path / "tls" / "self-signed.pem", ("pbx.example", "192.0.2.7", "::1", "localhost", "127.0.0.1")
+    )
 
 
 def test_an_advertised_port_and_name_are_kept(tmp_path: Path) -> None:

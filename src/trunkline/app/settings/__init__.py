@@ -4,10 +4,12 @@ from trunkline.app.settings.media import Media
 from trunkline.app.settings.model import Settings
 from trunkline.app.settings.operation import Log, Metrics
 from trunkline.app.settings.section import Section
-from trunkline.app.settings.sip import DEFAULT_SIP_PORT, Listener, Registration, Sip
+from trunkline.app.settings.sip import Listener, Registration, Sip
+from trunkline.app.settings.tls import Certificate, Tls
+from trunkline.app.settings.trace import Trace
 
 __all__ = [
-    "DEFAULT_SIP_PORT",
+    "Certificate",
     "Listener",
     "Log",
     "Media",
@@ -16,4 +18,6 @@ __all__ = [
     "Section",
     "Settings",
     "Sip",
+    "Tls",
+    "Trace",
 ]

@@ -22,9 +22,10 @@ from trunkline.app.addresses import (
     parse_host_port,
 )
 from trunkline.app.data_folder import DataFolder, find_data_folder
-from trunkline.app.settings import DEFAULT_SIP_PORT, Listener, Media, Settings
+from trunkline.app.settings import Listener, Media, Settings
 from trunkline.app.settings.errors import from_validation, raise_all
 from trunkline.app.settings.names import normalise
+from trunkline.app.settings.values import DEFAULT_PORTS
 from trunkline.base.errors import ConfigError
 
 COMMAND_LINE = "command line"
@@ -52,6 +53,7 @@ OPTIONS = {
     "metrics.listen": "--metrics",
     "log.level": "--log-level",
     "log.format": "--log-format",
+    "trace.keep": "--trace",
 }
 
 
@@ -210,10 +212,10 @@ def complete(settings: Settings, host: HostAddresses) -> Settings:
 
 
 def default_listeners(host: HostAddresses) -> tuple[Listener, ...]:
-    """UDP and TCP 5060 on every address family that the host has."""
+    """Every transport on its port, on every address family that the host has."""
     families = [ALL_IPV4, "[::]"] if host.binds_ipv6 else [ALL_IPV4]
     return tuple(
-        Listener(url=f"{kind}:{at}:{DEFAULT_SIP_PORT}") for at in families for kind in ("udp", "tcp")
+        Listener(url=f"{kind}:{at}:{port}") for at in families for kind, port in DEFAULT_PORTS.items()
     )
 
 
@@ -226,7 +228,8 @@ def _advertised(listener: Listener, advertise: str | None, host: HostAddresses) 
         shown = HostPort((host.ipv6 or "::1") if ":" in bound else host.ipv4)
     given = parse_host_port(advertise) if advertise else shown
     if not (is_ip(given.host) and (":" in given.host) != (":" in bound)):
-        shown = given  # an address of the other family would be unreachable over this listener
+        # An address of the other family would be unreachable over this listener.
+        shown = given if listener.transport in {"udp", "tcp"} else HostPort(given.host)
     return listener.model_copy(update={"advertise": str(shown)})
 
 

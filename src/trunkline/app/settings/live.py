@@ -40,6 +40,14 @@ RESTART: frozenset[str] = frozenset({
     "node",
     "sip.advertise",
     "sip.listen",
+    "sip.tls.ca",
+    "sip.tls.certificate",
+    "sip.tls.certificates",
+    "sip.tls.key",
+    "trace.age_h",
+    "trace.bodies",
+    "trace.keep",
+    "trace.size_mb",
 })  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from trunkline.app.settings import Listener, Settings
+from trunkline.app.settings import Certificate, Listener, Settings
 from trunkline.app.settings.errors import model_in
 from trunkline.app.settings.live import LIVE, RESTART
 from trunkline.app.settings.names import NOT_ACTIVE
@@ -25,9 +25,10 @@ _INTRO = """# Configuration
 This page is generated from the settings models (`make docs`).
 
 `trunkline up --config FILE` reads a TOML or a JSON file. Every key is optional; without a file Trunkline
-listens on UDP and TCP 5060 on all addresses of the host. A wrong key or value stops the start, with the file,
-the key, the value seen, what is expected and the nearest valid name. Options of the command line win over the
-file. What an operator changes while the exchange runs, such as extensions, is kept in the data folder.
+listens on UDP and TCP 5060, TLS 5061, WebSocket 5066 and secure WebSocket 5067, on all addresses of the host. A
+wrong key or value stops the start, with the file, the key, the value seen, what is expected and the nearest valid
+name. Options of the command line win over the file. What an operator changes while the exchange runs, such as
+extensions, is kept in the data folder.
 
 `trunkline check --config FILE` looks at the file, and at the host it is meant for, before anything is started
 ([how](../how-to/check.md)); [wrong settings and what is said about them](mistakes.md) has examples. After a change
@@ -73,6 +74,8 @@ def reference() -> str:
         if model is not None:
             parts += _sections(name, model)
     parts.append(_table("A listener", "", "sip.listen.", Listener, "A table in `sip.listen`."))
+    intro = (Certificate.__doc__ or "").strip()
+    parts.append(_table("One of `[[sip.tls.certificates]]`", "", "sip.tls.certificates.", Certificate, intro))
     rows = "\n".join(f"| `{'.'.join(map(str, path))}` | {what} |" for path, what in NOT_ACTIVE.items())
     parts.append(f"{_ALIASES}\n{_NOT_ACTIVE}{rows}\n")
     return "\n".join(parts)

@@ -8,16 +8,16 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from trunkline.app.addresses import HostPort, is_unspecified, parse_host_port
 from trunkline.app.settings.section import Advertise, Seconds, Section
-from trunkline.app.settings.values import as_listeners, as_url, wrong
-
-DEFAULT_SIP_PORT = 5060
+from trunkline.app.settings.tls import PemFile, Tls
+from trunkline.app.settings.values import as_listeners, as_origins, as_url, wrong
 
 
 class Listener(Section):
     """Where SIP comes in. A plain text such as "udp:0.0.0.0:5060" is the short form of a table with a url."""
 
     url: Annotated[str, BeforeValidator(as_url)] = Field(
-        description="`udp:HOST:PORT` or `tcp:HOST:PORT`; IPv6 in brackets; port 5060 by default, 0 for any."
+        description="`TRANSPORT:HOST:PORT` with `udp`, `tcp`, `tls`, `ws` or `wss`; IPv6 in brackets; port 5060 by "
+        "default, for `tls` 5061, `ws` 5066, `wss` 5067; 0 for any."
     )
     role: Literal["phones", "trunk"] = Field(default="phones", description="Who is expected here.")
     advertise: Advertise | None = Field(
@@ -26,9 +26,34 @@ class Listener(Section):
     )
     name: str = Field(default="", max_length=40, description="A name for logs and metrics. Default: the url.")
 
+    certificate: PemFile | None = Field(
+        default=None,
+        description="PEM file: the certificate, then its chain (`tls`, `wss`). Default: `sip.tls.certificate`.",
+    )
+    key: PemFile | None = Field(default=None, description="PEM file of its key. Default: the same file.")
+    client_certificate: Literal["none", "request", "require"] = Field(
+        default="none",
+        description="Whether clients must show a certificate (`tls`, `wss`): one that is shown is checked in any case.",
+    )
+    client_ca: PemFile | None = Field(
+        default=None, description="PEM file of the authorities that clients' certificates come from."
+    )
+    origins: Annotated[tuple[str, ...], BeforeValidator(as_origins)] = Field(
+        default=(),
+        description="Web pages that may connect (`ws`, `wss`): their origins. Default: any page; a client that is "
+        "no browser names none and may always connect.",
+        examples=['["https://phone.example.com"]'],
+    )
+
     @property
-    def transport(self) -> Literal["udp", "tcp"]:
-        return "tcp" if self.url.startswith("tcp:") else "udp"
+    def transport(self) -> str:
+        """``udp``, ``tcp``, ``tls``, ``ws`` or ``wss``."""
+        return self.url.partition(":")[0]
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether its connections are within TLS."""
+        return self.transport in {"tls", "wss"}
 
     @property
     def over_udp(self) -> bool:
@@ -38,13 +63,29 @@ class Listener(Section):
     @property
     def address(self) -> HostPort:
         """Host and port to bind; the port is always given."""
-        return parse_host_port(self.url[4:])
+        return parse_host_port(self.url.partition(":")[2])
 
     @property
     def advertised(self) -> HostPort:
         """What to write into Via, Contact and Record-Route; a port of 0 means the bound port."""
         given = parse_host_port(self.advertise) if self.advertise else self.address
         return HostPort(given.host, self.address.port if given.port is None else given.port)
+
+    @model_validator(mode="after")
+    def _fits_transport(self) -> Self:
+        for name in ("certificate", "key", "client_ca"):
+            if getattr(self, name) and not self.is_secure:
+                raise wrong("only with tls or wss", seen=getattr(self, name), at=name)
+        if self.key and not self.certificate:
+            raise wrong("the certificate that belongs to the key", seen="nothing", at="certificate")
+        if self.client_certificate != "none" and not self.is_secure:
+            raise wrong("only with tls or wss", seen=self.client_certificate, at="client_certificate")
+        if self.client_certificate != "none" and not self.client_ca:
+            hint = f"client_certificate is {self.client_certificate}"
+            raise wrong("a PEM file of the authorities of clients", hint, "nothing", at="client_ca")
+        if self.origins and self.transport not in {"ws", "wss"}:
+            raise wrong("only with ws or wss", seen=", ".join(self.origins), at="origins")
+        return self
 
 
 class Registration(Section):
@@ -71,12 +112,14 @@ class Sip(Section):
 
     listen: Annotated[tuple[Listener, ...], BeforeValidator(as_listeners)] = Field(
         default=(),
-        description="Listeners, as texts or tables. Default: UDP and TCP 5060 on all addresses of the host.",
+        description="Listeners, as texts or tables. Default: UDP and TCP 5060, TLS 5061, WebSocket 5066 and secure "
+        "WebSocket 5067 on all addresses of the host.",
         examples=['["udp:127.0.0.1:5060", "tcp:[::1]:5060"]'],
     )
     advertise: Advertise | None = Field(
         default=None,
-        description="Host that phones reach this exchange by, behind NAT or in a container. "
+        description="Host that phones reach this exchange by, behind NAT or in a container; a port in it is for "
+        "`udp` and `tcp`. "
         "Default: the listener's address, or the host's when it listens on all.",
         examples=['"203.0.113.5"'],
     )
@@ -87,6 +130,7 @@ class Sip(Section):
         default=60.0, ge=1, le=600, description="How long a phone rings before its caller gets 480."
     )
     registration: Registration = Registration()
+    tls: Tls = Tls()
     max_contacts: int = Field(
         default=10, ge=1, le=100, description="Contacts that one extension may register."
     )

@@ -14,8 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from trunkline.app.addresses import HostPort, bracketed, is_host, is_ip, parse_host_port
 
-TRANSPORTS = ("udp", "tcp")
-LISTENER_FORM = "TRANSPORT:HOST:PORT such as udp:0.0.0.0:5060 or tcp:[::1]:5060"
+DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 5066, "wss": 5067}
+TRANSPORTS = tuple(DEFAULT_PORTS)
+LISTENER_FORM = "TRANSPORT:HOST:PORT such as udp:0.0.0.0:5060 or tls:[::1]:5061"
 
 
 def wrong(expected: str, hint: str = "", seen: str = "", at: str = "") -> PydanticCustomError:
@@ -79,6 +80,14 @@ def as_listeners(value: Any) -> Any:
     return tuple({"url": item} if isinstance(item, str) else item for item in value)
 
 
+def as_tables(value: Any) -> Any:
+    """A list of tables; one alone will do."""
+    values = [value] if isinstance(value, dict) else value
+    if not isinstance(values, list | tuple):
+        raise wrong("a list of tables")
+    return tuple(values)
+
+
 def as_url(value: Any) -> str:
     """``transport:host:port`` with the port always written."""
     if not isinstance(value, str):
@@ -87,7 +96,10 @@ def as_url(value: Any) -> str:
     transport = transport.lower()
     if not colon or transport not in TRANSPORTS:
         near = get_close_matches(transport, TRANSPORTS, n=1, cutoff=0.5)
-        raise wrong(LISTENER_FORM, f"did you mean {near[0]}?" if near else "the transport is udp or tcp")
+        raise wrong(
+            LISTENER_FORM,
+            f"did you mean {near[0]}?" if near else f"the transport is one of {', '.join(TRANSPORTS)}",
+        )
     try:
         address = parse_host_port(rest.removeprefix("//"))
     except ValueError as error:
@@ -95,7 +107,27 @@ def as_url(value: Any) -> str:
     host = "127.0.0.1" if address.host == "localhost" else address.host
     if not is_ip(host):
         raise wrong(LISTENER_FORM, "a listener is bound to an IP address; a name goes into advertise")
-    return f"{transport}:{HostPort(host, 5060 if address.port is None else address.port)}"
+    return f"{transport}:{HostPort(host, DEFAULT_PORTS[transport] if address.port is None else address.port)}"
+
+
+def as_file(value: Any) -> str:
+    """The path of a file; whether it is there is found out when it is read."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise wrong("the path of a PEM file")
+    return value
+
+
+def as_origins(value: Any) -> tuple[str, ...]:
+    """Origins as browsers send them (RFC 6454 §6.2): scheme, host and a port that is not the scheme's own."""
+    values = [value] if isinstance(value, str) else value
+    expected = 'origins such as "https://phone.example.com": scheme and host, without a path'
+    if not isinstance(values, list | tuple):
+        raise wrong(expected)
+    for one in values:
+        scheme, separator, host = one.partition("://") if isinstance(one, str) else ("", "", "")
+        if not (scheme.isalnum() and separator and host) or any(each in host for each in "/?#*@ "):
+            raise wrong(expected, seen=repr(one))
+    return tuple(one.lower() for one in values)
 
 
 def as_advertise(value: Any) -> str:
