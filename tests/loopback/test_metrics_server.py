@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,13 +11,15 @@ import pytest
 
 from trunkline.app.addresses import HostPort
 from trunkline.app.metrics import make_registry
-from trunkline.app.metrics_server import MetricsServer
+from trunkline.app.metrics_server import MetricsServer, Readiness
 from trunkline.base.errors import TransportError
+
+READY = Readiness(calls=2)
 
 
 @asynccontextmanager
-async def serving(host: str = "127.0.0.1") -> AsyncIterator[MetricsServer]:
-    server = MetricsServer(HostPort(host, 0), make_registry({"dialogs": lambda: 4}, "1"))
+async def serving(host: str = "127.0.0.1", readiness: Readiness = READY) -> AsyncIterator[MetricsServer]:
+    server = MetricsServer(HostPort(host, 0), make_registry({"dialogs": lambda: 4}, "1"), lambda: readiness)
     await server.start()
     try:
         yield server
@@ -91,3 +94,21 @@ async def test_a_port_that_is_taken_is_named() -> None:
         with pytest.raises(TransportError, match=f"cannot serve metrics on 127.0.0.1:{server.port}"):
             await second.start()
         await second.stop()
+
+
+@pytest.mark.parametrize(
+    ("readiness", "status"),
+    [(READY, b"200 OK"), (Readiness("draining", ("no new calls",), 1), b"503 Service")],
+)
+async def test_readiness_is_a_status_and_its_reasons(readiness: Readiness, status: bytes) -> None:
+    async with serving(readiness=readiness) as server:
+        answer = await fetch(server.port, b"GET /ready HTTP/1.1\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status)
+    assert b"Content-Type: application/json" in head
+    assert json.loads(body) == {
+        "ready": not readiness.reasons,
+        "state": readiness.state,
+        "reasons": list(readiness.reasons),
+        "calls": readiness.calls,
+    }

@@ -7,12 +7,14 @@ import csv
 import json
 import logging
 import re
+import signal
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tests.peers.ports import free_ports
@@ -53,7 +55,7 @@ class ExchangeProcess:
         self.extensions = {extension.number: extension for extension in extensions}
         self._sip: dict[str, int | float | str] = {"grace_s": 1.0, **(sip or {})}
         self.sip_port = free_ports(10)
-        self._metrics_port = self.sip_port + 5
+        self.metrics_port = self.sip_port + 5
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -81,6 +83,13 @@ class ExchangeProcess:
 
     async def run(self, *words: str, within: float = 20.0) -> str:
         """Run a ``trunkline`` command on this data folder; its standard output. It must succeed."""
+        code, out, errors = await self.attempt(*words, within=within)
+        command = " ".join(("trunkline", *words))
+        assert code == 0, f"{command} ended with {code}: {errors}"
+        return out
+
+    async def attempt(self, *words: str, within: float = 20.0) -> tuple[int, str, str]:
+        """Run a command that may fail: its exit code, standard output and standard error."""
         process = await asyncio.create_subprocess_exec(
             trunkline_program(),
             *words,
@@ -94,9 +103,7 @@ class ExchangeProcess:
             out, errors = await asyncio.wait_for(process.communicate(), within)
         finally:
             await end_process(process)
-        command = " ".join(("trunkline", *words))
-        assert process.returncode == 0, f"{command} ended with {process.returncode}: {errors.decode()}"
-        return out.decode()
+        return process.returncode or 0, out.decode(), errors.decode()
 
     async def add(self, extension: Extension) -> None:
         """Create an extension while the exchange runs."""
@@ -141,6 +148,27 @@ class ExchangeProcess:
         self._show_log()
         assert code == 0, f"trunkline up ended with {code} after SIGTERM; its log:\n{self.log()[-6000:]}"
 
+    @property
+    def settings(self) -> Path:
+        """The file that it was started with."""
+        return self.folder / "trunkline.toml"
+
+    def hangup_signal(self) -> None:
+        """SIGHUP: read the settings anew."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    async def readiness(self) -> tuple[int, dict[str, Any]]:
+        """Status and body of ``/ready``."""
+        return await asyncio.to_thread(self._fetch_readiness)
+
+    def _fetch_readiness(self) -> tuple[int, dict[str, Any]]:
+        try:
+            return 200, json.loads(self._fetch("/ready"))
+        except HTTPError as refused:
+            with refused:
+                return refused.code, json.loads(refused.read())
+
     async def crash_and_restart(self) -> None:
         """SIGKILL, then start on the same folder: what was confirmed must still be known."""
         if self._process is not None:
@@ -166,11 +194,11 @@ class ExchangeProcess:
     def _write_settings(self) -> None:
         media_first = free_ports(_MEDIA_PORTS)
         keys = "".join(f"{name} = {json.dumps(value)}\n" for name, value in self._sip.items())
-        (self.folder / "trunkline.toml").write_text(
+        self.settings.write_text(
             f'domain = "{DOMAIN}"\n'
             f'[sip]\nlisten = ["udp:{self.address}", "tcp:{self.address}"]\n{keys}'
             f'[media]\naddress = "127.0.0.1"\nports = "{media_first}-{media_first + _MEDIA_PORTS - 1}"\n'
-            f'[metrics]\nlisten = "127.0.0.1:{self._metrics_port}"\n'
+            f'[metrics]\nlisten = "127.0.0.1:{self.metrics_port}"\n'
         )
 
     async def _create_extensions(self) -> None:
@@ -189,7 +217,7 @@ class ExchangeProcess:
                 trunkline_program(),
                 "up",
                 "--config",
-                str(self.folder / "trunkline.toml"),
+                str(self.settings),
                 "--data",
                 str(self.folder / "data"),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -212,7 +240,7 @@ class ExchangeProcess:
         return True
 
     def _fetch(self, path: str) -> str:
-        with urlopen(f"http://127.0.0.1:{self._metrics_port}{path}", timeout=5) as reply:
+        with urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5) as reply:
             return str(reply.read().decode())
 
     async def _end(self) -> None:

@@ -1,0 +1,191 @@
+"""A running exchange as its operator handles it: reload, drain, log levels, readiness."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.peers.exchange import DOMAIN, ExchangeProcess
+from tests.peers.ports import free_ports
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ExchangeProcess]:
+    async with ExchangeProcess(tmp_path_factory.mktemp("exchange"), []) as running:
+        yield running
+
+
+class SettingsFile:
+    """The file that the exchange was started with, changed for a test."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.before = path.read_text()
+
+    def change(self, old: str, new: str) -> None:
+        """From how it was at first."""
+        assert old in self.before
+        self.path.write_text(self.before.replace(old, new))
+
+    def add(self, text: str) -> None:
+        self.path.write_text(self.path.read_text() + text)
+
+    def put_back(self) -> None:
+        self.path.write_text(self.before)
+
+
+@pytest.fixture
+def settings(exchange: ExchangeProcess) -> Iterator[SettingsFile]:
+    file = SettingsFile(exchange.settings)
+    yield file
+    file.put_back()
+
+
+def ask(exchange: ExchangeProcess, method: str) -> str:
+    """The status line that a request gets."""
+    host, port = "127.0.0.1", exchange.sip_port
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.settimeout(10)
+        phone.connect((host, port))
+        mine = phone.getsockname()[1]
+        uri = f"sip:{DOMAIN}" if method != "INVITE" else f"sip:9196@{DOMAIN}"
+        phone.send(
+            (
+                f"{method} {uri} SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP {host}:{mine};branch=z9hG4bK{mine}{method};rport\r\n"
+                f"From: <sip:301@{DOMAIN}>;tag={mine}\r\nTo: <sip:301@{DOMAIN}>\r\n"
+                f"Call-ID: {mine}-{method}\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\n"
+                f"Contact: <sip:301@{host}:{mine}>\r\nContent-Length: 0\r\n\r\n"
+            ).encode()
+        )
+        while True:
+            head = phone.recv(65536).decode()
+            if not head.startswith("SIP/2.0 100"):
+                return head.partition("\r\n")[0]
+
+
+async def logged(exchange: ExchangeProcess, words: str) -> None:
+    """Wait until the log has these words."""
+    async with asyncio.timeout(20):
+        while words not in exchange.log():  # noqa: ASYNC110  (a file tells nobody that it has grown)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_reload_applies_what_it_can_and_tells_the_rest(
+    exchange: ExchangeProcess, settings: SettingsFile
+) -> None:
+    text = (
+        settings.read_text()
+        .replace("[sip]", "[sip]\nring_timeout_s = 20")
+        .replace("[media]", "[media]\nworkers = 2")
+    )
+    settings.write_text(text)
+    plan = await exchange.ask("reload", "--dry-run")
+    done = await exchange.ask("reload")
+    assert plan == done | {"dry_run": True, "done": plan["done"]}
+    assert [change["key"] for change in done["applied"]] == ["sip.ring_timeout_s"]
+    assert [change["key"] for change in done["restart"]] == ["media.workers"]
+    assert "no setting has changed" not in await exchange.run("reload")
+
+
+async def test_a_wrong_file_is_refused_with_the_words_of_a_start(
+    exchange: ExchangeProcess, settings: SettingsFile
+) -> None:
+    settings.add("[log]\nlevle = 'debug'\n")
+    code, _out, errors = await exchange.attempt("reload")
+    assert code == 2
+    start, _out, at_start = await exchange.attempt("up", "--config", str(settings.path))
+    assert start == 2
+    assert at_start.strip() in errors
+    assert f"{settings.path}: log.levle: saw an unknown key" in errors
+    assert "nothing has changed" in errors
+    assert (await exchange.readiness())[0] == 200
+
+
+async def test_sighup_reloads_and_a_wrong_file_does_no_harm(
+    exchange: ExchangeProcess, settings: SettingsFile
+) -> None:
+    settings.change("[sip]", "[sip]\nnope = 1")
+    exchange.hangup_signal()
+    await logged(exchange, "settings refused, nothing has changed")
+    settings.change("[sip]", "[sip]\nmax_contacts = 2")
+    exchange.hangup_signal()
+    await logged(exchange, "sip.max_contacts: 10 -> 2")
+    assert ask(exchange, "OPTIONS").startswith("SIP/2.0 200")
+
+
+async def test_metrics_move_to_another_port(exchange: ExchangeProcess, settings: SettingsFile) -> None:
+    before, fresh = exchange.metrics_port, free_ports(1)
+    settings.change(f":{before}", f":{fresh}")
+    await exchange.run("reload")
+    exchange.metrics_port = fresh
+    assert (await exchange.readiness())[0] == 200
+    settings.put_back()
+    await exchange.run("reload")
+    exchange.metrics_port = before
+    assert (await exchange.readiness())[0] == 200
+
+
+async def test_a_port_that_is_taken_is_refused_and_metrics_stay(
+    exchange: ExchangeProcess, settings: SettingsFile
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        settings.change(f":{exchange.metrics_port}", f":{taken}")
+        settings.add("[log]\nlevel = 'error'\n")
+        code, _out, errors = await exchange.attempt("reload")
+    assert code == 2
+    assert f"cannot serve metrics on 127.0.0.1:{taken}" in errors
+    assert (await exchange.readiness())[0] == 200
+    assert (await exchange.ask("log", "show"))["level"] == "info"
+
+
+async def test_a_draining_exchange_refuses_calls_and_serves_registrations(exchange: ExchangeProcess) -> None:
+    assert "no new calls; 0 are up" in await exchange.run("drain")
+    try:
+        statuses = [ask(exchange, method).split()[1] for method in ("OPTIONS", "INVITE", "REGISTER")]
+        assert statuses == ["503", "503", "401"]
+        status, ready = await exchange.readiness()
+        assert (status, ready["ready"], ready["state"]) == (503, False, "draining")
+        assert (await exchange.ask("status"))["state"] == "draining"
+        assert "the last call has ended" in await exchange.run("drain", "--wait")
+    finally:
+        await exchange.run("drain", "--undo")
+    assert ask(exchange, "OPTIONS").split()[1] == "200"
+    assert (await exchange.readiness())[1]["reasons"] == []
+
+
+async def test_levels_change_until_the_next_reload(exchange: ExchangeProcess) -> None:
+    state = await exchange.ask("log", "level", "trunkline.net", "debug")
+    (row,) = [row for row in state["loggers"] if row["name"] == "trunkline.net"]
+    assert row == {"name": "trunkline.net", "level": "debug", "own": True}
+    assert (await exchange.ask("log", "level", "warning"))["level"] == "warning"
+    await exchange.run("reload")
+    state = await exchange.ask("log", "show")
+    assert state["level"] == state["configured"] == "info"
+    assert not any(row["own"] for row in state["loggers"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("loud",), "loud is no level"),
+        (("exchagne", "debug"), "did you mean exchange?"),
+        (("zzz", "debug"), "trunkline log show lists them"),
+    ],
+)
+async def test_an_unknown_level_or_logger_is_refused(
+    exchange: ExchangeProcess, words: tuple[str, ...], said: str
+) -> None:
+    code, _out, errors = await exchange.attempt("log", "level", *words)
+    assert code == 1
+    assert said in errors

@@ -1,0 +1,214 @@
+"""Settings read anew: what takes effect at once, what waits, and a wrong file that changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from pydantic import BaseModel
+
+from trunkline.app.addresses import HostAddresses
+from trunkline.app.exchange import Exchange
+from trunkline.app.live_parts import Apply, ExchangeValues, LogSettings, MetricsPlace
+from trunkline.app.reload import Reloader
+from trunkline.app.settings import Settings
+from trunkline.app.settings.errors import model_in
+from trunkline.app.settings.file import load_settings
+from trunkline.app.settings.live import LIVE, RESTART, as_text, values_of, with_values
+from trunkline.base.errors import TransportError
+from trunkline.base.messages import Refused, Reloaded
+from trunkline.registrar.policy import RegistrarPolicy
+
+HOST = HostAddresses("192.0.2.7")
+FIRST = 'domain = "a.example"\n[sip]\nring_timeout_s = 20\n'
+
+
+class Everything:
+    """A part that takes over whatever is live, and notes it; it may fail while it prepares."""
+
+    keys = LIVE
+
+    def __init__(self) -> None:
+        self.changed: list[frozenset[str]] = []
+        self.undone = 0
+        self.failure: Exception | None = None
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        undo.callback(self._undo)
+        if self.failure is not None:
+            raise self.failure
+
+        async def apply() -> str:
+            self.changed.append(changed)
+            return "all was done"
+
+        return apply
+
+    def _undo(self) -> None:
+        self.undone += 1
+
+
+class Case:
+    """A reloader over a file that can be written anew."""
+
+    def __init__(self, folder: Path, overrides: dict[str, Any] | None = None) -> None:
+        self.file = folder / "t.toml"
+        self.file.write_text(FIRST)
+        self.part = Everything()
+        self.told: list[Settings] = []
+        loaded = load_settings(self.file, folder, overrides, HOST, {})
+        self.reloader = Reloader(loaded, [self.part], self.told.append)
+
+    async def after(self, text: str, *, dry_run: bool = False) -> Reloaded:
+        self.file.write_text(text)
+        return await self.reloader.reload(dry_run=dry_run)
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+def keys(changes: tuple[Any, ...]) -> list[str]:
+    return [change.key for change in changes]
+
+
+async def test_live_keys_are_applied_and_the_others_wait_for_a_restart(case: Case) -> None:
+    done = await case.after('domain = "b.example"\n[sip]\nring_timeout_s = 30\n[log]\nlevel = "debug"\n')
+    assert keys(done.applied) == ["sip.ring_timeout_s", "log.level"]
+    assert keys(done.restart) == ["domain"]
+    assert (done.restart[0].old, done.restart[0].new) == ("'a.example'", "'b.example'")
+    assert done.done == ("all was done",)
+    assert case.part.changed == [frozenset({"sip.ring_timeout_s", "log.level"})]
+    running = case.reloader.running
+    assert (running.sip.ring_timeout_s, running.log.level, running.domain) == (30, "debug", "a.example")
+    assert case.told == [running]
+
+
+async def test_what_waits_for_a_restart_is_told_each_time_and_what_was_applied_once(case: Case) -> None:
+    text = 'domain = "b.example"\n[sip]\nring_timeout_s = 30\n'
+    await case.after(text)
+    again = await case.after(text)
+    assert (keys(again.applied), keys(again.restart)) == ([], ["domain"])
+
+
+async def test_a_wrong_file_is_refused_wholly_and_changes_nothing(case: Case) -> None:
+    with pytest.raises(Refused) as caught:
+        await case.after('domian = "x"\n[sip]\nring_timeout_s = 0\n[log]\nlevel = "debug"\n')
+    problem = caught.value.problem
+    assert problem.code == "settings.wrong"
+    assert f"{case.file}: domian: saw an unknown key" in problem.detail
+    assert f"{case.file}: sip.ring_timeout_s: saw 0, expected at least 1" in problem.detail
+    assert (case.part.changed, case.told, case.reloader.running.log.level) == ([], [], "info")
+
+
+async def test_a_file_that_is_gone_is_refused(case: Case) -> None:
+    case.file.unlink()
+    with pytest.raises(Refused, match="a readable file"):
+        await case.reloader.reload()
+
+
+async def test_a_part_that_fails_undoes_what_others_prepared(case: Case) -> None:
+    case.part.failure = TransportError("cannot serve metrics on 127.0.0.1:9090: in use")
+    with pytest.raises(Refused, match="cannot serve metrics"):
+        await case.after(FIRST + "[log]\nlevel = 'debug'\n")
+    assert (case.part.undone, case.part.changed, case.reloader.running.log.level) == (1, [], "info")
+
+
+async def test_a_dry_run_tells_and_changes_nothing(case: Case) -> None:
+    done = await case.after(FIRST.replace("20", "25"), dry_run=True)
+    assert done.dry_run
+    assert keys(done.applied) == ["sip.ring_timeout_s"]
+    assert (case.part.changed, case.told, case.reloader.running.sip.ring_timeout_s) == ([], [], 20)
+
+
+async def test_options_of_the_command_line_still_win(tmp_path: Path) -> None:
+    case = Case(tmp_path, {"log.level": "error"})
+    done = await case.after(FIRST + "[log]\nlevel = 'debug'\n")
+    assert (done.applied, case.reloader.running.log.level) == ((), "error")
+
+
+async def test_a_flood_of_signals_is_one_reload_more(case: Case) -> None:
+    await asyncio.gather(*(case.reloader.on_signal() for _ in range(20)))
+    assert 1 <= len(case.part.changed) <= 2
+
+
+async def test_a_signal_with_a_wrong_file_raises_nothing(case: Case) -> None:
+    case.file.write_text("domain = ")
+    await case.reloader.on_signal()
+    assert case.part.changed == []
+
+
+def all_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
+    """Every key that the file may say; a list of tables is one key."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found |= all_keys(inner, f"{prefix}{name}.")
+        else:
+            assert model_in(inner) is None or name in {"listen", "certificates"}, (
+                f"{name}: a new list of tables"
+            )
+            found.add(f"{prefix}{name}")
+    return found
+
+
+def test_every_key_says_whether_it_is_live() -> None:
+    assert LIVE.isdisjoint(RESTART)
+    declared, known = LIVE | RESTART, all_keys(Settings)
+    assert known - declared == set(), "name them in LIVE or in RESTART of trunkline.app.settings.live"
+    assert declared - known == set(), "these are no keys of the settings"
+
+
+def test_every_live_key_has_a_part_that_takes_it_over() -> None:
+    parts = [ExchangeValues, LogSettings, MetricsPlace]
+    taken = [key for part in parts for key in part.keys]
+    assert sorted(taken) == sorted(LIVE)
+
+
+def test_values_are_put_over_by_their_dotted_keys() -> None:
+    old = Settings()
+    new = Settings.model_validate({"node": 3, "sip": {"nat": False, "registration": {"min_expires_s": 10}}})
+    made = with_values(old, new, ["sip.registration.min_expires_s"])
+    assert (made.sip.registration.min_expires_s, made.sip.nat, made.node) == (10, True, 0)
+    assert values_of(made)["sip.registration.min_expires_s"] == 10
+
+
+def test_listeners_are_shown_as_they_are_written() -> None:
+    listen = [{"url": "udp:127.0.0.1:5060", "role": "trunk"}, "tcp:127.0.0.1:5060"]
+    settings = Settings.model_validate({"sip": {"listen": listen}})
+    assert as_text("sip.listen", settings.sip.listen) == "udp:127.0.0.1:5060 role trunk, tcp:127.0.0.1:5060"
+    assert as_text("auth.secret", "hunter2") == "(hidden)"
+
+
+async def applied(
+    take: Callable[[Exchange], ExchangeValues], exchange: Any, new: Settings, *changed: str
+) -> None:
+    async with AsyncExitStack() as undo:
+        apply = await take(cast("Exchange", exchange)).prepare(new, frozenset(changed), undo)
+    await apply()
+
+
+async def test_the_exchange_reads_the_new_values() -> None:
+    old = RegistrarPolicy()
+    exchange = SimpleNamespace(
+        policy=old,
+        registrar=SimpleNamespace(policy=old),
+        reaching=SimpleNamespace(policy=old, profile="transparent"),
+        context=SimpleNamespace(ring_timeout_s=60.0),
+    )
+    new = Settings.model_validate(
+        {"sip": {"ring_timeout_s": 5, "max_contacts": 3, "nat": False, "sdp_profile": "conservative"}}
+    )
+    await applied(ExchangeValues, exchange, new, "sip.max_contacts", "sip.nat")
+    assert exchange.registrar.policy.max_contacts == 3
+    assert exchange.reaching.policy is exchange.registrar.policy is exchange.policy
+    assert (exchange.context.ring_timeout_s, exchange.reaching.profile) == (60.0, "transparent")
+    await applied(ExchangeValues, exchange, new, "sip.ring_timeout_s", "sip.sdp_profile")
+    assert (exchange.context.ring_timeout_s, exchange.reaching.profile) == (5, "conservative")
