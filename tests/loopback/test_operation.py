@@ -81,12 +81,7 @@ async def logged(exchange: ExchangeProcess, words: str) -> None:
 async def test_a_reload_applies_what_it_can_and_tells_the_rest(
     exchange: ExchangeProcess, settings: SettingsFile
 ) -> None:
-    text = (
-        settings.read_text()
-        .replace("[sip]", "[sip]\nring_timeout_s = 20")
-        .replace("[media]", "[media]\nworkers = 2")
-    )
-    settings.write_text(text)
+    settings.change("[media]", "ring_timeout_s = 20\n[media]\nworkers = 2")
     plan = await exchange.ask("reload", "--dry-run")
     done = await exchange.ask("reload")
     assert plan == done | {"dry_run": True, "done": plan["done"]}
