@@ -13,7 +13,15 @@ from typing import Literal
 import structlog
 
 from trunkline.app.earlier_calls import EarlierCalls
-from trunkline.app.from_settings import listeners_of, media_settings, registrar_policy, tls_settings
+from trunkline.app.earlier_flows import EarlierFlows
+from trunkline.app.fence_log import FenceLog
+from trunkline.app.from_settings import (
+    fence_policy,
+    listeners_of,
+    media_settings,
+    registrar_policy,
+    tls_settings,
+)
 from trunkline.app.handlers import load_directory
 from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
@@ -27,9 +35,12 @@ from trunkline.call.checkpoints import Checkpoints
 from trunkline.call.context import CallContext
 from trunkline.call.registry import Calls
 from trunkline.media.embedded import EmbeddedMediaEngine
+from trunkline.model.binding import Binding
 from trunkline.model.extension import Extension
 from trunkline.model.tenant import SystemScope
 from trunkline.net import Flow, Net
+from trunkline.net.fence import Ban, Fence
+from trunkline.net.listener import split_host_port
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.door import ExchangeDoor
 from trunkline.pbx.route import Snapshot
@@ -71,7 +82,9 @@ class Exchange:
         self.writer = Writer(store.database, on_pressure=_tell_pressure)
         self.journal = BindingJournal(self.writer)
         # Planes
-        self.net = Net(loop, self._receive, tls=tls_settings(settings, data))
+        self.fence = Fence(fence_policy(settings), self._banned)
+        self._fence_log = FenceLog(loop.time, _log_registration)
+        self.net = Net(loop, self._receive, tls=tls_settings(settings, data), fence=self.fence)
         ids = NodeIds(settings.node)
         self.endpoint = Endpoint(
             self.net,
@@ -79,12 +92,15 @@ class Exchange:
             loop,
             tag_key=store.box.derive("tags"),
             answer_to_source=lambda listener: self.settings.sip.nat and listener.role == "phones",
+            fence=self.fence,
         )
         self.engine = EmbeddedMediaEngine(media_settings(settings))
         self.calls = Calls()
         self.tracing = Tracing(self.net, self.calls, data, settings.trace, self.wall)
         self.policy = registrar_policy(settings)
         self.reaching = Reaching(self.net, self.location, self.policy, settings.sip.sdp_profile, self.wall)
+        self.earlier_flows = EarlierFlows(self.net, self.policy)
+        self.endpoint.another_way = self.earlier_flows.another_way
         self.context = self._call_context()
         self.checkpoints = Checkpoints(self.calls, CallJournal(self.writer), settings.node, self.wall)
         self.earlier = EarlierCalls(
@@ -92,7 +108,7 @@ class Exchange:
         )
         self.snapshot = Snapshot(self.directory, self.bindings_of)
         self.authenticator = Authenticator(
-            Nonces(store.box.derive("nonces"), worker=settings.node), self.wall
+            Nonces(store.box.derive("nonces"), worker=settings.node), self.wall, fence=self.fence
         )
         self.registrar = RegistrarDoor(
             self.directory,
@@ -102,7 +118,7 @@ class Exchange:
             self.policy,
             wall=self.wall,
             spawn=self.context.spawn,
-            on_story=_log_registration,
+            on_story=self._fence_log.registration,
         )
         self.door = ExchangeDoor(
             self.directory,
@@ -111,7 +127,7 @@ class Exchange:
             self.context,
             self.calls,
             self.reaching.targets,
-            _log_refused_call,
+            self._fence_log.refused_call,
         )
         self.endpoint.set_doors([self.registrar, self.door])
 
@@ -128,6 +144,7 @@ class Exchange:
             wall=self.wall,
             media_address=lambda family: addresses[family],
             ring_timeout_s=self.settings.sip.ring_timeout_s,
+            max_forwards=self.settings.sip.max_forwards,
             on_call_over=log_call,
             on_fault=_log_fault,
         )
@@ -150,6 +167,8 @@ class Exchange:
             self.engine.subscribe(MediaStory(self.calls, self.settings.media.inactivity_s))
             kept = self.store.bindings.load_all(SystemScope("bindings outlive a restart"), self.wall())
             self.location.restore(kept, self.wall())
+            self._let_in_known()
+            self.earlier_flows.remember(kept)
             await self.earlier.load()
             await self.net.start(listeners_of(self.settings, self.endpoint.ids.prefix))
             self.earlier.take_up()
@@ -212,6 +231,18 @@ class Exchange:
         if not self.stopping.done():
             self.stopping.set_result(grace_s)
 
+    def _let_in_known(self) -> None:
+        """Who was registered has proven itself: no ban at its address is to meet it after a restart."""
+        for binding in self.location:
+            realm = self.directory.realm_of(binding.tenant)
+            with contextlib.suppress(ValueError):
+                host, port = split_host_port(binding.received)
+                self.fence.proved((host, port or 0), realm, binding.user, self._loop.time())
+
+    def _banned(self, ban: Ban) -> None:
+        self._fence_log.banned(ban)
+        self.net.shut(ban.source)
+
     # Chores
 
     def _every(self, delay_s: float, chore: Callable[[], None]) -> None:
@@ -221,10 +252,20 @@ class Exchange:
         self._chores.append(self._loop.call_later(delay_s, chore))
 
     def _sweep(self) -> None:
-        for binding in self.location.sweep(self.wall()):
+        for binding in self.location.sweep(self.wall(), self._is_lost):
             with contextlib.suppress(TrunklineError):
                 self.journal.gone(binding).add_done_callback(_forget_outcome)
         self._every(SWEEP_S, self._sweep)
+
+    def _is_lost(self, binding: Binding) -> bool:
+        """Whether a WebSocket client has left without a word, such as a page that was closed."""
+        if self.net.flow_from_token(binding.flow) is not None:
+            return False
+        story = Story(self._loop.time())
+        text = f"{binding.user} left {binding.contact}: its WebSocket is closed"
+        story.add(self._loop.time(), "register.lost", text, received=binding.received)
+        _log_registration(binding.user, story)
+        return True
 
     def _flush(self) -> None:
         now = self._loop.time()
@@ -283,10 +324,6 @@ class Exchange:
 
 def _tell_pressure(pressed: bool) -> None:
     log.warning("the store is behind" if pressed else "the store has caught up")
-
-
-def _log_refused_call(source: str, story: Story) -> None:
-    log.warning("call refused", source=source, code=story.last_code, why=story.steps[-1].text)
 
 
 def _log_registration(user: str, story: Story) -> None:

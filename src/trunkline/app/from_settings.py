@@ -9,6 +9,8 @@ from trunkline.app.settings import Certificate, Settings, Tls
 from trunkline.app.settings import Listener as ListenerSettings
 from trunkline.media.embedded import MediaSettings
 from trunkline.net import CertificateFiles, Listener, ListenerTls, SelfSigned, TlsSettings
+from trunkline.net.fence import PROOF_S, FencePolicy
+from trunkline.net.penalties import Scale
 from trunkline.registrar.policy import RegistrarPolicy
 
 
@@ -93,4 +95,16 @@ def registrar_policy(settings: Settings) -> RegistrarPolicy:
         asked.default_expires_s,
         settings.sip.max_contacts,
         settings.sip.nat,
+    )
+
+
+def fence_policy(settings: Settings) -> FencePolicy:
+    """Whom we stop listening to; a proof counts for as long as a registration may."""
+    guard = settings.guard
+    return FencePolicy(
+        guard.enabled,
+        Scale(guard.attempts, guard.window_s, guard.first_s, guard.longest_s),
+        guard.strangers,
+        guard.networks,
+        max(PROOF_S, settings.sip.registration.max_expires_s),
     )

@@ -17,6 +17,7 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
     layer, net = exchange.endpoint.layer, exchange.net.counters
     registered = exchange.registrar.counters
     admitted = exchange.authenticator.counters
+    fenced = exchange.fence.counters
 
     def rtp() -> dict[str, float]:
         return {"relayed": exchange.engine.snapshot().packets_relayed}
@@ -36,6 +37,14 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
             "refused": registered.refused,
         },
         "auth_failures": lambda: admitted.wrong + admitted.stale,
+        "auth_attempts": lambda: fenced.attempts,
+        "bans_active": lambda: len(exchange.fence.shut),
+        "bans": lambda: fenced.bans,
+        "messages_ignored": lambda: {
+            "barred": fenced.barred,
+            "muted": fenced.muted,
+            "flooded": fenced.flooded,
+        },
         "transactions": lambda: {"client": len(layer.clients), "server": len(layer.servers)},
         "dialogs": lambda: len(exchange.endpoint.sessions),
         "timers": lambda: exchange.endpoint.wheel.count,

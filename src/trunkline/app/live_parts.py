@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from trunkline.app.from_settings import registrar_policy
+from trunkline.app.from_settings import fence_policy, registrar_policy
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics_server import MetricsServer
@@ -50,8 +50,16 @@ def _ring_timeout(exchange: Exchange, new: Settings) -> None:
     exchange.context.ring_timeout_s = new.sip.ring_timeout_s
 
 
+def _max_forwards(exchange: Exchange, new: Settings) -> None:
+    exchange.context.max_forwards = new.sip.max_forwards
+
+
 def _sdp_profile(exchange: Exchange, new: Settings) -> None:
     exchange.reaching.profile = new.sip.sdp_profile
+
+
+def _fence(exchange: Exchange, new: Settings) -> None:
+    exchange.fence.adjust(fence_policy(new))
 
 
 def _read_from_settings(_exchange: Exchange, _new: Settings) -> None:
@@ -68,7 +76,17 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
     ): _registrar,
     ("sip.ring_timeout_s",): _ring_timeout,
     ("sip.sdp_profile",): _sdp_profile,
-    ("sip.grace_s",): _read_from_settings,
+    ("sip.grace_s", "limits.calls_per_extension"): _read_from_settings,
+    (
+        "guard.attempts",
+        "guard.enabled",
+        "guard.first_s",
+        "guard.longest_s",
+        "guard.strangers",
+        "guard.trusted",
+        "guard.window_s",
+    ): _fence,
+    ("sip.max_forwards",): _max_forwards,
 }
 
 

@@ -26,6 +26,18 @@ FAMILIES = (
     Family("bindings", "trunkline_bindings", "gauge", "Live bindings (registered contacts)"),
     Family("register_requests", "trunkline_register_requests", "counter", "REGISTER by outcome", "outcome"),
     Family("auth_failures", "trunkline_auth_failures", "counter", "Requests with wrong or stale credentials"),
+    Family(
+        "auth_attempts", "trunkline_auth_attempts", "counter", "Wrong passwords and unknown users, as they count"
+    ),
+    Family("bans_active", "trunkline_bans_active", "gauge", "Sources that are banned now"),
+    Family("bans", "trunkline_bans", "counter", "Bans so far"),
+    Family(
+        "messages_ignored",
+        "trunkline_sip_messages_ignored",
+        "counter",
+        "Not answered: barred at the socket, muted in a banned source, flooded by strangers",
+        "reason",
+    ),
     Family("transactions", "trunkline_transactions", "gauge", "Transactions that are alive", "kind"),
     Family("dialogs", "trunkline_dialogs", "gauge", "Dialogs that are alive"),
     Family("timers", "trunkline_timers", "gauge", "Armed protocol timers"),

@@ -67,7 +67,7 @@ class Call:
 
     def begin(self, incoming: Incoming, flow: Flow, script: Script) -> None:
         """Take the INVITE and start the script; raises RemoteProtocolError when it cannot make a call."""
-        self.invitation = Invitation(incoming.request)
+        self.invitation = Invitation(incoming.request, self.context.max_forwards)
         leg = self._new_leg("in", f"{flow.transport.lower()} {host_port(*flow.remote)}", flow)
         leg.accept(incoming, flow)
         self.legs.append(leg)

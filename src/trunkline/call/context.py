@@ -10,7 +10,9 @@ from trunkline.call.target import Target
 from trunkline.media.engine import MediaEngine
 from trunkline.model.record import CallRecord
 from trunkline.net.flow import Flow
+from trunkline.proto.sip.dialog import first_hop
 from trunkline.ua.endpoint import Endpoint
+from trunkline.ua.next_hops import NextHops, Tell, Ways
 
 
 class Recorder(Protocol):
@@ -21,19 +23,12 @@ class Recorder(Protocol):
         ...
 
 
-class Resolve(Protocol):
-    """The way to a URI that nobody registered."""
-
-    async def __call__(self, uri: str) -> Flow:
-        """A flow to the URI's host; raises TransportError when there is none, within a deadline."""
-        ...
-
-
 class CallContext:
     """Endpoint, media engine, clock, records, and the tasks that calls start.
 
     ``wall`` gives wall-clock seconds; ``media_address(family)`` the engine's address for peers that we reach
-    by IPv4 (4) or IPv6 (6); ``on_call_over`` is told each record of a caller's leg, for the log.
+    by IPv4 (4) or IPv6 (6); ``max_forwards`` bounds the hops left to a call; ``on_call_over`` is told each
+    record of a caller's leg, for the log.
     """
 
     def __init__(
@@ -41,21 +36,23 @@ class CallContext:
         endpoint: Endpoint,
         engine: MediaEngine,
         recorder: Recorder,
-        resolve: Resolve,
+        next_hops: NextHops,
         *,
         wall: Callable[[], float],
         media_address: Callable[[int], str],
         ring_timeout_s: float = 60.0,
+        max_forwards: int = 70,
         on_call_over: Callable[[CallRecord], None] = lambda _record: None,
         on_fault: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
         self.endpoint = endpoint
         self.engine = engine
         self.recorder = recorder
-        self.resolve = resolve
+        self.next_hops = next_hops
         self.wall = wall
         self._media_address = media_address
         self.ring_timeout_s = ring_timeout_s
+        self.max_forwards = max_forwards
         self.on_call_over = on_call_over
         self.on_fault = on_fault
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -78,6 +75,15 @@ class CallContext:
         """The engine's address for a party that speaks to us over ``flow``."""
         return self._media_address(6 if ":" in flow.remote[0] else 4)
 
-    async def flow_to(self, target: Target) -> Flow:
-        """The flow of a branch."""
-        return target.flow if target.flow is not None else await self.resolve(target.uri)
+    def ways_at_once(self, target: Target) -> Ways | None:
+        """The ways to a target when nobody has to be asked for them."""
+        if target.flow is not None:
+            return Ways.down(target.flow)
+        return None if target.route else self.next_hops.at_once(target.next_hop or target.uri)
+
+    async def ways_to(self, target: Target, tell: Tell) -> Ways:
+        """The ways to a target that nobody registered.
+
+        Raises TransportError when there is none, within a deadline; RemoteProtocolError for a malformed URI.
+        """
+        return await self.next_hops.ways(target.next_hop or first_hop(target.uri, target.route), tell)

@@ -10,15 +10,15 @@ from trunkline.proto.sip.message import Request
 class Invitation:
     """``offer`` is the caller's description (empty: it wants ours) with its ``streams``.
 
-    ``max_forwards`` and ``headers`` (finished lines) are what the INVITEs to callees carry. Raises
-    RemoteProtocolError when the offer cannot be read.
+    ``max_forwards`` (that of the request less one, bounded) and ``headers`` (finished lines) are what the INVITEs
+    to callees carry. Raises RemoteProtocolError when the offer cannot be read.
     """
 
     __slots__ = ("headers", "max_forwards", "offer", "streams")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, max_forwards: int = 70) -> None:
         self.offer = request.body
         self.streams: list[Stream] = streams_of(self.offer) if self.offer else []
         # RFC 7332: a B2BUA counts hops down as a proxy does, or loops through it never end.
-        self.max_forwards = request.max_forwards - 1
+        self.max_forwards = min(request.max_forwards - 1, max_forwards)
         self.headers = crossing(request)

@@ -27,6 +27,7 @@ from trunkline.net.source import Network, is_within, source_of
 
 _DATAGRAM_WEIGHT: Final = 0.1
 STRANGERS_WINDOW_S: Final = 10.0
+PROOF_S: Final = 7200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class FencePolicy:
     scale: Scale = field(default_factory=Scale)
     strangers: int = 100
     trusted: tuple[Network, ...] = ()
-    proof_s: float = 7200.0
+    proof_s: float = PROOF_S
     capacity: int = 65_536
 
 
@@ -83,7 +84,6 @@ class Fence:
     """
 
     __slots__ = (
-        "_enabled",
         "_sources",
         "_strangers",
         "_suspects",
@@ -104,7 +104,6 @@ class Fence:
         self.counters = FenceCounters()
         self.shut: dict[str, Ban] = {}
         self.proofs = Proofs(self.policy.proof_s)
-        self._enabled = self.policy.enabled
         self._sources: Penalties[str] = Penalties(self.policy.scale, self.policy.capacity)
         self._suspects: Penalties[str] = Penalties(self.policy.scale, self.policy.capacity)
         # By hash(): what a stranger calls itself may be long.
@@ -196,6 +195,15 @@ class Fence:
 
     # What operators do
 
+    def adjust(self, policy: FencePolicy) -> None:
+        """Take a new policy over, but for the sizes; who is trusted now is banned no more, but by hand."""
+        self.policy = policy
+        for table in (self._sources, self._suspects, self._users):
+            table.scale = policy.scale
+        for ban in list(self.shut.values()):
+            if not ban.by_hand and not self._counts(ban.source):
+                del self.shut[ban.source]
+
     def ban(self, source: str, now: float, seconds: float) -> Ban:
         """Ban by hand; it replaces what stands."""
         ban = self.shut[source] = Ban(source, now, now + seconds, "ban.by_hand", by_hand=True)
@@ -232,7 +240,7 @@ class Fence:
         return ban
 
     def _counts(self, source: str) -> bool:
-        return self._enabled and not is_within(source, self.policy.trusted)
+        return self.policy.enabled and not is_within(source, self.policy.trusted)
 
     def _shut(self, source: str, now: float, seconds: float, why: str) -> None:
         if not seconds:

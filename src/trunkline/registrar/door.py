@@ -107,7 +107,7 @@ class RegistrarDoor:
         self.authenticator.challenge(incoming, realm, verdict)
         if verdict not in {Verdict.MISSING, Verdict.STALE, Verdict.MOVED}:
             story = Story(incoming.now)
-            tell_refusal(story, incoming.now, verdict)
+            tell_refusal(story, incoming.now, verdict, incoming.wire.remote[0])
             self._on_story(user, story)
 
     def _changes_nothing(self, request: Request, flow: Flow, tenant: str, user: str) -> bool:

@@ -150,8 +150,8 @@ class Authenticator:
         return fence.mutes(incoming.wire.remote, realm, claimed, incoming.now)
 
 
-def tell_refusal(story: Story, at: float, verdict: Verdict) -> None:
-    """Why a request is challenged.
+def tell_refusal(story: Story, at: float, verdict: Verdict, source: str = "") -> None:
+    """Why a request is challenged; ``source`` is the address it came from, where that is told.
 
     The peer learns no difference between a wrong password and an unknown user; the operator does.
     """
@@ -162,7 +162,8 @@ def tell_refusal(story: Story, at: float, verdict: Verdict) -> None:
     elif verdict is Verdict.MOVED:
         story.add(at, "auth.stale", "the nonce was sent to another address, challenged again")
     else:
-        story.add(at, "auth.wrong", f"credentials refused: {verdict.value}", verdict=verdict.value)
+        told = {"source": source} if source else {}
+        story.add(at, "auth.wrong", f"credentials refused: {verdict.value}", verdict=verdict.value, **told)
 
 
 def _user_of(credentials: Credentials, realm: str) -> str:

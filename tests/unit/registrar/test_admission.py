@@ -11,6 +11,9 @@ from trunkline.proto.sip.challenge import parse_challenges
 from trunkline.proto.sip.message import Response
 
 
+PLACE = FakeFlow().remote[0]
+
+
 def answer_alike(response: Response) -> str:
     """An answer without what is different each time."""
     text = f"{response.status} {response.reason} {sorted(response.headers.items())}"
@@ -46,8 +49,8 @@ async def test_the_operator_learns_what_was_wrong_and_who_it_was(office: Office)
     await Phone(office, password="guess").register()
     await Phone(office, "999").register()
     assert [(user, story.steps[0].data) for user, story in office.stories] == [
-        ("301", {"verdict": "wrong"}),
-        ("999", {"verdict": "unknown user"}),
+        ("301", {"verdict": "wrong", "source": PLACE}),
+        ("999", {"verdict": "unknown user", "source": PLACE}),
     ]
     assert all("guess" not in str(story.as_list()) for _, story in office.stories)
 
@@ -170,7 +173,7 @@ async def test_credentials_that_were_overheard_bind_nobody_else(office: Office, 
     heard = phone.answered(phone.contact(), "Expires: 3600\r\n")
     phone.send(heard)
     # From behind the same NAT: over another source's nonce no digest is even looked at.
-    thief, stranger = (Phone(office, flow=FakeFlow(host, 6666)) for host in ("198.51.100.7", "203.0.113.66"))
+    thief, stranger = (Phone(office, flow=FakeFlow(host, 6666)) for host in (PLACE, "203.0.113.66"))
     bound, listed = b"Contact: <sip:301@10.0.0.7:5062>", b"Contact: <sip:301@10.0.0.7:5062>;expires=60"
     for forged, status in (
         (heard.replace(b"10.0.0.7:5062>", b"203.0.113.66>"), 401),

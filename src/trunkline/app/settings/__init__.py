@@ -1,5 +1,6 @@
 """The settings: their model, their file, their errors, their page in the reference."""
 
+from trunkline.app.settings.guard import Guard, Limits
 from trunkline.app.settings.media import Media
 from trunkline.app.settings.model import Settings
 from trunkline.app.settings.operation import Log, Metrics
@@ -10,6 +11,8 @@ from trunkline.app.settings.trace import Trace
 
 __all__ = [
     "Certificate",
+    "Guard",
+    "Limits",
     "Listener",
     "Log",
     "Media",

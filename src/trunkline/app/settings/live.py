@@ -16,11 +16,20 @@ from trunkline.app.settings.sip import Listener
 
 # A reload applies these; ``app.live_parts`` says how.
 LIVE: frozenset[str] = frozenset({
+    "guard.attempts",
+    "guard.enabled",
+    "guard.first_s",
+    "guard.longest_s",
+    "guard.strangers",
+    "guard.trusted",
+    "guard.window_s",
+    "limits.calls_per_extension",
     "log.format",
     "log.level",
     "metrics.listen",
     "sip.grace_s",
     "sip.max_contacts",
+    "sip.max_forwards",
     "sip.nat",
     "sip.registration.default_expires_s",
     "sip.registration.max_expires_s",

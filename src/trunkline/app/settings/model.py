@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from trunkline.app.settings.guard import Guard, Limits
 from trunkline.app.settings.media import Media
 from trunkline.app.settings.operation import Log, Metrics
 from trunkline.app.settings.section import Section
@@ -39,6 +40,8 @@ class Settings(Section):
     )
     sip: Sip = Sip()
     media: Media = Media()
+    guard: Guard = Guard()
+    limits: Limits = Limits()
     metrics: Metrics = Metrics()
     log: Log = Log()
     trace: Trace = Trace()

@@ -134,6 +134,12 @@ class Sip(Section):
     max_contacts: int = Field(
         default=10, ge=1, le=100, description="Contacts that one extension may register."
     )
+    max_forwards: int = Field(
+        default=70,
+        ge=1,
+        le=255,
+        description="Hops that a call may still take when it leaves here (RFC 7332); less when it came with less.",
+    )
     sdp_profile: Literal["transparent", "conservative"] = Field(
         default="transparent",
         description="`transparent` passes every codec on; `conservative` offers G.711, G.722, DTMF.",
