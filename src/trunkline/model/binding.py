@@ -65,5 +65,10 @@ class Binding:
         self.path = path
         self.user_agent = user_agent
 
+    @property
+    def by_websocket(self) -> bool:
+        """Whether it registered over a WebSocket: it is gone when that is (RFC 7118 §5.2.3)."""
+        return "|ws" in self.flow
+
     def __repr__(self) -> str:
         return f"Binding({self.user} at {self.contact}, until {self.expires_at:.0f})"

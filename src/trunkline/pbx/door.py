@@ -18,7 +18,7 @@ from trunkline.pbx.route import MAX_DIALLED, CallRequest, Decision, Service, Sna
 from trunkline.proto.sip.grammar import split_list
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
-from trunkline.proto.sip.uri import parse_uri
+from trunkline.proto.sip.uri import is_sips, parse_uri
 from trunkline.ua.authentication import Authenticator
 from trunkline.ua.option_tags import unsupported
 
@@ -76,7 +76,9 @@ class ExchangeDoor:
             if story.last_code == "auth.wrong":
                 self._on_refused(flow.remote[0], story)
         else:
-            self._start(incoming, flow, tenant, user, printable(address.user), story)
+            self._start(
+                incoming, flow, tenant, user, printable(address.user), story, sips=is_sips(request.uri)
+            )
         return True
 
     def _refuse(self, incoming: Incoming, status: int, extra: str = "") -> None:
@@ -85,7 +87,15 @@ class ExchangeDoor:
             incoming.respond(status, extra=extra)
 
     def _start(
-        self, incoming: Incoming, flow: Flow, tenant: str, user: str, dialled: str, story: Story
+        self,
+        incoming: Incoming,
+        flow: Flow,
+        tenant: str,
+        user: str,
+        dialled: str,
+        story: Story,
+        *,
+        sips: bool,
     ) -> None:
         decision = decide(CallRequest(tenant, user, dialled, incoming.now), self.snapshot)
         story.add(incoming.now, "call.received", f"{user} calls {dialled}", flow=flow.token)
@@ -93,8 +103,23 @@ class ExchangeDoor:
         caller = self.directory.extension(tenant, user)
         party = Party(user, self.directory.realm_of(tenant), caller.name if caller is not None else "")
         call = Call(self.context, tenant, party, dialled, story)
-        call.begin(incoming, flow, self._script(decision, tenant))
+        call.begin(
+            incoming, flow, self._secured(decision, tenant, call) if sips else self._script(decision, tenant)
+        )
         self.calls.add(call)
+
+    def _secured(self, decision: Decision, tenant: str, call: Call) -> Script:
+        """For a sips URI: only contacts that are reached within TLS are rung (RFC 3261 §26.2.2)."""
+        if decision.extension is None:
+            return self._script(decision, tenant)
+        targets = self.targets(tenant, decision.extension)
+        able = [target for target in targets if is_secure(target)]
+        if not able:
+            call.tell(
+                "route.sips_unreachable", f"a sips call needs TLS, and {decision.number} is not reached by it"
+            )
+            return scripts.refuse(480, "route.sips_unreachable")
+        return scripts.ring(static_targets(able))
 
     def _script(self, decision: Decision, tenant: str) -> Script:
         if decision.extension is not None:
@@ -102,6 +127,13 @@ class ExchangeDoor:
         if decision.service is not None:
             return _SERVICES[decision.service]
         return scripts.refuse(decision.status, decision.code)
+
+
+def is_secure(target: Target) -> bool:
+    """Whether the next hop towards a contact is within TLS."""
+    if target.flow is not None:
+        return target.flow.listener.is_secure
+    return parse_uri(target.uri).target.transport in {"tls", "wss"}
 
 
 def refusal_of(request: Request) -> tuple[int, str] | None:

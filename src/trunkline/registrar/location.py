@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from trunkline.model.binding import Binding
@@ -63,12 +63,14 @@ class Location:
             if not known:
                 del self._by_aor[key]
 
-    def sweep(self, now: float) -> list[Binding]:
-        """Take out and return what has expired."""
-        expired = [b for known in self._by_aor.values() for b in known if b.expires_at <= now]
-        for binding in expired:
+    def sweep(self, now: float, is_lost: Callable[[Binding], bool] | None = None) -> list[Binding]:
+        """Take out and return what has expired, and WebSocket clients of which ``is_lost`` says so."""
+        gone = [b for known in self._by_aor.values() for b in known if b.expires_at <= now]
+        if is_lost is not None:
+            gone += [b for b in self if b.by_websocket and b.expires_at > now and is_lost(b)]
+        for binding in gone:
             self.remove(binding)
-        return expired
+        return gone
 
     def __iter__(self) -> Iterator[Binding]:
         for known in self._by_aor.values():

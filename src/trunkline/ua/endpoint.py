@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from trunkline.base.errors import RemoteProtocolError, TransportError
+from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from trunkline.base.ids import NodeIds
 from trunkline.base.wheel import TimerWheel
 from trunkline.net.fence import Fence
 from trunkline.net.flow import Flow
-from trunkline.net.listener import Listener
+from trunkline.net.listener import DEFAULT_PORTS, Listener
 from trunkline.proto.sip.dialog import Dialog, dialog_key, first_hop
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Request, Response
@@ -23,7 +23,7 @@ from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction import ClientInvite, ClientNonInvite, ClientUser, Failure, Timings
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.transaction.layer import TransactionLayer
-from trunkline.proto.sip.uri import parse_uri
+from trunkline.proto.sip.uri import is_sips, parse_uri
 from trunkline.proto.sip.wire import Wire
 from trunkline.ua.challenges import Authorizer
 from trunkline.ua.door import Door, flow_of
@@ -78,6 +78,8 @@ class Endpoint:
         self.doors: list[Door] = []
         self.sessions: dict[str, Session] = {}
         self.draining = False
+        self.another_way: Callable[[str], Flow | None] = lambda _token: None
+        """Where the peer of a flow that is gone can be reached now, given its token; None when nobody knows."""
         self.capabilities = ""
         self.methods = _IN_DIALOG
         self._allow = ""
@@ -219,9 +221,9 @@ class Endpoint:
             self.dismiss(response, wire, now)
 
     def reply_wire(self, request: Request, wire: Wire) -> Wire:
-        """RFC 3261 §18.2.2: to the sent-by port of the Via, unless the listener answers to the source."""
+        """RFC 3261 §18.2.2: down the connection; for UDP to the port of the Via, unless we answer to the source."""
         flow: Any = wire
-        if self._answer_to_source(flow.listener):
+        if flow.reliable or self._answer_to_source(flow.listener):
             return wire
         port = request.via.port or 5060
         if port == flow.remote[1]:
@@ -245,12 +247,19 @@ class Endpoint:
         sent_by = flow.listener.sent_by_for(flow.remote[0])
         return f"SIP/2.0/{flow.transport} {sent_by};branch={self.ids.branch()};rport"
 
-    def contact(self, flow: Flow) -> str:
+    def contact(self, flow: Flow, *, sips: bool = False) -> str:
         """Our Contact on this flow: the listener's advertised address, port and transport.
 
-        Its user part names node and worker, so that whoever receives a request for it can hand it on.
+        Its user part names node and worker, so that whoever receives a request for it can hand it on. ``sips``
+        is for dialogs whose first request went to a sips URI (RFC 3261 §12.1.1, §8.1.1.8).
         """
         host_port = flow.listener.sent_by_for(flow.remote[0])
+        if sips:
+            # RFC 5630 §3.1.4: the scheme says TLS already; RFC 7118 §5.2: with ws it says WSS.
+            suffix = ";transport=ws" if flow.transport == "WSS" else ""
+            return f"<sips:{self.ids.prefix}@{host_port}{suffix}>"
+        # RFC 7118 §5.2 knows ws alone, which would tell a client that obeys it to leave TLS: baresip (libre)
+        # wants wss here, and JsSIP takes any.
         suffix = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
         return f"<sip:{self.ids.prefix}@{host_port}{suffix}>"
 
@@ -294,17 +303,21 @@ class Endpoint:
         route: str = "",
         max_forwards: int = 70,
         authorizer: Authorizer | None = None,
+        like: tuple[str, str] | None = None,
     ) -> ClientSession:
-        """Start an INVITE session; ``from_`` and ``to`` are name-addrs without tag; ``user`` is told all."""
-        tag = self.ids.tag()
+        """Start an INVITE session; ``from_`` and ``to`` are name-addrs without tag; ``user`` is told all.
+
+        ``like`` holds Call-ID and From tag of an INVITE that failed elsewhere, which this one repeats.
+        """
+        call_id, tag = like or (self.ids.call_id(), self.ids.tag())
         draft = Draft(
             "INVITE",
             uri,
             f"{from_};tag={tag}",
             to,
-            self.ids.call_id(),
+            call_id,
             1,
-            contact=self.contact(flow),
+            contact=self.contact(flow, sips=is_sips(uri)),
             extra=self.capabilities + extra,
             route=route,
             body=body,
@@ -319,13 +332,17 @@ class Endpoint:
         if not flow.closed:
             return flow
         try:
-            target = parse_uri(first_hop(dialog.target, dialog.route)).target
-            transport = target.transport.upper()
-            fresh = self.network.flow_to(transport, target.host, target.port or 5060, flow.listener)
-        except (RemoteProtocolError, TransportError):
-            return flow  # sending on it fails in the ordinary way
+            fresh = self.another_way(dialog.flow) or self._to_first_hop(flow, dialog)
+        except (RemoteProtocolError, TransportError, LocalProtocolError):
+            return flow  # unreachable, or a name: sending on it fails in the ordinary way
         dialog.flow = fresh.token
         return fresh
+
+    def _to_first_hop(self, flow: Flow, dialog: Dialog) -> Flow:
+        target = parse_uri(first_hop(dialog.target, dialog.route)).target
+        transport = target.transport.upper()
+        port = target.port or DEFAULT_PORTS.get(transport, 5060)
+        return self.network.flow_to(transport, target.host, port, flow.listener)
 
     # Sessions
 

@@ -138,6 +138,11 @@ def bare_host(host: str) -> str:
     return host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
 
 
+def is_sips(uri: str) -> bool:
+    """Whether a URI asks for TLS on every hop (RFC 3261 §26.2.2), told without parsing it."""
+    return uri[:5].lower() == "sips:"
+
+
 def parse_uri(text: str) -> SipUri:
     """The URI that ``text`` is, without ``<>``; short ones come from a cache of 1024.
 

@@ -39,7 +39,7 @@ MAX_FORKS: Final = 16  # early dialogs kept for one INVITE
 class ClientSession(Session):
     """An INVITE of ours. ``draft`` is let go when its transaction ends."""
 
-    __slots__ = ("authorizer", "draft", "forks", "local_tag", "transaction")
+    __slots__ = ("authorizer", "draft", "forks", "heard", "local_tag", "transaction")
 
     CONFIRMED = CONFIRMED
     ENDING = ENDING
@@ -55,11 +55,14 @@ class ClientSession(Session):
         authorizer: Authorizer | None = None,
     ) -> None:
         super().__init__(endpoint, flow, user, CALLING)
+        if draft is not None:
+            self.contact = draft.contact
         self.draft = draft
         self.local_tag = local_tag
         self.authorizer = authorizer
         self.forks: dict[str, Dialog] | None = None
         self.transaction: ClientInvite | None = None
+        self.heard = False  # whether anything came back, be it a 100
 
     @property
     def sip_call_id(self) -> str:
@@ -77,6 +80,7 @@ class ClientSession(Session):
 
     def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
         status = response.status
+        self.heard = True
         if status < 200:
             if status > 100:
                 self.step(PROVISIONAL, response)

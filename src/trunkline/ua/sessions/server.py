@@ -12,6 +12,7 @@ from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction import ServerInvite
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.transaction.machine import Table
+from trunkline.proto.sip.uri import is_sips
 from trunkline.ua.sessions.answer import Answer
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
 from trunkline.ua.sessions.session import Session, SessionUser
@@ -51,6 +52,8 @@ class ServerSession(Session):
     def __init__(self, endpoint: Endpoint, incoming: Incoming, flow: Flow, user: SessionUser) -> None:
         """Raises RemoteProtocolError when the INVITE cannot create a dialog; nothing is kept then."""
         super().__init__(endpoint, flow, user, OFFERED)
+        if is_sips(incoming.request.uri):
+            self.contact = endpoint.contact(flow, sips=True)
         self.local_tag = endpoint.ids.tag()
         dialog = Dialog.of_request(incoming.request, self.local_tag, flow.token)
         self.dialog = dialog
