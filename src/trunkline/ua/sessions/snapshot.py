@@ -78,7 +78,7 @@ def restore(data: dict[str, Any], endpoint: Endpoint, user: SessionUser) -> Sess
 
 def _flow(data: dict[str, Any], endpoint: Endpoint, dialog: Dialog | None) -> Flow:
     """The flow that the session lived on; when its connection is gone, a new one to the first hop."""
-    flow = endpoint.network.flow_from_token(data["flow"])
+    flow = endpoint.network.flow_from_token(data["flow"]) or endpoint.another_way(data["flow"])
     if flow is not None:
         return flow
     if dialog is not None:

@@ -1,0 +1,48 @@
+"""Another way to a phone whose connection died with the process before us: the one it registered by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
+from trunkline.model.binding import Binding
+from trunkline.net import Flow, Net
+from trunkline.proto.sip.uri import parse_uri
+from trunkline.registrar.policy import RegistrarPolicy
+from trunkline.registrar.targets import target_of
+
+MAX_WAYS: Final = 65_536
+
+
+class EarlierFlows:
+    """Bindings by the flow that they came by when the process before us died; each is kept up to date since."""
+
+    def __init__(self, net: Net, policy: RegistrarPolicy) -> None:
+        self._net = net
+        self._policy = policy
+        self._bindings: dict[str, Binding] = {}
+
+    def remember(self, bindings: Iterable[Binding]) -> None:
+        """What was loaded at the start; datagrams need no other way."""
+        for binding in bindings:
+            if "|udp|" not in binding.flow and len(self._bindings) < MAX_WAYS:
+                self._bindings[binding.flow] = binding
+
+    def another_way(self, token: str) -> Flow | None:
+        """The way to the phone that had this flow: its new connection, or one that we make; None without any."""
+        binding = self._bindings.get(token)
+        if binding is None:
+            return None
+        target = target_of(binding, self._net.flow_from_token, self._policy)
+        flow = target.flow or self._to_contact(target.uri)
+        if flow is not None and len(self._bindings) < MAX_WAYS:
+            self._bindings[flow.token] = binding  # should this one die as well
+        return flow
+
+    def _to_contact(self, uri: str) -> Flow | None:
+        try:
+            address = parse_uri(uri).target
+            return self._net.flow_to(address.transport.upper(), address.host, address.port or 5060)
+        except (RemoteProtocolError, LocalProtocolError, TransportError):
+            return None
