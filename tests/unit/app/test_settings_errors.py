@@ -152,7 +152,7 @@ def error(raw: dict[str, Any]) -> ConfigError:
             "each",
             "",
         ),
-        ({"sip": {"advertise": "a b"}}, "sip.advertise", "'a b'", "a host or host:port", "is no host"),
+        ({"sip": {"advertise": "a b"}}, "sip.advertise", "'a b'", "a host or host:port", "without spaces"),
         ({"sip": {"advertise": 5}}, "sip.advertise", "5", "a host or host:port", ""),
         ({"sip": {"graceS": "10"}}, "sip.graceS", "'10'", "a number", ""),
         ({"sip": {"grace_s": -1}}, "sip.grace_s", "-1", "at least 0", ""),
@@ -170,7 +170,7 @@ def error(raw: dict[str, Any]) -> ConfigError:
         (
             {"sip": {"registration": {"min_expires_s": 9999}}},
             "sip.registration",
-            "9999, 3600, 3600",
+            "9999, 3600 and 3600",
             "min_exp",
             "",
         ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -64,26 +65,47 @@ def _one(
         path = (*path, context["at"])
     key = dotted(path, written)
     if detail["type"] == "extra_forbidden":
-        return unknown_key(source, key, str(path[-1]), keys_at(model, path[:-1]))
+        return unknown_key(source, key, str(path[-1]), keys_at(model, path[:-1]), model)
     seen = context.get("seen") or show(key, detail["input"])
     if detail["type"] == "missing":
         seen = "nothing"
-    hint = context.get("hint", "")
+    hint = context.get("hint", "") or _unquoted(detail)
     if detail["type"] == "literal_error":
         hint = _did_you_mean(str(detail["input"]), context.get("expected", "").replace("'", "").split(" or "))
     return ConfigError(source, key, seen, _expected(detail, context), hint)
 
 
-def unknown_key(source: str, key: str, name: str, known: Sequence[str]) -> ConfigError:
-    """A key that does not exist, with the nearest that does."""
-    return ConfigError(
-        source, key, "an unknown key", f"one of {', '.join(known)}", _did_you_mean(name, known)
-    )
+def unknown_key(
+    source: str, key: str, name: str, known: Sequence[str], model: type[BaseModel] | None = None
+) -> ConfigError:
+    """A key that does not exist, with the nearest that does: of its table, else of another one of ``model``."""
+    hint = _did_you_mean(name, known)
+    elsewhere = [path for path in _paths_in(model) if path.rpartition(".")[2] == name] if model else []
+    if elsewhere:
+        hint = f"did you mean {' or '.join(elsewhere)}?"
+    return ConfigError(source, key, "an unknown key", f"one of {', '.join(known)}", hint)
+
+
+def _paths_in(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every key by its dotted path."""
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _paths_in(inner, f"{prefix}{name}.")
+
+
+def _unquoted(detail: ErrorDetails) -> str:
+    """A number, true or false that somebody put into quotes."""
+    seen = detail["input"]
+    if detail["type"] not in {"int_type", "float_type", "bool_type"} or not isinstance(seen, str):
+        return ""
+    return "without quotes" if re.fullmatch(r"[-+\d._]+|true|false", seen.strip().lower()) else ""
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:
     plain = [option.strip() for part in known for option in part.split(",")]
-    near = get_close_matches(name.lower(), plain, n=1, cutoff=0.5)
+    near = get_close_matches(name.lower(), plain, n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
 
 

@@ -23,7 +23,7 @@ from trunkline.app.addresses import (
 )
 from trunkline.app.data_folder import DataFolder, find_data_folder
 from trunkline.app.settings import Listener, Media, Settings
-from trunkline.app.settings.errors import from_validation, raise_all
+from trunkline.app.settings.errors import from_validation, raise_all, show
 from trunkline.app.settings.names import normalise
 from trunkline.app.settings.values import DEFAULT_PORTS
 from trunkline.base.errors import ConfigError
@@ -45,6 +45,12 @@ _TOML_HINTS = {
     "Cannot declare": "the section stands twice",
     "Unclosed array": "a closing ] is missing",
     "Illegal character": "a quotation mark is missing at the end of the line",
+}
+_JSON_HINTS = {
+    "Expecting property name": "names stand in double quotes, and no comma stands before a }",
+    "Expecting ',' delimiter": "a comma is missing before this place",
+    "Expecting value": "a text stands in double quotes, and no comma stands before a ]",
+    "Extra data": "the object has ended before",
 }
 OPTIONS = {
     "domain": "--domain",
@@ -140,11 +146,11 @@ def _parse_json(text: str, source: str) -> dict[str, Any]:
         tables = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(source, where, error.msg, "a JSON object") from None
+        raise ConfigError(source, where, error.msg, "a JSON object", _hint(error.msg, _JSON_HINTS)) from None
     except RecursionError:
         raise ConfigError(source, "the file", "tables too deep inside each other", "a JSON object") from None
     if not isinstance(tables, dict):
-        raise ConfigError(source, "line 1", type(tables).__name__, "a JSON object")
+        raise ConfigError(source, "line 1", show("", tables), "a JSON object", "settings stand in { }")
     return tables
 
 
@@ -155,14 +161,18 @@ def _parse_toml(text: str, source: str) -> dict[str, Any]:
         # The parser's words name the place ("at line 3, column 8") and never quote a value.
         said, _, place = str(error).rpartition(" (at ")
         raise ConfigError(
-            source, place.removesuffix(")") or "syntax", said, "TOML (https://toml.io)", _toml_hint(said)
+            source,
+            place.removesuffix(")") or "syntax",
+            said,
+            "TOML (https://toml.io)",
+            _hint(said, _TOML_HINTS),
         ) from None
     except RecursionError:
         raise ConfigError(source, "the file", "tables too deep inside each other", "TOML") from None
 
 
-def _toml_hint(said: str) -> str:
-    return next((hint for words, hint in _TOML_HINTS.items() if said.startswith(words)), "")
+def _hint(said: str, hints: Mapping[str, str]) -> str:
+    return next((hint for words, hint in hints.items() if said.startswith(words)), "")
 
 
 def parse_settings(raw: Mapping[str, Any], source: str) -> tuple[Settings, tuple[str, ...]]:

@@ -102,7 +102,7 @@ class Registration(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.min_expires_s <= self.default_expires_s <= self.max_expires_s:
-            seen = f"{self.min_expires_s}, {self.default_expires_s}, {self.max_expires_s}"
+            seen = f"{self.min_expires_s}, {self.default_expires_s} and {self.max_expires_s}"
             raise wrong("min_expires_s <= default_expires_s <= max_expires_s", seen=seen)
         return self
 
@@ -128,6 +128,20 @@ class Sip(Section):
     )
     ring_timeout_s: float = Field(
         default=60.0, ge=1, le=600, description="How long a phone rings before its caller gets 480."
+    )
+    next_hop_s: float = Field(
+        default=8.0,
+        ge=1,
+        le=32,
+        description="How long a server of a domain may stay silent before the domain's next one is asked; the last "
+        "has the 32 seconds of RFC 3261.",
+    )
+    tcp_within_s: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=32,
+        description="How long a connection may take to open for a request that is too large for a datagram "
+        "(RFC 3261 §18.1.1) before it goes by UDP all the same.",
     )
     registration: Registration = Registration()
     tls: Tls = Tls()

@@ -134,10 +134,18 @@ def as_advertise(value: Any) -> str:
     """``host`` or ``host:port``."""
     if not isinstance(value, str):
         raise wrong("a host or host:port")
+    if value.split() != [value]:
+        raise wrong("a host or host:port", "without spaces")
+    if _is_uri(value):
+        raise wrong("a host or host:port", "without its scheme")
     try:
         return str(parse_host_port(bracketed(value) if is_ip(value) else value))
     except ValueError as error:
         raise wrong("a host or host:port", str(error)) from None
+
+
+def _is_uri(text: str) -> bool:
+    return text.lower().startswith(("sip:", "sips:", "http:", "https:"))
 
 
 def as_media_address(value: Any) -> str:
@@ -167,5 +175,6 @@ def as_domain(value: Any) -> str:
     """A host name in lower case, or an IP address as it stands in a URI."""
     bare = value.strip("[]") if isinstance(value, str) else ""
     if not is_host(bare):
-        raise wrong("a domain such as example.com, or an IP address")
+        hint = "without its scheme" if _is_uri(bare) else "without spaces" if bare.split() != [bare] else ""
+        raise wrong("a domain such as example.com, or an IP address", hint if bare else "")
     return bracketed(bare.lower())
