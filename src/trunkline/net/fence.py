@@ -248,6 +248,14 @@ class Fence:
         standing = self.shut.get(source)
         if standing is not None and (standing.by_hand or standing.until >= now + seconds):
             return
+        if standing is None and len(self.shut) >= self.policy.capacity:
+            self._make_room()
         ban = self.shut[source] = Ban(source, now, now + seconds, why)
         self.counters.bans += 1
         self.on_ban(ban)
+
+    def _make_room(self) -> None:
+        """The ban that has lasted longest goes, but none by hand."""
+        oldest = next((source for source, ban in self.shut.items() if not ban.by_hand), None)
+        if oldest is not None:
+            del self.shut[oldest]
