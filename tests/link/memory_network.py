@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,14 +38,16 @@ class MemoryNetwork:
         self.mangle: Callable[[bytes], bytes] = lambda data: data
         self.drop: Callable[[bytes, tuple[str, int], tuple[str, int]], bool] = lambda _data, _src, _dst: False
 
-    def node(self, host: str, port: int = 5060, transport: str = "udp") -> Node:
-        node = Node(self, Listener(f"{transport}:{host}:{port}"))
+    def node(self, host: str, port: int = 5060, transport: str = "udp", also: str = "") -> Node:
+        """A host with one listener, or two: ``also="tcp"`` accepts connections beside datagrams."""
+        node = Node(self, *(Listener(f"{kind}:{host}:{port}") for kind in (transport, also) if kind))
         self.nodes[host, port] = node
         return node
 
-    def carry(self, data: bytes, source: Node, target: tuple[str, int]) -> None:
+    def carry(self, data: bytes, source: Node, target: tuple[str, int], transport: str = "") -> None:
         dice, weather = self.random, self.weather
-        reliable = source.listener.transport == "TCP"
+        transport = transport or source.listener.transport
+        reliable = transport == "TCP"
         data = self.mangle(data)
         self.log.append((self.loop.time(), source.listener.host, target[0], data))
         if self.drop(data, source.address, target):
@@ -58,12 +61,12 @@ class MemoryNetwork:
                 delay += weather.late_by_s
             # The loop does not keep the order of timers that are due together; a calm network does.
             order = 1e-9 * len(self.log)
-            self.loop.call_later(delay + order, self._deliver, data, source, target)
+            self.loop.call_later(delay + order, self._deliver, data, source, target, transport)
 
-    def _deliver(self, data: bytes, source: Node, target: tuple[str, int]) -> None:
+    def _deliver(self, data: bytes, source: Node, target: tuple[str, int], transport: str) -> None:
         node = self.nodes.get(target)
-        if node is not None and node.receive is not None:
-            node.receive(data, MemoryFlow(node, source.address))
+        if node is not None and node.receive is not None and node.silent_since > self.loop.time():
+            node.receive(data, MemoryFlow(node, source.address, node.listener_of(transport)))
 
     def sent(self, start: str) -> int:
         """How many datagrams began with this text, lost ones included."""
@@ -71,19 +74,38 @@ class MemoryNetwork:
 
 
 class Node:
-    """One host: what an endpoint takes for its ``net``."""
+    """One host: what an endpoint takes for its ``net``.
 
-    def __init__(self, network: MemoryNetwork, listener: Listener) -> None:
+    ``refuses_tcp`` and ``deaf_to_tcp`` say what becomes of connections to it: reset at once, or never there.
+    From ``silent_since`` on, in the loop's time, it hears nothing any more.
+    """
+
+    def __init__(self, network: MemoryNetwork, listener: Listener, *others: Listener) -> None:
         self.network = network
         self.listener = listener
+        self.listeners = (listener, *others)
         self.receive: Callable[[bytes, Flow], None] | None = None
+        self.refuses_tcp = False
+        self.deaf_to_tcp = False
+        self.silent_since = math.inf
+
+    def listener_of(self, transport: str) -> Listener:
+        """That of a transport, else the first."""
+        return next((one for one in self.listeners if one.transport == transport), self.listener)
 
     @property
     def address(self) -> tuple[str, int]:
         return self.listener.host, self.listener.port
 
-    def flow_to(self, transport: str, host: str, port: int, prefer: Listener | None = None) -> Flow:
-        return MemoryFlow(self, (host, port))
+    def flow_to(
+        self,
+        transport: str,
+        host: str,
+        port: int,
+        prefer: Listener | None = None,
+        server_name: str = "",
+    ) -> Flow:
+        return MemoryFlow(self, (host, port), self.listener_of(transport))
 
     def flow_from_token(self, token: str) -> Flow | None:
         host, _, port = token.rpartition("|")[2].rpartition(":")
@@ -95,22 +117,30 @@ class MemoryFlow:
 
     closed = False
 
-    def __init__(self, node: Node, remote: tuple[str, int]) -> None:
+    def __init__(self, node: Node, remote: tuple[str, int], listener: Listener | None = None) -> None:
         self.node = node
         self.remote = remote
-        self.listener = node.listener
-        self.transport = node.listener.transport
-        self.reliable = node.listener.transport == "TCP"
+        self.listener = listener or node.listener
+        self.transport = self.listener.transport
+        self.reliable = self.transport == "TCP"
+
+    @property
+    def connecting(self) -> object | None:
+        """As a connection of ``net``: None once it stands."""
+        far = self.node.network.nodes.get(self.remote)
+        return self if self.reliable and far is not None and far.deaf_to_tcp else None
 
     @property
     def token(self) -> str:
         return f"{self.transport}|{self.listener.sent_by}|{self.remote[0]}:{self.remote[1]}"
 
     def send(self, data: bytes, on_failure: Failure | None = None) -> None:
-        if self.remote not in self.node.network.nodes and on_failure is not None and self.reliable:
-            self.node.network.loop.call_soon(on_failure, TransportError("connection refused"))
-            return
-        self.node.network.carry(data, self.node, self.remote)
+        network = self.node.network
+        far = network.nodes.get(self.remote)
+        if self.reliable and (far is None or far.refuses_tcp) and on_failure is not None:
+            network.loop.call_soon(on_failure, TransportError("connection refused"))
+        elif self.connecting is None:
+            network.carry(data, self.node, self.remote, self.transport)
 
     def on_close(self, callback: Callable[[Flow], None]) -> None:
         """Never closed."""

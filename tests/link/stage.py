@@ -16,15 +16,16 @@ from trunkline.call.target import Target
 from trunkline.model.extension import Extension
 from trunkline.model.record import CallRecord
 from trunkline.model.tenant import Tenant
-from trunkline.net.flow import Flow
+from trunkline.net.dns import Hop
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.door import ExchangeDoor
 from trunkline.pbx.route import Decision, Snapshot
 from trunkline.proto.sip.digest_client import Account
 from trunkline.proto.sip.nonce import Nonces
-from trunkline.proto.sip.uri import parse_uri
+from trunkline.proto.sip.uri import SipUri
 from trunkline.ua.authentication import Authenticator
+from trunkline.ua.next_hops import NextHops
 
 HOST = "10.0.0.100"
 DOMAIN = "pbx.test"
@@ -75,6 +76,8 @@ class Stage:
         self.engine = FakeEngine(ports, media_delay_s)
         self.endpoint = make_endpoint(self.network, HOST, transport, node_id=1)
         self.transport = transport
+        self.hosts: dict[str, list[str]] = {}
+        self.lookup_s = 0.0
         self.records: list[CallRecord] = []
         self.over: list[CallRecord] = []
         self.faults: list[BaseException] = []
@@ -82,7 +85,7 @@ class Stage:
             self.endpoint,
             self.engine,
             self,
-            self._resolve,
+            NextHops(self, self.network.nodes[HOST, 5060].flow_to, loop.time),
             wall=self.wall,
             media_address=lambda _family: FakeEngine.ADDRESS,
             ring_timeout_s=ring_timeout_s,
@@ -110,11 +113,15 @@ class Stage:
         """The recorder."""
         self.records.append(record)
 
-    async def _resolve(self, uri: str) -> Flow:
-        host = parse_uri(uri).host
-        if host.endswith(".invalid"):
-            raise TransportError(f"{host} has no address")
-        return self.network.nodes[HOST, 5060].flow_to("UDP", host, 5060)
+    async def locate(self, uri: SipUri) -> list[Hop]:
+        """The locator: what ``hosts`` says, after ``lookup_s`` of virtual time, or the address itself."""
+        known = self.hosts.get(uri.host)
+        if known is None:
+            if not uri.host[0].isdigit():
+                raise TransportError(f"{uri.host} has no address")
+            return [Hop(self.transport.upper(), uri.host, uri.port or 5060, uri.host)]
+        await asyncio.sleep(self.lookup_s)
+        return [Hop(self.transport.upper(), address, 5060, uri.host) for address in known]
 
     def _targets(self, _tenant: str, entry: Entry) -> list[Target]:
         return self.contacts[entry.number]

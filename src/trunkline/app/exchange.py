@@ -15,6 +15,7 @@ import structlog
 from trunkline.app.earlier_calls import EarlierCalls
 from trunkline.app.earlier_flows import EarlierFlows
 from trunkline.app.fence_log import FenceLog
+from trunkline.app.finding import Finding
 from trunkline.app.from_settings import (
     fence_policy,
     listeners_of,
@@ -101,6 +102,7 @@ class Exchange:
         self.reaching = Reaching(self.net, self.location, self.policy, settings.sip.sdp_profile, self.wall)
         self.earlier_flows = EarlierFlows(self.net, self.policy)
         self.endpoint.another_way = self.earlier_flows.another_way
+        self.finding = Finding(settings, self.net, loop)
         self.context = self._call_context()
         self.checkpoints = Checkpoints(self.calls, CallJournal(self.writer), settings.node, self.wall)
         self.earlier = EarlierCalls(
@@ -140,7 +142,7 @@ class Exchange:
             self.endpoint,
             self.engine,
             RecordJournal(self.writer),
-            self.reaching.resolve,
+            self.finding.next_hops,
             wall=self.wall,
             media_address=lambda family: addresses[family],
             ring_timeout_s=self.settings.sip.ring_timeout_s,
@@ -194,6 +196,7 @@ class Exchange:
             chore.cancel()
         await self.tracing.stop()
         await self.net.stop()
+        await self.finding.stop()
         self.endpoint.close()
         for task in list(self.context.tasks):
             task.cancel()

@@ -1,23 +1,19 @@
-"""Where an extension, or an address, is reached: targets to ring and flows to send by."""
+"""Where an extension is reached: its targets, from live bindings and a fixed contact."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from trunkline.call.target import Target
-from trunkline.net import Flow, Net
+from trunkline.net import Net
 from trunkline.pbx.directory import Entry
-from trunkline.proto.sip.uri import parse_uri
 from trunkline.registrar.location import Location
 from trunkline.registrar.policy import RegistrarPolicy
 from trunkline.registrar.targets import target_of
 
-MAX_FIXED = 1024  # flows to fixed contacts that are remembered
-
 
 class Reaching:
-    """Targets of extensions from live bindings and fixed contacts; flows to URIs."""
+    """Targets of extensions; a contact that nobody registered from is looked up when it is rung."""
 
     def __init__(
         self,
@@ -32,7 +28,6 @@ class Reaching:
         self.policy = policy
         self.profile = profile
         self._wall = wall
-        self._fixed: dict[str, Flow] = {}
 
     def targets(self, tenant: str, entry: Entry) -> list[Target]:
         found = [
@@ -44,24 +39,3 @@ class Reaching:
         for target in found:
             target.profile = self.profile
         return found
-
-    async def resolve(self, uri: str) -> Flow:
-        known = self._fixed.get(uri)
-        if known is not None and not known.closed:
-            return known
-        try:
-            target = parse_uri(uri).target
-        except RemoteProtocolError as error:
-            raise TransportError(f"{uri} cannot be called: {error.reason}") from None
-        transport = target.transport.upper()
-        if transport not in {"UDP", "TCP"}:
-            raise TransportError(f"{uri} asks for {transport}, and there are UDP and TCP")
-        port = target.port or 5060
-        try:
-            flow = self._net.flow_to(transport, target.host, port)
-        except LocalProtocolError:
-            address, port = (await self._net.resolve(target.host, port, transport))[0]
-            return self._net.flow_to(transport, address, port)
-        if not flow.reliable and len(self._fixed) < MAX_FIXED:
-            self._fixed[uri] = flow  # a UDP flow to an address stays what it is
-        return flow

@@ -2,13 +2,15 @@
 
 Targets come from an asynchronous source, so that branches may join late: a phone woken by push, the next
 carrier, the next agent of a queue. Nothing is decided against the caller while the source may bring one.
+
+A target whose server fails goes on to the next server of its domain, as another branch (``call.trial``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import AsyncIterable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
 from trunkline.call.failures import best_of, fault
@@ -16,7 +18,9 @@ from trunkline.call.leg import Leg
 from trunkline.call.party import Party
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import Target
+from trunkline.call.trial import Trial
 from trunkline.net.flow import Flow
+from trunkline.ua.next_hops import Ways
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
@@ -31,7 +35,17 @@ ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
 class Fork:
     """The outgoing legs of a call until one is answered."""
 
-    __slots__ = ("_exhausted", "_source", "branches", "call", "decided", "failures", "ring_timeout_s")
+    __slots__ = (
+        "_aside",
+        "_exhausted",
+        "_source",
+        "_trials",
+        "branches",
+        "call",
+        "decided",
+        "failures",
+        "ring_timeout_s",
+    )
 
     def __init__(self, call: Call, source: AsyncIterable[Target], ring_timeout_s: float) -> None:
         self.call = call
@@ -41,6 +55,8 @@ class Fork:
         self.failures: list[CallFailed] = []
         self.decided: asyncio.Future[Winner | CallFailed] = call.context.endpoint.loop.create_future()
         self._exhausted = False
+        self._trials: dict[Leg, Trial] = {}  # of branches that may go on to another server
+        self._aside: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Winner:
         """The leg that answered and its description; raises CallFailed when none will."""
@@ -48,7 +64,8 @@ class Fork:
         try:
             outcome = await self.decided
         finally:
-            feeder.cancel()
+            for task in (feeder, *self._aside):
+                task.cancel()
         if isinstance(outcome, CallFailed):
             raise outcome
         return outcome
@@ -61,7 +78,12 @@ class Fork:
             async for target in targets:
                 if self.decided.done() or len(self.branches) >= MAX_BRANCHES:
                     break
-                await self._dial(target)
+                ways = self.call.context.ways_at_once(target)
+                if ways is not None:
+                    await self._dial(self._trial(target, ways))
+                else:
+                    # A name server that takes its time must not keep the other targets from ringing.
+                    self._start_aside(self._look_up(target))
         finally:
             self._exhausted = True
             self._settle()
@@ -70,25 +92,61 @@ class Fork:
             if close is not None:
                 await close()
 
-    async def _dial(self, target: Target) -> None:
+    def _trial(self, target: Target, ways: Ways) -> Trial:
+        ring_s = target.ring_timeout_s or self.ring_timeout_s
+        return Trial(target, ways, self.call.context.endpoint.now() + ring_s)
+
+    def _start_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.call.context.spawn(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside_over)
+
+    def _aside_over(self, task: asyncio.Task[None]) -> None:
+        self._aside.discard(task)
+        self._settle()
+
+    async def _look_up(self, target: Target) -> None:
+        try:
+            ways = await self.call.context.ways_to(target, self.call.tell)
+        except (RemoteProtocolError, TransportError) as error:
+            self._not_dialled(target, None, error)
+            return
+        await self._dial(self._trial(target, ways))
+
+    async def _dial(self, trial: Trial) -> None:
+        """Invite by the next way; what comes of it decides about the one after."""
         leg: SipLeg | None = None
         try:
-            flow = await self.call.context.flow_to(target)
-            if self.decided.done():
+            flow = trial.ways.next()
+            if self.decided.done() or len(self.branches) >= MAX_BRANCHES:
                 return
-            leg = self._new_branch(target, flow)
-            await self._invite(leg, target, flow)
+            leg = self._new_branch(trial.target, flow)
+            if trial.ways.count > 1:
+                self._trials[leg] = trial
+            await self._invite(leg, trial, flow)
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
-            self.call.tell("leg.not_dialled", f"{target.label}: {error}")
-            (leg or self._new_branch(target, None)).give_up(fault(error))
+            self._not_dialled(trial.target, leg, error)
+
+    async def _dial_again(self, trial: Trial, failed: Leg) -> None:
+        await failed.media.close()
+        await self._dial(trial)
+
+    def _not_dialled(
+        self,
+        target: Target,
+        leg: SipLeg | None,
+        error: CallFailed | MediaError | RemoteProtocolError | TransportError,
+    ) -> None:
+        self.call.tell("leg.not_dialled", f"{target.label}: {error}")
+        (leg or self._new_branch(target, None)).give_up(fault(error))
 
     def _new_branch(self, target: Target, flow: Flow | None) -> SipLeg:
         leg = self.call.new_branch(target, flow)
         self.branches.append(leg)
         return leg
 
-    async def _invite(self, leg: SipLeg, target: Target, flow: Flow) -> None:
-        call, asked = self.call, self.call.invitation
+    async def _invite(self, leg: SipLeg, trial: Trial, flow: Flow) -> None:
+        call, asked, target = self.call, self.call.invitation, trial.target
         body = b""
         if asked.offer:
             await leg.media.open_for(asked.streams, call.caller_leg.media)
@@ -104,7 +162,9 @@ class Fork:
             to=f"<{Party(call.callee, call.caller.domain).uri}>",
             extra=asked.headers,
             max_forwards=asked.max_forwards,
-            ring_s=target.ring_timeout_s or self.ring_timeout_s,
+            ring_s=trial.ring_until - call.context.endpoint.now(),
+            patience_s=trial.ways.patience_s,
+            like=trial.like,
         )
 
     # What the call hands on from its legs
@@ -114,11 +174,23 @@ class Fork:
         if self.decided.done():
             leg.hang_up(ELSEWHERE, code="call.elsewhere")
             return
+        trial = self._trials.pop(leg, None)
+        if trial is not None:
+            trial.ways.answered()
         self.decided.set_result((leg, body))
         self._end_others(leg, ELSEWHERE, "call.elsewhere")
 
     def failed(self, leg: Leg, failure: CallFailed) -> None:
         """One branch is out of the race; a 6xx ends it for all (RFC 3261 §16.7 item 5)."""
+        trial = self._trials.pop(leg, None)
+        if (
+            trial is not None
+            and isinstance(leg, SipLeg)
+            and trial.goes_on(leg, self.call.context.endpoint.now())
+            and not self.decided.done()
+        ):
+            self._start_aside(self._dial_again(trial, leg))
+            return
         self.failures.append(failure)
         if failure.status >= 600 and not self.decided.done():
             self.decided.set_result(failure)
@@ -131,5 +203,6 @@ class Fork:
                 branch.hang_up(reason, code=code)
 
     def _settle(self) -> None:
-        if self._exhausted and not self.decided.done() and all(branch.done for branch in self.branches):
+        over = self._exhausted and not self._aside and not self.decided.done()
+        if over and all(branch.done for branch in self.branches):
             self.decided.set_result(best_of(self.failures))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trunkline.base.errors import CallFailed
 from trunkline.base.ids import uuid7
@@ -19,11 +19,21 @@ from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.failed_hops import retry_after_s
+from trunkline.ua.next_hops import is_hop_failure
 from trunkline.ua.sessions import ClientSession, ServerSession, Session
 
 if TYPE_CHECKING:
     from trunkline.call.context import CallContext
     from trunkline.call.target import Target
+
+
+class HopFailure(NamedTuple):
+    """Why another server may be asked: the words for the story, and how long this one wants to be left alone."""
+
+    why: str
+    retry_after_s: float | None = None
+
 
 _HANG_UP_CODES = {"no-ack": "call.no_ack", "lost": "call.lost"}
 
@@ -34,11 +44,13 @@ class SipLeg:
     __slots__ = (
         "context",
         "done",
+        "hop_failure",
         "id",
         "kind",
         "media",
         "observer",
         "outcome",
+        "patience",
         "ring_timer",
         "session",
     )
@@ -54,6 +66,8 @@ class SipLeg:
         self.kind = LegKind.SIP
         self.session: Session | None = None
         self.ring_timer: Timer | None = None
+        self.patience: Timer | None = None
+        self.hop_failure: HopFailure | None = None
         self.done = False
 
     # The two ways to begin
@@ -74,9 +88,17 @@ class SipLeg:
         extra: str,
         max_forwards: int,
         ring_s: float,
+        patience_s: float = 0.0,
+        like: tuple[str, str] | None = None,
     ) -> None:
-        """Send the INVITE; the leg fails with 480 when nobody answers within ``ring_s`` seconds."""
+        """Send the INVITE; the leg fails with 480 when nobody answers within ``ring_s`` seconds.
+
+        With ``patience_s`` it also fails when nothing at all comes back in that time; ``like`` holds Call-ID and
+        From tag of an INVITE that failed at another server.
+        """
         endpoint = self.context.endpoint
+        if patience_s:
+            self.patience = endpoint.wheel.call_at(endpoint.now() + patience_s, self._lose_patience)
         self.ring_timer = endpoint.wheel.call_at(endpoint.now() + ring_s, self._no_answer)
         self.session = endpoint.invite(
             target.uri,
@@ -88,8 +110,18 @@ class SipLeg:
             extra=extra,
             route=target.route,
             max_forwards=max_forwards,
+            like=like,
         )
         self.outcome.sip_call_id = self.session.sip_call_id
+
+    def _lose_patience(self, _now: float) -> None:
+        """The server is silent, and another can be asked."""
+        self.patience = None
+        if isinstance(self.session, ClientSession) and not self.session.heard:
+            seen = (408, reason_phrase(408))
+            self.hop_failure = HopFailure("no answer")
+            self._fail(CallFailed(480, reason_phrase(480), 18, "call.unreachable"), by="exchange", seen=seen)
+            self.session.hang_up()
 
     def _no_answer(self, _now: float) -> None:
         self.give_up(CallFailed(480, "No Answer", 19, "call.no_answer"))
@@ -184,7 +216,11 @@ class SipLeg:
         self.outcome.answered_at = self.context.wall()
         self.observer.leg_answered(self, description_of(response))
 
-    def on_failed(self, _session: Session, status: int, reason: str, response: Response | None) -> None:
+    def on_failed(self, session: Session, status: int, reason: str, response: Response | None) -> None:
+        heard = session.dialog is not None if response is not None else getattr(session, "heard", True)
+        if is_hop_failure(status, response, heard=heard):
+            after = retry_after_s(response) if response is not None else None
+            self.hop_failure = HopFailure(f"{status} {reason}", after)
         if response is None and status in {408, 503}:
             code = "call.unreachable" if status == 408 else "call.not_sent"
             self._fail(CallFailed(480, reason_phrase(480), 18, code), by="exchange", seen=(status, reason))
@@ -245,6 +281,9 @@ class SipLeg:
         self.outcome.end(self.context.wall(), by, status, reason, code, q850)
 
     def _stop_ringing(self) -> None:
+        if self.patience is not None:
+            self.context.endpoint.wheel.cancel(self.patience)
+            self.patience = None
         if self.ring_timer is not None:
             self.context.endpoint.wheel.cancel(self.ring_timer)
             self.ring_timer = None

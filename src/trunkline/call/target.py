@@ -11,11 +11,12 @@ class Target:
     """One contact to try.
 
     ``uri`` becomes the Request-URI; ``flow`` is the way to it when it registered over one, else None and
-    the URI is resolved; ``route`` holds finished Route lines; ``label`` says in stories whom it means;
+    the servers of ``next_hop`` are looked up: by default the first of ``route``, which holds finished Route
+    lines, else ``uri`` itself. ``label`` says in stories whom it means;
     ``profile`` names the SDP profile towards it; ``ring_timeout_s`` overrides that of the fork.
     """
 
-    __slots__ = ("flow", "label", "profile", "ring_timeout_s", "route", "uri")
+    __slots__ = ("flow", "label", "next_hop", "profile", "ring_timeout_s", "route", "uri")
 
     def __init__(
         self,
@@ -26,6 +27,7 @@ class Target:
         route: str = "",
         profile: str = "transparent",
         ring_timeout_s: float | None = None,
+        next_hop: str = "",
     ) -> None:
         self.uri = uri
         self.flow = flow
@@ -33,6 +35,7 @@ class Target:
         self.route = route
         self.profile = profile
         self.ring_timeout_s = ring_timeout_s
+        self.next_hop = next_hop
 
     def __repr__(self) -> str:
         return f"Target({self.uri})"

@@ -38,8 +38,6 @@ class NetSettings:
     max_connections: int = 20_000
     max_connections_per_source: int = 2_000
     """Connections accepted from one address; an office behind one NAT needs many."""
-    resolve_timeout_s: float = 5.0
-    resolve_keep_s: float = 5.0
     sweep_s: float = 5.0
     """How often idle connections are looked for."""
     close_timeout_s: float = 2.0

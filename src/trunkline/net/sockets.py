@@ -13,7 +13,6 @@ from trunkline.net.faults import FaultLog
 from trunkline.net.fence import Fence
 from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener, split_host_port
-from trunkline.net.resolver import Addresses, Resolver
 from trunkline.net.routes import family_of, ip_literal, source_address
 from trunkline.net.settings import STREAMS, Counters, NetSettings
 from trunkline.net.tap import Tap
@@ -55,7 +54,6 @@ class Net:
         self._connections = Connections(
             loop, on_message, on_flow_closed, self.settings, self.counters, self._faults, self.tls, self.fence
         )
-        self._resolver = Resolver(loop, self.settings)
         self._endpoints: dict[Listener, UdpEndpoint] = {}
         self._sources: dict[str, str | None] = {}
         self._routes_old_at = loop.time() + _ROUTES_KEPT_S
@@ -86,7 +84,6 @@ class Net:
         self._endpoints.clear()
         self.listeners.clear()
         await self._connections.stop()
-        await self._resolver.stop()
         if self._reloading is not None:
             await self._reloading
             self._reloading = None
@@ -157,19 +154,6 @@ class Net:
             if listener.token_head == f"{node}|udp|{local}|" and listener.family == family_of(host):
                 return endpoint.flow((host, port))
         return None
-
-    async def resolve(self, host: str, port: int, transport: str) -> Addresses:
-        """``[(ip, port)]`` of a name or literal, only of families that have a listener of ``transport``.
-
-        Raises TransportError when there is none, or no answer within ``resolve_timeout_s``.
-        """
-        families = {listener.family for listener in self.listeners if listener.transport == transport}
-        found = [
-            entry for entry in await self._resolver.resolve(host, port) if family_of(entry[0]) in families
-        ]
-        if not found:
-            raise TransportError(f"{host!r} has no address that a {transport} listener of ours can reach")
-        return found
 
     async def _open(self, listener: Listener, bound: socket.socket) -> None:
         if listener.transport == "UDP":

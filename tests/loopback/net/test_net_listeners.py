@@ -12,6 +12,7 @@ import pytest
 from tests.loopback.net.kit import Exchange
 from trunkline.base.errors import ConfigError, LocalProtocolError, TransportError
 from trunkline.net import Listener, Net
+from trunkline.net.dns import transports_of
 
 Start = Callable[..., Awaitable[Exchange]]
 
@@ -103,12 +104,14 @@ async def test_a_token_that_names_no_flow_of_ours_finds_none(exchange: Start, to
     assert one.net.flow_from_token(token.format(one.net.listeners[0].address)) is None
 
 
-async def test_names_and_literals_resolve_to_families_that_have_a_listener(exchange: Start) -> None:
-    one = await exchange("udp:127.0.0.1:0", "tcp:[::1]:0")
-    assert await one.net.resolve("localhost", 5062, "UDP") == [("127.0.0.1", 5062)]
-    assert await one.net.resolve("[::1]", 5062, "TCP") == [("::1", 5062)]
-    with pytest.raises(TransportError, match="no address that a UDP listener"):
-        await one.net.resolve("::1", 5060, "UDP")
+async def test_servers_are_looked_for_by_the_transports_and_families_that_have_a_listener(
+    exchange: Start,
+) -> None:
+    one = await exchange("udp:127.0.0.1:0", "tcp:[::1]:0", "tcp:127.0.0.1:0", "ws:127.0.0.1:0")
+    assert transports_of(one.net.listeners) == {
+        "UDP": frozenset({socket.AF_INET}),
+        "TCP": frozenset({socket.AF_INET, socket.AF_INET6}),
+    }
 
 
 async def test_stopping_twice_and_restarting_is_harmless(exchange: Start) -> None:

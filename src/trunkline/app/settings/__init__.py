@@ -1,5 +1,6 @@
 """The settings: their model, their file, their errors, their page in the reference."""
 
+from trunkline.app.settings.dns import Dns
 from trunkline.app.settings.guard import Guard, Limits
 from trunkline.app.settings.media import Media
 from trunkline.app.settings.model import Settings
@@ -11,6 +12,7 @@ from trunkline.app.settings.trace import Trace
 
 __all__ = [
     "Certificate",
+    "Dns",
     "Guard",
     "Limits",
     "Listener",

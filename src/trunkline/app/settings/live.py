@@ -40,6 +40,14 @@ LIVE: frozenset[str] = frozenset({
 # Sockets, the media engine's threads and what is in every message are made once, at the start.
 RESTART: frozenset[str] = frozenset({
     "data",
+    "dns.cache_size",
+    "dns.max_negative_ttl_s",
+    "dns.max_ttl_s",
+    "dns.min_ttl_s",
+    "dns.question_timeout_s",
+    "dns.servers",
+    "dns.stale_s",
+    "dns.timeout_s",
     "domain",
     "media.address",
     "media.advertise",
@@ -49,6 +57,8 @@ RESTART: frozenset[str] = frozenset({
     "node",
     "sip.advertise",
     "sip.listen",
+    "sip.next_hop_s",
+    "sip.tcp_within_s",
     "sip.tls.ca",
     "sip.tls.certificate",
     "sip.tls.certificates",

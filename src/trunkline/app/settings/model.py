@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from trunkline.app.settings.dns import Dns
 from trunkline.app.settings.guard import Guard, Limits
 from trunkline.app.settings.media import Media
 from trunkline.app.settings.operation import Log, Metrics
@@ -39,6 +40,7 @@ class Settings(Section):
         default=0, ge=0, le=255, description="This node's number; unique among nodes that work together."
     )
     sip: Sip = Sip()
+    dns: Dns = Dns()
     media: Media = Media()
     guard: Guard = Guard()
     limits: Limits = Limits()

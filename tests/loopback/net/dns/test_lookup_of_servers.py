@@ -218,7 +218,7 @@ async def test_many_askers_share_one_question(tmp_path: Path) -> None:
 @pytest.mark.rfc("8767", "5")
 async def test_what_was_known_serves_on_when_the_name_server_dies(tmp_path: Path) -> None:
     clock = Clock()
-    short = {"stale_s": 600, "question_timeout_s": 0.1}
+    short: dict[str, Any] = {"stale_s": 600, "question_timeout_s": 0.1}
     async with name_server(ZONE) as server, finder(server, tmp_path, clock=clock, **short) as find:
         assert await find.trial("sip:two.a.test:5060") == ["udp 192.0.2.2:5060"]
         server.dead = True
