@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from trunkline import __version__
 from trunkline.app import call_queries
+from trunkline.app.ban_handlers import BanHandlers
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
 from trunkline.app.trace_handlers import PastTraces, TraceHandlers
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import (
+    AddBan,
     AddDomain,
     AddExtension,
     AddTenant,
     CallList,
     CallRow,
+    ClearBans,
     Command,
     ExchangeStatus,
     ExplainCall,
@@ -29,6 +32,7 @@ from trunkline.base.messages import (
     HangUp,
     HungUp,
     ImportExtensions,
+    ListBans,
     ListCalls,
     ListenerRow,
     ListExtensions,
@@ -128,6 +132,7 @@ class ExchangeHandlers(StoreHandlers):
         super().__init__(store, domain, exchange)
         self._exchange = exchange
         traces = TraceHandlers(exchange)
+        bans = BanHandlers(exchange.fence, exchange.endpoint.now, exchange.wall)
         self._table |= {
             ListCalls: self._calls,
             ListRegistrations: self._registrations,
@@ -137,6 +142,9 @@ class ExchangeHandlers(StoreHandlers):
             StartTrace: traces.start,
             ReadTrace: traces.read,
             StopTrace: traces.stop,
+            ListBans: bans.page,
+            AddBan: bans.add,
+            ClearBans: bans.clear,
             **operation,
         }
 

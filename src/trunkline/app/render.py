@@ -10,6 +10,7 @@ from rich.text import Text
 
 from trunkline.app.terminal import Column, Screen, safe
 from trunkline.base.messages import (
+    BanRow,
     CallRow,
     ExchangeStatus,
     Explanation,
@@ -49,6 +50,12 @@ TENANTS = (
     Column[TenantRow]("DOMAINS", lambda row: ", ".join(row.domains), "cyan"),
     Column[TenantRow]("REALM", lambda row: row.realm),
     Column[TenantRow]("EXTENSIONS", lambda row: str(row.extensions), justify="right"),
+)
+BANS = (
+    Column[BanRow]("SOURCE", lambda row: row.source, "bold"),
+    Column[BanRow]("SINCE", lambda row: clock(row.since)),
+    Column[BanRow]("REMAINS", lambda row: duration(row.remains_s), justify="right"),
+    Column[BanRow]("REASON", lambda row: row.code, "yellow"),
 )
 PASSWORDS = (
     Column[GeneratedPassword]("NUMBER", lambda row: row.number, "bold"),

@@ -1,5 +1,14 @@
 """Commands, queries and their replies: what the planes ask of each other, a file for each topic."""
 
+from trunkline.base.messages.bans import (
+    AddBan,
+    BanAdded,
+    BanList,
+    BanRow,
+    BansCleared,
+    ClearBans,
+    ListBans,
+)
 from trunkline.base.messages.exchange import ExchangeStatus, ListenerRow, Status, Stop, Stopping
 from trunkline.base.messages.extensions import (
     AddExtension,
@@ -74,11 +83,17 @@ from trunkline.base.messages.trace import (
 __all__ = [
     "MAX_PAGE",
     "PAGE",
+    "AddBan",
     "AddDomain",
     "AddExtension",
     "AddTenant",
+    "BanAdded",
+    "BanList",
+    "BanRow",
+    "BansCleared",
     "CallList",
     "CallRow",
+    "ClearBans",
     "Command",
     "Drain",
     "DrainState",
@@ -99,6 +114,7 @@ __all__ = [
     "HungUp",
     "ImportExtensions",
     "ImportRow",
+    "ListBans",
     "ListCalls",
     "ListExtensions",
     "ListRecords",
