@@ -140,6 +140,8 @@ class Tls:
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
         # The name is a SIP domain, which may stand in a URI of the certificate (RFC 5922 §7.1).
         context.check_hostname = False
+        if not self._settings.verify:
+            context.verify_mode = ssl.CERT_NONE
         if self._settings.ca is not None:
             trust_file(context, self._settings.ca, "sip.tls.ca")
         else:

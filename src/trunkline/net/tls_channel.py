@@ -136,10 +136,16 @@ class TlsChannel(asyncio.Protocol):
         self._flow.connection_lost(self._failure or exc)
         self._transport = None
 
+    def _is_trusted(self) -> bool:
+        """Whether a server has proved its name, if it has to."""
+        if not self._server_name or self._tls.context.verify_mode == ssl.CERT_NONE:
+            return True
+        return proves(self._tls.getpeercert(), self._server_name)
+
     def _shake_hands(self) -> None:
         try:
             self._tls.do_handshake()
-            if self._server_name and not proves(self._tls.getpeercert(), self._server_name):
+            if not self._is_trusted():
                 self._fail(f"the peer's certificate is not for {self._server_name}")
                 return
         except ssl.SSLWantReadError:

@@ -49,8 +49,10 @@ class SelfSigned:
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
     """Shared by all listeners. The first of ``certificates`` is for who names no host, and for those we
-    connect to when they ask; ``ca`` is whom we trust there, the system's list when None."""
+    connect to when they ask; ``ca`` is whom we trust there, the system's list when None. Without ``verify``
+    anybody is: for trials alone."""
 
     certificates: tuple[CertificateFiles, ...] = ()
     ca: Path | None = None
     self_signed: SelfSigned | None = None
+    verify: bool = True
