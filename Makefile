@@ -41,7 +41,7 @@ fuzz: setup  ## fuzz each target for SECONDS_PER_TARGET seconds
 	@$(BIN)/python -m fuzz --seconds $(SECONDS_PER_TARGET) $(ARGS)
 
 soak: setup-test  ## 20 calls/s for 60 s through the exchange, then look for leaks
-	@TRUNKLINE_LOAD_SECONDS=60 $(BIN)/pytest tests/interop/test_load.py
+	@TRUNKLINE_LOAD_SECONDS=60 TRUNKLINE_LOAD_RATE=20 $(BIN)/pytest tests/interop/test_load.py
 
 docs: setup-test  ## write the generated pages, then run every command and example of the docs
 	@scripts/write-docs
