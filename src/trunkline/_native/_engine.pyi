@@ -57,6 +57,9 @@ _Event: TypeAlias = (
     | tuple[Literal["active"], str, str]
     | tuple[Literal["dtmf"], str, str, str, int]
     | tuple[Literal["tone_ended"], str, str]
+    | tuple[Literal["played"], str, str, str, str, int, int, str, str]
+    | tuple[Literal["recorded"], str, str, str, str, int, int, str, int]
+    | tuple[Literal["record_failed"], str, str, str, str, int, str, str]
 )
 
 @final
@@ -100,6 +103,23 @@ class MediaEngine:
         payload_type: int,
         duration_ms: int | None,
     ) -> None: ...
+    def play(
+        self, port: str, playback: str, files: list[str], payload_type: int, repeat: bool
+    ) -> None: ...
+    def stop_play(self, port: str, playback: str) -> None: ...
+    def record(
+        self,
+        port: str,
+        recording: str,
+        file: str,
+        other: str | None,
+        stereo: bool,
+        max_duration_s: float,
+        max_bytes: int,
+        keep_free_bytes: int,
+        silence_s: float,
+    ) -> None: ...
+    def stop_record(self, recording: str) -> None: ...
     def set_direction(self, port: str, send: bool, receive: bool) -> None: ...
     def statistics(self, port: str) -> PortFigures: ...
     def close(self, port: str) -> PortFigures: ...

@@ -73,6 +73,10 @@ class EmbeddedMediaEngine:
             c.SetDirection: _set_direction,
             c.Echo: _echo,
             c.Tone: _tone,
+            c.Play: _play,
+            c.StopPlay: _stop_play,
+            c.Record: _record,
+            c.StopRecord: _stop_record,
             c.ReadStatistics: _read_statistics,
             c.ClosePort: _close_port,
             c.CloseOwner: self._close_owner,
@@ -104,15 +108,16 @@ class EmbeddedMediaEngine:
         self._loop.add_reader(self._native.events_fd(), self._take_events)
 
     async def stop(self) -> None:
-        """Tell the events that still wait, join the threads and close every socket."""
+        """Join the threads, close every socket, complete every recording, and tell the events that still wait."""
         native, loop = self._native, self._loop
         if native is None or loop is None:
             return
-        self._take_events()
         loop.remove_reader(native.events_fd())
+        self._take_events()
+        native.stop()
+        self._take_events()  # what became of files
         self._native = self._loop = None
         self._listeners.clear()
-        native.stop()
 
     async def execute(self, command: c.Command[c.R]) -> c.R:
         """Carry out a command; never suspends."""
@@ -225,6 +230,36 @@ def _tone(native: _native.MediaEngine, command: c.Tone) -> c.Done:
     native.tone(
         command.port, command.frequency_hz, command.level_dbov, command.payload_type, command.duration_ms
     )
+    return _DONE
+
+
+def _play(native: _native.MediaEngine, command: c.Play) -> c.Done:
+    native.play(command.port, command.playback, command.files, command.payload_type, command.loop)
+    return _DONE
+
+
+def _stop_play(native: _native.MediaEngine, command: c.StopPlay) -> c.Done:
+    native.stop_play(command.port, command.playback)
+    return _DONE
+
+
+def _record(native: _native.MediaEngine, command: c.Record) -> c.Done:
+    native.record(
+        command.port,
+        command.recording,
+        command.file,
+        command.other or None,
+        command.channels == "stereo",
+        command.max_duration_s,
+        command.max_bytes,
+        command.keep_free_bytes,
+        command.silence_s,
+    )
+    return _DONE
+
+
+def _stop_record(native: _native.MediaEngine, command: c.StopRecord) -> c.Done:
+    native.stop_record(command.recording)
     return _DONE
 
 

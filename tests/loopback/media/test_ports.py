@@ -142,7 +142,7 @@ async def test_a_stop_joins_every_thread_and_closes_every_socket() -> None:
     await engine.start()
     for name in "abcdef":
         await engine.execute(c.OpenPort(name, "call"))
-    await _named_threads(2)
+    await _named_threads(4)  # two workers, the reader and the writer of files
     await engine.stop()
     await engine.stop()
     assert media_threads() == []

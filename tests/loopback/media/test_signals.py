@@ -8,30 +8,11 @@ import itertools
 import pytest
 
 from tests.loopback.media.rtp_phone import Exchange, Phone, exchange, key_press, strength
+from tests.loopback.media.sound import listen
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.embedded import MediaSettings
 from trunkline.media.events import DtmfReceived, MediaEvent, PortInactive
-
-
-def linear(octet: int, payload_type: int) -> int:
-    """A G.711 octet as a linear sample (ITU-T G.711)."""
-    if payload_type == 0:
-        bits = ~octet & 0xFF
-        value = (((bits & 15) << 3) + 0x84 << (bits >> 4 & 7)) - 0x84
-        return -value if bits & 0x80 else value
-    bits = octet ^ 0x55
-    segment = bits >> 4 & 7
-    value = ((bits & 15) << 4) + (8 if segment == 0 else 0x108)
-    value <<= max(segment - 1, 0)
-    return value if bits & 0x80 else -value
-
-
-async def listen(phone: Phone, packets: int) -> tuple[list[int], list[bytes]]:
-    """Linear samples and headers of the next packets."""
-    heard = [await phone.hear() for _ in range(packets)]
-    samples = [linear(octet, packet[1] & 0x7F) for packet in heard for octet in packet[12:]]
-    return samples, [packet[:12] for packet in heard]
 
 
 @pytest.mark.parametrize("payload_type", [0, 8])

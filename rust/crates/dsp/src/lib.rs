@@ -1,8 +1,12 @@
-//! Samples: G.711 and tones. No I/O, no allocation.
+//! Samples: G.711, tones, WAV files, other sampling rates. No I/O.
 #![forbid(unsafe_code)]
 
 pub mod g711;
+pub mod resample;
 pub mod tone;
+pub mod wav;
 
 pub use g711::Law;
+pub use resample::Resampler;
 pub use tone::Sine;
+pub use wav::Wav;

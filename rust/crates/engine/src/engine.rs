@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::control::{Control, Family, OpenedPort};
 use crate::error::EngineError;
 use crate::events::{Event, PortEvent};
+use crate::files::Files;
 use crate::mailbox::{Order, Remote, Task, Tone};
 use crate::pool::Bound;
 use crate::shared::{Shared, WorkerCounts};
@@ -41,7 +42,8 @@ pub struct Counters {
 
 /// A running media engine. Dropping it stops it.
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) files: Files,
     control: Mutex<Control>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -58,7 +60,8 @@ impl Engine {
         }
         let control = Mutex::new(Control::new(&config));
         let shared = Arc::new(Shared::new(config).map_err(|error| EngineError::System("epoll", error))?);
-        let engine = Self { shared, control, threads: Mutex::default() };
+        let files = Files::start(&shared).map_err(|error| EngineError::System("thread", error))?;
+        let engine = Self { shared, files, control, threads: Mutex::default() };
         for index in 0..engine.shared.config.workers {
             let worker = Worker::new(Arc::clone(&engine.shared), index);
             let thread = thread::Builder::new()
@@ -78,6 +81,7 @@ impl Engine {
             // A worker that panicked has nothing left to be stopped.
             let _ = thread.join();
         }
+        self.files.stop();
         let mut control = self.control();
         for slot in control.open_slots() {
             control.close(self.shared.now_ns(), slot, self.shared.slot(slot).worker);
@@ -162,7 +166,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends whatever a port does: link, echo or tone.
+    /// Ends whatever a port does: link, echo, tone or playback. Recordings go on.
     ///
     /// # Errors
     /// [`EngineError::UnknownPort`].
@@ -232,12 +236,16 @@ impl Engine {
         slots.into_iter().map(|slot| self.close_slot(&mut control, slot)).collect()
     }
 
-    /// Takes the events that have happened at ports that are still open: owner, port, event.
+    /// Takes the events that have happened at ports that are still open, and those about files: owner, port, event.
     pub fn take_events(&self) -> Vec<(Arc<str>, Arc<str>, Event)> {
         let events = self.shared.events.take();
         let control = self.control();
         let names = |happened: &PortEvent| control.names_of(happened.slot, happened.generation);
-        let named = |happened: PortEvent| names(&happened).map(|(owner, id)| (owner, id, happened.event));
+        let named = |happened: PortEvent| {
+            self.files.told(&happened.event);
+            let (owner, id) = happened.event.names().cloned().or_else(|| names(&happened))?;
+            Some((owner, id, happened.event))
+        };
         events.into_iter().filter_map(named).collect()
     }
 
@@ -275,7 +283,7 @@ impl Engine {
         Ok(())
     }
 
-    fn part(&self, control: &mut Control, slot: u32) {
+    pub(crate) fn part(&self, control: &mut Control, slot: u32) {
         if let Some(other) = control.unlink(slot) {
             self.order(other, Order::Work(Task::Idle));
         }
@@ -283,6 +291,7 @@ impl Engine {
 
     fn close_slot(&self, control: &mut Control, slot: u32) -> (Arc<str>, Statistics) {
         self.part(control, slot);
+        self.files.port_closed(slot);
         let now_ns = self.shared.now_ns();
         let entry = control.close(now_ns, slot, self.shared.slot(slot).worker);
         self.order(slot, Order::Close);
@@ -290,7 +299,7 @@ impl Engine {
         (id, self.shared.slot(slot).counts.read(now_ns))
     }
 
-    fn order(&self, slot: u32, order: Order) {
+    pub(crate) fn order(&self, slot: u32, order: Order) {
         let post = self.shared.post_of(slot);
         if post.mailbox.leave(slot, order) {
             post.wake_up();
@@ -327,7 +336,7 @@ impl Engine {
         if self.shared.stopping.load(Ordering::Acquire) { Err(EngineError::Stopped) } else { Ok(()) }
     }
 
-    fn control(&self) -> MutexGuard<'_, Control> {
+    pub(crate) fn control(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

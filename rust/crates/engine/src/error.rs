@@ -23,10 +23,30 @@ pub enum EngineError {
     Duplicate(String),
     /// No port has this id.
     UnknownPort(String),
+    /// A recording cannot begin: its id is taken, or the port is recorded too often.
+    Recording(String),
+    /// The port hears something that cannot be recorded.
+    Codec(u8),
     /// An argument is out of its range.
     Argument(String),
     /// The operating system refused.
     System(&'static str, io::Error),
+}
+
+/// What went wrong with a file, after the command was accepted: told by an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The stable code.
+    pub code: &'static str,
+    /// For people: the file, what was wrong, what is possible.
+    pub text: String,
+}
+
+impl Fault {
+    /// A fault.
+    pub fn new(code: &'static str, text: String) -> Self {
+        Self { code, text }
+    }
 }
 
 impl EngineError {
@@ -42,6 +62,8 @@ impl EngineError {
             Self::Family => "media.family",
             Self::Duplicate(_) => "media.duplicate_port",
             Self::UnknownPort(_) => "media.unknown_port",
+            Self::Recording(_) => "media.recording",
+            Self::Codec(_) => "media.codec",
             Self::Argument(_) => "media.argument",
             Self::System(..) => "media.system",
         }
@@ -51,7 +73,7 @@ impl EngineError {
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(text) | Self::Argument(text) => f.write_str(text),
+            Self::Config(text) | Self::Argument(text) | Self::Recording(text) => f.write_str(text),
             Self::Address(address, error) => write!(f, "cannot use the media address {address}: {error}"),
             Self::Stopped => f.write_str("the media engine is not running"),
             Self::PortsExhausted => f.write_str("every media port is in use or resting after a call"),
@@ -59,6 +81,10 @@ impl fmt::Display for EngineError {
             Self::Family => f.write_str("the media engine has no local address of this family"),
             Self::Duplicate(id) => write!(f, "media port {id} is open already"),
             Self::UnknownPort(id) => write!(f, "no media port {id} is open"),
+            Self::Codec(payload_type) => write!(
+                f,
+                "only G.711 can be recorded (payload types 0 and 8), and the peer sends payload type {payload_type}"
+            ),
             Self::System(what, error) => write!(f, "{what}: {error}"),
         }
     }

@@ -4,15 +4,98 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
+
+use crate::error::Fault;
 
 /// Events that must arrive may exceed the queue's size by this factor before they too are dropped.
 const CRITICAL_FACTOR: usize = 8;
 
+/// The owner and the id of a port, kept by what may outlive the port.
+pub type Names = (Arc<str>, Arc<str>);
+
+/// How a playback ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was sent.
+    Finished,
+    /// A command, or the end of its port, ended it.
+    Stopped,
+    /// A file could not be played.
+    Failed,
+}
+
+/// A playback is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Played {
+    /// Owner and id of the port.
+    pub names: Names,
+    /// The playback.
+    pub playback: Arc<str>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was sent, in milliseconds.
+    pub duration_ms: u64,
+    /// Packets of silence because the disk was too slow.
+    pub starved: u64,
+    /// Why it failed.
+    pub fault: Option<Fault>,
+}
+
+/// What ended a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A command.
+    Stopped,
+    /// The end of its port.
+    Closed,
+    /// Silence after a voice.
+    Silence,
+    /// Its longest duration.
+    Duration,
+    /// Its largest size.
+    Size,
+}
+
+/// A recording has ended and its file is complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Owner and id of the port.
+    pub names: Names,
+    /// The recording.
+    pub recording: Arc<str>,
+    /// Its file.
+    pub file: PathBuf,
+    /// Its length in milliseconds.
+    pub duration_ms: u64,
+    /// How much of it was louder than silence.
+    pub voice_ms: u64,
+    /// What ended it.
+    pub ended: Ended,
+    /// Packets that are not in it.
+    pub missing: u64,
+}
+
+/// A recording could not begin or go on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordFailed {
+    /// Owner and id of the port.
+    pub names: Names,
+    /// The recording.
+    pub recording: Arc<str>,
+    /// Its file.
+    pub file: PathBuf,
+    /// What is in the file, in milliseconds.
+    pub duration_ms: u64,
+    /// Why.
+    pub fault: Fault,
+}
+
 /// Something happened at a port.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The port listens to this source from now on.
     Latched {
@@ -37,6 +120,12 @@ pub enum Event {
     },
     /// A tone of limited duration came to its end.
     ToneEnded,
+    /// A playback is over.
+    Played(Box<Played>),
+    /// A recording has ended.
+    Recorded(Box<Recorded>),
+    /// A recording failed.
+    RecordFailed(Box<RecordFailed>),
 }
 
 impl Event {
@@ -45,10 +134,21 @@ impl Event {
     pub fn is_critical(&self) -> bool {
         !matches!(self, Self::Latched { .. })
     }
+
+    /// Owner and id of the port, where the event is told even when the port is closed.
+    #[must_use]
+    pub fn names(&self) -> Option<&Names> {
+        match self {
+            Self::Played(played) => Some(&played.names),
+            Self::Recorded(recorded) => Some(&recorded.names),
+            Self::RecordFailed(failed) => Some(&failed.names),
+            _ => None,
+        }
+    }
 }
 
 /// An event and the port it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PortEvent {
     /// The slot.
     pub slot: u32,
@@ -83,7 +183,7 @@ impl EventQueue {
     /// dropped and counted.
     pub fn push(&self, event: PortEvent) {
         let mut queue = self.lock();
-        if queue.events.len() >= self.capacity && !queue.make_room(event.event, self.capacity) {
+        if queue.events.len() >= self.capacity && !queue.make_room(&event.event, self.capacity) {
             return;
         }
         queue.events.push_back(event);
@@ -117,7 +217,7 @@ impl EventQueue {
 }
 
 impl Queue {
-    fn make_room(&mut self, event: Event, capacity: usize) -> bool {
+    fn make_room(&mut self, event: &Event, capacity: usize) -> bool {
         self.dropped += 1;
         if !event.is_critical() {
             return false;

@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use trunkline_dsp::Law;
 
 use crate::latch::Policy;
+use crate::playback::Playback;
+use crate::tap::Tap;
 
 /// How many messages may lie there before the worker is woken for them.
 const ENOUGH: usize = 256;
@@ -64,7 +66,7 @@ pub enum Task {
 }
 
 /// An order to a worker about one of its slots.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Order {
     /// A new use of the slot begins; `seed` is random.
     Open {
@@ -77,6 +79,12 @@ pub enum Order {
     SetRemote(Remote),
     /// Another task.
     Work(Task),
+    /// Another task: to play files.
+    Play(Box<Playback>),
+    /// The end of this playback, if it is what the port does.
+    StopPlay(String),
+    /// A recording of the port begins.
+    Tap(Box<Tap>),
     /// Hold and resume: whether the port may send to its peer, and pass on what it hears.
     SetDirection {
         /// To the peer.
@@ -125,7 +133,7 @@ mod tests {
         mailbox.leave(4, Order::Work(Task::Echo));
         let mut orders = Vec::new();
         mailbox.fetch(&mut orders);
-        assert_eq!(orders, [(3, Order::Close), (4, Order::Work(Task::Echo))]);
+        assert!(matches!(orders[..], [(3, Order::Close), (4, Order::Work(Task::Echo))]));
         orders.clear();
         mailbox.fetch(&mut orders);
         assert!(orders.is_empty());

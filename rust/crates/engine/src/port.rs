@@ -9,8 +9,11 @@ use crate::egress::Egress;
 use crate::events::{Event, PortEvent};
 use crate::latch::{Latch, Policy, Times};
 use crate::mailbox::{Remote, Task};
+use crate::playback::Playback;
 use crate::shared::{Post, Shared, Slot};
+use crate::tap::Tap;
 use crate::tone::ToneSource;
+use crate::voice::Voice;
 
 /// Silence after which a key whose release was lost counts as released, in microseconds.
 const KEY_RELEASED_US: u64 = 150_000;
@@ -32,6 +35,8 @@ pub enum Job {
     Plain(Task),
     /// A tone that is being sent.
     Tone(Box<ToneSource>),
+    /// Files that are being played.
+    Play(Box<Playback>),
 }
 
 /// One use of a slot.
@@ -53,6 +58,10 @@ pub struct Port {
     pub reception: Reception,
     /// Keys.
     pub dtmf: DtmfDetector,
+    /// Who records what is heard; nearly always nobody.
+    pub taps: Vec<Tap>,
+    /// What the port itself says.
+    pub voice: Voice,
     send: bool,
     rtcp_source: Option<SocketAddr>,
     connected: Option<SocketAddr>,
@@ -77,6 +86,8 @@ impl Port {
             latch: Latch::new(times),
             reception: Reception::default(),
             dtmf: DtmfDetector::default(),
+            taps: Vec::new(),
+            voice: Voice::new(seed.rotate_left(29)),
             send: true,
             rtcp_source: None,
             connected: None,
@@ -104,12 +115,32 @@ impl Port {
 
     /// Another task.
     pub fn work(&mut self, context: &Context<'_>, task: Task) {
-        self.job = match task {
-            Task::Tone(tone) => Job::Tone(Box::new(ToneSource::new(tone, self.seed))),
-            other => Job::Plain(other),
-        };
+        self.begin(
+            context,
+            match task {
+                Task::Tone(tone) => Job::Tone(Box::new(ToneSource::new(tone))),
+                other => Job::Plain(other),
+            },
+        );
+    }
+
+    /// Begins a job; what the port did before is over.
+    pub fn begin(&mut self, context: &Context<'_>, job: Job) {
+        if let Job::Play(playback) = &self.job {
+            self.tell(context, playback.stopped());
+        }
+        self.job = job;
         self.seed = self.seed.rotate_left(7);
         self.watch(context.now_ns);
+    }
+
+    /// Ends a playback, if it is what the port does.
+    pub fn stop_play(&mut self, context: &Context<'_>, playback: &str) {
+        if let Job::Play(playing) = &self.job
+            && *playing.id == *playback
+        {
+            self.begin(context, Job::Plain(Task::Idle));
+        }
     }
 
     /// Hold or resume.
@@ -120,7 +151,9 @@ impl Port {
     }
 
     /// The use ends: nothing is sent any more.
-    pub fn close(&self, context: &Context<'_>) {
+    pub fn close(&mut self, context: &Context<'_>) {
+        self.begin(context, Job::Plain(Task::Idle));
+        self.taps.clear();
         self.slot(context).egress.store(&Egress::default());
     }
 

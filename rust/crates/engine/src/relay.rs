@@ -10,11 +10,13 @@ use rustix::net::{SendFlags, send, sendto};
 use trunkline_rtp::{RtcpPacket, RtpPacket, is_rtcp};
 
 use crate::egress::Egress;
+use crate::events::Event;
 use crate::latch::Verdict;
 use crate::mailbox::{Peer, Task};
+use crate::playback::Next;
 use crate::port::{Context, Job, Port};
 use crate::shared::Slot;
-use crate::tone::Frame;
+use crate::voice::{Frame, SAMPLES};
 
 /// Comfort noise (RFC 3389) is sent now and then, with a timestamp that says nothing about the network.
 const COMFORT_NOISE: u8 = 13;
@@ -46,6 +48,9 @@ impl Port {
         }
         self.account(context, &packet, bytes.len());
         if self.receive {
+            if !self.taps.is_empty() {
+                self.record_heard(context, &packet);
+            }
             self.pass_on(context, bytes);
         }
     }
@@ -62,18 +67,43 @@ impl Port {
         }
     }
 
-    /// Sends the next packet of a tone; returns whether there was one.
-    pub fn play(&mut self, context: &Context<'_>, frame: &mut Frame) -> bool {
-        let egress = self.egress();
-        let slot = self.slot(context);
-        let Job::Tone(tone) = &mut self.job else { return false };
-        if !tone.next(frame) {
-            self.job = Job::Plain(Task::Idle);
-            self.tell(context, crate::events::Event::ToneEnded);
-            return false;
+    /// Sends the next packet of a tone or a file; returns whether more may follow.
+    pub fn speak(&mut self, context: &Context<'_>, frame: &mut Frame) -> bool {
+        let mut sound = [0; SAMPLES];
+        let (law, first) = match &mut self.job {
+            Job::Plain(_) => return false,
+            Job::Tone(source) => {
+                let first = source.is_fresh();
+                if !source.next(&mut sound) {
+                    self.fall_silent(context, Event::ToneEnded);
+                    return false;
+                }
+                (source.tone.law, first)
+            }
+            Job::Play(playback) => {
+                let first = playback.is_fresh();
+                match playback.next(&mut sound) {
+                    Next::Wait => return true,
+                    Next::Sound => (playback.law, first),
+                    Next::Over => {
+                        let event = playback.ended();
+                        self.fall_silent(context, event);
+                        return false;
+                    }
+                }
+            }
+        };
+        self.voice.say(context.now_ns, first, law, &sound, frame);
+        send_rtp(context, self.slot(context), &self.egress(), frame);
+        if !self.taps.is_empty() {
+            self.record_said(context, frame);
         }
-        send_rtp(context, slot, &egress, frame);
         true
+    }
+
+    fn fall_silent(&mut self, context: &Context<'_>, event: Event) {
+        self.job = Job::Plain(Task::Idle);
+        self.tell(context, event);
     }
 
     fn on_muxed_rtcp(&mut self, context: &Context<'_>, bytes: &[u8], source: Option<SocketAddr>) {
@@ -134,6 +164,9 @@ impl Port {
                 let mask = (self.seed as u32 | 1).to_be_bytes();
                 bytes[8..12].iter_mut().zip(mask).for_each(|(octet, bits)| *octet ^= bits);
                 send_rtp(context, self.slot(context), &self.egress(), bytes);
+                if !self.taps.is_empty() {
+                    self.record_said(context, bytes);
+                }
             }
             _ => {}
         }

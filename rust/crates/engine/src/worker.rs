@@ -13,9 +13,9 @@ use rustix::net::{RecvFlags, recv, recvfrom};
 
 use crate::mailbox::{Order, Task};
 use crate::pacing::Pacer;
-use crate::port::{Context, Port};
+use crate::port::{Context, Job, Port};
 use crate::shared::{Channel, Post, Shared, WAKE};
-use crate::tone::{FRAME_NS, Frame};
+use crate::voice::{FRAME_NS, Frame};
 
 /// How often silence and unfinished keys are looked for, in nanoseconds.
 const TICK_NS: u64 = 200_000_000;
@@ -34,7 +34,7 @@ pub struct Worker {
     shared: Arc<Shared>,
     index: usize,
     ports: Vec<Option<Box<Port>>>,
-    tones: Vec<u32>,
+    speakers: Vec<u32>,
     orders: Vec<(u32, Order)>,
     backlog: Vec<u64>,
     buffer: Box<[u8; LARGEST]>,
@@ -50,7 +50,7 @@ impl Worker {
             shared,
             index,
             ports,
-            tones: Vec::new(),
+            speakers: Vec::new(),
             orders: Vec::new(),
             backlog: Vec::with_capacity(READY),
             buffer: Box::new([0; LARGEST]),
@@ -85,7 +85,7 @@ impl Worker {
     }
 
     fn timeout(&self, now_ns: u64) -> Timespec {
-        let due_ns = match (self.backlog.is_empty(), self.tones.is_empty()) {
+        let due_ns = match (self.backlog.is_empty(), self.speakers.is_empty()) {
             (false, _) => now_ns,
             (true, true) => self.next_tick_ns,
             (true, false) => self.next_tick_ns.min(self.next_frame_ns),
@@ -114,11 +114,17 @@ impl Worker {
             (Order::Work(task), Some(port)) => {
                 port.work(context, task);
                 if matches!(task, Task::Tone(_)) {
-                    self.start_tone(context, slot);
+                    self.start_speaking(context, slot);
                 }
             }
+            (Order::Play(playback), Some(port)) => {
+                port.begin(context, Job::Play(playback));
+                self.start_speaking(context, slot);
+            }
+            (Order::StopPlay(playback), Some(port)) => port.stop_play(context, &playback),
+            (Order::Tap(tap), Some(port)) => port.taps.push(*tap),
             (Order::Close, place) => {
-                if let Some(port) = place.take() {
+                if let Some(mut port) = place.take() {
                     port.close(context);
                     port.release(context);
                 }
@@ -127,12 +133,12 @@ impl Worker {
         }
     }
 
-    fn start_tone(&mut self, context: &Context<'_>, slot: u32) {
-        if self.tones.is_empty() {
+    fn start_speaking(&mut self, context: &Context<'_>, slot: u32) {
+        if self.speakers.is_empty() {
             self.next_frame_ns = context.now_ns;
         }
-        if !self.tones.contains(&slot) {
-            self.tones.push(slot);
+        if !self.speakers.contains(&slot) {
+            self.speakers.push(slot);
         }
     }
 
@@ -209,8 +215,8 @@ impl Worker {
     }
 
     fn keep_time(&mut self, context: &Context<'_>) {
-        if !self.tones.is_empty() && context.now_ns >= self.next_frame_ns {
-            self.play_tones(context);
+        if !self.speakers.is_empty() && context.now_ns >= self.next_frame_ns {
+            self.let_speak(context);
         }
         if context.now_ns >= self.next_tick_ns {
             self.next_tick_ns = context.now_ns + TICK_NS;
@@ -218,11 +224,12 @@ impl Worker {
         }
     }
 
-    fn play_tones(&mut self, context: &Context<'_>) {
+    fn let_speak(&mut self, context: &Context<'_>) {
         let mut frame: Frame = [0; size_of::<Frame>()];
         let ports = &mut self.ports;
-        self.tones
-            .retain(|&slot| ports[slot as usize].as_mut().is_some_and(|port| port.play(context, &mut frame)));
+        self.speakers.retain(|&slot| {
+            ports[slot as usize].as_mut().is_some_and(|port| port.speak(context, &mut frame))
+        });
         self.next_frame_ns += FRAME_NS;
         if context.now_ns > self.next_frame_ns {
             self.next_frame_ns = context.now_ns + FRAME_NS;

@@ -2,15 +2,16 @@
 
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use trunkline_dsp::Law;
-use trunkline_engine::{Config, Engine, Event, Family, Policy, Remote, Tone};
+use trunkline_engine::{Config, Engine, Family, Policy, Remote, Tone, Wanted};
 
 use crate::arguments::{address, argument, peer, refused, seconds};
+use crate::events::described;
 use crate::figures::{EngineFigures, PortFigures};
 
 /// A running media engine. Starts its threads at once.
@@ -117,9 +118,61 @@ impl MediaEngine {
         payload_type: u8,
         duration_ms: Option<u64>,
     ) -> PyResult<()> {
-        let law = Law::of_payload_type(payload_type)
-            .ok_or_else(|| argument(format!("a tone needs payload type 0 or 8, got {payload_type}")))?;
+        let law = law("a tone", payload_type)?;
         self.engine.tone(port, Tone { frequency_hz, level_dbov, law, duration_ms }).map_err(refused)
+    }
+
+    /// Plays files to the peer, as payload type 0 or 8.
+    #[pyo3(signature = (port, playback, files, payload_type, repeat))]
+    fn play(
+        &self,
+        port: &str,
+        playback: &str,
+        files: Vec<PathBuf>,
+        payload_type: u8,
+        repeat: bool,
+    ) -> PyResult<()> {
+        let law = law("a playback", payload_type)?;
+        self.engine.play(port, playback, files, law, repeat).map_err(refused)
+    }
+
+    /// Ends a playback.
+    #[pyo3(signature = (port, playback))]
+    fn stop_play(&self, port: &str, playback: &str) -> PyResult<()> {
+        self.engine.stop_play(port, playback).map_err(refused)
+    }
+
+    /// Records what a port hears, and another one if there is one.
+    #[pyo3(signature = (port, recording, file, other, stereo, max_duration_s, max_bytes, keep_free_bytes, silence_s))]
+    fn record(
+        &self,
+        port: &str,
+        recording: String,
+        file: PathBuf,
+        other: Option<String>,
+        stereo: bool,
+        max_duration_s: f64,
+        max_bytes: u64,
+        keep_free_bytes: u64,
+        silence_s: f64,
+    ) -> PyResult<()> {
+        let wanted = Wanted {
+            recording,
+            file,
+            other,
+            stereo,
+            longest: seconds("max_duration_s", max_duration_s)?,
+            largest: max_bytes,
+            keep_free: keep_free_bytes,
+            silence: seconds("silence_s", silence_s)?,
+        };
+        self.engine.record(port, &wanted).map_err(refused)
+    }
+
+    /// Ends a recording.
+    #[pyo3(signature = (recording))]
+    fn stop_record(&self, recording: &str) {
+        self.engine.stop_record(recording);
     }
 
     /// Hold and resume.
@@ -164,15 +217,7 @@ impl MediaEngine {
     }
 }
 
-fn described<'py>(py: Python<'py>, owner: &str, port: &str, event: Event) -> PyResult<Bound<'py, PyTuple>> {
-    let tuple = match event {
-        Event::Latched { source, rtcp } => {
-            ("latched", owner, port, source.ip().to_string(), source.port(), rtcp).into_bound_py_any(py)
-        }
-        Event::Inactive { seconds } => ("inactive", owner, port, seconds).into_bound_py_any(py),
-        Event::Active => ("active", owner, port).into_bound_py_any(py),
-        Event::Dtmf { key, duration_ms } => ("dtmf", owner, port, key, duration_ms).into_bound_py_any(py),
-        Event::ToneEnded => ("tone_ended", owner, port).into_bound_py_any(py),
-    }?;
-    Ok(tuple.cast_into::<PyTuple>()?)
+fn law(of: &str, payload_type: u8) -> PyResult<Law> {
+    Law::of_payload_type(payload_type)
+        .ok_or_else(|| argument(format!("{of} needs payload type 0 or 8, got {payload_type}")))
 }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod binding;
+mod events;
 mod figures;
 mod scanner;
 

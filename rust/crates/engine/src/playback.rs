@@ -1,0 +1,148 @@
+//! A playback as the worker sees it: pieces of sound that the reader has laid ready.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, OnceLock};
+
+use trunkline_dsp::Law;
+
+use crate::error::Fault;
+use crate::events::{Event, Names, Outcome, Played};
+use crate::voice::{SAMPLES, Sound};
+
+/// Pieces that lie ready at most: 1.5 s.
+const AHEAD: usize = 75;
+/// Milliseconds of a piece.
+const PIECE_MS: u64 = 20;
+
+/// What the port shall say next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing yet: the reader looks at the files.
+    Wait,
+    /// What was put into the place given.
+    Sound,
+    /// No more.
+    Over,
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct Playback {
+    /// Its id.
+    pub id: Arc<str>,
+    /// How it is encoded.
+    pub law: Law,
+    names: Names,
+    pieces: Receiver<Sound>,
+    fault: Arc<OnceLock<Fault>>,
+    sent: u64,
+    starved: u64,
+}
+
+/// The reader's end.
+#[derive(Debug)]
+pub struct Feed {
+    /// Takes pieces; who waits for them is gone when it is disconnected. Dropped, it ends the playback.
+    pub pieces: SyncSender<Sound>,
+    /// Why there will be no more, unless all is well.
+    pub fault: Arc<OnceLock<Fault>>,
+}
+
+impl Playback {
+    /// Both ends.
+    pub fn new(id: &str, law: Law, names: Names) -> (Self, Feed) {
+        let (sender, pieces) = sync_channel(AHEAD);
+        let fault = Arc::new(OnceLock::new());
+        let feed = Feed { pieces: sender, fault: Arc::clone(&fault) };
+        (Self { id: id.into(), law, names, pieces, fault, sent: 0, starved: 0 }, feed)
+    }
+
+    /// Whether nothing was said yet.
+    pub fn is_fresh(&self) -> bool {
+        self.sent == 0
+    }
+
+    /// The next piece; silence where the disk did not keep up. Never waits.
+    pub fn next(&mut self, sound: &mut Sound) -> Next {
+        match self.pieces.try_recv() {
+            Ok(piece) => *sound = piece,
+            Err(TryRecvError::Disconnected) => return Next::Over,
+            Err(TryRecvError::Empty) if self.is_fresh() => return Next::Wait,
+            Err(TryRecvError::Empty) => {
+                *sound = [0; SAMPLES];
+                self.starved += 1;
+            }
+        }
+        self.sent += 1;
+        Next::Sound
+    }
+
+    /// What is told when the pieces have come to their end.
+    pub fn ended(&self) -> Event {
+        match self.fault.get() {
+            None => self.told(Outcome::Finished, None),
+            Some(fault) => self.told(Outcome::Failed, Some(fault.clone())),
+        }
+    }
+
+    /// What is told when it was ended before.
+    pub fn stopped(&self) -> Event {
+        self.told(Outcome::Stopped, None)
+    }
+
+    fn told(&self, outcome: Outcome, fault: Option<Fault>) -> Event {
+        Event::Played(Box::new(Played {
+            names: self.names.clone(),
+            playback: Arc::clone(&self.id),
+            outcome,
+            duration_ms: self.sent * PIECE_MS,
+            starved: self.starved,
+            fault,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn playback() -> (Playback, Feed) {
+        Playback::new("p", Law::Mu, ("call".into(), "a".into()))
+    }
+
+    fn outcome(event: &Event) -> (Outcome, u64, u64, bool) {
+        let Event::Played(played) = event else { panic!("{event:?}") };
+        (played.outcome, played.duration_ms, played.starved, played.fault.is_some())
+    }
+
+    #[test]
+    fn waits_for_the_first_piece_and_fills_gaps_with_silence() {
+        let (mut playback, feed) = playback();
+        let mut sound = [7; SAMPLES];
+        assert_eq!(playback.next(&mut sound), Next::Wait);
+        feed.pieces.try_send([5; SAMPLES]).unwrap();
+        assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 5));
+        assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 0));
+        feed.pieces.try_send([6; SAMPLES]).unwrap();
+        drop(feed);
+        assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 6));
+        assert_eq!(playback.next(&mut sound), Next::Over);
+        assert_eq!(outcome(&playback.ended()), (Outcome::Finished, 60, 1, false));
+    }
+
+    #[test]
+    fn a_fault_is_told_when_the_pieces_end() {
+        let (mut playback, feed) = playback();
+        feed.fault.set(Fault::new("media.file_format", "a.wav: no".into())).unwrap();
+        drop(feed);
+        assert_eq!(playback.next(&mut [0; SAMPLES]), Next::Over);
+        assert_eq!(outcome(&playback.ended()), (Outcome::Failed, 0, 0, true));
+        assert_eq!(outcome(&playback.stopped()), (Outcome::Stopped, 0, 0, false));
+    }
+
+    #[test]
+    fn what_lies_ready_is_bounded() {
+        let (_playback, feed) = playback();
+        assert_eq!((0..1000).filter(|_| feed.pieces.try_send([0; SAMPLES]).is_ok()).count(), AHEAD);
+    }
+}

@@ -1,0 +1,265 @@
+//! The thread that reads sound files, so that no worker waits for a disk.
+
+use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use trunkline_dsp::wav::{LONGEST_HEADER, SUPPORTED};
+use trunkline_dsp::{Resampler, Wav};
+
+use crate::error::Fault;
+use crate::playback::Feed;
+use crate::voice::{SAMPLES, Sound};
+
+/// How often what lies ready is filled up: well within what lies ready.
+const REFILL: Duration = Duration::from_millis(100);
+/// Octets read at once.
+const BLOCK: usize = 8192;
+
+/// Files to be read for a playback.
+#[derive(Debug)]
+pub struct Job {
+    /// In the order to be heard.
+    pub files: Vec<PathBuf>,
+    /// Whether the first follows the last.
+    pub repeat: bool,
+    /// Where the sound goes.
+    pub feed: Feed,
+}
+
+/// Reads until nobody can send jobs any more.
+pub fn run(jobs: &Receiver<Job>) {
+    let mut at_work: Vec<Reading> = Vec::new();
+    loop {
+        let job = if at_work.is_empty() {
+            jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            jobs.recv_timeout(REFILL)
+        };
+        match job {
+            Ok(job) => at_work.extend(Reading::begin(job)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        at_work.retain_mut(Reading::refill);
+    }
+}
+
+/// A playback whose files are being read.
+struct Reading {
+    job: Job,
+    sources: Vec<Wav>,
+    next: usize,
+    file: Option<Open>,
+    samples: VecDeque<i16>,
+    said_something: bool,
+    piece: Option<Sound>,
+}
+
+struct Open {
+    file: File,
+    wav: Wav,
+    left: u64,
+    resampler: Resampler,
+}
+
+impl Reading {
+    /// Looks at every file; `None` when one cannot be played, which is told.
+    fn begin(job: Job) -> Option<Self> {
+        match job.files.iter().map(|path| look_at(path)).collect::<Result<Vec<_>, _>>() {
+            Ok(sources) => Some(Self {
+                job,
+                sources,
+                next: 0,
+                file: None,
+                samples: VecDeque::new(),
+                said_something: false,
+                piece: None,
+            }),
+            Err(fault) => {
+                let _ = job.feed.fault.set(fault);
+                None
+            }
+        }
+    }
+
+    /// Lays ready what there is room for; `false` when all was given or nobody wants it any more.
+    fn refill(&mut self) -> bool {
+        loop {
+            let piece = match self.piece.take().map_or_else(|| self.next_piece(), |piece| Ok(Some(piece))) {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return false,
+                Err(fault) => {
+                    let _ = self.job.feed.fault.set(fault);
+                    return false;
+                }
+            };
+            match self.job.feed.pieces.try_send(piece) {
+                Ok(()) => {}
+                Err(TrySendError::Full(piece)) => {
+                    self.piece = Some(piece);
+                    return true;
+                }
+                Err(TrySendError::Disconnected(_)) => return false,
+            }
+        }
+    }
+
+    /// The next 20 ms; what is missing of the very last is silence.
+    fn next_piece(&mut self) -> Result<Option<Sound>, Fault> {
+        while self.samples.len() < SAMPLES && self.read_on()? {}
+        if self.samples.is_empty() {
+            return Ok(None);
+        }
+        let mut sound = [0; SAMPLES];
+        let there = self.samples.len().min(SAMPLES);
+        sound.iter_mut().zip(self.samples.drain(..there)).for_each(|(place, sample)| *place = sample);
+        Ok(Some(sound))
+    }
+
+    /// Reads a block, of the next file when one is over; `false` when all are.
+    fn read_on(&mut self) -> Result<bool, Fault> {
+        let Some(open) = &mut self.file else { return self.open_next() };
+        let mut octets = Vec::new();
+        let block = open.left.min((BLOCK - BLOCK % open.wav.block()) as u64);
+        let read = (&mut open.file).take(block).read_to_end(&mut octets);
+        let read = read.map_err(|error| unreadable(&self.job.files[self.next - 1], &error))?;
+        open.left -= read as u64;
+        let mut mixed = Vec::new();
+        let mut sound = Vec::new();
+        open.wav.decode(&octets, &mut mixed);
+        open.resampler.push(&mixed, &mut sound);
+        if (read as u64) < block || open.left == 0 {
+            open.resampler.finish(&mut sound);
+            self.file = None;
+        }
+        self.said_something |= !sound.is_empty();
+        self.samples.extend(sound);
+        Ok(true)
+    }
+
+    fn open_next(&mut self) -> Result<bool, Fault> {
+        if self.next == self.sources.len() {
+            // Files without any sound, repeated, would never come to an end.
+            if !self.job.repeat || !self.said_something {
+                return Ok(false);
+            }
+            self.next = 0;
+        }
+        let (path, wav) = (&self.job.files[self.next], self.sources[self.next]);
+        let mut file = open(path).map_err(|error| unreadable(path, &error))?;
+        file.seek(SeekFrom::Start(wav.start as u64)).map_err(|error| unreadable(path, &error))?;
+        let left = wav.length.unwrap_or(u64::MAX);
+        self.file = Some(Open { file, wav, left, resampler: Resampler::new(wav.rate_hz) });
+        self.next += 1;
+        Ok(true)
+    }
+}
+
+fn look_at(path: &Path) -> Result<Wav, Fault> {
+    let mut beginning = Vec::new();
+    open(path)
+        .and_then(|file| file.take(LONGEST_HEADER as u64).read_to_end(&mut beginning))
+        .map_err(|error| unreadable(path, &error))?;
+    Wav::parse(&beginning).map_err(|why| {
+        let text = format!("{}: {why}; what can be played is {SUPPORTED}", path.display());
+        Fault::new("media.file_format", text)
+    })
+}
+
+/// Opens a regular file; anything else could keep the thread waiting for ever.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Fault {
+    Fault::new("media.file_unreadable", format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::playback::{Next, Playback};
+    use crate::scratch::Scratch;
+    use trunkline_dsp::Law;
+    use trunkline_dsp::wav::header;
+
+    fn wav(samples: &[i16]) -> Vec<u8> {
+        let sound: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        [header(1, sound.len() as u64).to_vec(), sound].concat()
+    }
+
+    /// Plays to the end, or so many pieces.
+    fn played(files: Vec<PathBuf>, repeat: bool, most: usize) -> (Vec<i16>, Option<Fault>) {
+        let (mut playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+        let fault = std::sync::Arc::clone(&feed.fault);
+        let mut reading = Reading::begin(Job { files, repeat, feed });
+        let mut all = Vec::new();
+        for _ in 0..most {
+            if reading.as_mut().is_some_and(|reading| !reading.refill()) {
+                reading = None;
+            }
+            let mut sound = [0; SAMPLES];
+            match playback.next(&mut sound) {
+                Next::Sound => all.extend(sound),
+                _ => break,
+            }
+        }
+        (all, fault.get().cloned())
+    }
+
+    #[test]
+    fn files_follow_each_other_without_a_gap() {
+        let scratch = Scratch::new();
+        let (a, b) = (scratch.file("a.wav", &wav(&[1; 250])), scratch.file("b.wav", &wav(&[2; 100])));
+        let (sound, fault) = played(vec![a, b], false, 100);
+        assert_eq!(sound, [vec![1; 250], vec![2; 100], vec![0; 130]].concat());
+        assert!(fault.is_none());
+    }
+
+    #[test]
+    fn a_loop_begins_again_at_once() {
+        let scratch = Scratch::new();
+        let file = scratch.file("a.wav", &wav(&[1, 2, 3]));
+        let (sound, _) = played(vec![file], true, 10);
+        assert_eq!(sound.len(), 1600);
+        assert!(sound.chunks_exact(3).all(|chunk| chunk == [1, 2, 3]));
+    }
+
+    #[test]
+    fn a_loop_without_sound_ends() {
+        let scratch = Scratch::new();
+        let file = scratch.file("a.wav", &wav(&[]));
+        assert_eq!(played(vec![file], true, 10).0, []);
+    }
+
+    #[test]
+    fn what_follows_the_sound_in_a_file_is_not_played() {
+        let scratch = Scratch::new();
+        let bytes = [wav(&[1; 160]), b"LIST\x04\0\0\0abcd".to_vec()].concat();
+        assert_eq!(played(vec![scratch.file("a.wav", &bytes)], false, 10).0, [1; 160]);
+    }
+
+    #[test]
+    fn a_bad_file_is_told_before_anything_is_heard() {
+        let scratch = Scratch::new();
+        let good = scratch.file("good.wav", &wav(&[1; 1000]));
+        let mp3 = scratch.file("song.wav", b"ID3\x04");
+        let (sound, fault) = played(vec![good.clone(), mp3], false, 10);
+        let fault = fault.unwrap();
+        assert_eq!((sound.len(), fault.code), (0, "media.file_format"));
+        assert!(fault.text.contains("song.wav: it is not a RIFF WAVE file; what can be played is RIFF WAVE"));
+        let missing = played(vec![good, scratch.path("gone.wav")], false, 10).1.unwrap();
+        assert_eq!(missing.code, "media.file_unreadable");
+        assert!(missing.text.contains("gone.wav: No such file"), "{}", missing.text);
+        let folder = played(vec![scratch.path("")], false, 10).1.unwrap();
+        assert!(folder.text.ends_with("it is not a regular file"), "{}", folder.text);
+    }
+}

@@ -1,0 +1,105 @@
+//! What a port that is recorded passes to the writer: a copy of each packet, never waited for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+
+use trunkline_rtp::RtpPacket;
+
+use crate::port::{Context, Port};
+
+/// The longest payload that is recorded: 200 ms of G.711.
+pub const LONGEST: usize = 1600;
+/// Comfort noise (RFC 3389) stands for silence.
+const COMFORT_NOISE: u8 = 13;
+
+/// A packet on its way into a recording.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The recording's number.
+    pub recording: u64,
+    /// The channel, from 0.
+    pub channel: usize,
+    /// When it came.
+    pub at_ns: u64,
+    /// As in its header.
+    pub payload_type: u8,
+    /// As in its header.
+    pub ssrc: u32,
+    /// As in its header.
+    pub sequence: u16,
+    /// As in its header.
+    pub timestamp: u32,
+    /// What it says.
+    pub payload: Box<[u8]>,
+}
+
+/// What both ends of a tap know.
+#[derive(Debug, Default)]
+pub struct TapState {
+    /// Whether the recording has ended: the tap is not needed any more.
+    pub over: AtomicBool,
+    /// Packets that found no room.
+    pub overrun: AtomicU64,
+}
+
+/// Copies what a port hears, or says, to a recording.
+#[derive(Debug)]
+pub struct Tap {
+    /// To the writer; it has room for a while.
+    pub parcels: SyncSender<Parcel>,
+    /// The recording's number.
+    pub recording: u64,
+    /// The channel for what the port hears.
+    pub heard: usize,
+    /// The channel for what it says, if anybody wants that.
+    pub said: Option<usize>,
+    /// Shared with the writer.
+    pub state: Arc<TapState>,
+}
+
+impl Tap {
+    fn pass(&self, context: &Context<'_>, channel: usize, packet: &RtpPacket<'_>) {
+        let payload = packet.payload().filter(|payload| payload.len() <= LONGEST).unwrap_or_default();
+        let parcel = Parcel {
+            recording: self.recording,
+            channel,
+            at_ns: context.now_ns,
+            payload_type: packet.payload_type(),
+            ssrc: packet.ssrc(),
+            sequence: packet.sequence(),
+            timestamp: packet.timestamp(),
+            payload: payload.into(),
+        };
+        if let Err(TrySendError::Full(_)) = self.parcels.try_send(parcel) {
+            self.state.overrun.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.over.load(Ordering::Relaxed)
+    }
+}
+
+impl Port {
+    /// Passes a packet of the peer to every recording.
+    pub fn record_heard(&mut self, context: &Context<'_>, packet: &RtpPacket<'_>) {
+        let key = self.remote.and_then(|remote| remote.dtmf_payload_type);
+        if packet.payload_type() == COMFORT_NOISE || key == Some(packet.payload_type()) {
+            return;
+        }
+        self.taps.retain(|tap| !tap.is_over());
+        self.taps.iter().for_each(|tap| tap.pass(context, tap.heard, packet));
+    }
+
+    /// Passes a packet to the peer to every recording that wants it.
+    pub fn record_said(&mut self, context: &Context<'_>, bytes: &[u8]) {
+        let Ok(packet) = RtpPacket::parse(bytes) else { return };
+        self.taps.retain(|tap| !tap.is_over());
+        for tap in &self.taps {
+            if let Some(channel) = tap.said {
+                tap.pass(context, channel, &packet);
+            }
+        }
+    }
+}

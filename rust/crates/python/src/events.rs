@@ -1,0 +1,59 @@
+//! Events as Python tuples: the kind, the owner, the port, and what the stub says for each kind.
+
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use trunkline_engine::{Ended, Event, Outcome};
+
+/// An event as a tuple.
+pub fn described<'py>(
+    py: Python<'py>,
+    owner: &str,
+    port: &str,
+    event: Event,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let tuple = match event {
+        Event::Latched { source, rtcp } => {
+            ("latched", owner, port, source.ip().to_string(), source.port(), rtcp).into_bound_py_any(py)
+        }
+        Event::Inactive { seconds } => ("inactive", owner, port, seconds).into_bound_py_any(py),
+        Event::Active => ("active", owner, port).into_bound_py_any(py),
+        Event::Dtmf { key, duration_ms } => ("dtmf", owner, port, key, duration_ms).into_bound_py_any(py),
+        Event::ToneEnded => ("tone_ended", owner, port).into_bound_py_any(py),
+        Event::Played(it) => {
+            let (code, text) = it.fault.map_or(("", String::new()), |fault| (fault.code, fault.text));
+            let outcome = outcome(it.outcome);
+            ("played", owner, port, &*it.playback, outcome, it.duration_ms, it.starved, code, text)
+                .into_bound_py_any(py)
+        }
+        Event::Recorded(it) => {
+            let (recording, file, ended) = (&*it.recording, it.file.as_os_str(), ended(it.ended));
+            ("recorded", owner, port, recording, file, it.duration_ms, it.voice_ms, ended, it.missing)
+                .into_bound_py_any(py)
+        }
+        Event::RecordFailed(it) => {
+            let (recording, file) = (&*it.recording, it.file.as_os_str());
+            ("record_failed", owner, port, recording, file, it.duration_ms, it.fault.code, it.fault.text)
+                .into_bound_py_any(py)
+        }
+    }?;
+    Ok(tuple.cast_into::<PyTuple>()?)
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Finished => "finished",
+        Outcome::Stopped => "stopped",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn ended(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Stopped => "stopped",
+        Ended::Closed => "closed",
+        Ended::Silence => "silence",
+        Ended::Duration => "duration",
+        Ended::Size => "size",
+    }
+}
