@@ -171,10 +171,18 @@ class FakeEngine:
     def _open(self, command: OpenPort) -> PortOpened:
         if len(self.owners) >= self.limit:
             raise MediaError("no media port is free", "media.ports_exhausted")
+        number = command.rtp_port
+        if number in self.rtp_ports_open:
+            raise MediaError("this media port is in use", "media.port_taken")
+        if not number:
+            number = self._next_port = self._next_port + 2
         self.owners[command.port] = command.owner
-        self._next_port += 2
-        self.rtp_ports[command.port] = self._next_port
-        return PortOpened(command.port, self.ADDRESS, self.ADDRESS, self._next_port, self._next_port + 1)
+        self.rtp_ports[command.port] = number
+        return PortOpened(command.port, self.ADDRESS, self.ADDRESS, number, number + 1)
+
+    @property
+    def rtp_ports_open(self) -> set[int]:
+        return {self.rtp_ports[port] for port in self.owners}
 
     def _close(self, port: str) -> PortStatistics:
         doing = self.doing.get(port)

@@ -69,10 +69,11 @@ class Stage:
         ports: int = 64,
         media_delay_s: float = 0.0,
         transport: str = "udp",
+        network: MemoryNetwork | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.loop = loop
-        self.network = MemoryNetwork(loop, weather, seed)
+        self.network = network or MemoryNetwork(loop, weather, seed)
         self.engine = FakeEngine(ports, media_delay_s)
         self.endpoint = make_endpoint(self.network, HOST, transport, node_id=1)
         self.transport = transport
