@@ -120,8 +120,8 @@ async def test_a_party_holds_and_resumes(side: str) -> None:
 @virtual
 async def test_our_numbers_go_up_over_each_crash(side: str) -> None:
     keeping, *_ = await crashed()
+    one, other = who(keeping.stage, side)
     for _ in range(3):
-        one, other = who(keeping.stage, side)
         assert (await one.dialogue.request("INFO", body=b"Signal=1", content_type="x/y")).status == 200
         assert [request.method for request in other.requests][-1] == "INFO"
         keeping = await keeping.crash()
