@@ -7,7 +7,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from trunkline.app.cli import bans, completion, drain, extension, live, log, past, reload, tenant, trace, up
+from trunkline.app.cli import (
+    backup,
+    bans,
+    check,
+    completion,
+    drain,
+    extension,
+    live,
+    log,
+    past,
+    reload,
+    tenant,
+    trace,
+    up,
+)
 from trunkline.app.cli.csv_file import BadFile
 from trunkline.app.cli.exit_codes import ExitCode
 from trunkline.app.control_client import NotRunning
@@ -61,11 +75,13 @@ app.add_typer(extension.app, name="extension")
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(bans.app, name="bans")
 live.register(app)
+check.register(app)
 reload.register(app)
 drain.register(app)
 app.add_typer(log.app, name="log")
 past.register(app)
 trace.register(app)
+backup.register(app)
 completion.register(app)
 
 
