@@ -57,7 +57,7 @@ class Running:
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
     with Store.open(tmp_path / "data") as store:
-        settings = complete(Settings.model_validate(SETTINGS), host_addresses)
+        settings = complete(Settings.model_validate(SETTINGS), host_addresses())
         exchange = Exchange(settings, store, tmp_path / "data")
         await exchange.start()
         try:

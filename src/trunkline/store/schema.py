@@ -16,7 +16,7 @@ from trunkline.store.errors import SchemaError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"  # the newest revision in migrations/versions; a test compares
+HEAD = "0003"  # the newest revision in migrations/versions; a test compares
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -27,7 +27,7 @@ def migrate(connection: Connection) -> None:
         return
     from alembic import command  # noqa: PLC0415  (slow to import, rarely needed)
 
-    _refuse_unknown(current)
+    refuse_unknown(current)
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -55,7 +55,8 @@ def alembic_config() -> Config:
     return config
 
 
-def _refuse_unknown(current: str | None) -> None:
+def refuse_unknown(current: str | None) -> None:
+    """Raise SchemaError for a revision that this program does not know: a newer one made it."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}

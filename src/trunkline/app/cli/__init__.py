@@ -17,6 +17,7 @@ from trunkline.app.cli import (
     live,
     log,
     past,
+    phone,
     reload,
     tenant,
     trace,
@@ -81,6 +82,7 @@ drain.register(app)
 app.add_typer(log.app, name="log")
 past.register(app)
 trace.register(app)
+app.add_typer(phone.app, name="phone")
 backup.register(app)
 completion.register(app)
 
