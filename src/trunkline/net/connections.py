@@ -104,7 +104,10 @@ class Connections:
         flow.peer_name = name
         protocol: asyncio.Protocol = flow
         if listener.is_secure:
-            protocol = TlsChannel(self, flow, self._tls.client_context(), name or host)
+            try:
+                protocol = TlsChannel(self, flow, self._tls.client_context(), name or host)
+            except ValueError as error:
+                raise TransportError(f"{name or host!r} is no name that TLS can ask for: {error}") from None
         self._enter(flow)
         flow.connecting = self.loop.create_task(self._connect(flow, protocol))
         return flow

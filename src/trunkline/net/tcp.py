@@ -266,7 +266,8 @@ class TcpFlow(asyncio.Protocol):
         if self.closed:
             return
         self.closed = True
-        if self.connecting is not None:
+        if self.connecting is not None and self._transport is None:
+            # Not once the connection stands: uvloop would then close it without telling.
             self.connecting.cancel()
         if sent_failed:
             for on_failure in dict.fromkeys(self._unanswered):

@@ -13,7 +13,7 @@ import pytest_asyncio
 import uvloop
 
 from tests.loopback.net.kit import Exchange
-from trunkline.net import NetSettings
+from trunkline.net import Listener, NetSettings, TlsSettings
 
 TABLES = ("udp", "udp6", "tcp", "tcp6")
 
@@ -28,10 +28,10 @@ async def exchange() -> AsyncIterator[Callable[..., Awaitable[Exchange]]]:
     descriptors = open_descriptors()
     started: list[Exchange] = []
 
-    async def start(*urls: str, **settings: Any) -> Exchange:
-        one = Exchange(NetSettings(**{"close_timeout_s": 0.2, **settings}))
+    async def start(*listeners: str | Listener, tls: TlsSettings | None = None, **settings: Any) -> Exchange:
+        one = Exchange(NetSettings(**{"close_timeout_s": 0.2, **settings}), tls)
         started.append(one)
-        await one.start(*urls)
+        await one.start(*listeners)
         return one
 
     yield start
