@@ -123,6 +123,7 @@ class MemoryFlow:
         self.listener = listener or node.listener
         self.transport = self.listener.transport
         self.reliable = self.transport == "TCP"
+        self.waiting: list[Failure] = []
 
     @property
     def connecting(self) -> object | None:
@@ -141,6 +142,13 @@ class MemoryFlow:
             network.loop.call_soon(on_failure, TransportError("connection refused"))
         elif self.connecting is None:
             network.carry(data, self.node, self.remote, self.transport)
+        elif on_failure is not None:
+            self.waiting.append(on_failure)
+
+    def abort(self, reason: str) -> None:
+        """Give up a connection; what waits in it fails."""
+        while self.waiting:
+            self.node.network.loop.call_soon(self.waiting.pop(0), TransportError(reason))
 
     def on_close(self, callback: Callable[[Flow], None]) -> None:
         """Never closed."""

@@ -103,12 +103,18 @@ class Exchange:
         self.earlier_flows = EarlierFlows(self.net, self.policy)
         self.endpoint.another_way = self.earlier_flows.another_way
         self.finding = Finding(settings, self.net, loop)
+        self.endpoint.large.within_s = settings.sip.tcp_within_s
         self.context = self._call_context()
         self.checkpoints = Checkpoints(self.calls, CallJournal(self.writer), settings.node, self.wall)
         self.earlier = EarlierCalls(
             store.kept_calls, settings.node, self.context, self.calls, self.checkpoints
         )
-        self.snapshot = Snapshot(self.directory, self.bindings_of)
+        self.snapshot = Snapshot(
+            self.directory,
+            self.bindings_of,
+            self.calls.load,
+            lambda: self.settings.limits.calls_per_extension,
+        )
         self.authenticator = Authenticator(
             Nonces(store.box.derive("nonces"), worker=settings.node), self.wall, fence=self.fence
         )

@@ -27,6 +27,7 @@ from trunkline.proto.sip.uri import is_sips, parse_uri
 from trunkline.proto.sip.wire import Wire
 from trunkline.ua.challenges import Authorizer
 from trunkline.ua.door import Door, flow_of
+from trunkline.ua.large_requests import LargeRequests
 from trunkline.ua.option_tags import unsupported
 from trunkline.ua.sessions.client import ClientSession
 from trunkline.ua.sessions.session import Session, SessionUser
@@ -75,6 +76,8 @@ class Endpoint:
         self.fence = fence or Fence()
         self.layer = TransactionLayer(self, self.wheel, ids.branch, tag_key, timings)
         self.layer.on_malformed = self._malformed
+        self.large = LargeRequests(self)
+        self.layer.on_large = self.large.send
         self.doors: list[Door] = []
         self.sessions: dict[str, Session] = {}
         self.draining = False

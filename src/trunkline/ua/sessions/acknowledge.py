@@ -9,6 +9,7 @@ from trunkline.net.flow import Flow
 from trunkline.proto.sip.dialog import Dialog
 from trunkline.proto.sip.message import Response
 from trunkline.proto.sip.transaction import Failure
+from trunkline.proto.sip.transaction.layer import MOST_BY_DATAGRAM
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -18,8 +19,11 @@ def acknowledge(
     endpoint: Endpoint, flow: Flow, dialog: Dialog, cseq: int, body: bytes = b"", authorization: str = ""
 ) -> bytes:
     """Send the ACK along the route set, with a new branch, and return its bytes."""
-    data = dialog.request("ACK", cseq=cseq, body=body, extra=authorization).render(endpoint.via(flow))
-    flow.send(data)
+    draft = dialog.request("ACK", cseq=cseq, body=body, extra=authorization)
+    data = draft.render(endpoint.via(flow))
+    too_large = len(data) > MOST_BY_DATAGRAM and not flow.reliable
+    if not too_large or not endpoint.large.acknowledge(draft, flow):
+        flow.send(data)
     return data
 
 

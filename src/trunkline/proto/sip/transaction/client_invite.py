@@ -44,18 +44,22 @@ class ClientInvite(ClientTransaction):
     __slots__ = ("cancel_extra", "draft", "via")
 
     def __init__(
-        self, layer: TransactionLayer, key: str, wire: Wire, draft: Draft, via: str, user: ClientUser
+        self,
+        layer: TransactionLayer,
+        key: str,
+        wire: Wire,
+        draft: Draft,
+        via: str,
+        user: ClientUser,
+        data: bytes = b"",
     ) -> None:
-        super().__init__(layer, key, wire, CALLING, b"", user)
+        super().__init__(layer, key, wire, CALLING, data, user)
         self.draft: Draft | None = draft
         self.via = via
         self.cancel_extra: str | None = None
 
     def start(self, now: float) -> None:
         """Send the INVITE (RFC 3261 §17.1.1.2): timer A over unreliable wires, timer B over all."""
-        if self.draft is None:
-            return
-        self.data = self.draft.render(self.via)
         self.wait(now, 0.0 if self.wire.reliable else self.layer.timings.t1, self.layer.timings.give_up)
         self.wire.send(self.data, self.failed)
 

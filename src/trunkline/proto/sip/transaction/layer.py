@@ -6,7 +6,7 @@ Sans-I/O: bytes, the wire and the time go in; bytes go out through the wire, req
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.wheel import TimerWheel
@@ -27,6 +27,10 @@ from trunkline.proto.sip.wire import Wire
 _COOKIE = "z9hG4bK"
 # RFC 3261 §8.2.2.2: Call-ID, From tag and CSeq number; and the Request-URI, see ``_is_merged``.
 MergeKey: TypeAlias = tuple[str, str, int, str]
+OnLarge: TypeAlias = Callable[[ClientInvite | ClientNonInvite, Draft, Wire, float], bool]
+
+# RFC 3261 §18.1.1: bytes, where the path's MTU is not known.
+MOST_BY_DATAGRAM: Final = 1300
 
 
 class Core(Protocol):
@@ -69,7 +73,8 @@ class TransactionLayer:
 
     ``mint_branch`` makes branches with the magic cookie; ``tag_key`` (16..64 secret bytes) keys the tags of
     stateless answers; ``limit`` bounds the server transactions, beyond it new requests are answered 503.
-    ``on_malformed(wire, now)`` hears of what does not parse, and says whether it stays unanswered.
+    ``on_malformed(wire, now)`` hears of what does not parse, and says whether it stays unanswered;
+    ``on_large`` is offered requests that are too large for a datagram, and says whether it sends them.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class TransactionLayer:
         self.now = 0.0
         self.counters = Counters()
         self.on_malformed: Callable[[Wire, float], bool] = lambda _wire, _now: False
+        self.on_large: OnLarge = lambda _client, _draft, _wire, _now: False
         self.clients: dict[str, ClientInvite | ClientNonInvite] = {}
         self.servers: dict[str, ServerInvite | ServerNonInvite] = {}
         self._by_branch: dict[str, ServerInvite] = {}
@@ -225,14 +231,40 @@ class TransactionLayer:
         branch = self.mint_branch()
         # RFC 3581 §3: we always ask for rport, so that answers come back through NAT.
         via = f"SIP/2.0/{transport} {sent_by};branch={branch};rport"
+        data = draft.render(via)
         client: ClientInvite | ClientNonInvite
         if draft.method == "INVITE":
-            client = ClientInvite(self, branch, wire, draft, via, user)
+            client = ClientInvite(self, branch, wire, draft, via, user, data)
         else:
-            client = ClientNonInvite(self, branch, wire, draft.render(via), user)
+            client = ClientNonInvite(self, branch, wire, data, user)
+        if len(data) > MOST_BY_DATAGRAM and not wire.reliable and self.on_large(client, draft, wire, now):
+            return client
         self.clients[branch] = client
         client.start(now)
         return client
+
+    def send_by(
+        self,
+        client: ClientInvite | ClientNonInvite,
+        draft: Draft,
+        wire: Wire,
+        sent_by: str,
+        transport: str,
+        now: float,
+    ) -> None:
+        """Send a request of ours, which nobody has answered, by another wire.
+
+        To the peer it is another transaction, with a branch of its own; its user does not notice.
+        """
+        self.clients.pop(client.key, None)
+        client.key = branch = self.mint_branch()
+        client.wire = wire
+        via = f"SIP/2.0/{transport} {sent_by};branch={branch};rport"
+        client.data = draft.render(via)
+        if isinstance(client, ClientInvite):
+            client.via = via
+        self.clients[branch] = client
+        client.start(now)
 
     def send_cancel(self, branch: str, wire: Wire, data: bytes, now: float) -> None:
         """A CANCEL is a transaction of its own with the INVITE's branch (RFC 3261 §9.1)."""
