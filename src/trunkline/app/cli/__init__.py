@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from typing import Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -39,6 +41,11 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except TrunklineError as error:
             raise typer.Exit(report(Screen(), error)) from None
+        except BrokenPipeError:  # whoever read our output has seen enough
+            raise
+        except OSError as error:
+            Screen().error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            raise typer.Exit(ExitCode.FAILED) from None
 
 
 def report(screen: Screen, error: TrunklineError) -> ExitCode:
@@ -62,14 +69,24 @@ def report(screen: Screen, error: TrunklineError) -> ExitCode:
     return ExitCode.FAILED
 
 
+def help_form() -> Literal["rich"] | None:
+    """Help and usage errors with frames and colours on a terminal that can show them, else plain text."""
+    if os.environ.get("FORCE_COLOR"):
+        return "rich"
+    capable = os.environ.get("TERM", "") not in {"dumb", "unknown"}
+    return "rich" if capable and sys.stdout is not None and sys.stdout.isatty() else None
+
+
 app = typer.Typer(
     cls=Commands,
     name="trunkline",
+    rich_markup_mode=help_form(),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A telephone exchange in one program: registrar, B2BUA and media engine.",
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong option or setting, 3 no exchange is running.",
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong option or setting, 3 no exchange is running,"
+    " 130 interrupted by Ctrl-C.",
 )
 up.register(app)
 app.add_typer(extension.app, name="extension")

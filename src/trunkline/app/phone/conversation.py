@@ -31,7 +31,7 @@ class Conversation:
 
     def __init__(self, phone: Softphone, number: str) -> None:
         self._phone = phone
-        self._tell = phone.tell
+        self.tell = phone.tell
         self._loop = phone.loop
         self._turn = asyncio.Lock()
         self._began_at = self._loop.time()
@@ -54,7 +54,7 @@ class Conversation:
         body = await self.sound.offer()
         account = self._phone.account
         uri = account.uri_of(self.number)
-        self._tell("calling", number=self.number)
+        self.tell("calling", number=self.number)
         self._began_at = self._loop.time()
         self.session = self._phone.endpoint.invite(
             uri,
@@ -69,7 +69,7 @@ class Conversation:
     def accept(self, incoming: Incoming, session: ServerSession) -> None:
         """Take a call in: it rings until ``answer``."""
         self.session = session
-        self._tell("incoming", number=self.number)
+        self.tell("incoming", number=self.number)
         session.progress(180)
         self.ringing.set()
 
@@ -121,9 +121,9 @@ class Conversation:
                 body = f"Signal={digit}\r\nDuration={DTMF_MS}\r\n".encode()
                 response = await self.session.request("INFO", body=body, content_type=_DTMF)
                 if response.status >= 300:
-                    self._tell("refused", what=f"key {digit}", status=response.status)
+                    self.tell("refused", what=f"key {digit}", status=response.status)
                 else:
-                    self._tell("dtmf_sent", digit=digit, by="info")
+                    self.tell("dtmf_sent", digit=digit, by="info")
 
     async def hold(self, *, hold: bool) -> bool:
         """Hold or resume by a re-INVITE; whether the other side agreed."""
@@ -139,11 +139,11 @@ class Conversation:
         session.reoffer.send(self.sound.again("sendonly" if hold else "sendrecv"), finished)
         status, body = await done
         if status >= 300:
-            self._tell("refused", what="hold" if hold else "resume", status=status)
+            self.tell("refused", what="hold" if hold else "resume", status=status)
             return False
         if body:
             await self._described(body)
-        self._tell("held" if hold else "resumed", by="us")
+        self.tell("held" if hold else "resumed", by="us")
         return True
 
     # What the session says
@@ -151,7 +151,7 @@ class Conversation:
     def on_provisional(self, _session: Session, response: Response) -> None:
         self._heard = True
         if not self.ringing.is_set():
-            self._tell("ringing", status=response.status, reason=response.reason)
+            self.tell("ringing", status=response.status, reason=response.reason)
             self.ringing.set()
         if body := description_of(response):
             self._spawn(self._described(body))
@@ -175,7 +175,7 @@ class Conversation:
             try:
                 await self.sound.take_answer(body)
             except (CallFailed, RemoteProtocolError, MediaError) as error:
-                self._tell("problem", text=f"their description cannot be used: {error}")
+                self.tell("problem", text=f"their description cannot be used: {error}")
                 return False
             return True
 
@@ -209,7 +209,7 @@ class Conversation:
         for line in request.body.decode("utf-8", "replace").splitlines():
             name, _, value = line.partition("=")
             if name.strip().lower() == "signal" and value.strip().upper()[:1] in _DIGITS:
-                self._tell("dtmf", digit=value.strip()[:1], by="info")
+                self.tell("dtmf", digit=value.strip()[:1], by="info")
 
     def on_offer(self, session: Session, incoming: Incoming) -> None:
         self._spawn(self._offered(session, description_of(incoming.request)))
@@ -240,7 +240,7 @@ class Conversation:
         codec, remote = (
             (agreed.codec, host_port(agreed.stream.address, agreed.stream.port)) if agreed else ("?", "?")
         )
-        self._tell("answered", codec=codec, remote=remote)
+        self.tell("answered", codec=codec, remote=remote)
         self.answered.set()
 
     def _finish(self) -> None:

@@ -84,6 +84,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "played": lambda data: f"played: {data['outcome']} {data['reason']}".rstrip(),
     "recorded": lambda data: f"recorded {data['seconds']:.1f} s into {data['file']}",
     "record_failed": lambda data: f"recording failed: {data['reason']}",
+    "tone": lambda data: f"heard {data['frequency_hz']:g} Hz for {data['seconds']} s",
     "ended": _ended,
     "problem": lambda data: f"problem: {data['text']}",
 }
