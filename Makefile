@@ -11,7 +11,7 @@ SECONDS_PER_TARGET ?= 5
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup:  ## install what the exchange needs: .venv from the lock, the media engine compiled
+setup:  ## install what the exchange needs: .venv from the lock, the media engine compiled, prompts spoken
 	@scripts/setup
 
 setup-lint: setup
@@ -47,11 +47,13 @@ docs: setup-test  ## write the generated pages, then run every command and examp
 	@scripts/write-docs
 	@$(BIN)/pytest tests/docs
 
-lock:  ## recompile requirements.lock from pyproject.toml
+lock:  ## recompile requirements.lock, and what of it a release needs, from pyproject.toml
 	@[ -x $(BIN)/uv ] || scripts/install-python
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --generate-hashes --constraint requirements.lock \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 pyproject.toml -o deploy/requirements.lock
 
 clean:  ## remove what was built and installed here (not the data folder)
 	@rm -rf .venv .setup rust/target .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@rm -f src/trunkline/_native/*.so
+	@rm -rf src/trunkline/_native/*.so src/trunkline/prompts
