@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -184,3 +185,32 @@ async def test_an_unknown_level_or_logger_is_refused(
     code, _out, errors = await exchange.attempt("log", "level", *words)
     assert code == 1
     assert said in errors
+
+
+async def test_a_check_beside_a_running_exchange_asks_it(
+    exchange: ExchangeProcess, settings: SettingsFile
+) -> None:
+    settings.change("[media]", "grace_s = 3\n[media]\nworkers = 3")
+    _code, out, _errors = await exchange.attempt("check", "--config", str(settings.path), "--json")
+    found = [(one["area"], one["grade"], one["what"]) for one in json.loads(out)["findings"]]
+    for transport in ("udp", "tcp"):
+        name = f"{transport}:{exchange.address}"
+        assert ("exchange", "ok", f"OPTIONS to {name}: 200 OK") in found
+        assert any(
+            area == "ports" and what.startswith(f"{name} is held by our own") for area, _, what in found
+        )
+    warned = [what for area, grade, what in found if (area, grade) == ("exchange", "warn")]
+    assert any("not taken over yet: sip.grace_s" in what for what in warned)
+    assert any("waiting for a restart: media.workers" in what for what in warned)
+    assert [what for area, grade, what in found if grade == "fail" and area not in {"limits"}] == []
+
+
+async def test_a_check_of_a_draining_exchange_warns(exchange: ExchangeProcess) -> None:
+    await exchange.run("drain")
+    try:
+        _code, out, _errors = await exchange.attempt("check", "--config", str(exchange.settings), "--json")
+    finally:
+        await exchange.run("drain", "--undo")
+    warned = [one["what"] for one in json.loads(out)["findings"] if one["grade"] == "warn"]
+    assert any("503" in what for what in warned)
+    assert any("is draining" in what for what in warned)

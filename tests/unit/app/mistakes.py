@@ -44,7 +44,7 @@ class Mistake:
 
 
 def write_certificate(path: Path) -> None:
-    """``pbx.pem`` and ``other.key``: a certificate, and the key of another one."""
+    """``pbx.pem``, ``own.key`` and ``other.key``: a certificate, its key and the key of another one."""
     key, other = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "pbx.example.com")])
     now = datetime.now(UTC)
@@ -54,11 +54,12 @@ def write_certificate(path: Path) -> None:
         .public_bytes(serialization.Encoding.PEM)
     )
     (path.parent / "pbx.pem").write_bytes(made)
-    (path.parent / "other.key").write_bytes(
-        other.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    for file, private in (("own.key", key), ("other.key", other)):
+        (path.parent / file).write_bytes(
+            private.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
         )
-    )
 
 
 KEYS = (

@@ -135,7 +135,7 @@ def _refuse_rest_of_server(result: Normalised, source: str) -> None:
     if isinstance(server, dict):
         del result.values["server"]
         for name in server:
-            key = result.written.get(("server", name), name)
+            key = result.written.get(("server", name), str(name))
             result.errors.append(unknown_key(source, f"server.{key}", key, _SERVER_KEYS))
 
 
