@@ -33,7 +33,7 @@ _AREAS: Mapping[str, Area] = MappingProxyType({
     "exchange": exchange,
 })  # fmt: skip
 # What can be looked at when the settings cannot be read.
-_WITHOUT_SETTINGS: Mapping[str, Area] = MappingProxyType({"disk": disk, "clock": clock})
+_WITHOUT_SETTINGS: Mapping[str, Area] = MappingProxyType({"disk": disk, "clock": clock, "exchange": exchange})
 _say = Findings("configuration")
 
 
@@ -46,8 +46,10 @@ def check(
     except ConfigError as error:
         wrong = error.errors if isinstance(error, ConfigErrors) else (error,)
         found = [_of_error(one) for one in wrong]
-        case = Case(load_settings(None, data), find_data_folder(data))
-        return found + look(case, _WITHOUT_SETTINGS, deadline_s)
+        folder = find_data_folder(data)
+        running, said = find_running(folder)
+        case = Case(load_settings(None, data), folder, running)
+        return [*found, *said, *look(case, _WITHOUT_SETTINGS, deadline_s)]
     running, said = find_running(loaded.data)
     case = Case(loaded, loaded.data, running)
     return [*_settings(loaded), *said, *look(case, _AREAS, deadline_s)]
