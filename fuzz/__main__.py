@@ -8,20 +8,22 @@ import sys
 from pathlib import Path
 from random import Random, SystemRandom
 
-from fuzz.loop import Finding, attempt, fuzz
+from fuzz.loop import Finding, Outcome, attempt, fuzz
+from fuzz.running import fuzz_running
 from fuzz.targets import TARGETS
 
 FOUND = Path(__file__).parent / "found"
+RUNNING = "running"  # a whole exchange on loopback sockets; no target that one input could be replayed to
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="fuzz", description="Fuzz what parses bytes of the network.")
-    parser.add_argument("target", nargs="*", choices=[*TARGETS, []], help="default: all")
+    parser.add_argument("target", nargs="*", choices=[*TARGETS, RUNNING, []], help="default: all")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each target")
     parser.add_argument("--seed", type=int, help="repeat a run")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="feed one input to the targets")
     options = parser.parse_args()
-    names = options.target or list(TARGETS)
+    names = options.target or [*TARGETS, RUNNING]
     if options.replay:
         return _replay(names, options.replay.read_bytes())
     seed = SystemRandom().randrange(2**32) if options.seed is None else options.seed
@@ -30,13 +32,19 @@ def main() -> int:
 
 
 def _fuzz(name: str, seed: int, seconds: float) -> bool:
-    outcome = fuzz(TARGETS[name], Random(f"{seed} {name}"), seconds=seconds)
+    outcome = _run(name, Random(f"{seed} {name}"), seconds)
     said = f"{name:<12} {outcome.tried:>8} inputs, {outcome.accepted:>7} accepted (--seed {seed})"
     if outcome.finding is None:
         _say(said)
         return True
     _say(f"{said}\n  {outcome.finding.problem}\n  kept as {_keep(name, outcome.finding)}")
     return False
+
+
+def _run(name: str, dice: Random, seconds: float) -> Outcome:
+    if name == RUNNING:
+        return fuzz_running(dice, seconds=seconds)
+    return fuzz(TARGETS[name], dice, seconds=seconds)
 
 
 def _keep(name: str, finding: Finding) -> Path:
@@ -47,7 +55,7 @@ def _keep(name: str, finding: Finding) -> Path:
 
 
 def _replay(names: list[str], data: bytes) -> int:
-    problems = {name: attempt(TARGETS[name], data) for name in names}
+    problems = {name: attempt(TARGETS[name], data) for name in names if name in TARGETS}
     for name, problem in problems.items():
         _say(f"{name:<12} {'refused' if problem is None else problem or 'accepted'}")
     return 1 if any(problems.values()) else 0
