@@ -40,8 +40,8 @@ class Remembering(Calls):
         super().__init__()
         self.all: list[Call] = []
 
-    def add(self, call: Call) -> None:
-        super().add(call)
+    def add(self, call: Call, parties: tuple[str, ...] = ()) -> None:
+        super().add(call, parties)
         self.all.append(call)
 
 
@@ -94,10 +94,16 @@ class Stage:
             on_fault=self.faults.append,
         )
         self.calls = Remembering()
+        self.calls_per_extension = 0
         self.parties: list[Party] = []
         self.contacts: dict[str, list[Target]] = {}
         self.directory = Directory([Tenant("t1", "Test", (DOMAIN,))], DOMAIN)
-        snapshot = Snapshot(self.directory, lambda _tenant, number: len(self.contacts.get(number, ())))
+        snapshot = Snapshot(
+            self.directory,
+            lambda _tenant, number: len(self.contacts.get(number, ())),
+            self.calls.load,
+            lambda: self.calls_per_extension,
+        )
         authenticator = Authenticator(Nonces(b"a fixed key of 32 bytes for test"), self.wall)
         self.door = StageDoor(
             self.directory, snapshot, authenticator, self.context, self.calls, self._targets

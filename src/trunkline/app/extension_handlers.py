@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from trunkline.app.extension_rules import check_extension, generate_password, weak_warning
+from trunkline.app.extension_rules import check_calls, check_extension, generate_password, weak_warning
 from trunkline.base.messages import (
+    DEFAULT_CALLS,
     AddExtension,
     ExportExtensions,
     ExportList,
     ExportRow,
     ExtensionAdded,
+    ExtensionChanged,
     ExtensionList,
     ExtensionRemoved,
     ExtensionRow,
@@ -24,10 +26,11 @@ from trunkline.base.messages import (
     Refused,
     RemoveExtension,
     RowProblem,
+    SetExtension,
 )
 from trunkline.model.extension import Extension, NewExtension
 from trunkline.model.tenant import TenantScope
-from trunkline.store.errors import DuplicateError, InvalidValueError
+from trunkline.store.errors import DuplicateError, InvalidValueError, NotFoundError
 from trunkline.store.store import Store
 
 PUT_ROWS = 50  # extensions handed to the exchange at a time: each costs some microseconds of hashing
@@ -54,11 +57,16 @@ class ExtensionHandlers:
         self._live = live
 
     async def add(self, tenant: str, ask: AddExtension) -> ExtensionAdded:
-        problems = check_extension(ask.number, ask.password, ask.name, ask.contact)
+        problems = [
+            *check_extension(ask.number, ask.password, ask.name, ask.contact),
+            *filter(None, [check_calls(ask.max_calls)]),
+        ]
         if problems:
             raise Refused("extension.invalid", "; ".join(problems))
         made = generate_password() if ask.password is None and (ask.contact is None or ask.generate) else None
-        new = NewExtension(ask.number, ask.password or made or "", ask.name, ask.contact)
+        new = NewExtension(
+            ask.number, ask.password or made or "", ask.name, ask.contact, max_calls=ask.max_calls
+        )
         scope = TenantScope(tenant)
         try:
             added = await asyncio.to_thread(self._store.extensions.add, scope, new)
@@ -72,10 +80,42 @@ class ExtensionHandlers:
             self._live.put_extension(added)
         warnings = weak_warning(ask.number, ask.password) if ask.password is not None else ()
         return ExtensionAdded(
-            extension=ExtensionRow(ask.number, ask.name, ask.contact),
+            extension=ExtensionRow(ask.number, ask.name, ask.contact, max_calls=ask.max_calls),
             password=made,
             warnings=warnings,
         )
+
+    async def change(self, tenant: str, ask: SetExtension) -> ExtensionChanged:
+        """Change what is given; a running exchange knows it when the reply goes out."""
+        problems = [
+            *check_extension(ask.number, ask.password, ask.name or "", ask.contact or None),
+            *filter(None, [check_calls(ask.max_calls, DEFAULT_CALLS)]),
+        ]
+        if ask.generate and ask.password is not None:
+            problems.append("a password is either given or made")
+        if problems:
+            raise Refused("extension.invalid", "; ".join(problems))
+        made = generate_password() if ask.generate else None
+        changed = await asyncio.to_thread(self._change, TenantScope(tenant), ask, made)
+        if self._live is not None:
+            self._live.put_extension(changed)
+        bindings = self._live.bindings_of(tenant, ask.number) if self._live is not None else 0
+        row = ExtensionRow(changed.number, changed.name, changed.contact, bindings, changed.max_calls)
+        warnings = weak_warning(ask.number, ask.password) if ask.password is not None else ()
+        return ExtensionChanged(extension=row, password=made, warnings=warnings)
+
+    def _change(self, scope: TenantScope, ask: SetExtension, made: str | None) -> Extension:
+        try:
+            return self._store.extensions.set(
+                scope,
+                ask.number,
+                password=made if made is not None else ask.password,
+                name=ask.name,
+                contact=ask.contact,
+                max_calls=ask.max_calls,
+            )
+        except NotFoundError as error:
+            raise Refused("extension.unknown", str(error), status=404) from None
 
     async def page(self, tenant: str, ask: ListExtensions) -> ExtensionList:
         known = await asyncio.to_thread(
@@ -85,7 +125,8 @@ class ExtensionHandlers:
             self._live.bindings_of if self._live is not None else lambda _tenant, _number: 0
         )
         rows = [
-            ExtensionRow(one.number, one.name, one.contact, bindings(tenant, one.number)) for one in known
+            ExtensionRow(one.number, one.name, one.contact, bindings(tenant, one.number), one.max_calls)
+            for one in known
         ]
         more = rows[ask.limit - 1].number if len(rows) > ask.limit else None
         return ExtensionList(rows=tuple(rows[: ask.limit]), next=more)

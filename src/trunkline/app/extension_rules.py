@@ -9,6 +9,7 @@ NUMBER_FORM = "1 to 64 letters, digits and . _ - + (no spaces), such as 1001 or 
 CONTACT_FORM = "a SIP URI such as sip:door@192.0.2.10:5060"
 MAX_NAME = 100
 MAX_PASSWORD = 128
+MAX_CALLS = 100_000
 _NUMBER = re.compile(r"[A-Za-z0-9+][A-Za-z0-9._+-]{0,63}")
 _CONTACT = re.compile(r"sips?:[^\s<>\"@]+(@[^\s<>\"@]+)?", re.IGNORECASE)
 # No 0/O, 1/l/I: these passwords are typed into phones.
@@ -40,6 +41,13 @@ def check_extension(number: str, password: str | None, name: str, contact: str |
     if contact is not None and (len(contact) > 255 or not _CONTACT.fullmatch(contact)):
         problems.append(f"the contact must be {CONTACT_FORM}")
     return [problem for problem in problems if problem]
+
+
+def check_calls(most: int | None, least: int = 0) -> str:
+    """What is wrong with a limit of calls, or nothing."""
+    if most is None or least <= most <= MAX_CALLS:
+        return ""
+    return f"the number of calls must be 0 (any number) to {MAX_CALLS}"
 
 
 def weakness(number: str, password: str) -> str:

@@ -39,10 +39,16 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def calls_limit(most: int | None) -> str:
+    """Empty where the settings say it."""
+    return "" if most is None else str(most) if most else "any"
+
+
 EXTENSIONS = (
     Column[ExtensionRow]("NUMBER", lambda row: row.number, "bold"),
     Column[ExtensionRow]("NAME", lambda row: row.name),
     Column[ExtensionRow]("REGISTERED", lambda row: str(row.bindings), justify="right"),
+    Column[ExtensionRow]("MAX CALLS", lambda row: calls_limit(row.max_calls), justify="right"),
     Column[ExtensionRow]("FIXED CONTACT", lambda row: row.contact or "", "cyan"),
 )
 TENANTS = (

@@ -9,26 +9,48 @@ from trunkline.call.call import Call
 
 
 class Calls:
-    """Active calls by id. ``outcomes`` counts finished ones by reason code; the codes are ours, and few."""
+    """Active calls by id, and how many each number has.
 
-    __slots__ = ("_idle", "active", "outcomes", "total")
+    ``outcomes`` counts finished ones by reason code; the codes are ours, and few.
+    """
+
+    __slots__ = ("_idle", "_load", "_parties", "active", "outcomes", "total")
 
     def __init__(self) -> None:
         self.active: dict[str, Call] = {}
         self.outcomes: Counter[str] = Counter()
         self.total = 0
+        self._load: Counter[tuple[str, str]] = Counter()
+        self._parties: dict[str, tuple[str, ...]] = {}
         self._idle: asyncio.Event | None = None
 
-    def add(self, call: Call) -> None:
+    def add(self, call: Call, parties: tuple[str, ...] = ()) -> None:
+        """Take in a call; ``parties`` are the numbers that it counts for, until it is over."""
         self.active[call.id] = call
+        self._parties[call.id] = parties
+        for number in parties:
+            self._load[call.tenant, number] += 1
         self.total += 1
         call.on_closed = self._remove
 
     def _remove(self, call: Call) -> None:
-        self.active.pop(call.id, None)
+        if self.active.pop(call.id, None) is not None:
+            for number in self._parties.pop(call.id):
+                self._leave(call.tenant, number)
         self.outcomes[call.legs[0].outcome.code or "call.unknown"] += 1
         if not self.active and self._idle is not None:
             self._idle.set()
+
+    def _leave(self, tenant: str, number: str) -> None:
+        left = self._load[tenant, number] - 1
+        if left > 0:
+            self._load[tenant, number] = left
+        else:
+            del self._load[tenant, number]
+
+    def load(self, tenant: str, number: str) -> int:
+        """How many calls a number has, made and received, ringing ones too."""
+        return self._load.get((tenant, number), 0)
 
     def find(self, text: str) -> Call | None:
         """A call by its id, by an unambiguous beginning of it, or by the SIP Call-ID of one of its legs."""

@@ -11,7 +11,8 @@ class Extension:
 
     ``number`` is what is dialled and the user part of its AOR (digits, or a name such as ``u100000``);
     ``password`` is clear text in memory only and never shown by ``repr``; ``contact`` is a fixed SIP URI
-    that needs no REGISTER. Keys are (``tenant``, ``id``), both UUIDv7.
+    that needs no REGISTER; ``max_calls`` is how many calls it may have at once (0: any number, None: what the
+    settings say). Keys are (``tenant``, ``id``), both UUIDv7.
     """
 
     tenant: str
@@ -20,6 +21,7 @@ class Extension:
     name: str = ""
     password: str = field(default="", repr=False)
     contact: str | None = None
+    max_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +32,4 @@ class NewExtension:
     password: str = field(default="", repr=False)
     name: str = ""
     contact: str | None = None
+    max_calls: int | None = None

@@ -18,17 +18,18 @@ ALGORITHMS: Final = ("SHA-256", "MD5")
 
 
 class Entry:
-    """One extension as calls see it: ``number``, ``name``, a fixed ``contact`` or None, its HA1s.
+    """One extension as calls see it: ``number``, ``name``, a fixed ``contact`` or None, ``max_calls``, its HA1s.
 
     ``secrets`` are by algorithm for the user ``number``, ``qualified_secrets`` for ``number@realm``.
     """
 
-    __slots__ = ("contact", "name", "number", "qualified_secrets", "secrets")
+    __slots__ = ("contact", "max_calls", "name", "number", "qualified_secrets", "secrets")
 
     def __init__(self, extension: Extension, realm: str) -> None:
         self.number = extension.number
         self.name = extension.name
         self.contact = extension.contact
+        self.max_calls = extension.max_calls
         self.secrets = _ha1s(extension.number, realm, extension.password)
         self.qualified_secrets = _ha1s(f"{extension.number}@{realm}", realm, extension.password)
 

@@ -106,7 +106,8 @@ class ExchangeDoor:
         call.begin(
             incoming, flow, self._secured(decision, tenant, call) if sips else self._script(decision, tenant)
         )
-        self.calls.add(call)
+        callee = decision.extension
+        self.calls.add(call, (user,) if callee is None else (user, callee.number))
 
     def _secured(self, decision: Decision, tenant: str, call: Call) -> Script:
         """For a sips URI: only contacts that are reached within TLS are rung (RFC 3261 §26.2.2)."""

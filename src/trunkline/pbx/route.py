@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from trunkline.base.story import Step, Value
 from trunkline.pbx.directory import Directory, Entry, Reach
@@ -13,6 +14,15 @@ MAX_DIALLED: Final = 128
 """Characters; more is no number, and stories keep what was dialled."""
 # What people type between digits (RFC 3966 §5.1.1 visual separators).
 _SEPARATORS: Final = str.maketrans("", "", "-.() ")
+
+
+Load: TypeAlias = Callable[[str, str], int]
+"""How many calls (tenant, number) has, made and received."""
+
+
+def nobody_talks(_tenant: str, _number: str) -> int:
+    """The load of an exchange that is not running."""
+    return 0
 
 
 class Service(StrEnum):
@@ -41,6 +51,15 @@ class Snapshot:
 
     directory: Directory
     reach: Reach
+    load: Load = nobody_talks
+    """How many calls an extension has now."""
+    most: Callable[[], int] = lambda: 0
+    """How many it may have when it has no limit of its own; 0 for any number."""
+
+    def is_full(self, tenant: str, entry: Entry) -> bool:
+        """Whether an extension has as many calls as it may."""
+        most = self.most() if entry.max_calls is None else entry.max_calls
+        return 0 < most <= self.load(tenant, entry.number)
 
 
 class Decision:
@@ -77,24 +96,37 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
         decision.status, decision.code = status, code
         return decision
 
-    if not number:
-        return refuse(404, "route.no_number", "no number was dialled")
-    if len(request.dialled) > MAX_DIALLED:
-        return refuse(404, "route.unknown_number", f"a number has at most {MAX_DIALLED} characters")
+    why_not = _unfit(request, number, snapshot)
+    if why_not is not None:
+        return refuse(*why_not)
     if number != request.dialled:
         tell("number.normalised", f"{request.dialled} is read as {number}")
     entry = snapshot.directory.extension(request.tenant, number)
     if entry is not None:
-        if _reach(entry, request, snapshot, tell):
-            decision.extension = entry
-            return decision
-        return refuse(480, "route.not_registered", f"{entry.number} is not registered")
+        if not _reach(entry, request, snapshot, tell):
+            return refuse(480, "route.not_registered", f"{entry.number} is not registered")
+        if snapshot.is_full(request.tenant, entry):
+            return refuse(486, "limit.callee", f"{entry.number} has as many calls as it may have at once")
+        decision.extension = entry
+        return decision
     service = SERVICE_NUMBERS.get(number)
     if service is not None:
         tell("route.service", f"{number} is the {service} service")
         decision.service = service
         return decision
     return refuse(404, "route.unknown_number", f"{number} is neither an extension nor a service")
+
+
+def _unfit(request: CallRequest, number: str, snapshot: Snapshot) -> tuple[int, str, str] | None:
+    """Status, code and words for a call that is refused whoever was dialled."""
+    caller = snapshot.directory.extension(request.tenant, request.caller)
+    if caller is not None and snapshot.is_full(request.tenant, caller):
+        return 403, "limit.caller", f"{caller.number} has as many calls as it may have at once"
+    if not number:
+        return 404, "route.no_number", "no number was dialled"
+    if len(request.dialled) > MAX_DIALLED:
+        return 404, "route.unknown_number", f"a number has at most {MAX_DIALLED} characters"
+    return None
 
 
 def _reach(entry: Entry, request: CallRequest, snapshot: Snapshot, tell: _Tell) -> bool:

@@ -100,7 +100,7 @@ class Extensions(Repository):
                 connection.execute(insert(extension).values(row))
             except IntegrityError as error:
                 raise DuplicateError(f"there is an extension {new.number} already") from error
-        return Extension(owner, row["id"], new.number, new.name, new.password, new.contact)
+        return Extension(owner, row["id"], new.number, new.name, new.password, new.contact, new.max_calls)
 
     def set(
         self,
@@ -110,21 +110,27 @@ class Extensions(Repository):
         password: str | None = None,
         name: str | None = None,
         contact: str | None = None,
+        max_calls: int | None = None,
     ) -> Extension:
-        """Change what is given, keep what is None; an empty ``contact`` removes it. Raises NotFoundError."""
+        """Change what is given, keep what is None; an empty ``contact`` or a negative ``max_calls`` removes it.
+
+        Raises NotFoundError.
+        """
         one_tenant(scope)
         mine = (within(scope, extension), extension.c.number == number)
         with self._database.writing() as connection:
             row = connection.execute(select(extension).where(*mine)).first()
             if row is None:
                 raise NotFoundError(f"there is no extension {number}")
-            changed: dict[str, str | None] = {}
+            changed: dict[str, str | int | None] = {}
             if password is not None:
                 changed["secret"] = self._sealed(password, row.tenant_id, row.id)
             if name is not None:
                 changed["name"] = name
             if contact is not None:
                 changed["contact"] = contact or None
+            if max_calls is not None:
+                changed["max_calls"] = max_calls if max_calls >= 0 else None
             if changed:
                 connection.execute(update(extension).where(*mine).values(changed))
                 row = connection.execute(select(extension).where(*mine)).one()
@@ -185,14 +191,14 @@ class Extensions(Repository):
         key = uuid7()
         sealed = self._sealed(new.password, owner, key)
         cells = {"number": new.number, "name": new.name, "secret": sealed, "contact": new.contact}
-        return {"tenant_id": owner, "id": key, **cells}
+        return {"tenant_id": owner, "id": key, **cells, "max_calls": new.max_calls}
 
     def _sealed(self, password: str, owner: str, key: str) -> str | None:
         return self._box.seal(password, owner, key) if password else None
 
     def _extension(self, row: Row[Any], *, passwords: bool) -> Extension:
         password = self._box.open(row.secret, row.tenant_id, row.id) if passwords and row.secret else ""
-        return Extension(row.tenant_id, row.id, row.number, row.name, password, row.contact)
+        return Extension(row.tenant_id, row.id, row.number, row.name, password, row.contact, row.max_calls)
 
 
 def _present(connection: Connection, scope: TenantScope, numbers: Iterable[str]) -> dict[str, str]:

@@ -70,6 +70,7 @@ extension = Table(
     Column("name", Text, nullable=False),
     Column("secret", Text),  # the password, sealed by SecretBox; NULL without one
     Column("contact", Text),
+    Column("max_calls", Integer),  # NULL: what the settings say
     *_of_a_tenant(),
     UniqueConstraint("tenant_id", "number"),
 )

@@ -153,7 +153,8 @@ def test_a_refusal_is_one_with_its_next_step(offline: FakeExchange) -> None:
 
 def test_add_as_json(offline: FakeExchange) -> None:
     assert json.loads(run("extension", "add", "2001", "--json").stdout) == {
-        "number": "2001", "name": "", "contact": None, "bindings": 0, "password": "abcd-efgh", "warnings": [],
+        "number": "2001", "name": "", "contact": None, "bindings": 0, "max_calls": None, "password": "abcd-efgh",
+        "warnings": [],
     }  # fmt: skip
 
 

@@ -176,12 +176,20 @@ def test_only_requests_that_need_no_running_exchange_are_offline() -> None:
     offline = {name for name, cls in REGISTRY.items() if issubclass(cls, Request) and cls.offline}
     assert offline == {
         "extension.add",
+        "extension.export",
+        "extension.import",
         "extension.list",
         "extension.remove",
-        "extension.import",
-        "record.list",
-        "explain.number",
+        "extension.set",
         "explain.call",
+        "explain.number",
+        "record.list",
+        "tenant.add",
+        "tenant.add-domain",
+        "tenant.list",
+        "tenant.remove",
+        "tenant.remove-domain",
+        "trace.past",
     }
 
 

@@ -1,4 +1,4 @@
-"""``trunkline extension``: add, list, remove; ``import`` and ``export`` are in ``extension_files``."""
+"""``trunkline extension``: add, list, remove; ``extension_change`` and ``extension_files`` have the others."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from trunkline.app.cli import extension_files
+from trunkline.app.cli import extension_change, extension_files
 from trunkline.app.cli.asking import exchange, fetch
 from trunkline.app.cli.completing import numbers
+from trunkline.app.cli.extension_change import Calls, parse_calls
 from trunkline.app.cli.options import Data, Json, Tenant, examples
 from trunkline.app.extension_rules import check_extension
 from trunkline.app.render import EXTENSIONS
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import (
+    DEFAULT_CALLS,
     AddExtension,
     ExtensionAdded,
     ExtensionRow,
@@ -22,7 +24,7 @@ from trunkline.base.messages import (
     RemoveExtension,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Add, list, remove, import and export extensions.")
+app = typer.Typer(no_args_is_help=True, help="Add, change, list, remove, import and export extensions.")
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Digits, or a name such as u100000.")]
 Known = Annotated[
     str, typer.Argument(metavar="NUMBER", help="An extension that exists.", autocompletion=numbers)
@@ -54,6 +56,7 @@ def add(
         bool,
         typer.Option("--generate", help="Make a random password also for an extension with a fixed contact."),
     ] = False,
+    max_calls: Calls = None,
     tenant: Tenant = None,
     data: Data = None,
     as_json: Json = False,
@@ -67,12 +70,21 @@ def add(
         raise typer.BadParameter("--generate makes a password, and --password gives one: choose one of them")
     if password == "-":  # noqa: S105  (a dash is no password)
         password = sys.stdin.readline().rstrip("\r\n")
+    most = parse_calls(max_calls)
+    most = None if most == DEFAULT_CALLS else most
     problems = check_extension(number, password, name, contact)
     if problems:
         raise typer.BadParameter("; ".join(problems))
     with exchange(data, tenant) as asker:
         added = asker.ask(
-            AddExtension(number=number, password=password, name=name, contact=contact, generate=generate)
+            AddExtension(
+                number=number,
+                password=password,
+                name=name,
+                contact=contact,
+                generate=generate,
+                max_calls=most,
+            )
         )
     _show_added(Screen(), added, as_json=as_json)
 
@@ -90,7 +102,13 @@ def _show_added(screen: Screen, added: ExtensionAdded, *, as_json: bool) -> None
 
 
 def _row(row: ExtensionRow) -> dict[str, object]:
-    return {"number": row.number, "name": row.name, "contact": row.contact, "bindings": row.bindings}
+    return {
+        "number": row.number,
+        "name": row.name,
+        "contact": row.contact,
+        "bindings": row.bindings,
+        "max_calls": row.max_calls,
+    }
 
 
 @app.command("list", epilog=examples("trunkline extension list", "trunkline extension list --json"))
@@ -117,4 +135,5 @@ def remove(number: Known, tenant: Tenant = None, data: Data = None, as_json: Jso
         screen.line(f"extension {removed.number} removed ({removed.bindings} registrations)")
 
 
+extension_change.register(app)
 extension_files.register(app)

@@ -11,11 +11,13 @@ from trunkline.base.messages.bans import (
 )
 from trunkline.base.messages.exchange import ExchangeStatus, ListenerRow, Status, Stop, Stopping
 from trunkline.base.messages.extensions import (
+    DEFAULT_CALLS,
     AddExtension,
     ExportExtensions,
     ExportList,
     ExportRow,
     ExtensionAdded,
+    ExtensionChanged,
     ExtensionList,
     ExtensionRemoved,
     ExtensionRow,
@@ -26,6 +28,7 @@ from trunkline.base.messages.extensions import (
     ListExtensions,
     RemoveExtension,
     RowProblem,
+    SetExtension,
 )
 from trunkline.base.messages.live import (
     CallList,
@@ -81,6 +84,7 @@ from trunkline.base.messages.trace import (
 )
 
 __all__ = [
+    "DEFAULT_CALLS",
     "MAX_PAGE",
     "PAGE",
     "AddBan",
@@ -105,6 +109,7 @@ __all__ = [
     "ExportList",
     "ExportRow",
     "ExtensionAdded",
+    "ExtensionChanged",
     "ExtensionList",
     "ExtensionRemoved",
     "ExtensionRow",
@@ -139,6 +144,7 @@ __all__ = [
     "RemoveTenant",
     "Request",
     "RowProblem",
+    "SetExtension",
     "SetLogLevel",
     "SettingChange",
     "ShowLog",

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from trunkline.base.message_codec import Message, message
 from trunkline.base.messages.request import PAGE, Command, Query
 
+DEFAULT_CALLS: Final = -1  # as ``max_calls``: what the settings say
+
 
 @dataclass(frozen=True, slots=True)
 class ExtensionRow:
-    """An extension as shown: ``contact`` a fixed address, ``bindings`` how many contacts are registered."""
+    """An extension as shown: ``contact`` a fixed address, ``bindings`` how many contacts are registered.
+
+    ``max_calls`` is how many calls it may have at once (0: any number), None when the settings say it.
+    """
 
     number: str
     name: str = ""
     contact: str | None = None
     bindings: int = 0
+    max_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,33 @@ class AddExtension(Command[ExtensionAdded]):
     password: str | None = field(default=None, repr=False)
     name: str = ""
     contact: str | None = None
+    generate: bool = False
+    max_calls: int | None = None
+
+
+@message("extension.changed")
+class ExtensionChanged(Message):
+    """The extension as it is now. ``password`` is set only when it was generated."""
+
+    extension: ExtensionRow
+    password: str | None = field(default=None, repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@message("extension.set")
+class SetExtension(Command[ExtensionChanged]):
+    """Change what is given, keep what is None. Refused with ``extension.unknown`` or ``extension.invalid``.
+
+    ``generate`` makes a new password; an empty ``contact`` takes the fixed address away; a ``max_calls`` of
+    ``DEFAULT_CALLS`` leaves the limit to the settings.
+    """
+
+    offline: ClassVar[bool] = True
+    number: str
+    password: str | None = field(default=None, repr=False)
+    name: str | None = None
+    contact: str | None = None
+    max_calls: int | None = None
     generate: bool = False
 
 
