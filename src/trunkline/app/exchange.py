@@ -28,6 +28,7 @@ from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
 from trunkline.app.reaching import Reaching
 from trunkline.app.settings import Settings
+from trunkline.app.text_log import log_text
 from trunkline.app.trace.tracing import Tracing
 from trunkline.base.errors import TrunklineError
 from trunkline.base.ids import NodeIds
@@ -45,6 +46,7 @@ from trunkline.net.listener import split_host_port
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.door import ExchangeDoor
 from trunkline.pbx.route import Snapshot
+from trunkline.pbx.text_door import TextDoor
 from trunkline.proto.sip.nonce import Nonces
 from trunkline.registrar.door import RegistrarDoor
 from trunkline.registrar.location import Location
@@ -137,7 +139,16 @@ class Exchange:
             self.reaching.targets,
             self._fence_log.refused_call,
         )
-        self.endpoint.set_doors([self.registrar, self.door])
+        self.texts = TextDoor(
+            self.directory,
+            self.bindings_of,
+            self.authenticator,
+            self.context,
+            self.reaching.targets,
+            self._fence_log.refused_text,
+            log_text,
+        )
+        self.endpoint.set_doors([self.registrar, self.door, self.texts])
 
     def _call_context(self) -> CallContext:
         addresses = {

@@ -39,6 +39,10 @@ class FenceLog:
         """An INVITE with wrong credentials."""
         self._attempt("call refused", source, "", story)
 
+    def refused_text(self, source: str, story: Story) -> None:
+        """A MESSAGE with wrong credentials."""
+        self._attempt("text refused", source, "", story)
+
     def registration(self, user: str, story: Story) -> None:
         """A REGISTER that has something to tell."""
         if story.last_code == "register.refused" and len(story.steps) > 1:

@@ -1,0 +1,21 @@
+"""One line of the log for each text: who wrote to whom and what became of it, never what it said."""
+
+from __future__ import annotations
+
+import structlog
+
+from trunkline.base.story import Story
+
+log = structlog.get_logger("text")
+
+
+def log_text(sender: str, receiver: str, status: int, story: Story) -> None:
+    """A text was delivered (2xx) or not."""
+    log.info(
+        "text",
+        sender=sender,
+        receiver=receiver,
+        status=status,
+        code=story.last_code,
+        story=[f"{step.code}: {step.text}" for step in story.steps],
+    )
