@@ -44,19 +44,35 @@ class Extension:
 class ExchangeProcess:
     """``trunkline up`` on free loopback ports with these extensions; ready when entered, checked when left.
 
-    ``sip`` adds keys to the section of that name. On leaving, SIGTERM must end it with exit code 0; its log
-    is then part of what pytest shows of a failed test.
+    ``sip`` adds keys to the section of that name; ``listen`` names its transports. On leaving, SIGTERM must end
+    it with exit code 0; its log is then part of what pytest shows of a failed test.
     """
 
     def __init__(
-        self, folder: Path, extensions: list[Extension], *, sip: dict[str, int | float | str] | None = None
+        self,
+        folder: Path,
+        extensions: list[Extension],
+        *,
+        sip: dict[str, int | float | str] | None = None,
+        listen: tuple[str, ...] = ("udp", "tcp"),
     ) -> None:
         self.folder = folder / "exchange"
         self.extensions = {extension.number: extension for extension in extensions}
         self._sip: dict[str, int | float | str] = {"grace_s": 1.0, **(sip or {})}
+        self._trace = trace
         self.sip_port = free_ports(10)
         self.metrics_port = self.sip_port + 5
+        self._listen = listen
         self._process: asyncio.subprocess.Process | None = None
+
+    def port(self, transport: str) -> int:
+        """The port of a transport: udp and tcp share one, tls, ws and wss have their own."""
+        return self.sip_port + {"udp": 0, "tcp": 0, "tls": 1, "ws": 2, "wss": 3}[transport]
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate of its own making, which clients are to trust."""
+        return self.folder / "data" / "tls" / "self-signed.pem"
 
     @property
     def address(self) -> str:
@@ -194,11 +210,13 @@ class ExchangeProcess:
     def _write_settings(self) -> None:
         media_first = free_ports(_MEDIA_PORTS)
         keys = "".join(f"{name} = {json.dumps(value)}\n" for name, value in self._sip.items())
+        listen = [f"{kind}:127.0.0.1:{self.port(kind)}" for kind in self._listen]
         self.settings.write_text(
             f'domain = "{DOMAIN}"\n'
-            f'[sip]\nlisten = ["udp:{self.address}", "tcp:{self.address}"]\n{keys}'
+            f"[sip]\nlisten = {json.dumps(listen)}\n{keys}"
             f'[media]\naddress = "127.0.0.1"\nports = "{media_first}-{media_first + _MEDIA_PORTS - 1}"\n'
             f'[metrics]\nlisten = "127.0.0.1:{self.metrics_port}"\n'
+            f"[trace]\nkeep = {json.dumps(self._trace)}\n"
         )
 
     async def _create_extensions(self) -> None:
