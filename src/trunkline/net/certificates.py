@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from trunkline.base.errors import ConfigError
 from trunkline.net.peer_identity import fits
 from trunkline.net.tls_settings import CertificateFiles, ListenerTls
+
+SETTINGS: Final = "settings"  # the source of errors: which file they came from is not known here
 
 Fingerprint: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
@@ -51,7 +53,7 @@ def load_certificate(files: CertificateFiles) -> Certificate:
     key = _read_key(files)
     if key.public_key() != leaf.public_key():
         raise ConfigError(
-            files.where,
+            SETTINGS,
             f"{files.where}.key",
             f"{files.key}, whose key does not belong to the certificate {files.certificate}",
             "the private key that the certificate was made for",
@@ -105,7 +107,7 @@ def trust_file(context: ssl.SSLContext, path: Path, key: str) -> None:
         context.load_verify_locations(path)
     except ssl.SSLError:
         raise ConfigError(
-            key, key, f"{path}, which has no PEM certificate", "a PEM file of authorities"
+            SETTINGS, key, f"{path}, which has no PEM certificate", "a PEM file of authorities"
         ) from None
     except OSError as error:
         raise _unreadable(key, path, error, "a PEM file of authorities") from None
@@ -129,7 +131,7 @@ def _ask_clients(context: ssl.SSLContext, tls: ListenerTls) -> None:
         return
     if tls.client_ca is None:
         raise ConfigError(
-            tls.where,
+            SETTINGS,
             f"{tls.where}.client_ca",
             f"nothing, and client_certificate is {tls.client_certificate}",
             "a PEM file of the authorities that clients' certificates come from",
@@ -146,7 +148,7 @@ def _read_leaf(files: CertificateFiles) -> x509.Certificate:
         return x509.load_pem_x509_certificates(pem)[0]
     except ValueError:
         expected = "a PEM file with the certificate first (-----BEGIN CERTIFICATE-----), then its chain"
-        raise ConfigError(files.where, key, f"{path}, which has no PEM certificate", expected) from None
+        raise ConfigError(SETTINGS, key, f"{path}, which has no PEM certificate", expected) from None
 
 
 def _read_key(files: CertificateFiles) -> PrivateKeyTypes:
@@ -156,10 +158,10 @@ def _read_key(files: CertificateFiles) -> PrivateKeyTypes:
         return serialization.load_pem_private_key(pem, None)
     except TypeError:
         expected = "a private key without a password (openssl pkey -in KEY -out PLAIN)"
-        raise ConfigError(files.where, key, f"{path}, whose key is encrypted", expected) from None
+        raise ConfigError(SETTINGS, key, f"{path}, whose key is encrypted", expected) from None
     except (ValueError, UnsupportedAlgorithm):
         expected = "a PEM file with the private key (-----BEGIN PRIVATE KEY-----)"
-        raise ConfigError(files.where, key, f"{path}, which has no PEM private key", expected) from None
+        raise ConfigError(SETTINGS, key, f"{path}, which has no PEM private key", expected) from None
 
 
 def _read(key: str, path: Path, expected: str) -> bytes:
@@ -171,7 +173,7 @@ def _read(key: str, path: Path, expected: str) -> bytes:
 
 def _unreadable(key: str, path: Path, error: OSError, expected: str) -> ConfigError:
     return ConfigError(
-        key.rpartition(".")[0] or key,
+        SETTINGS,
         key,
         f"{path}, which cannot be read: {error.strerror}",
         expected,
@@ -183,7 +185,7 @@ def _refused(files: CertificateFiles, error: OSError) -> ConfigError:
     reason = getattr(error, "reason", None) or error.strerror or "it is refused"
     seen = f"{files.certificate}, which TLS refuses: {str(reason).lower().replace('_', ' ')}"
     return ConfigError(
-        files.where, f"{files.where}.certificate", seen, "a certificate and key that TLS can use"
+        SETTINGS, f"{files.where}.certificate", seen, "a certificate and key that TLS can use"
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from trunkline.base.errors import ConfigError, TransportError
 from trunkline.net.certificates import (
+    SETTINGS,
     Certificate,
     Fingerprint,
     fingerprint,
@@ -152,7 +153,7 @@ class Tls:
                 context.load_cert_chain(ours.certificate, ours.key)
             except (ssl.SSLError, OSError):
                 raise ConfigError(
-                    ours.where, f"{ours.where}.certificate", str(ours.certificate), "a usable certificate"
+                    SETTINGS, f"{ours.where}.certificate", str(ours.certificate), "a usable certificate"
                 ) from None
         return context
 
@@ -169,7 +170,7 @@ class Tls:
         wanted = self._settings.self_signed
         if wanted is None:
             raise ConfigError(
-                "sip.tls", "sip.tls.certificate", "nothing", "a certificate for the TLS listeners"
+                SETTINGS, "sip.tls.certificate", "nothing", "a certificate for the TLS listeners"
             )
         return CertificateFiles(wanted.path, wanted.path, "sip.tls")
 
