@@ -42,9 +42,7 @@ log = structlog.get_logger("exchange")
 def run(loaded: Loaded) -> int:
     """Run the exchange until SIGTERM or Ctrl-C; 0 when it stopped as asked."""
     stream = setup_logs(loaded.settings.log.level, loaded.settings.log.format)
-    limit = file_limit(loaded.settings, raise_file_limit())
-    if not limit.enough:
-        log.warning(limit.problem())
+    raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(loaded, stream))
 
@@ -95,6 +93,8 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         show_start(Screen(), start_report(loaded, __version__, urls, made, metrics.port, notices))
         manager.ready()
         log.info("running", version=__version__, listeners=urls, domain=loaded.settings.domain)
+        if problem := file_limit(loaded.settings).problem():
+            log.warning(problem)
         grace[0] = await exchange.stopping
         manager.stopping(grace[0])
         log.info("stopping", calls=len(exchange.calls.active), grace_s=grace[0])

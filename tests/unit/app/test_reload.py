@@ -167,7 +167,7 @@ def test_every_key_says_whether_it_is_live() -> None:
 
 
 def test_every_live_key_has_a_part_that_takes_it_over() -> None:
-    parts = [ExchangeValues, LogSettings, MetricsPlace]
+    parts: list[Any] = [ExchangeValues, LogSettings, MetricsPlace]
     taken = [key for part in parts for key in part.keys]
     assert sorted(taken) == sorted(LIVE)
 
