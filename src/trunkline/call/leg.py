@@ -25,8 +25,9 @@ class LegKind(StrEnum):
 
 
 class Info(Protocol):
-    """A message within the call that wants passing on (SIP INFO): kind, bytes, and a way to answer."""
+    """A message within the call that wants passing on: ``method`` INFO or MESSAGE, bytes, and a way to answer."""
 
+    method: str
     content_type: str
     body: bytes
     package: str | None

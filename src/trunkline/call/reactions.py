@@ -73,7 +73,7 @@ class Reactions:
         if self._call.bridge is not None:
             self._call.bridge.info(leg, info)
         else:
-            info.answer(200)
+            info.answer(200 if info.method == "INFO" else 488)  # nobody here reads texts
 
     def leg_ended(self, leg: Leg, reason: str | None) -> None:
         call, outcome = self._call, leg.outcome

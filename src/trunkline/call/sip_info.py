@@ -1,4 +1,4 @@
-"""An INFO request on its way through the exchange (RFC 6086)."""
+"""An INFO, or a MESSAGE within a call, on its way through the exchange (RFC 6086, RFC 3428)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from trunkline.proto.sip.transaction.incoming import Incoming
 
 
 class SipInfo:
-    """One INFO with its transaction, answered once the other party has."""
+    """One request with its transaction, answered once the other party has."""
 
-    __slots__ = ("_incoming", "_now", "body", "content_type", "package")
+    __slots__ = ("_incoming", "_now", "body", "content_type", "method", "package")
 
     def __init__(self, incoming: Incoming, now: Callable[[], float]) -> None:
         request = incoming.request
         self._incoming = incoming
         self._now = now
+        self.method = request.method
         self.content_type = request.headers.get("Content-Type", "application/octet-stream")
         self.body = request.body
         self.package = request.headers.get("Info-Package")

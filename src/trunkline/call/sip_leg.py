@@ -197,7 +197,7 @@ class SipLeg:
 
         async def pass_on() -> None:
             response = await session.request(
-                "INFO", body=info.body, content_type=info.content_type, extra=package
+                info.method, body=info.body, content_type=info.content_type, extra=package
             )
             info.answer(response.status)
 
@@ -240,7 +240,7 @@ class SipLeg:
     def on_request(self, session: Session, incoming: Incoming) -> None:
         request = incoming.request
         now = self.context.endpoint.now()
-        if request.method == "INFO":
+        if request.method in {"INFO", "MESSAGE"}:
             self.observer.leg_info(self, SipInfo(incoming, self.context.endpoint.now))
         elif request.method == "OPTIONS":
             incoming.respond(200, extra=self.context.endpoint.capabilities, now=now)
