@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import Any, Literal
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -27,6 +25,7 @@ from trunkline.app.cli import (
 )
 from trunkline.app.cli.csv_file import BadFile
 from trunkline.app.cli.exit_codes import ExitCode
+from trunkline.app.cli.options import help_form
 from trunkline.app.control_client import NotRunning
 from trunkline.app.terminal import Screen
 from trunkline.base.errors import ConfigError, TrunklineError
@@ -67,14 +66,6 @@ def report(screen: Screen, error: TrunklineError) -> ExitCode:
     if isinstance(error, Refused) and error.problem.hint:
         screen.note(error.problem.hint)
     return ExitCode.FAILED
-
-
-def help_form() -> Literal["rich"] | None:
-    """Help and usage errors with frames and colours on a terminal that can show them, else plain text."""
-    if os.environ.get("FORCE_COLOR"):
-        return "rich"
-    capable = os.environ.get("TERM", "") not in {"dumb", "unknown"}
-    return "rich" if capable and sys.stdout is not None and sys.stdout.isatty() else None
 
 
 app = typer.Typer(

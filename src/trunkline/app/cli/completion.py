@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     """Put the command into the program."""
     app.command(
         epilog=examples(
+            "trunkline completion bash >> ~/.bashrc",
             "source <(trunkline completion bash)",
             "trunkline completion bash > /etc/bash_completion.d/trunkline",
             "trunkline completion fish > ~/.config/fish/completions/trunkline.fish",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -50,8 +52,18 @@ _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+def help_form() -> Literal["rich"] | None:
+    """Help and usage errors with frames and colours on a terminal that can show them, else plain text."""
+    if os.environ.get("FORCE_COLOR"):
+        return "rich"
+    capable = os.environ.get("TERM", "") not in {"dumb", "unknown"}
+    return "rich" if capable and sys.stdout is not None and sys.stdout.isatty() else None
+
+
 def examples(*lines: str) -> str:
     """An epilog with one example per line."""
+    if help_form() is None:
+        return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])  # \b keeps lines as they are
     return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])
 
 

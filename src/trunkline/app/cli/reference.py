@@ -22,9 +22,24 @@ Every command finds the exchange by its data folder: `--data DIR`, else `$TRUNKL
 it exists, else `$XDG_DATA_HOME/trunkline`. While the exchange runs, commands speak to it over the Unix socket
 `control.sock` in that folder; `extension`, `records` and `explain` also work when it does not run.
 
-On a terminal commands print tables in colour (`NO_COLOR` takes the colour away), in a pipe plain columns, and
-with `--json` JSON. Exit codes: 0 done, 1 refused or failed, 2 a wrong option, file or setting, 3 no exchange
-is running. `trunkline --install-completion` installs completion for the shell.
+`--tenant NAME`, else `$TRUNKLINE_TENANT`, names the tenant, else it is the one called "default"
+([tenancy](../topics/tenancy.md)).
+
+On a terminal commands print tables in colour, in a pipe or where `TERM` is `dumb` plain columns, and with
+`--json` JSON. `NO_COLOR` takes the colour away, `FORCE_COLOR` gives it to a pipe. A terminal too narrow for a
+table gets a block of lines for each row. Data go to standard output, everything else to standard error.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | refused or failed; standard error says why, and what to do next |
+| 2 | a wrong option, file or setting |
+| 3 | no exchange is running with this data folder |
+| 130 | interrupted by Ctrl-C |
+
+`trunkline completion bash` (or `zsh`, `fish`) prints the script for the shell, and `trunkline
+--install-completion` installs it. It completes commands and options, and while the exchange runs also
+extensions, tenants and calls.
 """
 
 

@@ -1,0 +1,125 @@
+"""What holds for every command: help with an example, JSON, an exit code that says how it went."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from trunkline.app.cli import app, report
+from trunkline.app.cli.csv_file import BadFile
+from trunkline.app.cli.exit_codes import ExitCode
+from trunkline.app.control_client import NotRunning
+from trunkline.app.terminal import Screen
+from trunkline.base.errors import ConfigError, TransportError, TrunklineError
+from trunkline.base.messages import Refused, RowProblem
+
+# They run until they are stopped, or print what a shell is to read.
+WITHOUT_JSON = ("up ", "completion ", "phone ")
+# What a group wants before its commands.
+BEFORE = {"phone": ("--user", "1001", "--password", "secret")}
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All commands with the words that call them."""
+    children = getattr(command, "commands", {})
+    for child in children.values():
+        yield from commands(child, (*path, child.name))
+    if not children:
+        yield path, command
+
+
+def call(name: str, *options: str) -> Result:
+    """Run a command with these options."""
+    first, *rest = name.split()
+    return CliRunner().invoke(app, [first, *BEFORE.get(first, ()), *rest, *options])
+
+
+COMMANDS = dict(commands(get_command(app)))
+NAMES = [" ".join(path) for path in COMMANDS]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_what_a_command_does_and_shows_how(name: str) -> None:
+    words = name.split()
+    result = call(name, "--help")
+    assert result.exit_code == 0, result.output
+    assert "Examples:" in result.stdout
+    shown = [line.strip() for line in result.stdout.splitlines() if line.strip().startswith("trunkline ")]
+    assert shown, "an example begins with the program's name"
+    assert any(words[-1] in line.split() for line in shown)
+    assert COMMANDS[tuple(words)].help
+    assert not any(char in result.stdout for char in "╭│╰\x1b\b")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_and_argument_is_explained(name: str) -> None:
+    for parameter in COMMANDS[tuple(name.split())].params:
+        assert parameter.help, f"{name}: {parameter.name}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not f"{name} ".startswith(WITHOUT_JSON)])
+def test_every_command_speaks_json(name: str) -> None:
+    assert any("--json" in parameter.opts for parameter in COMMANDS[tuple(name.split())].params)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wrong_option_is_a_usage_error_everywhere(name: str) -> None:
+    result = call(name, "--no-such-option")
+    assert result.exit_code == ExitCode.USAGE
+    assert "--no-such-option" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TrunklineError("it did not work"), ExitCode.FAILED),
+        (Refused("extension.exists", "it exists", "remove it"), ExitCode.FAILED),
+        (TransportError("the control socket broke"), ExitCode.FAILED),
+        (BadFile(Path("people.csv"), [RowProblem(3, "is wrong")]), ExitCode.FAILED),
+        (ConfigError("trunkline.toml", "node", "999", "at most 255"), ExitCode.USAGE),
+        (NotRunning(Path("/d/control.sock")), ExitCode.NOT_RUNNING),
+    ],
+)
+def test_exit_codes(error: TrunklineError, code: ExitCode, capfd: pytest.CaptureFixture[str]) -> None:
+    assert report(Screen(), error) is code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+
+
+def test_exit_codes_are_documented() -> None:
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0, "FAILED": 1, "USAGE": 2, "NOT_RUNNING": 3, "INTERRUPTED": 130,
+    }  # fmt: skip
+    epilog = " ".join((get_command(app).epilog or "").split())
+    reference = Path(__file__).parents[3] / "docs" / "reference" / "commands.md"
+    for code in ExitCode:
+        assert f" {code.value} " in f"{epilog}"
+        assert f"| {code.value} |" in reference.read_text()
+
+
+def test_a_file_that_cannot_be_read_is_an_error_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/d/control.sock")
+
+    monkeypatch.setattr("trunkline.app.cli.live.exchange", refuse)
+    result = CliRunner().invoke(app, ["calls"])
+    assert (result.exit_code, result.stderr) == (1, "error: /d/control.sock: Permission denied\n")
+
+
+def test_nothing_slow_is_imported_before_a_command_needs_it() -> None:
+    """Completion runs the program at every key press of Tab."""
+    slow = ("alembic", "cryptography", "prometheus_client", "pydantic", "sqlalchemy", "structlog", "uvloop")
+    code = f"import sys, trunkline.app.cli; print([name for name in {slow} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
