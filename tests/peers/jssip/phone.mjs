@@ -48,8 +48,6 @@ phone.on('newRTCSession', ({ originator, session: fresh, request }) => {
   fresh.on('confirmed', () => say('confirmed'));
   fresh.on('failed', event => say('failed', { cause: event.cause, status: event.message?.status_code ?? 0 }));
   fresh.on('ended', event => say('ended', { by: event.originator, cause: event.cause }));
-  fresh.on('hold', event => say('hold', { by: event.originator }));
-  fresh.on('unhold', event => say('unhold', { by: event.originator }));
   fresh.on('newInfo', event => event.originator === 'remote' && say('info', { body: event.request.body }));
 });
 
@@ -58,8 +56,9 @@ const commands = {
   call: ({ target }) => { phone.call(target, { mediaStream: silence }); },
   answer: () => session.answer({ mediaStream: silence }),
   hangup: () => session.terminate(),
-  hold: () => session.hold(),
-  unhold: () => session.unhold(),
+  // Told once the other side has agreed: JsSIP ignores what is asked before.
+  hold: () => session.hold({}, () => say('held')),
+  unhold: () => session.unhold({}, () => say('resumed')),
   send: ({ target, text }) => phone.sendMessage(target, text, {
     eventHandlers: {
       succeeded: event => say('delivered', { status: event.response.status_code }),
