@@ -48,6 +48,11 @@ class Output:
         if self._pcap is not None:
             self._pcap.write(message)
 
+    def begin(self, seconds: float | None) -> None:
+        """Tell that what comes is shown from now on."""
+        end = "Ctrl-C ends it" if seconds is None else f"for {seconds:g} s"
+        self._screen.note(f"tracing from now on; {end}")
+
     def close(self) -> None:
         """Tell what did not fit."""
         if self.lost:
@@ -150,6 +155,7 @@ def _past(asker: Asker, key: str) -> Generator[TracedMessage, None, bool]:
 def _live(asker: Asker, wanted: StartTrace, output: Output, seconds: float | None) -> Iterator[TracedMessage]:
     end = None if seconds is None else time.monotonic() + seconds
     name = asker.ask(wanted).trace
+    output.begin(seconds)
     try:
         while end is None or time.monotonic() < end:
             left = WAIT_S if end is None else min(WAIT_S, end - time.monotonic())

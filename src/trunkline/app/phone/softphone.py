@@ -171,6 +171,8 @@ class Softphone:
 
     async def register(self) -> None:
         """Register and stay so until the phone is left; raises PhoneFailed."""
+        if self.registration is not None:
+            return
         registration = Registration(self, self.options.expires_s)
         await registration.begin()
         self.registration = registration

@@ -18,6 +18,7 @@ from trunkline.media.commands import (
     Echo,
     Family,
     OpenPort,
+    ReadStatistics,
     SetDirection,
     Tone,
     Unlink,
@@ -170,6 +171,12 @@ class Sound:
         elif isinstance(event, RecordFailed):
             self._tell("record_failed", file=event.file, reason=event.reason)
             self.recorded.set()
+
+    async def packets_in(self) -> int:
+        """How many packets the other side was heard with so far."""
+        if self._local is None:
+            return 0
+        return (await self._engine.execute(ReadStatistics(self._port))).statistics.packets_in
 
     async def close(self) -> PortStatistics | None:
         """Give the port back; its figures, None when it was never open."""
