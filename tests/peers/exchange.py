@@ -44,8 +44,9 @@ class Extension:
 class ExchangeProcess:
     """``trunkline up`` on free loopback ports with these extensions; ready when entered, checked when left.
 
-    ``sip`` adds keys to the section of that name; ``listen`` names its transports. On leaving, SIGTERM must end
-    it with exit code 0; its log is then part of what pytest shows of a failed test.
+    ``sip`` adds keys to the section of that name; ``listen`` names its transports; ``trace`` keeps the messages
+    of calls. On leaving, SIGTERM must end it with exit code 0; its log is then part of what pytest shows of a
+    failed test.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class ExchangeProcess:
         *,
         sip: dict[str, int | float | str] | None = None,
         listen: tuple[str, ...] = ("udp", "tcp"),
+        trace: bool = False,
     ) -> None:
         self.folder = folder / "exchange"
         self.extensions = {extension.number: extension for extension in extensions}
