@@ -5,6 +5,7 @@ Whatever may fail happens while a part prepares; the change itself only sets val
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -120,6 +121,25 @@ class LogSettings:
         async def apply() -> str:
             setup_logs(new.log.level, new.log.format, self._stream)
             return ""
+
+        return apply
+
+
+class Certificates:
+    """Read anew with every reload, whatever the settings say; it is the last part, for it cannot be undone."""
+
+    keys: frozenset[str] = frozenset()
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        count = await asyncio.to_thread(self._exchange.net.tls.read_anew)
+
+        async def apply() -> str:
+            if not count:
+                return ""
+            return f"{count} {'certificate' if count == 1 else 'certificates'} read anew"
 
         return apply
 

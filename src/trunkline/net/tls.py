@@ -105,6 +105,16 @@ class Tls:
             self._loaded = found
             log.info("tls.reloaded", files=[str(path) for path in self._paths])
 
+    def read_anew(self) -> int:
+        """Take the files over as they are now, all or none; how many certificates. Blocks; raises ConfigError."""
+        if not self._listeners:
+            return 0
+        self._renew()
+        found = fingerprint(self._paths)
+        self._load()
+        self._loaded = self._seen = found
+        return len(self._certificates)
+
     def notices(self) -> Iterator[str]:
         """What an operator should know of at the start."""
         if self.self_signed and self._settings.self_signed is not None:

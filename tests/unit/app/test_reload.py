@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from trunkline.app.addresses import HostAddresses
 from trunkline.app.exchange import Exchange
-from trunkline.app.live_parts import Apply, ExchangeValues, LogSettings, MetricsPlace
+from trunkline.app.live_parts import Apply, Certificates, ExchangeValues, LogSettings, MetricsPlace
 from trunkline.app.reload import Reloader
 from trunkline.app.settings import Settings
 from trunkline.app.settings.errors import model_in
@@ -167,7 +167,7 @@ def test_every_key_says_whether_it_is_live() -> None:
 
 
 def test_every_live_key_has_a_part_that_takes_it_over() -> None:
-    parts: list[Any] = [ExchangeValues, LogSettings, MetricsPlace]
+    parts: list[Any] = [ExchangeValues, LogSettings, MetricsPlace, Certificates]
     taken = [key for part in parts for key in part.keys]
     assert sorted(taken) == sorted(LIVE)
 
