@@ -9,10 +9,11 @@ A target whose server fails goes on to the next server of its domain, as another
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Coroutine
+from collections.abc import AsyncIterable, Coroutine, Sized
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
+from trunkline.call.breadth import Breadth
 from trunkline.call.failures import best_of, fault
 from trunkline.call.leg import Leg
 from trunkline.call.party import Party
@@ -37,6 +38,7 @@ class Fork:
 
     __slots__ = (
         "_aside",
+        "_breadth",
         "_exhausted",
         "_source",
         "_trials",
@@ -54,6 +56,8 @@ class Fork:
         self.branches: list[Leg] = []
         self.failures: list[CallFailed] = []
         self.decided: asyncio.Future[Winner | CallFailed] = call.context.endpoint.loop.create_future()
+        known = min(len(source), MAX_BRANCHES) if isinstance(source, Sized) else None
+        self._breadth = Breadth(call.invitation.max_breadth, known, MAX_BRANCHES)
         self._exhausted = False
         self._trials: dict[Leg, Trial] = {}  # of branches that may go on to another server
         self._aside: set[asyncio.Task[None]] = set()
@@ -121,6 +125,7 @@ class Fork:
             if self.decided.done() or len(self.branches) >= MAX_BRANCHES:
                 return
             leg = self._new_branch(trial.target, flow)
+            trial.breadth = trial.breadth or self._breadth.take()
             if trial.ways.count > 1:
                 self._trials[leg] = trial
             await self._invite(leg, trial, flow)
@@ -160,7 +165,7 @@ class Fork:
             body,
             from_=call.caller.name_addr,
             to=f"<{Party(call.callee, call.caller.domain).uri}>",
-            extra=asked.headers,
+            extra=f"{asked.headers}Max-Breadth: {trial.breadth}\r\n",
             max_forwards=asked.max_forwards,
             ring_s=trial.ring_until - call.context.endpoint.now(),
             patience_s=trial.ways.patience_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trunkline.call.breadth import breadth_of
 from trunkline.call.headers import crossing
 from trunkline.media.offer_answer import Stream, streams_of
 from trunkline.proto.sip.message import Request
@@ -10,15 +11,17 @@ from trunkline.proto.sip.message import Request
 class Invitation:
     """``offer`` is the caller's description (empty: it wants ours) with its ``streams``.
 
-    ``max_forwards`` (that of the request less one, bounded) and ``headers`` (finished lines) are what the INVITEs
-    to callees carry. Raises RemoteProtocolError when the offer cannot be read.
+    ``max_forwards`` (that of the request less one, bounded), ``headers`` (finished lines) and shares of
+    ``max_breadth`` are what the INVITEs to callees carry. Raises RemoteProtocolError when the offer, or one of
+    these, cannot be read.
     """
 
-    __slots__ = ("headers", "max_forwards", "offer", "streams")
+    __slots__ = ("headers", "max_breadth", "max_forwards", "offer", "streams")
 
     def __init__(self, request: Request, max_forwards: int = 70) -> None:
         self.offer = request.body
         self.streams: list[Stream] = streams_of(self.offer) if self.offer else []
         # RFC 7332: a B2BUA counts hops down as a proxy does, or loops through it never end.
         self.max_forwards = min(request.max_forwards - 1, max_forwards)
+        self.max_breadth = breadth_of(request)
         self.headers = crossing(request)

@@ -41,7 +41,25 @@ class Target:
         return f"Target({self.uri})"
 
 
-async def static_targets(targets: Sequence[Target]) -> AsyncIterator[Target]:
-    """Targets that are all known now; sources of late ones are written the same way."""
-    for target in targets:
-        yield target
+class StaticTargets:
+    """Targets that are all known now, and how many they are, so that a fork can share out what it may spend.
+
+    A source of late ones is an asynchronous generator.
+    """
+
+    __slots__ = ("_targets",)
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets = targets
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    async def __aiter__(self) -> AsyncIterator[Target]:
+        for target in self._targets:
+            yield target
+
+
+def static_targets(targets: Sequence[Target]) -> StaticTargets:
+    """A source of targets that are all known now."""
+    return StaticTargets(targets)

@@ -11,12 +11,13 @@ from trunkline.ua.sessions import ClientSession
 class Trial:
     """``ring_until`` is when the target has rung long enough, in the loop's time; all servers share it."""
 
-    __slots__ = ("like", "ring_until", "target", "ways")
+    __slots__ = ("breadth", "like", "ring_until", "target", "ways")
 
     def __init__(self, target: Target, ways: Ways, ring_until: float) -> None:
         self.target = target
         self.ways = ways
         self.ring_until = ring_until
+        self.breadth = 0  # what its branches may spend (RFC 5393), once it has a share
         self.like: tuple[str, str] | None = None
 
     def goes_on(self, leg: SipLeg, now: float) -> bool:

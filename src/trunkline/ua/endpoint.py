@@ -7,6 +7,7 @@ the session that a request belongs to, and offers everything else to the doors.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -35,6 +36,9 @@ from trunkline.ua.sessions.session import Session, SessionUser
 # RFC 3261 §8.2.1: what is known everywhere; doors add theirs.
 _FOR_US = frozenset({"REGISTER", "OPTIONS"})  # answered here, so they may be at their last hop (§11, §10.3)
 _IN_DIALOG = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS"})
+
+
+_branches = re.compile(r"branch=(z9hG4bK[0-9A-Za-z]+)").findall
 
 
 class Network(Protocol):
@@ -74,6 +78,7 @@ class Endpoint:
         self.wheel = TimerWheel()
         self.wheel.on_earlier = self._arm
         self.fence = fence or Fence()
+        self._own_branch = f"branch=z9hG4bK{ids.prefix}"
         self.layer = TransactionLayer(self, self.wheel, ids.branch, tag_key, timings)
         self.layer.on_malformed = self._malformed
         self.large = LargeRequests(self)
@@ -140,8 +145,9 @@ class Endpoint:
             if request.to_tag is not None:
                 self._in_dialog(incoming)
                 return
-            if request.max_forwards == 0 and request.method not in _FOR_US:
-                self._answer_stranger(incoming, 483)
+            refusal = self._has_looped(request)
+            if refusal:
+                self._answer_stranger(incoming, refusal)
                 return
             flow = flow_of(incoming)
             for door in self.doors:
@@ -155,6 +161,22 @@ class Endpoint:
             return
         if not self._is_ignored(incoming):
             self._unclaimed(incoming)
+
+    def _has_looped(self, request: Request) -> int:
+        """483 at the last hop, 482 for an INVITE of ours that comes back as we sent it (RFC 3261 §16.3), else 0.
+
+        With another Request-URI it is a spiral: somebody on the way has sent it on to another number of ours.
+        """
+        if request.max_forwards == 0 and request.method not in _FOR_US:
+            return 483
+        if request.method != "INVITE" or self._own_branch not in request.headers["Via"]:
+            return 0
+        for branch in _branches(request.headers["Via"]):
+            client = self.layer.clients.get(branch)
+            draft = client.draft if isinstance(client, ClientInvite) else None
+            if draft is not None and draft.uri == request.uri:
+                return 482
+        return 0
 
     def _malformed(self, wire: Wire, now: float) -> bool:
         """Something malformed came; whether it stays unanswered."""
