@@ -15,7 +15,7 @@ from tests.peers.exchange import DOMAIN, ExchangeProcess, Extension
 
 _HERE = Path(__file__).parent
 PASSWORD = "nine-blue-chairs-17"
-_EXTENSIONS = [Extension(f"{number}", PASSWORD) for number in range(301, 361)]
+EXTENSIONS = [Extension(f"{number}", PASSWORD) for number in range(301, 361)]
 
 NewPhone = Callable[..., Awaitable[Baresip]]
 
@@ -29,14 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ExchangeProcess]:
     """One exchange with the extensions 301 to 360 for all tests of a module."""
-    async with ExchangeProcess(tmp_path_factory.mktemp("exchange"), _EXTENSIONS) as running:
+    async with ExchangeProcess(tmp_path_factory.mktemp("exchange"), EXTENSIONS) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def unused_numbers() -> Iterator[str]:
     """Extensions that no test has used: a killed phone leaves its binding behind."""
-    return itertools.chain(extension.number for extension in _EXTENSIONS)
+    return itertools.chain(extension.number for extension in EXTENSIONS)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -46,9 +46,13 @@ async def new_phone(
     """Start and register a baresip: ``await new_phone(tone_hz=700, transport="udp")``."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(tone_hz: float = 700.0, transport: Transport = "udp") -> Baresip:
-            account = Account(next(unused_numbers), PASSWORD, DOMAIN, exchange.address, transport)
-            phone = await stack.enter_async_context(Baresip(tmp_path, account, tone_hz))
+        async def start(
+            tone_hz: float = 700.0, transport: Transport = "udp", writes_to: str = ""
+        ) -> Baresip:
+            server = f"127.0.0.1:{exchange.port(transport)}"
+            ca = exchange.certificate if transport == "tls" else None
+            account = Account(next(unused_numbers), PASSWORD, DOMAIN, server, transport, ca)
+            phone = await stack.enter_async_context(Baresip(tmp_path, account, tone_hz, writes_to=writes_to))
             stack.push_async_callback(_leave_calls, phone)
             await phone.registered()
             return phone

@@ -17,7 +17,7 @@ from tests.peers.ports import free_ports
 from tests.peers.programs import end_process, program
 from tests.peers.tones import BLOCK_S, Recording, write_tone
 
-Transport = Literal["udp", "tcp"]
+Transport = Literal["udp", "tcp", "tls"]
 
 _MODULE_PLACES = ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules")
 _RTP_PORTS = 20
@@ -47,20 +47,25 @@ module                  aubridge.so
 module                  alsa.so
 module_app              account.so
 module_app              menu.so
+module_app              contact.so
 module_app              ctrl_tcp.so
 ctrl_tcp_listen         {host}:{control_port}
-"""
+{trusted}"""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who the phone is. ``server`` is HOST:PORT of the registrar; without one it does not register."""
+    """Who the phone is. ``server`` is HOST:PORT of the registrar; without one it does not register.
+
+    ``ca`` is a PEM file of whom to trust over TLS.
+    """
 
     user: str
     password: str = ""
     domain: str = "127.0.0.1"
     server: str = ""
     transport: Transport = "udp"
+    ca: Path | None = None
 
     def line(self, address: str) -> str:
         """The line of baresip's ``accounts`` file; ``address`` is the phone's own HOST:PORT."""
@@ -92,11 +97,17 @@ class Baresip:
     """
 
     def __init__(
-        self, folder: Path, account: Account, tone_hz: float = 440.0, host: str = "127.0.0.1"
+        self,
+        folder: Path,
+        account: Account,
+        tone_hz: float = 440.0,
+        host: str = "127.0.0.1",
+        writes_to: str = "",
     ) -> None:
         self.account = account
         self.host = host
         self.tone_hz = tone_hz
+        self.writes_to = writes_to
         self.folder = folder / f"baresip-{account.user}"
         self.sip_port = free_ports(10, host)
         self._control_port = self.sip_port + 5
@@ -126,6 +137,8 @@ class Baresip:
         tone = write_tone(self.folder / "tone.wav", self.tone_hz, _TONE_SECONDS)
         rtp_first = free_ports(_RTP_PORTS, self.host)
         (self.folder / "accounts").write_text(self.account.line(f"{self.host}:{self.sip_port}"))
+        contact = f"sip:{self.writes_to or self.account.user}@{self.account.domain}"
+        (self.folder / "contacts").write_text(f'"Who is written to" <{contact}>\n')
         (self.folder / "config").write_text(
             _CONFIG.format(
                 host=self.host,
@@ -137,6 +150,7 @@ class Baresip:
                 modules=_module_folder(),
                 rtp_first=rtp_first,
                 rtp_last=rtp_first + _RTP_PORTS - 1,
+                trusted=f"sip_cafile {self.account.ca}\n" if self.account.ca is not None else "",
             )
         )
         with (self.folder / "log").open("wb") as log:
@@ -193,6 +207,10 @@ class Baresip:
 
     async def hangup(self) -> None:
         await self.control.command("hangup")
+
+    async def write(self, text: str) -> None:
+        """Send a text to ``writes_to``; who gets it has an event ``message`` with its ``body``."""
+        await self.control.command("message", text)
 
     async def hold(self) -> None:
         await self.control.command("hold")
