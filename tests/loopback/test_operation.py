@@ -19,7 +19,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ExchangeProcess]:
-    async with ExchangeProcess(tmp_path_factory.mktemp("exchange"), []) as running:
+    folder = tmp_path_factory.mktemp("exchange")
+    async with ExchangeProcess(folder, [], listen=("udp", "tcp", "tls")) as running:
         yield running
 
 
@@ -88,6 +89,7 @@ async def test_a_reload_applies_what_it_can_and_tells_the_rest(
     assert plan == done | {"dry_run": True, "done": plan["done"]}
     assert [change["key"] for change in done["applied"]] == ["sip.ring_timeout_s"]
     assert [change["key"] for change in done["restart"]] == ["media.workers"]
+    assert done["done"] == ["1 certificate read anew"]
     assert "no setting has changed" not in await exchange.run("reload")
 
 
@@ -193,8 +195,8 @@ async def test_a_check_beside_a_running_exchange_asks_it(
     settings.change("[media]", "ring_timeout_s = 33\n[media]\nworkers = 3")
     _code, out, _errors = await exchange.attempt("check", "--config", str(settings.path), "--json")
     found = [(one["area"], one["grade"], one["what"]) for one in json.loads(out)["findings"]]
-    for transport in ("udp", "tcp"):
-        name = f"{transport}:{exchange.address}"
+    for transport in ("udp", "tcp", "tls"):
+        name = f"{transport}:127.0.0.1:{exchange.port(transport)}"
         assert ("exchange", "ok", f"OPTIONS to {name}: 200 OK") in found
         assert any(
             area == "ports" and what.startswith(f"{name} is held by our own") for area, _, what in found
