@@ -46,9 +46,7 @@ async def new_phone(
     """Start and register a baresip: ``await new_phone(tone_hz=700, transport="udp")``."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(
-            tone_hz: float = 700.0, transport: Transport = "udp", writes_to: str = ""
-        ) -> Baresip:
+        async def start(tone_hz: float = 700.0, transport: Transport = "udp", writes_to: str = "") -> Baresip:
             server = f"127.0.0.1:{exchange.port(transport)}"
             ca = exchange.certificate if transport == "tls" else None
             account = Account(next(unused_numbers), PASSWORD, DOMAIN, server, transport, ca)

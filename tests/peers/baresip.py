@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -45,11 +45,13 @@ module                  g711.so
 module                  aufile.so
 module                  aubridge.so
 module                  alsa.so
+module                  cons.so
 module_app              account.so
 module_app              menu.so
 module_app              contact.so
 module_app              ctrl_tcp.so
 ctrl_tcp_listen         {host}:{control_port}
+cons_listen             {host}:{console_port}
 {trusted}"""
 
 
@@ -144,6 +146,7 @@ class Baresip:
                 host=self.host,
                 sip_port=self.sip_port,
                 control_port=self._control_port,
+                console_port=self._control_port + 1,
                 tone=tone,
                 played_rate=PLAYED_RATE,
                 played_channels=PLAYED_CHANNELS,
@@ -209,8 +212,19 @@ class Baresip:
         await self.control.command("hangup")
 
     async def write(self, text: str) -> None:
-        """Send a text to ``writes_to``; who gets it has an event ``message`` with its ``body``."""
+        """Send a text to ``writes_to``."""
         await self.control.command("message", text)
+
+    @contextlib.asynccontextmanager
+    async def screen(self) -> AsyncIterator[asyncio.StreamReader]:
+        """What the phone shows from now on, texts among it: its events do not tell of them."""
+        reader, writer = await asyncio.open_connection(self.host, self._control_port + 1)
+        try:
+            yield reader
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def hold(self) -> None:
         await self.control.command("hold")
