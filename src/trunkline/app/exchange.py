@@ -28,6 +28,7 @@ from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
 from trunkline.app.reaching import Reaching
 from trunkline.app.settings import Settings
+from trunkline.app.sound_files import sounds_of
 from trunkline.app.text_log import log_text
 from trunkline.app.trace.tracing import Tracing
 from trunkline.base.errors import TrunklineError
@@ -164,6 +165,7 @@ class Exchange:
             media_address=lambda family: addresses[family],
             ring_timeout_s=self.settings.sip.ring_timeout_s,
             max_forwards=self.settings.sip.max_forwards,
+            sounds=sounds_of(self.data),
             on_call_over=log_call,
             on_fault=_log_fault,
         )

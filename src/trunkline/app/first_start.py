@@ -19,7 +19,12 @@ from trunkline.app.terminal import Screen
 from trunkline.pbx.route import SERVICE_NUMBERS, Service
 
 FIRST_NUMBERS = ("1001", "1002")
-SERVICES = {Service.ECHO: "echo: hear yourself", Service.TONE: "tone: a steady note"}
+SERVICES = {
+    Service.TIME: "time: hear what time it is",
+    Service.ECHO: "echo: hear yourself",
+    Service.TONE: "tone: a steady note",
+    Service.TALK_BACK: "talk back: record yourself, then hear it",
+}
 
 
 @dataclass(frozen=True, slots=True)

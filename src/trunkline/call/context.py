@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from trunkline.call.sounds import Sounds
 from trunkline.call.target import Target
 from trunkline.media.engine import MediaEngine
 from trunkline.model.record import CallRecord
@@ -42,6 +43,7 @@ class CallContext:
         media_address: Callable[[int], str],
         ring_timeout_s: float = 60.0,
         max_forwards: int = 70,
+        sounds: Sounds | None = None,
         on_call_over: Callable[[CallRecord], None] = lambda _record: None,
         on_fault: Callable[[BaseException], None] = lambda _error: None,
     ) -> None:
@@ -53,6 +55,7 @@ class CallContext:
         self._media_address = media_address
         self.ring_timeout_s = ring_timeout_s
         self.max_forwards = max_forwards
+        self.sounds = sounds or Sounds()
         self.on_call_over = on_call_over
         self.on_fault = on_fault
         self.tasks: set[asyncio.Task[Any]] = set()

@@ -1,12 +1,15 @@
-"""A leg that ends at our own media engine: echo, tones, later announcements."""
+"""A leg that ends at our own media engine: echo, tones, prompts, recordings."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
+from trunkline.call.prompter import Prompter
 from trunkline.media import offer_answer
-from trunkline.media.commands import Echo, Tone
+from trunkline.media.commands import Echo, Play, Tone
+from trunkline.media.events import Recorded
 from trunkline.media.identity import SdpIdentity
 from trunkline.media.offer_answer import agreed_for_service, answer_for_service, offer_for_service
 
@@ -18,14 +21,16 @@ if TYPE_CHECKING:
 class ServiceMedia:
     """The agreed media of a service leg, and what the engine does on its port."""
 
-    __slots__ = ("_call", "_doing", "_engine", "_leg", "_port", "media")
+    __slots__ = ("_call", "_doing", "_engine", "_leg", "_playing", "_port", "_prompter", "media")
 
     def __init__(self, call: Call, leg: Leg) -> None:
         self._call = call
         self._leg = leg
         self._engine = call.context.engine
         self._port = ""
-        self._doing: Echo | Tone | None = None
+        self._doing: Echo | Tone | Play | None = None
+        self._playing: int | None = None  # the payload type that a playback was begun with
+        self._prompter: Prompter | None = None
         self.media: offer_answer.ServiceMedia | None = None
 
     async def agree(self, offer: bytes) -> bytes:
@@ -79,10 +84,39 @@ class ServiceMedia:
         """Play a sine tone until the caller hangs up."""
         await self._start(Tone(self._port, frequency_hz, level_dbov))
 
+    async def play(self, *sounds: str | Path, keys: str = "", loop: bool = False) -> str:
+        """Play prompts by their names, or WAV files by their paths, one after the other without a gap.
+
+        Returns when all were heard, or when the caller presses one of ``keys``, before or meanwhile: that key, else
+        "". With ``loop`` only a key ends it. Raises MediaError when a sound is not there or cannot be played.
+        """
+        files = [self._call.context.sounds.find(sound) for sound in sounds]
+        try:
+            return await self.prompter.play(files, keys, loop=loop)
+        finally:
+            self._doing = self._playing = None
+
+    async def record(
+        self, file: Path, *, max_duration_s: float = 120.0, silence_s: float = 0.0, keys: str = "#"
+    ) -> Recorded:
+        """Record what the caller says into a new WAV file.
+
+        Returns when the caller presses one of ``keys``, after ``max_duration_s`` seconds, or after ``silence_s``
+        seconds of silence that follow a voice (0: never for that). Raises MediaError when that is not possible.
+        """
+        return await self.prompter.record(file, max_duration_s=max_duration_s, silence_s=silence_s, keys=keys)
+
+    @property
+    def prompter(self) -> Prompter:
+        """What plays, records and hears keys."""
+        if self._prompter is None:
+            self._prompter = Prompter(self._call.context, self._call.id, self._port, self._start)
+        return self._prompter
+
     @property
     def doing(self) -> Echo | Tone | None:
-        """What the engine was told to do."""
-        return self._doing
+        """What the engine was told to do and would do for ever."""
+        return None if isinstance(self._doing, Play) else self._doing
 
     async def carry_on(self, command: Echo | Tone) -> None:
         """Do what another process did before it died."""
@@ -90,7 +124,7 @@ class ServiceMedia:
         self._doing = command
         await self._engine.execute(command)
 
-    async def _start(self, command: Echo | Tone) -> None:
+    async def _start(self, command: Echo | Tone | Play) -> None:
         self._doing = command
         await self._resume()
 
@@ -99,7 +133,13 @@ class ServiceMedia:
         command = self._doing
         if self.media is None or command is None:
             return
-        if isinstance(command, Tone):
+        if isinstance(command, Play):
+            if self._playing == self.media.payload_type:
+                return
+            if self._playing is not None:
+                command = self._doing = self.prompter.again()
+            self._playing = self.media.payload_type
+        if not isinstance(command, Echo):
             command.payload_type = self.media.payload_type
         await self._engine.execute(command)
 

@@ -24,7 +24,12 @@ from trunkline.ua.option_tags import unsupported
 
 # Calls need no extension of their peers, and no peer may need one of us yet.
 _SUPPORTED: Final[frozenset[str]] = frozenset()
-_SERVICES: Final[dict[Service, Script]] = {Service.ECHO: scripts.echo, Service.TONE: scripts.tone}
+_SERVICES: Final[dict[Service, Script]] = {
+    Service.ECHO: scripts.echo,
+    Service.TONE: scripts.tone,
+    Service.TIME: scripts.say_time,
+    Service.TALK_BACK: scripts.talk_back,
+}
 
 
 class ExchangeDoor:

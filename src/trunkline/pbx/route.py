@@ -30,9 +30,16 @@ class Service(StrEnum):
 
     ECHO = "echo"
     TONE = "tone"
+    TIME = "time"
+    TALK_BACK = "talk-back"
 
 
-SERVICE_NUMBERS: Final[dict[str, Service]] = {"9196": Service.ECHO, "9197": Service.TONE}
+SERVICE_NUMBERS: Final[dict[str, Service]] = {
+    "9195": Service.TIME,
+    "9196": Service.ECHO,
+    "9197": Service.TONE,
+    "9198": Service.TALK_BACK,
+}
 
 
 @dataclass(frozen=True, slots=True)

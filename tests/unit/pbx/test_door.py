@@ -144,7 +144,12 @@ async def test_a_call_is_begun_as_decided_and_its_story_says_why(exchange: Excha
 
 @pytest.mark.parametrize(
     ("dialled", "script", "code"),
-    [("9196", scripts.echo, "route.service"), ("9197", scripts.tone, "route.service")],
+    [
+        ("9195", scripts.say_time, "route.service"),
+        ("9196", scripts.echo, "route.service"),
+        ("9197", scripts.tone, "route.service"),
+        ("9198", scripts.talk_back, "route.service"),
+    ],
 )
 async def test_a_service_is_a_script(exchange: Exchange, dialled: str, script: Script, code: str) -> None:
     exchange.call(f"sip:{dialled}@a.test")

@@ -76,7 +76,10 @@ def test_an_extension_that_is_nowhere_is_480(snapshot: Snapshot) -> None:
     ]
 
 
-@pytest.mark.parametrize(("dialled", "service"), [("9196", Service.ECHO), ("9197", Service.TONE)])
+@pytest.mark.parametrize(
+    ("dialled", "service"),
+    [("9195", Service.TIME), ("9196", Service.ECHO), ("9197", Service.TONE), ("9198", Service.TALK_BACK)],
+)
 def test_service_numbers_are_answered_by_the_exchange(
     snapshot: Snapshot, dialled: str, service: Service
 ) -> None:
