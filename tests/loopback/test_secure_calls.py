@@ -1,0 +1,137 @@
+"""Phones that registered within TLS and over WebSocket are called down their connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.loopback.net.kit import DEADLINE_S, Peer, TlsPeer, WebPeer
+from tests.loopback.raw_phone import OFFER, RawPhone
+from trunkline.app.addresses import host_addresses
+from trunkline.app.exchange import Exchange
+from trunkline.app.handlers import ExchangeHandlers
+from trunkline.app.settings import Settings
+from trunkline.app.settings.file import complete
+from trunkline.base.messages import AddExtension
+from trunkline.model.record import CallRecord
+from trunkline.net import Listener
+from trunkline.store import Store
+
+LISTEN = ["udp:127.0.0.1:0", "tls:127.0.0.1:0", "ws:127.0.0.1:0", "wss:127.0.0.1:0"]
+MEDIA = {"address": "127.0.0.1", "ports": "21000-21099"}
+INVALID = "sip:w3b@df7jal23ls0d.invalid;transport=ws"
+
+NewPhone = Callable[[str, str], Awaitable[RawPhone]]
+
+
+@pytest.fixture
+async def exchange(tmp_path: Path) -> AsyncIterator[Exchange]:
+    values = {"domain": "pbx.test", "sip": {"listen": LISTEN}, "media": MEDIA, "metrics": {"listen": "off"}}
+    with Store.open(tmp_path / "data") as store:
+        exchange = Exchange(
+            complete(Settings.model_validate(values), host_addresses()), store, tmp_path / "data"
+        )
+        await exchange.start()
+        handlers = ExchangeHandlers(store, "pbx.test", exchange, {})
+        for number in ("1001", "1002"):
+            await handlers.handle(AddExtension(number=number, password=f"secret of {number}"))
+        yield exchange
+        await exchange.stop(0)
+
+
+def listener(exchange: Exchange, transport: str) -> Listener:
+    return next(one for one in exchange.net.listeners if one.transport == transport)
+
+
+@pytest.fixture
+async def phone(exchange: Exchange) -> AsyncIterator[NewPhone]:
+    """``await phone("1001", "WSS")`` connects and registers."""
+    peers: list[Peer] = []
+
+    async def connect(user: str, transport: str) -> RawPhone:
+        peer = await Peer.connect(listener(exchange, transport))
+        peers.append(peer)
+        stream: Peer | TlsPeer = peer
+        if transport in {"TLS", "WSS"}:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(exchange.data / "tls" / "self-signed.pem")
+            stream = await TlsPeer.shake_hands(peer, context, "pbx.test")
+        if isinstance(stream, TlsPeer) and transport == "TLS":
+            contact = f"sip:{user}@127.0.0.1:{peer.address[1]};transport=tls"
+            one = RawPhone(stream, user, f"TLS 127.0.0.1:{peer.address[1]}", f"<{contact}>")
+        else:
+            web = await WebPeer.open(stream)
+            one = RawPhone(web, user, f"{transport} df7jal23ls0d.invalid", f"<{INVALID}>")
+        assert (await one.request("REGISTER", "sip:pbx.test")).status == 200
+        return one
+
+    yield connect
+    for peer in peers:
+        peer.close()
+
+
+@pytest.mark.rfc("7118", "5.2")
+@pytest.mark.parametrize(("caller", "callee"), [("TLS", "WS"), ("WS", "WSS"), ("WSS", "TLS")])
+async def test_a_call_reaches_each_down_the_connection_it_registered_over(
+    exchange: Exchange, phone: NewPhone, caller: str, callee: str
+) -> None:
+    calling, called = await phone("1001", caller), await phone("1002", callee)
+    attempt = asyncio.ensure_future(calling.request("INVITE", "sip:1002@pbx.test", body=OFFER))
+    invite = await called.asked("INVITE")
+    here = listener(exchange, callee)
+    assert f"<{invite.uri}>" == called.contact
+    assert invite.headers["Via"].startswith(f"SIP/2.0/{callee} 127.0.0.1:{here.port};")
+    # RFC 7118 §5.2 has no wss, but a client that obeyed ws here would leave TLS.
+    assert invite.headers["Contact"].endswith(f"@127.0.0.1:{here.port};transport={callee.lower()}>")
+    await called.answer(invite, 486)
+    assert (await called.asked("ACK")).uri == invite.uri
+    assert (await attempt).status == 486
+
+
+@pytest.mark.rfc("3261", "26.2.2")
+async def test_a_sips_call_rings_only_who_is_reached_within_tls(exchange: Exchange, phone: NewPhone) -> None:
+    calling, called = await phone("1001", "TLS"), await phone("1002", "WS")
+    records: list[CallRecord] = []
+    exchange.context.on_call_over = records.append
+    refused = await calling.request("INVITE", "sips:1002@pbx.test", body=OFFER)
+    assert refused.status == 480
+    assert "route.sips_unreachable" in [step["code"] for step in records[0].story]
+    secure = await phone("1002", "WSS")
+    attempt = asyncio.ensure_future(calling.request("INVITE", "sips:1002@pbx.test", body=OFFER))
+    invite = await secure.asked("INVITE")
+    await secure.answer(invite, 603)
+    assert (await attempt).status == 603
+    assert called.stream is not secure.stream
+
+
+@pytest.mark.rfc("7118", "5.2.3")
+async def test_a_web_client_that_left_without_a_word_is_no_longer_registered(
+    exchange: Exchange, phone: NewPhone
+) -> None:
+    calling, called = await phone("1001", "TLS"), await phone("1002", "WSS")
+    assert exchange.location.count == 2
+    assert isinstance(called.stream, WebPeer)
+    assert isinstance(called.stream.stream, TlsPeer)
+    called.stream.stream.peer.reset()
+    async with asyncio.timeout(DEADLINE_S):
+        while exchange.net.counters.connections > 1:  # noqa: ASYNC110  (the exchange tells nobody)
+            await asyncio.sleep(0.01)
+    with capture_logs() as logs:
+        exchange._sweep()
+    assert [one["code"] for one in logs if one["event"] == "register"] == ["register.lost"]
+    assert [one.user for one in exchange.location] == ["1001"]
+    assert (await calling.request("INVITE", "sip:1002@pbx.test", body=OFFER)).status == 480
+
+
+async def test_a_web_client_that_has_just_left_cannot_be_called(exchange: Exchange, phone: NewPhone) -> None:
+    calling, called = await phone("1001", "TLS"), await phone("1002", "WS")
+    assert isinstance(called.stream, WebPeer)
+    called.stream.protocol.send_close(1001)
+    await called.stream._pump()
+    assert await called.stream.closed_with() == 1001
+    assert (await calling.request("INVITE", "sip:1002@pbx.test", body=OFFER)).status == 480
