@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.app.cli.options import Json, examples
+from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.control_client import ControlClient
+from trunkline.app.data_folder import find_data_folder
 from trunkline.app.terminal import Screen
-from trunkline.base.errors import ConfigError
+from trunkline.base.errors import ConfigError, TransportError
+from trunkline.base.messages import Refused, Status
 
 if TYPE_CHECKING:
     from trunkline.app.phone.account import PhoneAccount, PhoneOptions
@@ -56,11 +59,17 @@ def phone(
     context: typer.Context,
     user: Annotated[str, typer.Option("--user", metavar="USER", help="User name: the extension's number.")],
     server: Annotated[
-        str, typer.Option("--server", metavar="HOST[:PORT]", help="Where to register and call.")
-    ] = "127.0.0.1",
+        str | None,
+        typer.Option(
+            "--server",
+            metavar="HOST[:PORT]",
+            help="Where to register and call. Default: the exchange of the data folder if it runs, else 127.0.0.1.",
+        ),
+    ] = None,
     transport: Annotated[str, typer.Option(metavar="TRANSPORT", help="udp, tcp or tls.")] = "udp",
     domain: Annotated[
-        str | None, typer.Option(metavar="DOMAIN", help="The part behind @. Default: the server.")
+        str | None,
+        typer.Option(metavar="DOMAIN", help="The part behind @. Default: the exchange's, else the server."),
     ] = None,
     password_file: Annotated[
         Path | None,
@@ -86,6 +95,7 @@ def phone(
         bool, typer.Option("--insecure", help="TLS: take any certificate. For trials alone.")
     ] = False,
     codecs: Annotated[str, typer.Option(metavar="NAMES", help="PCMU, PCMA, in our order.")] = "PCMU,PCMA",
+    data: Data = None,
     as_json: Json = False,
 ) -> None:
     """A telephone without a screen: register, call, answer; without a command it takes them line by line."""
@@ -96,11 +106,38 @@ def phone(
     options = PhoneOptions(local, port, expires, ca, not insecure, _codecs(codecs))
     if insecure:
         screen.warn("--insecure: whoever is on the way can read the password and the calls")
+    if server is None:
+        server, found = _own_exchange(data, transport.upper())
+        domain = domain or found
     context.obj = Settings(
         screen, make_account(user, secret, server, transport, domain or "", name), options, as_json
     )
     if context.invoked_subcommand is None:
         _interactive(context.obj)
+
+
+def _own_exchange(data: Path | None, transport: str) -> tuple[str, str]:
+    """Address and domain of the exchange that runs with this data folder; the usual address when none does."""
+    try:
+        with ControlClient(find_data_folder(data).socket) as client:
+            state = client.ask(Status())
+    except (TransportError, Refused):
+        return "127.0.0.1", ""
+    for listener in state.listeners:
+        kind, _, address = listener.url.partition(":")
+        if kind.upper() == transport:
+            # A socket on all addresses is reached by loopback.
+            for everywhere, here in (("0.0.0.0:", "127.0.0.1:"), ("[::]:", "[::1]:")):
+                address = (
+                    here + address.removeprefix(everywhere) if address.startswith(everywhere) else address
+                )
+            return address, state.domain
+    raise ConfigError(
+        "command line",
+        "--transport",
+        transport.lower(),
+        "one that the exchange of the data folder listens on",
+    )
 
 
 def _codecs(text: str) -> tuple[str, ...]:
