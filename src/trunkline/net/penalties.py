@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 _MOST_DOUBLINGS: Final = 40
+_ROUNDING: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,9 @@ class Penalties(Generic[K]):
         faded = (now - record.at) * scale.attempts / scale.window_s
         record.score = max(0.0, record.score - faded) + weight
         record.at = now
-        # Sums of tenths fall short of a whole number by their rounding.
-        return self._punish(record, now) if record.score >= scale.attempts - 1e-6 else 0.0
+        # What has faded since the first is forgiven: the last attempt allowed is the last, if they came soon enough.
+        due = record.score > scale.attempts - weight + _ROUNDING
+        return self._punish(record, now) if due else 0.0
 
     def punish(self, key: K, now: float) -> float:
         """The next penalty at once; its seconds."""
