@@ -22,20 +22,22 @@ from trunkline.model.record import CallRecord
 from trunkline.net import Listener
 from trunkline.store import Store
 
-LISTEN = ["udp:127.0.0.1:0", "tls:127.0.0.1:0", "ws:127.0.0.1:0", "wss:127.0.0.1:0"]
 MEDIA = {"address": "127.0.0.1", "ports": "21000-21099"}
 INVALID = "sip:w3b@df7jal23ls0d.invalid;transport=ws"
 
 NewPhone = Callable[[str, str], Awaitable[RawPhone]]
 
 
-@pytest.fixture
-async def exchange(tmp_path: Path) -> AsyncIterator[Exchange]:
-    values = {"domain": "pbx.test", "sip": {"listen": LISTEN}, "media": MEDIA, "metrics": {"listen": "off"}}
+LISTEN: list[str | dict[str, str]] = [f"{transport}:127.0.0.1:0" for transport in ("udp", "tls", "ws", "wss")]
+
+
+@pytest.fixture(params=[(LISTEN, MEDIA)])
+async def exchange(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Exchange]:
+    listen, media = request.param
+    values = {"domain": "pbx.test", "sip": {"listen": listen}, "media": media, "metrics": {"listen": "off"}}
     with Store.open(tmp_path / "data") as store:
-        exchange = Exchange(
-            complete(Settings.model_validate(values), host_addresses()), store, tmp_path / "data"
-        )
+        settings = complete(Settings.model_validate(values), host_addresses())
+        exchange = Exchange(settings, store, tmp_path / "data")
         await exchange.start()
         handlers = ExchangeHandlers(store, "pbx.test", exchange, {})
         for number in ("1001", "1002"):
@@ -90,6 +92,27 @@ async def test_a_call_reaches_each_down_the_connection_it_registered_over(
     assert invite.headers["Contact"].endswith(f"@127.0.0.1:{here.port};transport={callee.lower()}>")
     await called.answer(invite, 486)
     assert (await called.asked("ACK")).uri == invite.uri
+    assert (await attempt).status == 486
+
+
+ADVERTISED: list[dict[str, str]] = [
+    {"url": f"{transport}:127.0.0.1:0", "advertise": f"203.0.113.5:{port}"}
+    for transport, port in (("tls", 15061), ("ws", 80), ("wss", 443))
+]
+
+
+@pytest.mark.parametrize("exchange", [(ADVERTISED, {**MEDIA, "advertise": "203.0.113.9"})], indirect=True)
+@pytest.mark.parametrize(("transport", "port"), [("TLS", 15061), ("WS", 80), ("WSS", 443)])
+async def test_advertised_addresses_are_told_to_phones_on_every_transport(
+    phone: NewPhone, transport: str, port: int
+) -> None:
+    calling, called = await phone("1001", "TLS"), await phone("1002", transport)
+    attempt = asyncio.ensure_future(calling.request("INVITE", "sip:1002@pbx.test", body=OFFER))
+    invite = await called.asked("INVITE")
+    assert invite.headers["Via"].startswith(f"SIP/2.0/{transport} 203.0.113.5:{port};")
+    assert f"@203.0.113.5:{port};transport={transport.lower()}>" in invite.headers["Contact"]
+    assert b"c=IN IP4 203.0.113.9\r\n" in invite.body
+    await called.answer(invite, 486)
     assert (await attempt).status == 486
 
 

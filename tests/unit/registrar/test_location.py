@@ -40,6 +40,16 @@ def test_a_sweep_takes_out_what_has_expired_alone() -> None:
     assert location.all_of("a", "302") == ()
 
 
+def test_a_sweep_takes_out_web_clients_that_are_lost() -> None:
+    location = Location()
+    lost, here, phone = binding(name="lost"), binding(name="here"), binding(name="phone")
+    lost.flow, here.flow, phone.flow = "0|wss|a|b|1", "0|ws|a|b|2", "0|tcp|a|b|3"
+    for one in (lost, here, phone):
+        location.add(one)
+    assert location.sweep(NOW, lambda one: one is not here) == [lost]
+    assert list(location) == [here, phone]
+
+
 def test_removing_twice_is_harmless() -> None:
     location = Location()
     one = binding()

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.registrar.office import FakeFlow
 from trunkline.model.binding import Binding
+from trunkline.net.listener import Listener
 from trunkline.registrar.policy import RegistrarPolicy
 from trunkline.registrar.targets import target_of
 
@@ -39,3 +40,28 @@ def test_a_phone_behind_a_proxy_is_reached_through_its_path(nat: bool) -> None:
     target = target_of(binding("<sip:edge;lr>\n<sip:core;lr>"), lambda _token: flow, RegistrarPolicy(nat=nat))
     assert target.route == "Route: <sip:edge;lr>\r\nRoute: <sip:core;lr>\r\n"
     assert target.flow is flow
+
+
+@pytest.mark.rfc("7118", "5.2.3")
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+def test_a_web_client_is_reached_down_its_flow_alone(transport: str) -> None:
+    flow = FakeFlow(reliable=True)
+    bound = binding()
+    bound.flow = f"0000|{transport}|127.0.0.1:5066|198.51.100.7:5062|1.2"
+    assert target_of(bound, lambda _token: flow, RegistrarPolicy(nat=False)).flow is flow
+    assert bound.by_websocket
+    assert not binding().by_websocket
+
+
+@pytest.mark.rfc("3261", "26.2.2")
+@pytest.mark.rule("T-28")
+@pytest.mark.parametrize(
+    ("url", "used"), [("tls:127.0.0.1", True), ("wss:127.0.0.1", True), ("tcp:127.0.0.1", False)]
+)
+def test_a_sips_contact_is_reached_within_tls_alone(url: str, used: bool) -> None:
+    flow = FakeFlow(reliable=True)
+    flow.listener = Listener(url)
+    bound = binding()
+    bound.contact = "sips:301@10.0.0.7"
+    found = target_of(bound, lambda _token: flow, RegistrarPolicy()).flow
+    assert (found is flow) is used
