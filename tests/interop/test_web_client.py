@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -39,10 +40,10 @@ def numbers() -> list[str]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def phones(exchange: ExchangeProcess, numbers: list[str], tmp_path: Path) -> AsyncIterator[Pair]:
     """A web client over wss and a baresip over UDP, registered."""
-    account = Account(numbers.pop(), PASSWORD, DOMAIN, exchange.address)
+    account, number = Account(numbers.pop(), PASSWORD, DOMAIN, exchange.address), numbers.pop()
     async with (
-        Baresip(tmp_path, account, PHONE_HZ) as phone,
-        web_client(exchange, numbers.pop(), "wss") as client,
+        Baresip(tmp_path, account, PHONE_HZ, writes_to=number) as phone,
+        web_client(exchange, number, "wss") as client,
     ):
         await phone.registered()
         await client.event("registered")
@@ -75,10 +76,9 @@ async def test_the_web_client_calls_holds_and_hangs_up(phones: Pair) -> None:
     await phone.event("CALL_CLOSED")
 
 
-async def test_the_web_client_is_called_and_hung_up_on(phones: Pair, exchange: ExchangeProcess) -> None:
+async def test_the_web_client_is_called_and_hung_up_on(phones: Pair) -> None:
     client, phone = phones
-    (row,) = [r for r in await exchange.ask("registrations") if "ws" in r["contact"]]
-    await phone.dial(row["number"])
+    await phone.dial(phone.writes_to)
     assert (await client.event("incoming"))["from"] == phone.account.user
     client.command("answer")
     await client.event("confirmed")
@@ -91,10 +91,14 @@ async def test_the_web_client_is_called_and_hung_up_on(phones: Pair, exchange: E
 
 async def test_texts_go_both_ways(phones: Pair) -> None:
     client, phone = phones
-    client.command("send", target=phone.account.user, text="Grüße über wss")
-    received = await phone.event("MESSAGE")
-    assert received["param"] == "Grüße über wss"
+    async with phone.screen() as screen, asyncio.timeout(10):
+        client.command("send", target=phone.account.user, text="Grüße über wss")
+        while "Grüße über wss" not in (await screen.readuntil(b"\n")).decode():
+            continue
     assert (await client.event("delivered"))["status"] == 200
+    await phone.write("Grüße zurück")
+    received = await client.event("message")
+    assert (received["from"], received["text"]) == (phone.account.user, "Grüße zurück")
 
 
 async def test_a_wrong_password_is_told_over_plain_websocket(
