@@ -100,3 +100,17 @@ def test_text_of_peers_is_stored_whatever_its_bytes(store: Store, mine: TenantSc
     (found,) = store.records.list(mine)
     assert found.reason == "Besetzt %FC"
     assert found.story[0]["text"] == reason
+
+
+def test_a_search_for_a_number_reads_an_index_and_the_records_it_finds_alone(store: Store) -> None:
+    with store.database.reading() as connection:
+        columns = ("tenant_id", "started_at", "caller", "callee", "target")
+        query = (
+            "EXPLAIN QUERY PLAN SELECT * FROM call_record WHERE tenant_id = 'x' AND started_at >= 0 "
+            "AND (caller = '1' OR callee = '1' OR target = '1') ORDER BY started_at DESC LIMIT 20"
+        )
+        plans = [str(row[3]) for row in connection.exec_driver_sql(query)]
+        index = plans[0].partition("USING INDEX ")[2].split()[0]
+        names = [row[2] for row in connection.exec_driver_sql(f"PRAGMA index_info({index})")]
+    assert names == list(columns)
+    assert len(plans) == 1  # no sorting besides
