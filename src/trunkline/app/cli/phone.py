@@ -47,7 +47,7 @@ app = typer.Typer(
         "trunkline phone --user 1001 --password-file 1001.txt register",
         "trunkline phone --user 1001 --server 192.0.2.1 call 9196 --duration 3",
         "trunkline phone --user 1002 answer --echo",
-        "trunkline phone --user 1001    (commands on standard input)",
+        "trunkline phone --user 1001 < commands.txt",
     )
     + "\n\nExit codes: 0 registered, or the call was answered and has ended; 1 refused, with the SIP status told; "
     "2 wrong option; 3 the server does not answer; 4 nobody called; 5 the expected tone was not heard.",

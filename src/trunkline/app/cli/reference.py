@@ -49,7 +49,9 @@ def reference() -> str:
 
 
 def _sections(command: Any, name: str) -> Iterator[str]:
-    """A section per command, in the order of ``--help``."""
+    """A section per command, in the order of ``--help``; of a group when it does something by itself."""
+    if getattr(command, "invoke_without_command", False):
+        yield _section(command, name)
     for child in getattr(command, "commands", {}).values():
         yield from _sections(child, f"{name} {child.name}")
     if not hasattr(command, "commands"):
