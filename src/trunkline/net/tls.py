@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,6 +41,7 @@ class Tls:
     def __init__(self, settings: TlsSettings, now: Callable[[], datetime] = utc_now) -> None:
         self._settings = settings
         self._now = now
+        self._changing = threading.Lock()  # files are read in a thread, listeners change on the loop
         self._listeners: list[Listener] = []
         self._servers: dict[Listener, ssl.SSLContext] = {}
         self._client: ssl.SSLContext | None = None
@@ -52,15 +54,27 @@ class Tls:
 
     def prepare(self, listeners: list[Listener]) -> None:
         """Read everything that these listeners need; raises ConfigError."""
-        self._listeners = [listener for listener in listeners if listener.is_secure]
-        self._client = None
-        if not self._listeners:
-            return
-        self.self_signed = any(self._files_of(listener) is None for listener in self._listeners)
-        self._renew()
-        self._paths = list(dict.fromkeys(self._all_paths()))
-        self._loaded = self._seen = fingerprint(self._paths)
-        self._load()
+        with self._changing:
+            self._listeners = [listener for listener in listeners if listener.is_secure]
+            self._client = None
+            if not self._listeners:
+                return
+            self.self_signed = any(self._files_of(listener) is None for listener in self._listeners)
+            self._renew()
+            self._paths = list(dict.fromkeys(self._all_paths()))
+            self._loaded = self._seen = fingerprint(self._paths)
+            self._load()
+
+    def keep(self, listeners: list[Listener]) -> None:
+        """Only these of the listeners are left; what was read for them stays as it is."""
+        with self._changing:
+            self._listeners = [listener for listener in listeners if listener.is_secure]
+            self._servers = {one: self._servers[one] for one in self._listeners if one in self._servers}
+            self.self_signed = any(self._files_of(listener) is None for listener in self._listeners)
+            self._paths = list(dict.fromkeys(self._all_paths())) if self._listeners else []
+            self._certificates = self._certificates if self._listeners else []
+            # What the files were when these listeners read them is not known here: the next looks read them anew.
+            self._loaded = self._seen = ()
 
     @property
     def in_use(self) -> bool:
@@ -86,34 +100,36 @@ class Tls:
         A change is taken over once two looks have seen the same: certificate and key are written one
         after the other.
         """
-        if not self._listeners:
-            return
-        try:
-            self._renew()
-        except ConfigError as error:
-            log.error("tls.not_renewed", why=str(error))  # noqa: TRY400  (said in full)
-        found = fingerprint(self._paths)
-        settled, self._seen = found == self._seen, found
-        if not settled or found in (self._loaded, self._refused):
-            return
-        try:
-            self._load()
-        except ConfigError as error:
-            self._refused = found
-            log.error("tls.not_reloaded", why=f"{error}; what was loaded before stays in use")  # noqa: TRY400  (said in full)
-        else:
-            self._loaded = found
-            log.info("tls.reloaded", files=[str(path) for path in self._paths])
+        with self._changing:
+            if not self._listeners:
+                return
+            try:
+                self._renew()
+            except ConfigError as error:
+                log.error("tls.not_renewed", why=str(error))  # noqa: TRY400  (said in full)
+            found = fingerprint(self._paths)
+            settled, self._seen = found == self._seen, found
+            if not settled or found in (self._loaded, self._refused):
+                return
+            try:
+                self._load()
+            except ConfigError as error:
+                self._refused = found
+                log.error("tls.not_reloaded", why=f"{error}; what was loaded before stays in use")  # noqa: TRY400  (said in full)
+            else:
+                self._loaded = found
+                log.info("tls.reloaded", files=[str(path) for path in self._paths])
 
     def read_anew(self) -> int:
         """Take the files over as they are now, all or none; how many certificates. Blocks; raises ConfigError."""
-        if not self._listeners:
-            return 0
-        self._renew()
-        found = fingerprint(self._paths)
-        self._load()
-        self._loaded = self._seen = found
-        return len(self._certificates)
+        with self._changing:
+            if not self._listeners:
+                return 0
+            self._renew()
+            found = fingerprint(self._paths)
+            self._load()
+            self._loaded = self._seen = found
+            return len(self._certificates)
 
     def notices(self) -> Iterator[str]:
         """What an operator should know of at the start."""
