@@ -168,3 +168,22 @@ async def test_a_call_that_was_not_kept_is_told_to_be_so(exchange: ExchangeProce
         await exchange.run("trace", leg["call"])
     with pytest.raises(AssertionError, match="there is no call"):
         await exchange.run("trace", "0193c8a0-5c3e-7aaa-8bbb-0123456789ab")
+
+
+async def test_what_came_by_tls_is_shown_as_it_was_inside(tmp_path: Path) -> None:
+    extension = Extension("301", PASSWORD)
+    async with ExchangeProcess(tmp_path, [extension], listen=("tls",), trace=True) as exchange:
+        server = f"127.0.0.1:{exchange.port('tls')}"
+        async with handset("301", PASSWORD, server, "tls", DOMAIN, ca=exchange.certificate) as caller:
+            going = await caller.phone.call(ECHO_NUMBER)
+            await caller.event("answered")
+            going.hang_up()
+            await caller.event("ended")
+        await exchange.no_calls()
+        (leg,) = await exchange.ask("records")
+        out = await exchange.run("trace", leg["call"], "--json", "--pcap", str(tmp_path / "call.pcap"))
+    messages = [json.loads(line) for line in out.splitlines()]
+    assert {message["transport"] for message in messages} == {"TLS"}
+    packets = read_pcap((tmp_path / "call.pcap").read_bytes())
+    assert [packet.data.decode() for packet in packets] == [message["message"] for message in messages]
+    assert all("127.0.0.1 5060" in {packet.source, packet.target} for packet in packets)
