@@ -27,6 +27,7 @@ from trunkline.app.handlers import load_directory
 from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
 from trunkline.app.reaching import Reaching
+from trunkline.app.recording_handlers import log_over
 from trunkline.app.settings import Settings
 from trunkline.app.sound_files import sounds_of
 from trunkline.app.text_log import log_text
@@ -36,6 +37,7 @@ from trunkline.base.ids import NodeIds
 from trunkline.base.story import Story
 from trunkline.call.checkpoints import Checkpoints
 from trunkline.call.context import CallContext
+from trunkline.call.recording import CallRecordings
 from trunkline.call.registry import Calls
 from trunkline.media.embedded import EmbeddedMediaEngine
 from trunkline.model.binding import Binding
@@ -100,6 +102,7 @@ class Exchange:
         )
         self.engine = EmbeddedMediaEngine(media_settings(settings))
         self.calls = Calls()
+        self.recordings = CallRecordings(self.engine, self.calls, self.wall, log_over)
         self.tracing = Tracing(self.net, self.calls, data, settings.trace, self.wall)
         self.policy = registrar_policy(settings)
         self.reaching = Reaching(self.net, self.location, self.policy, settings.sip.sdp_profile, self.wall)
@@ -185,6 +188,7 @@ class Exchange:
             undo.push_async_callback(self.writer.stop)
             await self.engine.start()
             undo.push_async_callback(self.engine.stop)
+            self.recordings.listen()
             self.engine.subscribe(MediaStory(self.calls, self.settings.media.inactivity_s))
             kept = self.store.bindings.load_all(SystemScope("bindings outlive a restart"), self.wall())
             self.location.restore(kept, self.wall())

@@ -13,6 +13,7 @@ from trunkline import __version__
 from trunkline.app import call_queries
 from trunkline.app.ban_handlers import BanHandlers
 from trunkline.app.extension_handlers import ExtensionHandlers
+from trunkline.app.recording_handlers import RecordingHandlers
 from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
 from trunkline.app.trace_handlers import PastTraces, TraceHandlers
 from trunkline.base.message_codec import Message
@@ -147,6 +148,7 @@ class ExchangeHandlers(StoreHandlers):
             ListBans: bans.page,
             AddBan: bans.add,
             ClearBans: bans.clear,
+            **RecordingHandlers(exchange).table,
             **operation,
         }
 

@@ -10,12 +10,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from trunkline.app.from_settings import fence_policy, registrar_policy
+from trunkline.app.from_settings import fence_policy, listeners_of, registrar_policy
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics_server import MetricsServer
+from trunkline.app.settings import Listener as ListenerSettings
 from trunkline.app.settings import Settings
+from trunkline.app.settings.sip import share_a_port
 from trunkline.base.errors import TransportError
+from trunkline.net import Listener
 
 if TYPE_CHECKING:
     from trunkline.app.exchange import Exchange
@@ -29,6 +32,10 @@ class Part(Protocol):
 
     keys: frozenset[str]
 
+    def able(self, old: Settings, new: Settings) -> frozenset[str]:
+        """Which of them it can take over in this case: usually all."""
+        ...
+
     async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
         """Do all that may fail (ConfigError, TransportError), with its reversal on ``undo``.
 
@@ -36,6 +43,15 @@ class Part(Protocol):
         asked for with every reload: ``changed`` may be without any of its keys.
         """
         ...
+
+
+class Always:
+    """A part that can take its keys over in every case."""
+
+    keys: frozenset[str] = frozenset()
+
+    def able(self, old: Settings, new: Settings) -> frozenset[str]:
+        return self.keys
 
 
 async def nothing() -> str:
@@ -77,7 +93,13 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
     ): _registrar,
     ("sip.ring_timeout_s",): _ring_timeout,
     ("sip.sdp_profile",): _sdp_profile,
-    ("sip.grace_s", "limits.calls_per_extension"): _read_from_settings,
+    (
+        "sip.grace_s",
+        "limits.calls_per_extension",
+        "recording.channels",
+        "recording.keep_free_mb",
+        "recording.max_duration_s",
+    ): _read_from_settings,
     (
         "guard.attempts",
         "guard.enabled",
@@ -91,7 +113,7 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
 }
 
 
-class ExchangeValues:
+class ExchangeValues(Always):
     """What the exchange's objects read with every request or call: it is set, and holds from the next one on."""
 
     keys = frozenset(key for keys in _EXCHANGE for key in keys)
@@ -109,7 +131,7 @@ class ExchangeValues:
         return apply
 
 
-class LogSettings:
+class LogSettings(Always):
     """A reload also ends levels that were set at run time: the file's hold again."""
 
     keys = frozenset({"log.format", "log.level"})
@@ -125,10 +147,8 @@ class LogSettings:
         return apply
 
 
-class Certificates:
+class Certificates(Always):
     """Read anew with every reload, whatever the settings say; it is the last part, for it cannot be undone."""
-
-    keys: frozenset[str] = frozenset()
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -144,7 +164,48 @@ class Certificates:
         return apply
 
 
-class MetricsPlace:
+class Listeners:
+    """Listeners come and go; the flows of those that go are closed.
+
+    One whose port stays while something else of it changes waits for a restart: its socket would be gone for a
+    moment, and might not come back.
+    """
+
+    keys = frozenset({"sip.advertise", "sip.listen"})
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._served: dict[ListenerSettings, Listener] = {}
+
+    def able(self, old: Settings, new: Settings) -> frozenset[str]:
+        gone = set(old.sip.listen) - set(new.sip.listen)
+        fresh = set(new.sip.listen) - set(old.sip.listen)
+        clash = any(share_a_port(one, other) for one in fresh for other in gone)
+        return frozenset() if clash else self.keys
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        if "sip.listen" not in changed:
+            return nothing
+        exchange = self._exchange
+        if not self._served:
+            self._served = dict(zip(exchange.settings.sip.listen, exchange.net.listeners, strict=True))
+        made = dict(zip(new.sip.listen, listeners_of(new, exchange.endpoint.ids.prefix), strict=True))
+        added = {one: listener for one, listener in made.items() if one not in self._served}
+        await exchange.net.add(list(added.values()))
+        for listener in added.values():
+            undo.callback(exchange.net.remove, listener)
+
+        async def apply() -> str:
+            gone = [one for one in self._served if one not in made]
+            for one in gone:
+                exchange.net.remove(self._served.pop(one))
+            self._served |= added
+            return f"listeners: {len(added)} added, {len(gone)} removed"
+
+        return apply
+
+
+class MetricsPlace(Always):
     """Where metrics and health are served: it may move, come and go. ``make`` gives a server for settings."""
 
     keys = frozenset({"metrics.listen"})

@@ -16,6 +16,7 @@ from trunkline.base.messages import (
     Explanation,
     ExtensionRow,
     GeneratedPassword,
+    RecordingRow,
     RecordRow,
     RegistrationRow,
     StoryStep,
@@ -62,6 +63,14 @@ BANS = (
     Column[BanRow]("SINCE", lambda row: clock(row.since)),
     Column[BanRow]("REMAINS", lambda row: duration(row.remains_s), justify="right"),
     Column[BanRow]("REASON", lambda row: row.code, "yellow"),
+)
+RECORDINGS = (
+    Column[RecordingRow]("CALL", lambda row: row.call, "cyan"),
+    Column[RecordingRow]("FROM", lambda row: row.caller, "bold"),
+    Column[RecordingRow]("TO", lambda row: row.callee, "bold"),
+    Column[RecordingRow]("SINCE", lambda row: clock(row.began_at)),
+    Column[RecordingRow]("LASTS", lambda row: duration(row.duration_s), justify="right"),
+    Column[RecordingRow]("FILE", lambda row: row.file),
 )
 PASSWORDS = (
     Column[GeneratedPassword]("NUMBER", lambda row: row.number, "bold"),

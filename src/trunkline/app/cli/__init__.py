@@ -18,6 +18,7 @@ from trunkline.app.cli import (
     log,
     past,
     phone,
+    record,
     reload,
     tenant,
     trace,
@@ -88,6 +89,7 @@ check.register(app)
 reload.register(app)
 drain.register(app)
 app.add_typer(log.app, name="log")
+app.add_typer(record.app, name="record")
 past.register(app)
 trace.register(app)
 app.add_typer(phone.app, name="phone")

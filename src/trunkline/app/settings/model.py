@@ -15,6 +15,7 @@ from trunkline.app.settings.dns import Dns
 from trunkline.app.settings.guard import Guard, Limits
 from trunkline.app.settings.media import Media
 from trunkline.app.settings.operation import Log, Metrics
+from trunkline.app.settings.recording import Recording
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.sip import Sip
 from trunkline.app.settings.trace import Trace
@@ -42,6 +43,7 @@ class Settings(Section):
     sip: Sip = Sip()
     dns: Dns = Dns()
     media: Media = Media()
+    recording: Recording = Recording()
     guard: Guard = Guard()
     limits: Limits = Limits()
     metrics: Metrics = Metrics()

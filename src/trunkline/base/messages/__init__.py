@@ -60,6 +60,15 @@ from trunkline.base.messages.past import (
     RecordRow,
     StoryStep,
 )
+from trunkline.base.messages.recordings import (
+    ListRecordings,
+    RecordingList,
+    RecordingRow,
+    RecordingStarted,
+    RecordingStopped,
+    StartRecording,
+    StopRecording,
+)
 from trunkline.base.messages.request import MAX_PAGE, PAGE, Command, Problem, Query, Refused, Request
 from trunkline.base.messages.tenants import (
     AddDomain,
@@ -122,6 +131,7 @@ __all__ = [
     "ListBans",
     "ListCalls",
     "ListExtensions",
+    "ListRecordings",
     "ListRecords",
     "ListRegistrations",
     "ListTenants",
@@ -134,6 +144,10 @@ __all__ = [
     "ReadTrace",
     "RecordList",
     "RecordRow",
+    "RecordingList",
+    "RecordingRow",
+    "RecordingStarted",
+    "RecordingStopped",
     "Refused",
     "RegistrationList",
     "RegistrationRow",
@@ -148,9 +162,11 @@ __all__ = [
     "SetLogLevel",
     "SettingChange",
     "ShowLog",
+    "StartRecording",
     "StartTrace",
     "Status",
     "Stop",
+    "StopRecording",
     "StopTrace",
     "Stopping",
     "StoryStep",

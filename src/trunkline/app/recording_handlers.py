@@ -1,0 +1,157 @@
+"""Recordings of calls, begun and ended by an operator."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from trunkline.base.errors import CallFailed, MediaError
+from trunkline.base.message_codec import Message
+from trunkline.base.messages import (
+    ListRecordings,
+    RecordingList,
+    RecordingRow,
+    RecordingStarted,
+    RecordingStopped,
+    Refused,
+    Request,
+    StartRecording,
+    StopRecording,
+)
+from trunkline.call.call import Call
+from trunkline.call.recording import CallRecording, RecordingLimits
+from trunkline.media.events import Recorded, RecordFailed
+
+if TYPE_CHECKING:
+    from trunkline.app.exchange import Exchange
+
+log = structlog.get_logger("recording")
+
+FOLDER: Final = "recordings"
+_MEGABYTE: Final = 1_000_000
+_ODD = re.compile(r"[^A-Za-z0-9+._-]")
+
+
+class RecordingHandlers:
+    """``table`` is for ``ExchangeHandlers``."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._recordings = exchange.recordings
+        self.table: dict[type[Request[Any]], Callable[[str, Any], Awaitable[Message]]] = {
+            StartRecording: self._start,
+            StopRecording: self._stop,
+            ListRecordings: self._page,
+        }
+
+    async def _start(self, tenant: str, ask: StartRecording) -> Message:
+        call = self._call(tenant, ask.call)
+        running = self._recordings.of(call)
+        if running is not None:
+            raise Refused("record.running", f"the call is recorded already, into {running.file}", status=409)
+        settings = self._exchange.settings.recording
+        folder = self._exchange.data / FOLDER
+        file = folder / default_name(call) if ask.file is None else wanted_file(folder, ask.file)
+        keep_free = settings.keep_free_mb * _MEGABYTE
+        await asyncio.to_thread(prepare, file, folder, keep_free)
+        mono = settings.channels == "mono" if ask.mono is None else ask.mono
+        limits = RecordingLimits(settings.max_duration_s, keep_free)
+        try:
+            recording = await self._recordings.start(call, str(file), "mono" if mono else "stereo", limits)
+        except CallFailed as error:
+            raise Refused(error.code, "nobody talks yet: the call is not answered", status=409) from None
+        except MediaError as error:
+            raise Refused(error.code, str(error), status=409) from None
+        log.info("recording", call=call.id, file=str(file))
+        return RecordingStarted(row=self._row(recording))
+
+    async def _stop(self, tenant: str, ask: StopRecording) -> Message:
+        call = self._call(tenant, ask.call)
+        recording = self._recordings.of(call)
+        if recording is None:
+            raise Refused("record.none", "the call is not recorded", "trunkline record list", 404)
+        try:
+            event = await self._recordings.stop(recording)
+        except MediaError as error:
+            raise Refused(error.code, str(error), status=504) from None
+        if isinstance(event, RecordFailed):
+            raise Refused(event.code, event.reason, status=500)
+        return RecordingStopped(call=call.id, file=event.file, duration_s=event.duration_ms / 1000)
+
+    async def _page(self, tenant: str, ask: ListRecordings) -> Message:
+        rows = [
+            self._row(one)
+            for one in self._recordings.active.values()
+            if one.tenant == tenant and (ask.after is None or one.id > ask.after)
+        ]
+        rows.sort(key=lambda row: row.id)  # UUIDv7: by their start
+        more = rows[ask.limit - 1].id if len(rows) > ask.limit else None
+        return RecordingList(rows=tuple(rows[: ask.limit]), next=more)
+
+    def _call(self, tenant: str, named: str) -> Call:
+        call = self._exchange.calls.find(named)
+        if call is None or call.tenant != tenant:
+            raise Refused("call.unknown", f"no call {named[:80]} is up", "trunkline calls lists them", 404)
+        return call
+
+    def _row(self, one: CallRecording) -> RecordingRow:
+        lasted = self._exchange.wall() - one.began_at
+        return RecordingRow(one.id, one.call, one.caller, one.callee, one.file, one.began_at, lasted)
+
+
+def default_name(call: Call) -> str:
+    """``2026-11-21/203000-1001-1002-9abcdef.wav``: local date and time, the numbers, the end of the call's id."""
+    day, clock = time.strftime("%Y-%m-%d %H%M%S", time.localtime(call.context.wall())).split()
+    parties = "-".join(_ODD.sub("_", number)[:40] or "_" for number in (call.caller.number, call.callee))
+    return f"{day}/{clock}-{parties}-{call.id[-7:]}.wav"
+
+
+def wanted_file(folder: Path, text: str) -> Path:
+    """The file that was asked for; Refused unless it is a WAV file, and within the folder when it is relative."""
+    path = Path(text)
+    if path.suffix.lower() != ".wav" or not text.isprintable():
+        raise Refused("record.file", f"{text[:200]!r} does not end in .wav", "name a WAV file")
+    if ".." in path.parts:
+        raise Refused("record.file", f"{text[:200]} leaves its folder", "name it without ..")
+    return path if path.is_absolute() else folder / path
+
+
+def prepare(file: Path, folder: Path, keep_free: int) -> None:
+    """Make the folders of a recording, for their owner alone; Refused when a file could not be made there."""
+    inside = file.is_relative_to(folder)
+    try:
+        if inside:
+            for parent in reversed([file.parent, *(p for p in file.parents if p.is_relative_to(folder))]):
+                parent.mkdir(mode=0o700, exist_ok=True)
+        if not file.parent.is_dir():
+            raise Refused("record.file", f"there is no folder {file.parent}", "make it first")
+        if file.exists() or file.is_symlink():
+            raise Refused("record.file", f"{file} is there already", "name another one", 409)
+        free = shutil.disk_usage(file.parent).free
+    except OSError as error:
+        raise Refused("record.file", f"{file}: {error.strerror}", "choose another place") from None
+    if free < keep_free:
+        raise Refused(
+            "record.disk_full",
+            f"{free // _MEGABYTE} MB are free, and [recording] keep_free_mb keeps {keep_free // _MEGABYTE}",
+            "delete old recordings",
+            507,
+        )
+
+
+def log_over(recording: CallRecording, event: Recorded | RecordFailed) -> None:
+    """A line in the log for each recording that has ended."""
+    seconds = event.duration_ms / 1000
+    if isinstance(event, RecordFailed):
+        log.warning(
+            "recording failed", call=recording.call, file=event.file, code=event.code, why=event.reason
+        )
+    else:
+        log.info("recorded", call=recording.call, file=event.file, seconds=seconds, ended=event.ended)

@@ -1,0 +1,28 @@
+"""``[recording]``: recordings of calls, which ``trunkline record start`` begins."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from trunkline.app.settings.section import Section
+
+
+class Recording(Section):
+    """Recordings of calls, WAV files in the folder `recordings` of the data folder."""
+
+    channels: Literal["stereo", "mono"] = Field(
+        default="stereo",
+        description="`stereo` has the caller left and the other party right, `mono` mixes them.",
+    )
+    max_duration_s: float = Field(
+        default=14_400.0, ge=1, le=86_400, description="A recording ends after so long; the call goes on."
+    )
+    keep_free_mb: int = Field(
+        default=500,
+        ge=0,
+        le=10_000_000,
+        description="Megabytes that stay free on the disk: with less, no recording begins or goes on. "
+        "A minute of stereo takes 2 MB.",
+    )

@@ -1,0 +1,145 @@
+"""Recordings of whole calls: begun and ended from outside, told in the call's story."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from trunkline.base.errors import CallFailed, MediaError
+from trunkline.base.ids import uuid7
+from trunkline.call.call import Call
+from trunkline.call.registry import Calls
+from trunkline.media.commands import Channels, Record, StopRecord
+from trunkline.media.engine import MediaEngine
+from trunkline.media.events import MediaEvent, Recorded, RecordFailed
+
+_COMPLETE_S: Final = 5.0  # how long a file may take to be complete after its end was asked for
+
+
+@dataclass(slots=True)
+class CallRecording:
+    """A recording in progress. ``file`` is a path; ``began_at`` wall-clock seconds."""
+
+    id: str
+    call: str
+    tenant: str
+    caller: str
+    callee: str
+    file: str
+    began_at: float
+    over: asyncio.Future[Recorded | RecordFailed] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingLimits:
+    """``max_duration_s`` of one recording, and the octets that shall stay free on the disk."""
+
+    max_duration_s: float = 14_400.0
+    keep_free_bytes: int = 0
+
+
+class CallRecordings:
+    """The recordings of calls in progress, one of a call at most. ``on_over`` is told how each ended."""
+
+    def __init__(
+        self,
+        engine: MediaEngine,
+        calls: Calls,
+        wall: Callable[[], float],
+        on_over: Callable[[CallRecording, Recorded | RecordFailed], None] = lambda _recording, _event: None,
+    ) -> None:
+        self._engine = engine
+        self._calls = calls
+        self._wall = wall
+        self._on_over = on_over
+        self.active: dict[str, CallRecording] = {}
+
+    def listen(self) -> Callable[[], None]:
+        """Hear the engine's events from now on; returns the end of that."""
+        return self._engine.subscribe(self._on_event)
+
+    def of(self, call: Call) -> CallRecording | None:
+        """The recording of a call."""
+        return next((one for one in self.active.values() if one.call == call.id), None)
+
+    async def start(
+        self, call: Call, file: str, channels: Channels, limits: RecordingLimits
+    ) -> CallRecording:
+        """Record a call from now on: the caller left, the other party, or what we play, right.
+
+        Raises CallFailed ``record.no_media`` before the call is answered, MediaError as ``Record`` says.
+        """
+        port, other = _ports(call)
+        recording = CallRecording(
+            uuid7(),
+            call.id,
+            call.tenant,
+            call.caller.number,
+            call.callee,
+            file,
+            self._wall(),
+            asyncio.get_running_loop().create_future(),
+        )
+        self.active[recording.id] = recording
+        try:
+            await self._engine.execute(
+                Record(
+                    port,
+                    recording.id,
+                    file,
+                    other,
+                    channels,
+                    limits.max_duration_s,
+                    keep_free_bytes=limits.keep_free_bytes,
+                )
+            )
+        except MediaError:
+            del self.active[recording.id]
+            raise
+        call.tell("call.record_started", f"the call is recorded into {file}")
+        return recording
+
+    async def stop(self, recording: CallRecording) -> Recorded | RecordFailed:
+        """End a recording; returns when its file is complete. Raises MediaError when that takes too long."""
+        await self._engine.execute(StopRecord(recording.id))
+        try:
+            async with asyncio.timeout(_COMPLETE_S):
+                return await asyncio.shield(recording.over)
+        except TimeoutError:
+            text = f"{recording.file} is not complete yet: the disk is slow"
+            raise MediaError(text, "record.slow_disk") from None
+
+    def _on_event(self, event: MediaEvent) -> None:
+        if not isinstance(event, Recorded | RecordFailed):
+            return
+        recording = self.active.pop(event.recording, None)
+        if recording is None:
+            return
+        recording.over.set_result(event)
+        call = self._calls.active.get(recording.call)
+        if call is not None:
+            _tell(call, event)
+        self._on_over(recording, event)
+
+
+def _tell(call: Call, event: Recorded | RecordFailed) -> None:
+    if isinstance(event, RecordFailed):
+        call.tell("call.record_failed", event.reason, why=event.code)
+    else:
+        call.tell("call.record_stopped", f"{event.duration_ms / 1000:.1f} s were recorded, {event.ended}")
+
+
+def _ports(call: Call) -> tuple[str, str]:
+    """The port of the caller, and that of the party it talks to, if that is not the exchange."""
+    if call.bridge is not None:
+        pairs = zip(call.bridge.a.media.ports, call.bridge.b.media.ports, strict=False)
+        for port, other in pairs:
+            if port is not None and other is not None:
+                return port, other
+    elif call.service is not None:
+        port = next((port for port in call.caller_leg.media.ports if port is not None), None)
+        if port is not None:
+            return port, ""
+    raise CallFailed(409, "No Media", None, "record.no_media")
