@@ -18,6 +18,9 @@ PACKAGES = {
     "linphonec": "linphone-cli",
     "node": "nodejs",
     "rtpengine": "rtpengine-daemon",
+    "svmap": "sipvicious",
+    "svwar": "sipvicious",
+    "svcrack": "sipvicious",
 }
 _PLACES = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
