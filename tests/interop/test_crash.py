@@ -35,11 +35,12 @@ async def test_a_phone_that_registered_before_a_crash_is_called_after_it(
     await exchange.no_calls()
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=["udp", "tcp"])
+@pytest_asyncio.fixture(loop_scope="module")
 async def call(request: pytest.FixtureRequest, new_phone: NewPhone, exchange: ExchangeProcess) -> Pair:
-    """Caller and callee in a call that has been written down, each hearing the other."""
-    caller = await new_phone(CALLER_HZ, request.param)
-    callee = await new_phone(CALLEE_HZ, request.param)
+    """Caller and callee in a call that has been written down, each hearing the other; by UDP unless asked."""
+    transport: Transport = getattr(request, "param", "udp")
+    caller = await new_phone(CALLER_HZ, transport)
+    callee = await new_phone(CALLEE_HZ, transport)
     await caller.dial(callee.account.user)
     await callee.event("CALL_INCOMING")
     await callee.accept()
@@ -57,6 +58,7 @@ async def _both_hear(caller: Baresip, callee: Baresip) -> None:
 
 @pytest.mark.rfc("3261", "12.2.1.1")
 @pytest.mark.parametrize("ender", [0, 1], ids=["caller", "callee"])
+@pytest.mark.parametrize("call", ["udp", "tcp"], indirect=True)
 async def test_a_call_survives_a_crash_and_ends_in_good_order(
     call: Pair, exchange: ExchangeProcess, ender: int
 ) -> None:
