@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from fuzz.fuzz_sip import sip_answer, sip_layer
 from trunkline.base.errors import RemoteProtocolError
+from trunkline.net.websocket import WebSocket
 from trunkline.proto.sdp import parse_session
 from trunkline.proto.sip.challenge import parse_challenges
 from trunkline.proto.sip.credentials import parse_credentials
@@ -70,6 +71,16 @@ def sip_stream(data: bytes) -> None:
     assert piece_fault == whole_fault, f"in pieces: {piece_fault}, whole: {whole_fault}"
 
 
+def websocket(data: bytes) -> None:
+    """A WebSocket connection's bytes give the same messages whole and in pieces."""
+    # A client waits for the answer to its handshake before it sends a frame (RFC 6455 §4.1).
+    hello, blank, rest = data.partition(b"\r\n\r\n")
+    whole, whole_fault = _unframed([hello + blank, rest])
+    pieces, piece_fault = _unframed([hello + blank, *(rest[at : at + 13] for at in range(0, len(rest), 13))])
+    assert pieces == whole, f"{len(pieces)} messages in pieces, {len(whole)} whole"
+    assert bool(piece_fault) == bool(whole_fault), f"in pieces: {piece_fault}, whole: {whole_fault}"
+
+
 def sdp(data: bytes) -> None:
     """A session description: what it renders is parsed to the same again."""
     session = parse_session(data)
@@ -93,6 +104,21 @@ def _framed(pieces: list[bytes]) -> tuple[list[object], str]:
     return events, ""
 
 
+def _unframed(pieces: list[bytes]) -> tuple[list[object], str]:
+    said: list[bytes] = []
+    connection, events = WebSocket(said.append, MAX_WEBSOCKET_MESSAGE), list[object]()
+    for piece in pieces:
+        try:
+            events += connection.feed(piece)
+        except RemoteProtocolError as error:
+            return events, error.reason
+        if connection.error is not None:
+            return events, connection.error.reason
+    assert sum(map(len, said)) <= MAX_WEBSOCKET_MESSAGE, "more is said than was heard"
+    return events, ""
+
+
+MAX_WEBSOCKET_MESSAGE = 65_536
 SIP_MESSAGES = ("tests/vectors/rfc4475/*.dat", "tests/vectors/rfc5118/*.dat", "fuzz/corpus/sip/*")
 TARGETS: dict[str, Target] = {
     "sip-message": Target(sip_message, SIP_MESSAGES),
@@ -100,6 +126,7 @@ TARGETS: dict[str, Target] = {
     "sip-layer": Target(sip_layer, SIP_MESSAGES),
     "sip-values": Target(sip_values, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
     "sip-stream": Target(sip_stream, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
+    "websocket": Target(websocket, ("fuzz/corpus/websocket/*",)),
     "sdp": Target(sdp, ("fuzz/corpus/sdp/*",)),
 }
 
