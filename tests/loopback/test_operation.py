@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import pytest_asyncio
 
 from tests.peers.exchange import DOMAIN, ExchangeProcess
-from tests.peers.ports import free_ports
+from tests.peers.ports import free_ports, is_bound
+from trunkline.app.control_client import ControlClient
+from trunkline.base.message_codec import Message
+from trunkline.base.messages import Drain, Refused, Reload, Request, SetLogLevel, ShowLog, Status
 
+R = TypeVar("R", bound=Message)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -48,11 +54,18 @@ def settings(exchange: ExchangeProcess) -> Iterator[SettingsFile]:
     file = SettingsFile(exchange.settings)
     yield file
     file.put_back()
+    tell(exchange, Reload())
 
 
-def ask(exchange: ExchangeProcess, method: str) -> str:
-    """The status line that a request gets."""
-    host, port = "127.0.0.1", exchange.sip_port
+def tell(exchange: ExchangeProcess, request: Request[R]) -> R:
+    """What a command of the command line asks, without the time that its program takes to start."""
+    with ControlClient(exchange.folder / "data/control.sock") as client:
+        return client.ask(request)
+
+
+def ask(exchange: ExchangeProcess, method: str, port: int = 0) -> str:
+    """The status line that a request gets over UDP."""
+    host, port = "127.0.0.1", port or exchange.sip_port
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
         phone.settimeout(10)
         phone.connect((host, port))
@@ -90,7 +103,6 @@ async def test_a_reload_applies_what_it_can_and_tells_the_rest(
     assert [change["key"] for change in done["applied"]] == ["sip.ring_timeout_s"]
     assert [change["key"] for change in done["restart"]] == ["media.workers"]
     assert done["done"] == ["1 certificate read anew"]
-    assert "no setting has changed" not in await exchange.run("reload")
 
 
 async def test_a_wrong_file_is_refused_with_the_words_of_a_start(
@@ -119,14 +131,59 @@ async def test_sighup_reloads_and_a_wrong_file_does_no_harm(
     assert ask(exchange, "OPTIONS").startswith("SIP/2.0 200")
 
 
+async def test_listeners_come_and_go_while_the_others_serve(
+    exchange: ExchangeProcess, settings: SettingsFile
+) -> None:
+    fresh = free_ports(1)
+    listed = f'"udp:127.0.0.1:{exchange.sip_port}", '
+    settings.change(listed, f'{listed}"udp:127.0.0.1:{fresh}", "tcp:127.0.0.1:{fresh}", ')
+    done = tell(exchange, Reload())
+    assert [change.key for change in done.applied] == ["sip.listen"]
+    assert "listeners: 2 added, 0 removed" in done.done
+    assert ask(exchange, "OPTIONS", fresh) == ask(exchange, "OPTIONS") == "SIP/2.0 200 OK"
+    reader, writer = await asyncio.open_connection("127.0.0.1", fresh)
+    settings.put_back()
+    assert "listeners: 0 added, 2 removed" in tell(exchange, Reload()).done
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+    assert not is_bound(fresh, "udp")
+    assert not is_bound(fresh, "tcp")
+    assert ask(exchange, "OPTIONS") == "SIP/2.0 200 OK"
+
+
+async def test_a_listener_that_cannot_be_bound_refuses_the_reload_wholly(
+    exchange: ExchangeProcess, settings: SettingsFile
+) -> None:
+    fresh = free_ports(1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        taken = other.getsockname()[1]
+        listed = f'"udp:127.0.0.1:{exchange.sip_port}", '
+        settings.change(listed, f'{listed}"tcp:127.0.0.1:{fresh}", "udp:127.0.0.1:{taken}", ')
+        code, _out, errors = await exchange.attempt("reload")
+    assert code == 2
+    assert f"UDP 127.0.0.1:{taken}, which is in use by" in errors
+    assert not is_bound(fresh, "tcp")
+    assert len(tell(exchange, Status()).listeners) == 3
+
+
+async def test_a_listener_that_changes_on_its_port_waits_for_a_restart(
+    exchange: ExchangeProcess, settings: SettingsFile
+) -> None:
+    url = f"udp:127.0.0.1:{exchange.sip_port}"
+    settings.change(f'"{url}"', f'{{ url = "{url}", role = "trunk" }}')
+    assert [change.key for change in tell(exchange, Reload()).restart] == ["sip.listen"]
+
+
 async def test_metrics_move_to_another_port(exchange: ExchangeProcess, settings: SettingsFile) -> None:
     before, fresh = exchange.metrics_port, free_ports(1)
     settings.change(f":{before}", f":{fresh}")
-    await exchange.run("reload")
+    tell(exchange, Reload())
     exchange.metrics_port = fresh
     assert (await exchange.readiness())[0] == 200
     settings.put_back()
-    await exchange.run("reload")
+    tell(exchange, Reload())
     exchange.metrics_port = before
     assert (await exchange.readiness())[0] == 200
 
@@ -144,7 +201,7 @@ async def test_a_port_that_is_taken_is_refused_and_metrics_stay(
     assert code == 2
     assert f"cannot serve metrics on 127.0.0.1:{taken}" in errors
     assert (await exchange.readiness())[0] == 200
-    assert (await exchange.ask("log", "show"))["level"] == "info"
+    assert tell(exchange, ShowLog()).level == "info"
 
 
 async def test_a_draining_exchange_refuses_calls_and_serves_registrations(exchange: ExchangeProcess) -> None:
@@ -154,10 +211,10 @@ async def test_a_draining_exchange_refuses_calls_and_serves_registrations(exchan
         assert statuses == ["503", "503", "401"]
         status, ready = await exchange.readiness()
         assert (status, ready["ready"], ready["state"]) == (503, False, "draining")
-        assert (await exchange.ask("status"))["state"] == "draining"
+        assert tell(exchange, Status()).state == "draining"
         assert "the last call has ended" in await exchange.run("drain", "--wait")
     finally:
-        await exchange.run("drain", "--undo")
+        tell(exchange, Drain(undo=True))
     assert ask(exchange, "OPTIONS").split()[1] == "200"
     assert (await exchange.readiness())[1]["reasons"] == []
 
@@ -166,27 +223,26 @@ async def test_levels_change_until_the_next_reload(exchange: ExchangeProcess) ->
     state = await exchange.ask("log", "level", "trunkline.net", "debug")
     (row,) = [row for row in state["loggers"] if row["name"] == "trunkline.net"]
     assert row == {"name": "trunkline.net", "level": "debug", "own": True}
-    assert (await exchange.ask("log", "level", "warning"))["level"] == "warning"
-    await exchange.run("reload")
-    state = await exchange.ask("log", "show")
-    assert state["level"] == state["configured"] == "info"
-    assert not any(row["own"] for row in state["loggers"])
+    assert tell(exchange, SetLogLevel(level="warning")).level == "warning"
+    tell(exchange, Reload())
+    now = tell(exchange, ShowLog())
+    assert now.level == now.configured == "info"
+    assert not any(logger.own for logger in now.loggers)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("level", "logger", "said"),
     [
-        (("loud",), "loud is no level"),
-        (("exchagne", "debug"), "did you mean exchange?"),
-        (("zzz", "debug"), "trunkline log show lists them"),
+        ("loud", None, "loud is no level"),
+        ("debug", "exchagne", "did you mean exchange?"),
+        ("debug", "zzz", "trunkline log show lists them"),
     ],
 )
 async def test_an_unknown_level_or_logger_is_refused(
-    exchange: ExchangeProcess, words: tuple[str, ...], said: str
+    exchange: ExchangeProcess, level: str, logger: str | None, said: str
 ) -> None:
-    code, _out, errors = await exchange.attempt("log", "level", *words)
-    assert code == 1
-    assert said in errors
+    with pytest.raises(Refused, match=re.escape(said)):
+        tell(exchange, SetLogLevel(level=level, logger=logger))
 
 
 async def test_a_check_beside_a_running_exchange_asks_it(
@@ -208,11 +264,11 @@ async def test_a_check_beside_a_running_exchange_asks_it(
 
 
 async def test_a_check_of_a_draining_exchange_warns(exchange: ExchangeProcess) -> None:
-    await exchange.run("drain")
+    tell(exchange, Drain())
     try:
         _code, out, _errors = await exchange.attempt("check", "--config", str(exchange.settings), "--json")
     finally:
-        await exchange.run("drain", "--undo")
+        tell(exchange, Drain(undo=True))
     warned = [one["what"] for one in json.loads(out)["findings"] if one["grade"] == "warn"]
     assert any("503" in what for what in warned)
     assert any("is draining" in what for what in warned)

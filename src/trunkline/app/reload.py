@@ -57,8 +57,8 @@ class Reloader:
         async with self._one_at_a_time:
             try:
                 fresh = await asyncio.to_thread(load_again, self._loaded)
-                live = frozenset[str]().union(*(part.keys for part in self._parts))
-                changed = difference(self.running, fresh.settings, live)
+                able = [part.able(self.running, fresh.settings) for part in self._parts]
+                changed = difference(self.running, fresh.settings, frozenset[str]().union(*able))
                 report = self._report(fresh, changed, dry_run)
                 done = () if dry_run else await self._apply(fresh.settings, changed)
             except (ConfigError, TransportError) as error:

@@ -18,7 +18,7 @@ from trunkline.app.file_limit import file_limit, raise_file_limit
 from trunkline.app.first_start import NewExtension, first_extensions, show_start, start_report
 from trunkline.app.gauges import gauges_of
 from trunkline.app.handlers import ExchangeHandlers, StoreHandlers
-from trunkline.app.live_parts import Certificates, ExchangeValues, LogSettings, MetricsPlace
+from trunkline.app.live_parts import Certificates, ExchangeValues, Listeners, LogSettings, MetricsPlace
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics import make_registry
@@ -75,7 +75,13 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         stack.push_async_callback(metrics.stop)
         reloader = Reloader(
             loaded,
-            [ExchangeValues(exchange), LogSettings(stream), metrics, Certificates(exchange)],
+            [
+                ExchangeValues(exchange),
+                LogSettings(stream),
+                metrics,
+                Listeners(exchange),
+                Certificates(exchange),
+            ],
             exchange.take_settings,
         )
         operation = OperationHandlers(exchange, reloader, lambda: stream.dropped)

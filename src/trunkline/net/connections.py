@@ -51,7 +51,7 @@ class Connections:
         self._fence = fence
         self._handed_up = on_message
         self._on_flow_closed = on_flow_closed
-        self._servers: list[asyncio.Server] = []
+        self._servers: dict[Listener, asyncio.Server] = {}
         self._by_remote: dict[Key, TcpFlow] = {}
         self._by_serial: dict[str, TcpFlow] = {}
         self._per_source: dict[str, int] = {}
@@ -73,7 +73,16 @@ class Connections:
             return TlsChannel(self, accepted(), self._tls.server_context(listener))
 
         factory = secured if listener.is_secure else accepted
-        self._servers.append(await self.loop.create_server(factory, sock=bound, backlog=_BACKLOG))
+        self._servers[listener] = await self.loop.create_server(factory, sock=bound, backlog=_BACKLOG)
+
+    def close(self, listener: Listener) -> None:
+        """Accept no more on a listener, and close its connections once what was sent has left."""
+        server = self._servers.pop(listener, None)
+        if server is not None:
+            server.close()
+        for flow in list(self._by_serial.values()):
+            if flow.listener is listener:
+                flow.close()
 
     def tap(self, tap: Tap | None) -> None:
         """Show every message from now on, or no more."""
@@ -148,7 +157,7 @@ class Connections:
 
     async def stop(self) -> None:
         """Close everything; what was sent has ``close_timeout_s`` to leave."""
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         connecting = [flow.connecting for flow in self._by_serial.values() if flow.connecting is not None]
         for flow in list(self._by_serial.values()):
@@ -158,7 +167,7 @@ class Connections:
             for flow in self._sockets:
                 flow.cut()
             await self._wait_until_gone()
-        await asyncio.gather(*(server.wait_closed() for server in self._servers))
+        await asyncio.gather(*(server.wait_closed() for server in self._servers.values()))
         self._servers.clear()
 
     async def _wait_until_gone(self) -> bool:

@@ -56,6 +56,7 @@ class Net:
         )
         self._endpoints: dict[Listener, UdpEndpoint] = {}
         self._sources: dict[str, str | None] = {}
+        self._tap: Tap | None = None
         self._routes_old_at = loop.time() + _ROUTES_KEPT_S
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -74,6 +75,27 @@ class Net:
             raise
         self._sweeper = self._loop.call_later(self.settings.sweep_s, self._sweep)
 
+    async def add(self, listeners: Sequence[Listener]) -> None:
+        """Serve more of them beside those that are served; raises ConfigError, and then none of these is open."""
+        before = list(self.listeners)
+        opened: list[Listener] = []
+        try:
+            self.tls.prepare([*before, *listeners])
+            for listener in listeners:
+                await self._open(listener, bind(listener))
+                opened.append(listener)
+        except BaseException:
+            for listener in opened:
+                self._close(listener)
+            self.tls.keep(before)
+            raise
+
+    def remove(self, listener: Listener) -> None:
+        """Serve a listener no more: its socket and its connections are closed. Harmless when it is not served."""
+        if listener in self.listeners:
+            self._close(listener)
+            self.tls.keep(self.listeners)
+
     async def stop(self) -> None:
         """Close every socket; returns when nothing of it is left in the loop. May be called twice."""
         if self._sweeper is not None:
@@ -90,6 +112,7 @@ class Net:
 
     def tap(self, tap: Tap | None) -> None:
         """Show every message in and out to ``tap(data, listener, remote, incoming)``; None ends it."""
+        self._tap = tap
         for endpoint in self._endpoints.values():
             endpoint.tap(tap)
         self._connections.tap(tap)
@@ -167,9 +190,19 @@ class Net:
                 self._faults,
                 self.fence,
             )
+            self._endpoints[listener].tap(self._tap)
         else:
             await self._connections.listen(bound, listener)
         self.listeners.append(listener)
+
+    def _close(self, listener: Listener) -> None:
+        self.listeners.remove(listener)
+        self._sources.clear()
+        endpoint = self._endpoints.pop(listener, None)
+        if endpoint is not None:
+            endpoint.close()
+        else:
+            self._connections.close(listener)
 
     def _nearest(self, able: list[Listener], host: str) -> Listener:
         if len(able) == 1:

@@ -14,7 +14,15 @@ from pydantic import BaseModel
 
 from trunkline.app.addresses import HostAddresses
 from trunkline.app.exchange import Exchange
-from trunkline.app.live_parts import Apply, Certificates, ExchangeValues, LogSettings, MetricsPlace
+from trunkline.app.live_parts import (
+    Always,
+    Apply,
+    Certificates,
+    ExchangeValues,
+    Listeners,
+    LogSettings,
+    MetricsPlace,
+)
 from trunkline.app.reload import Reloader
 from trunkline.app.settings import Settings
 from trunkline.app.settings.errors import model_in
@@ -28,7 +36,7 @@ HOST = HostAddresses("192.0.2.7")
 FIRST = 'domain = "a.example"\n[sip]\nring_timeout_s = 20\n'
 
 
-class Everything:
+class Everything(Always):
     """A part that takes over whatever is live, and notes it; it may fail while it prepares."""
 
     keys = LIVE
@@ -167,7 +175,7 @@ def test_every_key_says_whether_it_is_live() -> None:
 
 
 def test_every_live_key_has_a_part_that_takes_it_over() -> None:
-    parts: list[Any] = [ExchangeValues, LogSettings, MetricsPlace, Certificates]
+    parts: list[Any] = [ExchangeValues, LogSettings, MetricsPlace, Listeners, Certificates]
     taken = [key for part in parts for key in part.keys]
     assert sorted(taken) == sorted(LIVE)
 

@@ -170,7 +170,7 @@ class Sip(Section):
             for other in self.listen[:at]:
                 if listener.url == other.url and listener.address.port:
                     raise wrong("each listener once", seen=listener.url, at="listen")
-                if _share_a_port(listener, other):
+                if share_a_port(listener, other):
                     seen = f"{other.url} and {listener.url}"
                     same = other.address.host == listener.address.host
                     hint = "a port serves one transport" if same else "one of them listens on every address"
@@ -178,7 +178,7 @@ class Sip(Section):
         return self
 
 
-def _share_a_port(one: Listener, other: Listener) -> bool:
+def share_a_port(one: Listener, other: Listener) -> bool:
     """Whether the kernel would refuse the second socket: the same port, and addresses that overlap."""
     here, there = one.address, other.address
     if not here.port or here.port != there.port or one.over_udp != other.over_udp:
