@@ -22,8 +22,8 @@ PASSWORD = "a good password"
 
 
 def many(path: Path) -> Path:
-    rows = "".join(f"{FIRST + n},quiet-otter-{n:05},Phone {n},\n" for n in range(COUNT))
-    path.write_text(f"number,password,name,contact\n{rows}")
+    rows = "".join(f"{FIRST + n},quiet-otter-{n:05},Phone {n},,\n" for n in range(COUNT))
+    path.write_text(f"number,password,name,contact,max_calls\n{rows}")
     return path
 
 

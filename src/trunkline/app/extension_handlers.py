@@ -140,7 +140,9 @@ class ExtensionHandlers:
             passwords=ask.passwords,
         )
         page = known[: ask.limit]
-        rows = tuple(ExportRow(one.number, one.password, one.name, one.contact or "") for one in page)
+        rows = tuple(
+            ExportRow(one.number, one.password, one.name, one.contact or "", one.max_calls) for one in page
+        )
         return ExportList(rows=rows, next=page[-1].number if len(known) > ask.limit else None)
 
     async def remove(self, tenant: str, ask: RemoveExtension) -> ExtensionRemoved:
@@ -178,7 +180,13 @@ class ExtensionHandlers:
             if row.password is None and row.contact is None and row.number not in known
         }
         new = [
-            NewExtension(row.number, row.password or made.get(row.number, ""), row.name, row.contact)
+            NewExtension(
+                row.number,
+                row.password or made.get(row.number, ""),
+                row.name,
+                row.contact,
+                max_calls=row.max_calls,
+            )
             for row in ask.rows
         ]
         extensions.import_many(scope, new, replace=ask.replace)
@@ -197,5 +205,7 @@ def _problems(rows: Iterable[ImportRow], taken: set[str]) -> Iterable[RowProblem
     for row in rows:
         for detail in check_extension(row.number, row.password, row.name, row.contact):
             yield RowProblem(row.line, detail)
+        if wrong := check_calls(row.max_calls):
+            yield RowProblem(row.line, wrong)
         if row.number in taken:
             yield RowProblem(row.line, f"there is an extension {row.number} already (--replace changes it)")

@@ -23,7 +23,7 @@ _NUMBER = re.compile(
     r"[A-Za-z0-9_.!~*+#-]{1,64}"
 )  # RFC 3261 §25.1 user, without what a dial pad or URI breaks
 _IMPORT_CHUNK = 500
-# An empty password leaves the one there is.
+# An empty password or limit leaves the one there is.
 _UPDATE = (
     update(extension)
     .where(extension.c.tenant_id == bindparam("of"), extension.c.id == bindparam("key"))
@@ -31,6 +31,7 @@ _UPDATE = (
         name=bindparam("called"),
         contact=bindparam("fixed"),
         secret=func.coalesce(bindparam("sealed"), extension.c.secret),
+        max_calls=func.coalesce(bindparam("most"), extension.c.max_calls),
     )
 )
 _SHOWN = 5  # how many of the refused numbers an error names
@@ -155,8 +156,8 @@ class Extensions(Repository):
     ) -> int:
         """Add all rows in one transaction, or none; returns how many.
 
-        With ``replace`` those that exist are changed: an empty password leaves theirs, an empty name or
-        contact takes it away. ``progress`` is called with the number of rows written so far. Raises
+        With ``replace`` those that exist are changed: an empty password or limit leaves theirs, an empty
+        name or contact takes it away. ``progress`` is called with the number of rows written so far. Raises
         DuplicateError when a number comes twice, or exists and may not; InvalidValueError. The message names
         the first few.
         """
@@ -179,9 +180,10 @@ class Extensions(Repository):
                     progress(min(start + _IMPORT_CHUNK, len(cells)))
         return len(cells) + len(changes)
 
-    def _change(self, owner: str, key: str, row: NewExtension) -> dict[str, str | None]:
+    def _change(self, owner: str, key: str, row: NewExtension) -> dict[str, Any]:
         sealed = self._sealed(row.password, owner, key)
-        return {"of": owner, "key": key, "called": row.name, "sealed": sealed, "fixed": row.contact}
+        cells = {"called": row.name, "sealed": sealed, "fixed": row.contact, "most": row.max_calls}
+        return {"of": owner, "key": key, **cells}
 
     def _row(self, owner: str, new: NewExtension) -> dict[str, Any]:
         if not _NUMBER.fullmatch(new.number):

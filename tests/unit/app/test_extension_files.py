@@ -112,16 +112,16 @@ def test_who_has_a_fixed_contact_gets_a_password_only_on_demand(data: Path, tmp_
 
 def test_an_export_can_be_imported_again(data: Path, tmp_path: Path) -> None:
     run("extension", "add", "2001", "--name", 'Smith, "Anna"', "--password", "quiet-otter-maps")
-    run("extension", "add", "2002", "--contact", "sip:gate@192.0.2.21:5060")
+    run("extension", "add", "2002", "--contact", "sip:gate@192.0.2.21:5060", "--max-calls", "3")
     file = tmp_path / "out.csv"
     assert run("extension", "export", str(file)).stdout == f"2 extensions written to {file}\n"
     assert file.read_text() == (
-        'number,name,contact\n2001,"Smith, ""Anna""",\n2002,,sip:gate@192.0.2.21:5060\n'
+        'number,name,contact,max_calls\n2001,"Smith, ""Anna""",,\n2002,,sip:gate@192.0.2.21:5060,3\n'
     )
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert run("extension", "export", str(file)).exit_code == 2  # it exists
     with_passwords = run("extension", "export", "--passwords").stdout
-    assert with_passwords.splitlines()[1] == '2001,quiet-otter-maps,"Smith, ""Anna""",'
+    assert with_passwords.splitlines()[1] == '2001,quiet-otter-maps,"Smith, ""Anna""",,'
     assert run("extension", "import", str(file), "--replace").stdout == "0 extensions added, 2 replaced\n"
     assert run("extension", "export", "--passwords").stdout == with_passwords
 
@@ -130,4 +130,19 @@ def test_an_export_without_passwords_never_asks_for_them(data: Path, monkeypatch
     run("extension", "add", "2001", "--password", "quiet-otter-maps")
     assert "quiet-otter-maps" not in run("extension", "export", "--json").stdout
     monkeypatch.setattr("trunkline.store.secret_box.SecretBox.open", lambda *_: pytest.fail("opened"))
-    assert run("extension", "export").stdout == "number,name,contact\n2001,,\n"
+    assert run("extension", "export").stdout == "number,name,contact,max_calls\n2001,,,\n"
+
+
+def test_a_file_may_limit_calls(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "limits.csv"
+    file.write_text("number,max_calls\n2001,2\n2002,0\n2003,\n")
+    assert run("extension", "import", str(file)).exit_code == 0
+    file.write_text("number,max_calls\n2001,\n2003,5\n")
+    assert run("extension", "import", str(file), "--replace").exit_code == 0
+    rows = json.loads(run("extension", "export", "--json").stdout)
+    assert [row["max_calls"] for row in rows] == [2, 0, 5]
+    file.write_text("number,max_calls\n2004,many\n2005,-1\n2006,9999999\n")
+    said = run("extension", "import", str(file)).stderr
+    for line in (2, 3):
+        assert f"limits.csv:{line}: max_calls must be a whole number" in said
+    assert "limits.csv:4: the number of calls must be 0 (any number) to " in said

@@ -12,7 +12,10 @@ from trunkline.base.message_codec import REGISTRY
 ROOT = Path(__file__).parents[3]
 FILLED_BY = (events, messages)  # importing them puts their names into REGISTRY
 PAGE = ROOT / "docs/reference/story-codes.md"
-AREAS = r"(auth|bans?|call|extension|explain|leg|limit|media|message|number|record|register|route|control|exchange|text)"
+AREAS = (
+    r"(auth|backup|bans?|call|control|domain|exchange|explain|extension|leg|"
+    r"limit|media|message|number|record|register|restore|route|tenant|text)"
+)
 CODE = re.compile(AREAS + r"\.[a-z][a-z_-]*")
 LAYERS = ("app", "base", "call", "net", "pbx", "registrar", "ua")
 

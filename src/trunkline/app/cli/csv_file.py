@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TextIO
 
-from trunkline.app.extension_rules import check_extension
+from trunkline.app.extension_rules import check_calls, check_extension
 from trunkline.base.errors import TrunklineError
 from trunkline.base.messages import ImportRow, RowProblem
 
-COLUMNS = ("number", "password", "name", "contact")
+COLUMNS = ("number", "password", "name", "contact", "max_calls")
+_CALLS = re.compile(r"[0-9]{0,9}")
 MAX_ROWS = 500_000
 
 
@@ -45,7 +47,7 @@ class _Layout:
 
 
 def read_extensions(path: Path) -> list[ImportRow]:
-    """The rows of a file with the header ``number,password,name,contact``; raises BadFile with every problem.
+    """The rows of a file with the header COLUMNS; raises BadFile with every problem.
 
     Columns may stand in any order and all but ``number`` may be missing; a semicolon may separate them; empty
     lines are skipped.
@@ -105,12 +107,14 @@ def _layout(path: Path, header: Sequence[str]) -> _Layout:
 
 
 def _row(line: int, cells: Sequence[str], layout: _Layout) -> ImportRow:
+    most = layout.value(cells, "max_calls")
     return ImportRow(
         line=line,
         number=layout.value(cells, "number"),
         password=layout.value(cells, "password") or None,
         name=layout.value(cells, "name"),
         contact=layout.value(cells, "contact") or None,
+        max_calls=int(most) if most and _CALLS.fullmatch(most) else None,
     )
 
 
@@ -120,5 +124,9 @@ def _details(
     if len(cells) > layout.width:
         yield f"has {len(cells)} columns, the header {layout.width}; put quotes around a comma"
     yield from check_extension(row.number, row.password, row.name, row.contact)
+    if not _CALLS.fullmatch(layout.value(cells, "max_calls")):
+        yield "max_calls must be a whole number, 0 for any number of calls, or empty"
+    elif wrong := check_calls(row.max_calls):
+        yield wrong
     if row.number in first_line:
         yield f"the number {row.number} stands in line {first_line[row.number]} already"

@@ -42,7 +42,10 @@ class Outcome:
 
 def import_file(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE.csv", help="CSV with the header number,password,name,contact.")
+        Path,
+        typer.Argument(
+            metavar="FILE.csv", help="CSV with the header number,password,name,contact,max_calls."
+        ),
     ],
     replace: Annotated[bool, typer.Option("--replace", help="Change extensions that exist already.")] = False,
     tenant: Tenant = None,
@@ -150,7 +153,7 @@ def export_file(
     with exchange(data, tenant) as asker:
         rows: list[ExportRow] = fetch(asker, ExportExtensions(passwords=passwords))
     columns = [name for name in COLUMNS if passwords or name != "password"]
-    cells = [{name: getattr(row, name) for name in columns} for row in rows]
+    cells = [{name: getattr(row, name) for name in columns} for row in rows]  # None is written as nothing
     if as_json and file is None:
         screen.json(cells)
         return
@@ -167,7 +170,7 @@ def export_file(
         screen.warn(f"{file} holds passwords in clear text")
 
 
-def _write(sink: IO[str], columns: Sequence[str], rows: Iterable[dict[str, str]]) -> None:
+def _write(sink: IO[str], columns: Sequence[str], rows: Iterable[dict[str, object]]) -> None:
     writer = csv.DictWriter(sink, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

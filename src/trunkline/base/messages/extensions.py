@@ -30,6 +30,7 @@ class ImportRow:
     """One row to import; ``line`` (1-based) is where it stood.
 
     ``password`` None: generate one, unless there is a ``contact`` or the extension exists already.
+    ``max_calls`` None: as the settings say, or as it is for one that exists.
     """
 
     line: int
@@ -37,6 +38,7 @@ class ImportRow:
     password: str | None = field(default=None, repr=False)
     name: str = ""
     contact: str | None = None
+    max_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class ExportRow:
     password: str = field(default="", repr=False)
     name: str = ""
     contact: str = ""
+    max_calls: int | None = None
 
 
 @message("extension.export-page")
