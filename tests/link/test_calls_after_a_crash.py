@@ -15,6 +15,7 @@ from tests.link.phones import Party, describe
 from tests.link.stage import HOST, Stage
 from tests.link.talking import both_sides, port_of, talking, version_of, who
 from tests.link.virtual_time import virtual
+from trunkline.call.call import Call
 from trunkline.media.commands import Echo, Tone
 
 ANSWERED = (200, "call.hangup")
@@ -226,6 +227,27 @@ async def test_a_call_that_rings_is_on_record_and_its_late_answer_is_hung_up() -
     await later.stage.settle()
     later.sweep()
     assert not keeping.journal.rows
+
+
+@virtual
+async def test_a_caller_at_something_that_cannot_go_on_is_hung_up() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice = stage.party()
+
+    async def menu(call: Call) -> None:
+        await call.answer()
+        await call.over()
+
+    stage.extension("1009", "sip:1009@10.9.9.9")
+    stage.door.scripts["1009"] = menu
+    stage.dial(alice, "1009")
+    await alice.until("answered")
+    await keeping.after(4)
+    later = await keeping.crash()
+    await alice.until("ended bye")
+    await later.stage.settle()
+    assert later.stage.outcome() == [(200, LOST, "exchange")]
 
 
 @virtual

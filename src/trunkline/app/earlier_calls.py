@@ -49,14 +49,15 @@ class EarlierCalls:
 
     async def _load(self, call: Restored) -> None:
         away_s = self._context.wall() - call.seen_at
-        if not call.up:
-            await self._lose(call, "it was not up yet, or is none that can be carried on")
+        if not call.parties:
+            await self._lose(call, "it was not up yet")
         elif away_s > TOO_OLD_S:
             await self._lose(
                 call, f"it was last seen {away_s:.0f} s ago, at most {TOO_OLD_S:.0f} s are bridged"
             )
         else:
-            self._loaded.append((call, await _open_media(call)))
+            fault = await _open_media(call) if call.up else "it ended at something that cannot go on"
+            self._loaded.append((call, fault))
 
     async def _lose(self, call: Restored, why: str) -> None:
         _tell_loss(call.kept, why)

@@ -143,4 +143,5 @@ def _can_be_written(call: Call) -> bool:
 
 def _stamp(call: Call) -> Stamp:
     """What tells that a call is no longer as it was written."""
-    return call.changes, len(call.legs), id(call.bridge)
+    doing = call.service.doing if call.service is not None else None
+    return call.changes, len(call.legs), id(type(doing)) if call.bridge is None else id(call.bridge)

@@ -56,6 +56,11 @@ class Restored:
             self._holds: dict[str, str] | None = data["holds"]
             self._service: dict[str, Any] | None = data["service"]
 
+    @property
+    def parties(self) -> int:
+        """How many of its parties can be told what becomes of it."""
+        return len(self._live())
+
     def _live(self) -> list[tuple[SipLeg, dict[str, Any]]]:
         return [(leg, data) for leg, data in self._legs if data["session"] is not None]
 

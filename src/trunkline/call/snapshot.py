@@ -1,8 +1,8 @@
 """A call in progress as plain data, for the process that carries on after a crash; ``restored`` reads it.
 
-A call that is up is written down whole: both sessions, the media ports with their numbers and peers, who holds.
-Of a call that still rings, or that ends at something of ours which cannot be continued, only the books are
-kept. No credentials and no media keys are in it.
+A call that is up is written down whole: its sessions, the media ports with their numbers and peers, who holds.
+One that ends at something of ours which cannot be continued is written so that its caller can be told. Of a
+call that still rings only the books are kept. No credentials and no media keys are in it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,28 @@ if TYPE_CHECKING:
     from trunkline.base.story import Story
     from trunkline.call.call import Call
     from trunkline.call.leg import Leg
+    from trunkline.media.commands import Echo, Tone
 
 VERSION: Final = 1
 STORY_HEAD: Final = 40  # steps: the way to the answer; what came later is lost with the process
 
 
 def snapshot(call: Call) -> dict[str, Any]:
-    """JSON-serialisable data; with ``up`` true it can be carried on."""
+    """JSON-serialisable data; with ``up`` true the call can be carried on."""
     live = _live_legs(call)
-    data: dict[str, Any] = {
+    doing = _doing(call)
+    bridged = call.bridge is not None and {call.bridge.a, call.bridge.b} == set(live)
+    return {
         "version": VERSION,
-        "up": bool(live),
+        "up": bridged or (doing is not None and len(live) == 1),
         "caller": [call.caller.number, call.caller.domain, call.caller.name],
         "callee": call.callee,
         "started_at": call.started_at,
         "story": _story_head(call.story),
         "legs": [_leg_data(leg, live) for leg in call.legs],
-        "holds": None,
-        "service": None,
+        "holds": call.bridge.holds() if call.bridge is not None else None,
+        "service": doing.to_dict() if doing is not None else None,
     }
-    if live and call.bridge is not None:
-        data["holds"] = call.bridge.holds()
-    elif live and call.service is not None and call.service.doing is not None:
-        data["service"] = call.service.doing.to_dict()
-    return data
 
 
 def is_settled(call: Call) -> bool:
@@ -49,14 +47,13 @@ def is_settled(call: Call) -> bool:
 
 
 def _live_legs(call: Call) -> list[SipLeg]:
-    """The parties who talk, the caller first; none when the call cannot be carried on."""
-    parties: list[Leg] = []
-    if call.bridge is not None:
-        parties = [call.bridge.a, call.bridge.b]
-    elif call.service is not None and call.service.doing is not None:
-        parties = [call.legs[0]]
-    live = [leg for leg in parties if isinstance(leg, SipLeg) and not leg.done]
-    return live if len(live) == len(parties) and is_settled(call) else []
+    """The parties who were answered and have not left, the caller first; none while one of them rings."""
+    live = [leg for leg in call.legs if isinstance(leg, SipLeg) and not leg.done]
+    return live if is_settled(call) else []
+
+
+def _doing(call: Call) -> Echo | Tone | None:
+    return call.service.doing if call.service is not None and call.bridge is None else None
 
 
 def _leg_data(leg: Leg, live: list[SipLeg]) -> dict[str, Any]:
