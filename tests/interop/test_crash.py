@@ -97,6 +97,15 @@ async def test_a_call_is_held_and_resumed_after_a_crash(
     await exchange.no_calls()
 
 
+async def test_a_party_may_hang_up_while_the_exchange_is_down(call: Pair, exchange: ExchangeProcess) -> None:
+    caller, callee = call
+    await exchange.crash()
+    await caller.hangup()
+    await exchange.restart()
+    await callee.event("CALL_CLOSED")
+    await exchange.no_calls()
+
+
 async def test_a_call_survives_two_crashes_in_a_row(call: Pair, exchange: ExchangeProcess) -> None:
     caller, callee = call
     await exchange.crash_and_restart()

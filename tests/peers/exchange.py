@@ -21,8 +21,10 @@ from tests.peers.ports import free_ports
 from tests.peers.programs import end_process, trunkline_program
 
 DOMAIN = "trunkline.test"
+TIME_NUMBER = "9195"
 ECHO_NUMBER = "9196"
 TONE_NUMBER = "9197"
+TALK_BACK_NUMBER = "9198"
 # What must be zero when nobody calls; the metrics' names without ``trunkline_``.
 LEAKS = ("transactions", "dialogs", "timers", "calls_active", "media_ports_open")
 
@@ -189,9 +191,17 @@ class ExchangeProcess:
 
     async def crash_and_restart(self) -> None:
         """SIGKILL, then start on the same folder: what was confirmed must still be known."""
+        await self.crash()
+        await self.restart()
+
+    async def crash(self) -> None:
+        """SIGKILL."""
         if self._process is not None:
             process, self._process = self._process, None
             await end_process(process)
+
+    async def restart(self) -> None:
+        """Start on the same folder."""
         await self._start()
 
     async def has_kept_calls(self, count: int, within: float = 10.0) -> None:

@@ -1,0 +1,79 @@
+"""A phone whose connection died with the exchange is reached by what it registered."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from tests.unit.store.samples import a_binding
+from trunkline.app.earlier_flows import EarlierFlows
+from trunkline.base.errors import TransportError
+from trunkline.net import Net
+from trunkline.registrar.policy import RegistrarPolicy
+
+OLD = "0000|tcp|192.0.2.1:5060|192.0.2.7:40000|serial.1"
+NEW = "0000|tcp|192.0.2.1:5060|192.0.2.7:40001|serial.2"
+
+
+class FakeFlow:
+    """A flow is its token here."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+
+class FakeNet:
+    """Knows the flows that live, and where connections can be made to."""
+
+    def __init__(self, *tokens: str, reachable: bool = True) -> None:
+        self.tokens = tokens
+        self.reachable = reachable
+
+    def flow_from_token(self, token: str) -> FakeFlow | None:
+        return FakeFlow(token) if token in self.tokens else None
+
+    def flow_to(self, transport: str, host: str, port: int) -> FakeFlow:
+        if not self.reachable:
+            raise TransportError("nobody there")
+        return FakeFlow(f"{transport} {host} {port}")
+
+
+def way(net: FakeNet, contact: str = "sip:1001@192.0.2.7:5062;transport=tcp", now: str = OLD) -> str | None:
+    """The token of another way, after the phone of the old one has registered by ``now``."""
+    flows = EarlierFlows(cast("Net", net), RegistrarPolicy())
+    binding = a_binding("t1", flow=OLD, contact=contact, path="")
+    flows.remember([binding])
+    binding.flow = now
+    found = flows.another_way(OLD)
+    return found.token if found is not None else None
+
+
+def test_the_connection_that_it_has_made_since_is_used() -> None:
+    assert way(FakeNet(NEW), now=NEW) == NEW
+
+
+def test_without_one_we_connect_to_its_contact() -> None:
+    assert way(FakeNet()) == "TCP 192.0.2.7 5062"
+
+
+def test_who_cannot_be_connected_to_has_no_other_way() -> None:
+    assert way(FakeNet(reachable=False)) is None
+
+
+def test_a_way_that_was_found_has_another_way_in_turn() -> None:
+    net = FakeNet(NEW)
+    flows = EarlierFlows(cast("Net", net), RegistrarPolicy())
+    binding = a_binding("t1", flow=OLD, contact="sip:1001@192.0.2.7:5062;transport=tcp", path="")
+    flows.remember([binding])
+    binding.flow = NEW
+    assert flows.another_way(OLD) is not None
+    net.tokens = ()
+    found = flows.another_way(NEW)
+    assert found is not None
+    assert found.token == "TCP 192.0.2.7 5062"
+
+
+def test_nobody_else_has_one() -> None:
+    flows = EarlierFlows(cast("Net", FakeNet(NEW)), RegistrarPolicy())
+    flows.remember([a_binding("t1", flow="0000|udp|192.0.2.1:5060|192.0.2.7:5060")])
+    assert flows.another_way("0000|udp|192.0.2.1:5060|192.0.2.7:5060") is None
+    assert flows.another_way(OLD) is None
