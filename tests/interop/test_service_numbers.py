@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.interop.conftest import NewPhone
-from tests.peers.exchange import ECHO_NUMBER, TONE_NUMBER, ExchangeProcess
-from tests.peers.tones import tone_level_dbfs
+from tests.peers.exchange import (
+    ECHO_NUMBER,
+    TALK_BACK_NUMBER,
+    TIME_NUMBER,
+    TONE_NUMBER,
+    ExchangeProcess,
+)
+from tests.peers.tones import level_dbfs, read_channels, tone_level_dbfs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TONE_HZ = 440.0
+BEEP_HZ = 1000.0
 
 
 async def test_echo_plays_back_what_the_phone_says(new_phone: NewPhone, exchange: ExchangeProcess) -> None:
@@ -30,4 +41,57 @@ async def test_tone_is_steady_and_alone(new_phone: NewPhone, exchange: ExchangeP
     await phone.hears(TONE_HZ, above_dbfs=-20, for_s=1.0)
     assert tone_level_dbfs(phone.heard(0.5), 1200) < -50
     await phone.hangup()
+    await exchange.no_calls()
+
+
+async def test_talk_back_says_back_what_the_phone_said(
+    new_phone: NewPhone, exchange: ExchangeProcess
+) -> None:
+    phone = await new_phone(700)
+    await phone.dial(TALK_BACK_NUMBER)
+    await phone.event("CALL_ESTABLISHED")
+    await phone.hears(BEEP_HZ, above_dbfs=-24, for_s=0.1, within=10)
+    assert tone_level_dbfs(phone.heard(0.1), 700) < -40
+    await phone.hears_nothing_of(BEEP_HZ)
+    await asyncio.sleep(1.5)  # what is to be said back
+    await phone.send_digits("#")
+    await phone.hears(700, above_dbfs=-15, for_s=0.8)
+    await phone.hears(BEEP_HZ, above_dbfs=-24, for_s=0.1, within=10)
+    await phone.hangup()
+    await exchange.no_calls()
+
+
+async def test_the_speaking_clock_speaks_and_hangs_up(new_phone: NewPhone, exchange: ExchangeProcess) -> None:
+    phone = await new_phone(700)
+    await phone.dial(TIME_NUMBER)
+    await phone.event("CALL_ESTABLISHED")
+    levels = []
+    for _ in range(20):
+        await asyncio.sleep(0.1)
+        levels.append(level_dbfs(phone.heard(0.1)))
+    assert sum(level > -35 for level in levels) >= 8, levels
+    await phone.event("CALL_CLOSED", within=30)
+    await exchange.no_calls()
+
+
+async def test_a_call_is_recorded_by_command(new_phone: NewPhone, exchange: ExchangeProcess) -> None:
+    caller, callee = await new_phone(700), await new_phone(1900)
+    await caller.dial(callee.uri)
+    await callee.event("CALL_INCOMING")
+    await callee.accept()
+    await caller.hears(1900)
+    (call,) = json.loads(await exchange.run("calls", "--json"))
+    row = json.loads(await exchange.run("record", "start", call["id"], "--json"))
+    assert [one["file"] for one in await exchange.ask("record", "list")] == [row["file"]]
+    await asyncio.sleep(1.5)  # what is to be recorded
+    done = json.loads(await exchange.run("record", "stop", call["id"], "--json"))
+    assert (done["file"], done["duration_s"] > 1.4) == (row["file"], True)
+    left, right = read_channels(Path(done["file"]))
+    for recording, there, not_there in ((left, 700, 1900), (right, 1900, 700)):
+        assert tone_level_dbfs(recording, there) == pytest.approx(-10, abs=1.5)
+        assert tone_level_dbfs(recording, not_there) < -40
+    explained = await exchange.run("explain", call["id"])
+    assert "call.record_started" in explained
+    assert (await exchange.attempt("record", "stop", call["id"]))[0] == 1
+    await caller.hangup()
     await exchange.no_calls()

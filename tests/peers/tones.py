@@ -61,13 +61,29 @@ class Recording:
 
 def read_recording(path: Path) -> Recording:
     """Read a mono 16-bit WAV file; raises ``ValueError`` for any other layout."""
+    channels = read_channels(path)
+    if len(channels) != 1:
+        raise ValueError(f"{path.name}: expected mono audio of 16 bits")
+    return channels[0]
+
+
+def read_channels(path: Path) -> list[Recording]:
+    """Read the channels of a 16-bit WAV file; raises ``ValueError`` for any other layout."""
     with wave.open(str(path), "rb") as file:
-        if (file.getnchannels(), file.getsampwidth()) != (1, 2):
-            raise ValueError(f"{path.name}: expected mono audio of 16 bits")
+        if file.getsampwidth() != 2:
+            raise ValueError(f"{path.name}: expected audio of 16 bits")
         samples = array.array("h", file.readframes(file.getnframes()))
-        if sys.byteorder == "big":
-            samples.byteswap()
-        return Recording(file.getframerate(), array.array("d", (value / _FULL_SCALE for value in samples)))
+        rate, count = file.getframerate(), file.getnchannels()
+    if sys.byteorder == "big":
+        samples.byteswap()
+    scaled = array.array("d", (value / _FULL_SCALE for value in samples))
+    return [Recording(rate, scaled[channel::count]) for channel in range(count)]
+
+
+def level_dbfs(recording: Recording) -> float:
+    """The level of whatever is there, against that of a full-scale sine; -100.0 for silence."""
+    power = sum(value * value for value in recording.samples) / max(len(recording.samples), 1)
+    return max(10 * math.log10(max(2 * power, 1e-10)), SILENCE_DBFS)
 
 
 def tone_level_dbfs(recording: Recording, hz: float) -> float:
