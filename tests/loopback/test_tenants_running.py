@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from trunkline.base.messages import (
     AddDomain,
     AddExtension,
     AddTenant,
+    ExplainCall,
+    HangUp,
     ListExtensions,
     ListRegistrations,
     Refused,
@@ -124,3 +127,33 @@ async def test_status_and_lists_can_be_of_one_tenant(running: Running) -> None:
     assert len((await running.ask(ListRegistrations(tenant="acme"))).rows) == 1
     assert (await running.ask(ListRegistrations())).rows == ()
     assert len((await running.ask(ListExtensions())).rows) == 2
+
+
+class Up:
+    """A call that is up, as far as commands see it."""
+
+    def __init__(self, tenant: str, name: str) -> None:
+        leg = SimpleNamespace(done=False, outcome=SimpleNamespace(sip_call_id=f"{name}@phone"))
+        self.id, self.tenant, self.legs = name, tenant, [leg]
+        self.ended = ""
+
+    def tell(self, code: str, text: str) -> None:
+        pass
+
+    def hang_up(self, *, code: str) -> None:
+        self.ended = code
+
+
+async def test_commands_do_not_reach_into_calls_of_another_tenant(running: Running) -> None:
+    key = (await running.ask(AddTenant(name="acme", domains=("acme.test",)))).row.id
+    call: Any = Up(key, "0199-of-acme")
+    running.exchange.calls.active[call.id] = call
+    for name in (call.id, "0199-", "0199-of-acme@phone"):
+        for request in (HangUp(call=name), ExplainCall(call=name)):
+            with pytest.raises(Refused) as caught:
+                await running.ask(request)
+            assert caught.value.problem.code == "call.unknown"
+    assert call.ended == ""
+    assert (await running.ask(HangUp(tenant="acme", call="0199-"))).call == call.id
+    assert call.ended == "call.hung_up_by_operator"
+    del running.exchange.calls.active[call.id]

@@ -192,8 +192,8 @@ class ExchangeHandlers(StoreHandlers):
         return RegistrationList(rows=rows, next=more)
 
     async def _hang_up(self, tenant: str, ask: HangUp) -> Message:
-        call = self._exchange.calls.find(ask.call)
-        if call is None or call.tenant != tenant:
+        call = self._exchange.calls.find(tenant, ask.call)
+        if call is None:
             raise Refused("call.unknown", f"no call {ask.call[:80]} is up", "trunkline calls lists them", 404)
         legs = sum(not leg.done for leg in call.legs)
         call.tell("call.hung_up_by_operator", "an operator ended the call")
@@ -201,8 +201,8 @@ class ExchangeHandlers(StoreHandlers):
         return HungUp(call=call.id, legs=legs)
 
     async def _explain_call(self, tenant: str, ask: ExplainCall) -> Message:
-        call = self._exchange.calls.find(ask.call)
-        if call is not None and call.tenant == tenant:
+        call = self._exchange.calls.find(tenant, ask.call)
+        if call is not None:
             return call_queries.explain_live(call)
         await self._exchange.writer.drain()
         return await super()._explain_call(tenant, ask)

@@ -96,8 +96,8 @@ class RecordingHandlers:
         return RecordingList(rows=tuple(rows[: ask.limit]), next=more)
 
     def _call(self, tenant: str, named: str) -> Call:
-        call = self._exchange.calls.find(named)
-        if call is None or call.tenant != tenant:
+        call = self._exchange.calls.find(tenant, named)
+        if call is None:
             raise Refused("call.unknown", f"no call {named[:80]} is up", "trunkline calls lists them", 404)
         return call
 

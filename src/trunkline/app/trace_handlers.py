@@ -40,8 +40,8 @@ class PastTraces:
 
     async def page(self, tenant: str, ask: PastTrace) -> TracePage:
         """A page of a call's messages."""
-        call = self._exchange.calls.find(ask.call) if self._exchange is not None else None
-        if call is not None and call.tenant == tenant:
+        call = self._exchange.calls.find(tenant, ask.call) if self._exchange is not None else None
+        if call is not None:
             known = {leg.outcome.sip_call_id for leg in call.legs}
         else:
             call, known = None, await self._legs(tenant, ask.call)
@@ -91,8 +91,8 @@ class TraceHandlers:
     def _call(self, tenant: str, text: str | None) -> Call | None:
         if text is None:
             return None
-        call = self._exchange.calls.find(text)
-        if call is None or call.tenant != tenant:
+        call = self._exchange.calls.find(tenant, text)
+        if call is None:
             raise Refused("call.unknown", f"no call {text[:80]} is up", "trunkline calls lists them", 404)
         return call
 

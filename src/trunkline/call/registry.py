@@ -52,17 +52,17 @@ class Calls:
         """How many calls a number has, made and received, ringing ones too."""
         return self._load.get((tenant, number), 0)
 
-    def find(self, text: str) -> Call | None:
-        """A call by its id, by an unambiguous beginning of it, or by the SIP Call-ID of one of its legs."""
-        if text in self.active:
-            return self.active[text]
-        near = [call for key, call in self.active.items() if len(text) >= 4 and key.startswith(text)]
+    def find(self, tenant: str, text: str) -> Call | None:
+        """A tenant's call by its id, an unambiguous beginning of it, or the SIP Call-ID of one of its legs.
+
+        Calls of other tenants are not looked at: one may have the same Call-ID, which its phone chose.
+        """
+        own = [call for call in self.active.values() if call.tenant == tenant]
+        near = [call for call in own if len(text) >= 4 and call.id.startswith(text)]
         if len(near) == 1:
             return near[0]
-        for call in self.active.values():
-            if any(leg.outcome.sip_call_id == text for leg in call.legs):
-                return call
-        return None
+        by_leg = (call for call in own if any(leg.outcome.sip_call_id == text for leg in call.legs))
+        return next((call for call in own if call.id == text), None) or next(by_leg, None)
 
     async def idle(self, within_s: float) -> bool:
         """Wait until no call is left; False when ``within_s`` seconds pass before."""

@@ -8,9 +8,9 @@ from typing import Any
 from trunkline.call.registry import Calls
 
 
-def call(name: str, sip_call_id: str = "", code: str = "call.hangup") -> Any:
+def call(name: str, sip_call_id: str = "", code: str = "call.hangup", tenant: str = "t") -> Any:
     outcome = SimpleNamespace(sip_call_id=sip_call_id, code=code)
-    return SimpleNamespace(id=name, legs=[SimpleNamespace(outcome=outcome)], on_closed=None)
+    return SimpleNamespace(id=name, tenant=tenant, legs=[SimpleNamespace(outcome=outcome)], on_closed=None)
 
 
 def test_a_call_is_found_by_its_id_its_beginning_and_its_sip_call_id() -> None:
@@ -18,11 +18,22 @@ def test_a_call_is_found_by_its_id_its_beginning_and_its_sip_call_id() -> None:
     one, other = call("0199-aaaa", "id-1@a"), call("0199-bbbb", "id-2@b")
     calls.add(one)
     calls.add(other)
-    assert calls.find("0199-aaaa") is one
-    assert calls.find("0199-b") is other
-    assert calls.find("0199") is None, "that may be either"
-    assert calls.find("019") is None
-    assert calls.find("id-2@b") is other
+    assert calls.find("t", "0199-aaaa") is one
+    assert calls.find("t", "0199-b") is other
+    assert calls.find("t", "0199") is None, "that may be either"
+    assert calls.find("t", "019") is None
+    assert calls.find("t", "id-2@b") is other
+
+
+def test_a_call_of_another_tenant_is_not_found() -> None:
+    calls = Calls()
+    theirs, mine = call("0199-aaaa", "id-1@a", tenant="other"), call("0199-bbbb", "id-1@a")
+    calls.add(theirs)
+    calls.add(mine)
+    assert calls.find("t", "id-1@a") is mine
+    assert calls.find("other", "id-1@a") is theirs
+    assert calls.find("t", "0199-aaaa") is None
+    assert calls.find("t", "0199-") is mine
 
 
 def test_a_finished_call_is_counted_by_its_reason() -> None:
