@@ -26,7 +26,7 @@ from trunkline.app.from_settings import (
 from trunkline.app.handlers import load_directory
 from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
-from trunkline.app.reaching import Reaching
+from trunkline.app.reaching import Reaching, source_of_uri
 from trunkline.app.recording_handlers import log_over
 from trunkline.app.settings import Settings
 from trunkline.app.sound_files import sounds_of
@@ -89,6 +89,7 @@ class Exchange:
         self.journal = BindingJournal(self.writer)
         # Planes
         self.fence = Fence(fence_policy(settings), self._banned)
+        self.fence.is_called = self._is_called
         self._fence_log = FenceLog(loop.time, _log_registration)
         self.net = Net(loop, self._receive, tls=tls_settings(settings, data), fence=self.fence)
         ids = NodeIds(settings.node)
@@ -264,6 +265,14 @@ class Exchange:
             with contextlib.suppress(ValueError):
                 host, port = split_host_port(binding.received)
                 self.fence.proved((host, port or 0), realm, binding.user, self._loop.time())
+
+    def _is_called(self, source: str) -> bool:
+        """Whether an extension has a fixed contact at that address."""
+        for tenant in self.directory.tenants:
+            for entry in tenant.extensions.values():
+                if entry.contact is not None and source_of_uri(entry.contact) == source:
+                    return True
+        return False
 
     def _banned(self, ban: Ban) -> None:
         self._fence_log.banned(ban)

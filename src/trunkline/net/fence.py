@@ -48,10 +48,11 @@ class FencePolicy:
 class Ban:
     """``source`` is not heard from ``since`` to ``until``, in the caller's seconds; ``why`` is a code.
 
-    A ban ``by_hand`` spares nobody; another one spares who has proven itself.
+    A ban ``by_hand`` spares nobody; another one spares who has proven itself. With ``heard`` what comes is read
+    all the same, because we call somebody there: his answers must arrive, though nothing else is answered.
     """
 
-    __slots__ = ("by_hand", "since", "source", "until", "why")
+    __slots__ = ("by_hand", "heard", "since", "source", "until", "why")
 
     def __init__(self, source: str, since: float, until: float, why: str, *, by_hand: bool = False) -> None:
         self.source = source
@@ -59,6 +60,7 @@ class Ban:
         self.until = until
         self.why = why
         self.by_hand = by_hand
+        self.heard = False
 
     def __repr__(self) -> str:
         return f"Ban({self.source}, {self.why}, {self.until - self.since:g} s)"
@@ -80,7 +82,8 @@ class FenceCounters:
 class Fence:
     """All bans, attempts and proofs of one program.
 
-    ``shut`` holds the bans by source: while it is empty, nobody needs to ask. ``on_ban`` hears of each new one.
+    ``shut`` holds the bans by source: while it is empty, nobody needs to ask. ``on_ban`` hears of each new one;
+    ``is_called(source)`` says whether we call somebody there who never proves himself, such as a door phone.
     """
 
     __slots__ = (
@@ -90,6 +93,7 @@ class Fence:
         "_users",
         "_window_ends",
         "counters",
+        "is_called",
         "on_ban",
         "policy",
         "proofs",
@@ -101,6 +105,7 @@ class Fence:
     ) -> None:
         self.policy = policy or FencePolicy()
         self.on_ban = on_ban
+        self.is_called: Callable[[str], bool] = lambda _source: False
         self.counters = FenceCounters()
         self.shut: dict[str, Ban] = {}
         self.proofs = Proofs(self.policy.proof_s)
@@ -117,7 +122,7 @@ class Fence:
         """Whether a datagram or a connection from there is dropped unread."""
         source = source_of(remote[0])
         ban = self._ban(source, now)
-        if ban is None or (not ban.by_hand and source in self.proofs):
+        if ban is None or ban.heard or (not ban.by_hand and source in self.proofs):
             return False
         self.counters.barred += 1
         return True
@@ -251,6 +256,7 @@ class Fence:
         if standing is None and len(self.shut) >= self.policy.capacity:
             self._make_room()
         ban = self.shut[source] = Ban(source, now, now + seconds, why)
+        ban.heard = self.is_called(source)
         self.counters.bans += 1
         self.on_ban(ban)
 

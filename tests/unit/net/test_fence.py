@@ -211,6 +211,15 @@ def test_a_ban_by_hand_spares_nobody_and_is_not_shortened() -> None:
     assert [ban.why for ban in scene.fence.bans(scene.now)] == ["ban.by_hand"]
 
 
+def test_whom_we_call_is_heard_though_its_address_is_banned() -> None:
+    scene = Scene()
+    scene.fence.is_called = lambda source: source == BAD
+    scene.guess(BAD, times=3)
+    assert not scene.bars(BAD), "a door phone that registers with a wrong password still answers calls"
+    assert scene.mutes(BAD, "301")
+    assert scene.fence.mutes_strangers((BAD, 5060), scene.now)
+
+
 def test_a_pardon_forgets_attempts_too() -> None:
     scene = Scene()
     scene.guess(BAD, times=3)
