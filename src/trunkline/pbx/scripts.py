@@ -71,7 +71,8 @@ async def talk_back(call: Call) -> None:
     """Record what the caller says after a tone, say it back, and offer it again."""
     service = await call.answer()
     for _ in range(_ROUNDS):
-        await service.play("talk-back", "beep", keys="#")
+        await service.play("talk-back", keys="#")
+        await service.play("beep")
         file = call.context.sounds.new_file()
         try:
             said = await service.record(file, max_duration_s=_LONGEST_S, silence_s=_SILENCE_S)
