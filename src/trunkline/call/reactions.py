@@ -73,6 +73,8 @@ class Reactions:
         if self._call.bridge is not None:
             self._call.bridge.info(leg, info)
         else:
+            if self._call.service is not None:
+                self._call.service.hear_info(info)
             info.answer(200 if info.method == "INFO" else 488)  # nobody here reads texts
 
     def leg_ended(self, leg: Leg, reason: str | None) -> None:

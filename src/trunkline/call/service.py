@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
+from trunkline.call.leg import Info
 from trunkline.call.prompter import Prompter
+from trunkline.call.sip_info import key_of
 from trunkline.media import offer_answer
 from trunkline.media.commands import Echo, Play, Tone
 from trunkline.media.events import Recorded
@@ -105,6 +107,12 @@ class ServiceMedia:
         seconds of silence that follow a voice (0: never for that). Raises MediaError when that is not possible.
         """
         return await self.prompter.record(file, max_duration_s=max_duration_s, silence_s=silence_s, keys=keys)
+
+    def hear_info(self, info: Info) -> None:
+        """A message within the call: key presses of phones that send them by INFO count like others."""
+        key = key_of(info)
+        if key and self._prompter is not None:
+            self._prompter.press(key)
 
     @property
     def prompter(self) -> Prompter:

@@ -58,6 +58,8 @@ class ExchangeDoor:
         self.calls = calls
         self.targets = targets
         self._on_refused = on_refused
+        self.services = dict(_SERVICES)
+        """What each service does; a script of yours may take the place of ours."""
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
         request = incoming.request
@@ -131,7 +133,7 @@ class ExchangeDoor:
         if decision.extension is not None:
             return scripts.ring(static_targets(self.targets(tenant, decision.extension)))
         if decision.service is not None:
-            return _SERVICES[decision.service]
+            return self.services[decision.service]
         return scripts.refuse(decision.status, decision.code)
 
 
