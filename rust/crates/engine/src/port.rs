@@ -11,7 +11,7 @@ use crate::latch::{Latch, Policy, Times};
 use crate::mailbox::{Remote, Task};
 use crate::playback::Playback;
 use crate::shared::{Post, Shared, Slot};
-use crate::tap::Tap;
+use crate::tap::Taps;
 use crate::tone::ToneSource;
 use crate::voice::Voice;
 
@@ -59,9 +59,9 @@ pub struct Port {
     /// Keys.
     pub dtmf: DtmfDetector,
     /// Who records what is heard; nearly always nobody.
-    pub taps: Vec<Tap>,
-    /// What the port itself says.
-    pub voice: Voice,
+    pub taps: Option<Box<Taps>>,
+    /// What the port itself says; made when it speaks for the first time.
+    pub voice: Option<Box<Voice>>,
     send: bool,
     rtcp_source: Option<SocketAddr>,
     connected: Option<SocketAddr>,
@@ -86,8 +86,8 @@ impl Port {
             latch: Latch::new(times),
             reception: Reception::default(),
             dtmf: DtmfDetector::default(),
-            taps: Vec::new(),
-            voice: Voice::new(seed.rotate_left(29)),
+            taps: None,
+            voice: None,
             send: true,
             rtcp_source: None,
             connected: None,
@@ -153,7 +153,7 @@ impl Port {
     /// The use ends: nothing is sent any more.
     pub fn close(&mut self, context: &Context<'_>) {
         self.begin(context, Job::Plain(Task::Idle));
-        self.taps.clear();
+        self.taps = None;
         self.slot(context).egress.store(&Egress::default());
     }
 

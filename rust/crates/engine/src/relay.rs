@@ -16,7 +16,7 @@ use crate::mailbox::{Peer, Task};
 use crate::playback::Next;
 use crate::port::{Context, Job, Port};
 use crate::shared::Slot;
-use crate::voice::{Frame, SAMPLES};
+use crate::voice::{Frame, SAMPLES, Voice};
 
 /// Comfort noise (RFC 3389) is sent now and then, with a timestamp that says nothing about the network.
 const COMFORT_NOISE: u8 = 13;
@@ -48,7 +48,7 @@ impl Port {
         }
         self.account(context, &packet, bytes.len());
         if self.receive {
-            if !self.taps.is_empty() {
+            if self.taps.is_some() {
                 self.record_heard(context, &packet);
             }
             self.pass_on(context, bytes);
@@ -93,9 +93,10 @@ impl Port {
                 }
             }
         };
-        self.voice.say(context.now_ns, first, law, &sound, frame);
+        let voice = self.voice.get_or_insert_with(|| Box::new(Voice::new(self.seed)));
+        voice.say(context.now_ns, first, law, &sound, frame);
         send_rtp(context, self.slot(context), &self.egress(), frame);
-        if !self.taps.is_empty() {
+        if self.taps.is_some() {
             self.record_said(context, frame);
         }
         true
@@ -164,7 +165,7 @@ impl Port {
                 let mask = (self.seed as u32 | 1).to_be_bytes();
                 bytes[8..12].iter_mut().zip(mask).for_each(|(octet, bits)| *octet ^= bits);
                 send_rtp(context, self.slot(context), &self.egress(), bytes);
-                if !self.taps.is_empty() {
+                if self.taps.is_some() {
                     self.record_said(context, bytes);
                 }
             }

@@ -81,6 +81,17 @@ impl Tap {
     }
 }
 
+/// The taps of a port. They lie apart from it, because nearly no port has any.
+#[derive(Debug, Default)]
+pub struct Taps(Vec<Tap>);
+
+impl Taps {
+    /// One more.
+    pub fn add(&mut self, tap: Tap) {
+        self.0.push(tap);
+    }
+}
+
 impl Port {
     /// Passes a packet of the peer to every recording.
     pub fn record_heard(&mut self, context: &Context<'_>, packet: &RtpPacket<'_>) {
@@ -88,18 +99,29 @@ impl Port {
         if packet.payload_type() == COMFORT_NOISE || key == Some(packet.payload_type()) {
             return;
         }
-        self.taps.retain(|tap| !tap.is_over());
-        self.taps.iter().for_each(|tap| tap.pass(context, tap.heard, packet));
+        for tap in self.live_taps() {
+            tap.pass(context, tap.heard, packet);
+        }
     }
 
     /// Passes a packet to the peer to every recording that wants it.
     pub fn record_said(&mut self, context: &Context<'_>, bytes: &[u8]) {
         let Ok(packet) = RtpPacket::parse(bytes) else { return };
-        self.taps.retain(|tap| !tap.is_over());
-        for tap in &self.taps {
+        for tap in self.live_taps() {
             if let Some(channel) = tap.said {
                 tap.pass(context, channel, &packet);
             }
         }
+    }
+
+    /// The taps whose recordings go on; the others are forgotten.
+    fn live_taps(&mut self) -> &[Tap] {
+        if let Some(taps) = &mut self.taps {
+            taps.0.retain(|tap| !tap.is_over());
+        }
+        if self.taps.as_ref().is_some_and(|taps| taps.0.is_empty()) {
+            self.taps = None;
+        }
+        self.taps.as_ref().map_or(&[], |taps| &taps.0)
     }
 }

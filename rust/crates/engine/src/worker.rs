@@ -122,7 +122,7 @@ impl Worker {
                 self.start_speaking(context, slot);
             }
             (Order::StopPlay(playback), Some(port)) => port.stop_play(context, &playback),
-            (Order::Tap(tap), Some(port)) => port.taps.push(*tap),
+            (Order::Tap(tap), Some(port)) => port.taps.get_or_insert_default().add(*tap),
             (Order::Close, place) => {
                 if let Some(mut port) = place.take() {
                     port.close(context);
