@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fuzz.fuzz_sip import sip_answer, sip_layer
 from trunkline.base.errors import RemoteProtocolError
-from trunkline.net.websocket import WebSocket
+from trunkline.net.websocket.protocol import WebSocket
 from trunkline.proto.sdp import parse_session
 from trunkline.proto.sip.challenge import parse_challenges
 from trunkline.proto.sip.credentials import parse_credentials

@@ -11,7 +11,7 @@ from tests.link.memory_network import MemoryNetwork
 from tests.link.stage import DOMAIN, HOST, PASSWORD, Stage
 from tests.link.virtual_time import virtual
 from trunkline.net.fence import Fence, FencePolicy
-from trunkline.net.penalties import Scale
+from trunkline.net.fence.penalties import Scale
 from trunkline.proto.sip.challenge import parse_challenges
 from trunkline.proto.sip.digest import digest_response, ha1
 from trunkline.proto.sip.message import Response, parse_message

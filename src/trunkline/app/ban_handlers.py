@@ -16,7 +16,7 @@ from trunkline.base.messages import (
     Refused,
 )
 from trunkline.net.fence import Ban, Fence
-from trunkline.net.source import is_within, parse_source
+from trunkline.net.fence.source import is_within, parse_source
 
 LONGEST_S: Final = 2_592_000.0
 _FORM = "an IP address, or an IPv6 network of 64 bits as `trunkline bans list` shows it"

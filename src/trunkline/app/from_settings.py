@@ -10,7 +10,7 @@ from trunkline.app.settings import Listener as ListenerSettings
 from trunkline.media.embedded import MediaSettings
 from trunkline.net import CertificateFiles, Listener, ListenerTls, SelfSigned, TlsSettings
 from trunkline.net.fence import PROOF_S, FencePolicy
-from trunkline.net.penalties import Scale
+from trunkline.net.fence.penalties import Scale
 from trunkline.registrar.policy import RegistrarPolicy
 
 

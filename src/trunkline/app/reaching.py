@@ -7,8 +7,8 @@ from collections.abc import Callable
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.call.target import Target
 from trunkline.net import Net
+from trunkline.net.fence.source import source_of
 from trunkline.net.routes import ip_literal
-from trunkline.net.source import source_of
 from trunkline.pbx.directory import Entry
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.registrar.location import Location
@@ -17,7 +17,7 @@ from trunkline.registrar.targets import target_of
 
 
 def source_of_uri(uri: str) -> str:
-    """The source (``net.source``) of a URI whose host is an address; empty for a name, which is not looked up."""
+    """The source (``net.fence.source``) of a URI whose host is an address; empty for a name, which is not looked up."""
     try:
         host = parse_uri(uri).target.host
     except RemoteProtocolError:

@@ -4,7 +4,7 @@ from trunkline.net.flow import Failure, Flow
 from trunkline.net.listener import Listener, host_port
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.net.sockets import Net
-from trunkline.net.tls_settings import CertificateFiles, ListenerTls, SelfSigned, TlsSettings
+from trunkline.net.tls.settings import CertificateFiles, ListenerTls, SelfSigned, TlsSettings
 
 __all__ = [
     "CertificateFiles",

@@ -11,15 +11,15 @@ from typing import TypeAlias
 from trunkline.base.errors import TransportError
 from trunkline.net.faults import FaultLog
 from trunkline.net.fence import Fence
+from trunkline.net.fence.source import source_of
 from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener, host_port
 from trunkline.net.settings import Counters, NetSettings
-from trunkline.net.source import source_of
 from trunkline.net.tap import Tap, tapped
 from trunkline.net.tcp import TcpFlow
-from trunkline.net.tls import Tls
-from trunkline.net.tls_channel import TlsChannel
-from trunkline.net.websocket_flow import WebSocketFlow
+from trunkline.net.tls.channel import TlsChannel
+from trunkline.net.tls.contexts import Tls
+from trunkline.net.websocket.flow import WebSocketFlow
 
 # The name is the one that a TLS peer has proved to us (RFC 5923 §9.1); "" for whoever connected to us.
 Key: TypeAlias = tuple[Listener, str, int, str]

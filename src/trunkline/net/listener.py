@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from trunkline.base.errors import ConfigError
 from trunkline.net.routes import source_address
-from trunkline.net.tls_settings import NO_TLS, ListenerTls
+from trunkline.net.tls.settings import NO_TLS, ListenerTls
 
 ROLES = ("phones", "trunk")
 DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 5066, "WSS": 5067}

@@ -16,8 +16,8 @@ from trunkline.net.listener import Listener, split_host_port
 from trunkline.net.routes import family_of, ip_literal, source_address
 from trunkline.net.settings import STREAMS, Counters, NetSettings
 from trunkline.net.tap import Tap
-from trunkline.net.tls import Tls
-from trunkline.net.tls_settings import TlsSettings
+from trunkline.net.tls.contexts import Tls
+from trunkline.net.tls.settings import TlsSettings
 from trunkline.net.udp import UdpEndpoint
 
 _ROUTES_KEPT_S = 60.0

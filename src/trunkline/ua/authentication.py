@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.story import Story
 from trunkline.net.fence import Fence
-from trunkline.net.source import source_of
+from trunkline.net.fence.source import source_of
 from trunkline.proto.sip.credentials import Credentials, find_credentials
 from trunkline.proto.sip.digest import DEFAULT_ALGORITHMS
 from trunkline.proto.sip.digest_server import Verdict, render_challenge, verify

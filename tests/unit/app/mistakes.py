@@ -24,7 +24,7 @@ from trunkline.app.addresses import HostAddresses
 from trunkline.app.from_settings import listeners_of, tls_settings
 from trunkline.app.settings.file import load_settings
 from trunkline.base.errors import ConfigError
-from trunkline.net.tls import Tls
+from trunkline.net.tls.contexts import Tls
 
 HOST = HostAddresses("192.0.2.7")
 

@@ -10,7 +10,6 @@ from tests.unit.registrar.office import PASSWORD, FakeFlow, Office, Phone
 from trunkline.proto.sip.challenge import parse_challenges
 from trunkline.proto.sip.message import Response
 
-
 PLACE = FakeFlow().remote[0]
 
 

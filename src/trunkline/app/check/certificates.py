@@ -11,9 +11,9 @@ from trunkline.app.addresses import is_ip
 from trunkline.app.check.finding import Case, Finding, Findings
 from trunkline.app.from_settings import listeners_of, tls_settings
 from trunkline.base.errors import ConfigError
-from trunkline.net.certificates import Certificate, load_certificate, trust_file, utc_now
-from trunkline.net.tls import SOON
-from trunkline.net.tls_settings import CertificateFiles
+from trunkline.net.tls.certificates import Certificate, load_certificate, trust_file, utc_now
+from trunkline.net.tls.contexts import SOON
+from trunkline.net.tls.settings import CertificateFiles
 
 _say = Findings("certificates")
 

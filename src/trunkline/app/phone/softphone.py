@@ -24,7 +24,7 @@ from trunkline.base.ids import NodeIds
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
 from trunkline.net import Flow, Listener, Net, host_port
 from trunkline.net.routes import source_address
-from trunkline.net.tls_settings import SelfSigned, TlsSettings
+from trunkline.net.tls.settings import SelfSigned, TlsSettings
 from trunkline.proto.sip.digest_client import Account, DigestClient
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.challenges import Authorizer

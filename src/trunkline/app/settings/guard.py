@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.values import wrong
-from trunkline.net.source import Network
+from trunkline.net.fence.source import Network
 
 _NETWORK_FORM = 'an address or a network such as "10.0.0.0/8" or "2001:db8::/32"'
 

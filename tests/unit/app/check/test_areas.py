@@ -25,8 +25,8 @@ from trunkline.app.settings import Settings
 from trunkline.app.settings.file import load_settings
 from trunkline.base.messages import ExchangeStatus, ListenerRow
 from trunkline.net import NetSettings
-from trunkline.net.certificates import utc_now
-from trunkline.net.tls_settings import CertificateFiles
+from trunkline.net.tls.certificates import utc_now
+from trunkline.net.tls.settings import CertificateFiles
 from trunkline.store.schema import HEAD
 from trunkline.store.store import Store
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from trunkline.base.errors import ConfigError
-from trunkline.net.tls_settings import SelfSigned
+from trunkline.net.tls.settings import SelfSigned
 
 # Apple's systems refuse a server's certificate that is valid for more than 825 days.
 VALID: Final = timedelta(days=820)

@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from trunkline.base.errors import ConfigError, TransportError
-from trunkline.net.certificates import (
+from trunkline.net.listener import Listener
+from trunkline.net.tls.certificates import (
     SETTINGS,
     Certificate,
     Fingerprint,
@@ -22,9 +23,8 @@ from trunkline.net.certificates import (
     trust_file,
     utc_now,
 )
-from trunkline.net.listener import Listener
-from trunkline.net.self_signed import keep_self_signed
-from trunkline.net.tls_settings import CertificateFiles, TlsSettings
+from trunkline.net.tls.self_signed import keep_self_signed
+from trunkline.net.tls.settings import CertificateFiles, TlsSettings
 
 SOON: Final = timedelta(days=14)
 

@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from trunkline.base.errors import RemoteProtocolError
-from trunkline.net.websocket import WebSocket
+from trunkline.net.websocket.protocol import WebSocket
 from trunkline.proto.sip.stream import PING, Event
 
 REQUEST = b"OPTIONS sip:a@b SIP/2.0\r\n\r\n"

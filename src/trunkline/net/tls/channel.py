@@ -12,9 +12,9 @@ import ssl
 from typing import Any, Final, Protocol, cast
 
 from trunkline.net.faults import FaultLog
-from trunkline.net.peer_identity import proves
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.net.tcp import TcpFlow
+from trunkline.net.tls.peer_identity import proves
 
 _CHUNK: Final = 65536
 

@@ -9,7 +9,7 @@ import pytest
 from tests.peers.authority import Authority
 from trunkline.base.errors import ConfigError
 from trunkline.net import Listener, TlsSettings
-from trunkline.net.tls import Tls
+from trunkline.net.tls.contexts import Tls
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.peers.authority import Authority
 from trunkline.base.errors import ConfigError
 from trunkline.net import CertificateFiles, ListenerTls, SelfSigned
-from trunkline.net.certificates import certificate_for, listener_context, load_certificate
-from trunkline.net.self_signed import RENEWED_BEFORE, VALID, keep_self_signed
+from trunkline.net.tls.certificates import certificate_for, listener_context, load_certificate
+from trunkline.net.tls.self_signed import RENEWED_BEFORE, VALID, keep_self_signed
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from tests.peers.authority import Authority
 from trunkline.base.errors import ConfigError
 from trunkline.net import CertificateFiles, Listener, ListenerTls, SelfSigned, TlsSettings
-from trunkline.net.self_signed import VALID
-from trunkline.net.tls import Tls
+from trunkline.net.tls.contexts import Tls
+from trunkline.net.tls.self_signed import VALID
 
 
 @pytest.fixture

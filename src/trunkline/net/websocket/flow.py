@@ -5,7 +5,7 @@ from __future__ import annotations
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.net.flow import Failure
 from trunkline.net.tcp import TcpFlow
-from trunkline.net.websocket import WebSocket
+from trunkline.net.websocket.protocol import WebSocket
 
 
 class WebSocketFlow(TcpFlow):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.net.peer_identity import fits, proves
+from trunkline.net.tls.peer_identity import fits, proves
 
 
 def certificate(*names: tuple[str, str], common: str = "") -> dict[str, Any]:

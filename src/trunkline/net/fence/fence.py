@@ -21,9 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from trunkline.net.penalties import Penalties, Scale
-from trunkline.net.proofs import Proofs, Remote
-from trunkline.net.source import Network, is_within, source_of
+from trunkline.net.fence.penalties import Penalties, Scale
+from trunkline.net.fence.proofs import Proofs, Remote
+from trunkline.net.fence.source import Network, is_within, source_of
 
 _DATAGRAM_WEIGHT: Final = 0.1
 STRANGERS_WINDOW_S: Final = 10.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.net.penalties import Penalties, Scale
+from trunkline.net.fence.penalties import Penalties, Scale
 
 SCALE = Scale(attempts=3, window_s=30, first_s=10, longest_s=80)
 

@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from trunkline.net.fence import Ban, Fence, FencePolicy
-from trunkline.net.penalties import Scale
-from trunkline.net.proofs import Proofs
+from trunkline.net.fence.penalties import Scale
+from trunkline.net.fence.proofs import Proofs
 
 REALM: Final = "a.test"
 BAD, GOOD, NAT = "192.0.2.66", "192.0.2.7", "198.51.100.1"

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from trunkline.net.source import is_within, parse_source, source_of
+from trunkline.net.fence.source import is_within, parse_source, source_of
 
 
 @pytest.mark.parametrize(

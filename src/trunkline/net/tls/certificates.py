@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from trunkline.base.errors import ConfigError
-from trunkline.net.peer_identity import fits
-from trunkline.net.tls_settings import CertificateFiles, ListenerTls
+from trunkline.net.tls.peer_identity import fits
+from trunkline.net.tls.settings import CertificateFiles, ListenerTls
 
 SETTINGS: Final = "settings"  # the source of errors: which file they came from is not known here
 
@@ -184,9 +184,7 @@ def _unreadable(key: str, path: Path, error: OSError, expected: str) -> ConfigEr
 def _refused(files: CertificateFiles, error: OSError) -> ConfigError:
     reason = getattr(error, "reason", None) or error.strerror or "it is refused"
     seen = f"{files.certificate}, which TLS refuses: {str(reason).lower().replace('_', ' ')}"
-    return ConfigError(
-        SETTINGS, f"{files.where}.certificate", seen, "a certificate and key that TLS can use"
-    )
+    return ConfigError(SETTINGS, f"{files.where}.certificate", seen, "a certificate and key that TLS can use")
 
 
 def _names_of(leaf: x509.Certificate) -> tuple[str, ...]:
