@@ -145,7 +145,7 @@ async def test_a_web_client_that_left_without_a_word_is_no_longer_registered(
         while exchange.net.counters.connections > 1:  # noqa: ASYNC110  (the exchange tells nobody)
             await asyncio.sleep(0.01)
     with capture_logs() as logs:
-        exchange._sweep()
+        exchange.chores.sweep_bindings()
     assert [one["code"] for one in logs if one["event"] == "register"] == ["register.lost"]
     assert [one.user for one in exchange.location] == ["1001"]
     assert (await calling.request("INVITE", "sip:1002@pbx.test", body=OFFER)).status == 480

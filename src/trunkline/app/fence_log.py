@@ -16,6 +16,7 @@ WINDOW_S: Final = 60.0
 _OF_STRANGERS: Final = frozenset({"auth.wrong", "register.unknown_domain"})
 
 log = structlog.get_logger("guard")
+_exchange_log = structlog.get_logger("exchange")
 
 
 class FenceLog:
@@ -70,3 +71,13 @@ class FenceLog:
             facts["suppressed"] = self._suppressed
             self._suppressed = 0
         log.warning(what, code=last.code, why=last.text, **facts)
+
+
+def log_registration(user: str, story: Story) -> None:
+    """One line for a REGISTER that has something to tell, or for a binding that ended without one."""
+    _exchange_log.info(
+        "register",
+        user=user,
+        code=story.last_code,
+        story=[f"{step.code}: {step.text}" for step in story.steps],
+    )

@@ -76,8 +76,9 @@ class StoreHandlers:
         self._store = store
         self._domain = domain
         self._changes = asyncio.Lock()
-        extensions = ExtensionHandlers(store, exchange)
-        tenants = TenantHandlers(store, domain, exchange)
+        live = exchange.live if exchange is not None else None
+        extensions = ExtensionHandlers(store, live)
+        tenants = TenantHandlers(store, domain, live)
         self._table: dict[type[Request[Any]], Handler] = {
             AddExtension: extensions.add,
             ListExtensions: extensions.page,

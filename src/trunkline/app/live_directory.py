@@ -1,0 +1,71 @@
+"""What commands change while the exchange runs: extensions and tenants, with all that hangs on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from trunkline.call.registry import Calls
+from trunkline.model.extension import Extension
+from trunkline.pbx.directory import Directory
+from trunkline.registrar.location import Location
+from trunkline.store.journals import BindingJournal
+from trunkline.store.writer import Writer
+
+GOODBYE_S: Final = 2.0  # how long the last BYEs may take to be answered
+
+
+class LiveDirectory:
+    """The directory, the bindings of those in it and their calls: removed together."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        location: Location,
+        journal: BindingJournal,
+        writer: Writer,
+        calls: Calls,
+        wall: Callable[[], float],
+    ) -> None:
+        self.directory = directory
+        self._location = location
+        self._journal = journal
+        self._writer = writer
+        self._calls = calls
+        self._wall = wall
+
+    def bindings_of(self, tenant: str, number: str) -> int:
+        """How many live contacts an extension has."""
+        return len(self._location.of(tenant, number, self._wall()))
+
+    def put_extension(self, extension: Extension) -> None:
+        """An extension was added or changed."""
+        self.directory.put(extension)
+
+    async def remove_extension(self, tenant: str, number: str) -> int:
+        """An extension is gone: so are its contacts."""
+        self.directory.remove(tenant, number)
+        known = list(self._location.all_of(tenant, number))
+        for binding in known:
+            self._location.remove(binding)
+            await self._journal.gone(binding)
+        return len(known)
+
+    async def remove_tenant(self, tenant: str) -> tuple[int, int]:
+        """A tenant goes: nobody of it is admitted, its calls and registrations end, and all that is written."""
+        self.directory.remove_tenant(tenant)
+        calls = [call for call in self._calls.active.values() if call.tenant == tenant]
+        for call in calls:
+            call.tell("call.tenant_removed", "the tenant was removed")
+            call.hang_up(code="call.tenant_removed")
+        known = [binding for binding in self._location if binding.tenant == tenant]
+        for binding in known:
+            self._location.remove(binding)
+        await asyncio.gather(*map(self._journal.gone, known))
+        loop = asyncio.get_running_loop()
+        end = loop.time() + GOODBYE_S
+        while any(call.id in self._calls.active for call in calls) and loop.time() < end:  # noqa: ASYNC110  (two seconds at most)
+            await asyncio.sleep(0.02)
+        await self._writer.drain()
+        return len(known), len(calls)
