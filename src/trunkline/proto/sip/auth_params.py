@@ -2,7 +2,7 @@
 
 Each REGISTER pays for this. Cut at the quotes, such a list is an alternation of quoted values, which are new
 in each message, and of what links them, such as ``, algorithm=MD5, cnonce=``, which is the same from each
-phone of a kind: links are parsed once and then come from a cache.
+phone of a kind. All links together are the shape of a list: it is parsed once and then comes from a cache.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip.grammar import QUOTED, TOKEN, WHITE, unquote
 
 MAX_PARAMS: Final = 64
-_CACHED_LENGTH: Final = 64
+_CACHED_LENGTH: Final = 256
 
 # The unquoted parameters of a link, and the name of the quoted one that follows ("" at the end).
-_Link: TypeAlias = tuple[tuple[tuple[str, str], ...], str]
+_Link: TypeAlias = tuple[list[tuple[str, str]], str]
+# The names of the quoted parameters in their order, and all unquoted ones.
+_Shape: TypeAlias = tuple[tuple[str, ...], dict[str, str]]
 
 _scheme = re.compile(rf"[ \t]*+({TOKEN})[ \t]++").match
 _name = re.compile(rf"[ \t,]*+({TOKEN})[ \t]*+=[ \t]*+").match
@@ -43,23 +45,31 @@ def parse_auth_params(text: str) -> dict[str, str]:
     if "\\" in text:
         return _parse_escaped(text)
     pieces = text.split('"')
-    last = len(pieces) - 1
-    if last > 2 * MAX_PARAMS or last & 1:
+    if not len(pieces) & 1 or len(pieces) > 2 * MAX_PARAMS + 1:
         raise RemoteProtocolError("authentication parameters with a quote not closed, or too many")
-    params: dict[str, str] = {}
-    expected = last >> 1
-    name = ""
-    for at in range(0, last + 1, 2):
-        link = pieces[at]
-        plain, name = _cached_link(link) if len(link) <= _CACHED_LENGTH else _parse_link(link)
-        if plain:
-            params.update(plain)
-            expected += len(plain)
-        if at < last:
-            params[name] = pieces[at + 1]
-    if name or "" in params or len(params) != expected:
-        raise RemoteProtocolError("authentication parameter without a value, without a name or given twice")
+    links = '"'.join(pieces[::2])
+    names, plain = _cached_shape(links) if len(links) <= _CACHED_LENGTH else _parse_shape(links)
+    params = dict(zip(names, pieces[1::2], strict=True))
+    params.update(plain)
     return params
+
+
+def _parse_shape(links: str) -> _Shape:
+    """What links say; they stand apart by the quotes that cannot occur in them."""
+    plain: list[tuple[str, str]] = []
+    names: list[str] = []
+    for link in links.split('"'):
+        some, name = _parse_link(link)
+        plain += some
+        names.append(name)
+    ends = names.pop()
+    known = {*names, *(name for name, _ in plain)}
+    if ends or "" in known or len(known) != len(names) + len(plain):
+        raise RemoteProtocolError("authentication parameter without a value, without a name or given twice")
+    return tuple(names), dict(plain)
+
+
+_cached_shape = lru_cache(maxsize=1024)(_parse_shape)
 
 
 def _parse_link(text: str) -> _Link:
@@ -72,15 +82,12 @@ def _parse_link(text: str) -> _Link:
         if value is None:
             if at < len(text):
                 raise _malformed(len(plain))
-            return tuple(plain), name
+            return plain, name
         plain.append((name, value[1]))
         at = value.end()
     if text[at:].strip(" \t,"):
         raise _malformed(len(plain))
-    return tuple(plain), ""
-
-
-_cached_link = lru_cache(maxsize=1024)(_parse_link)
+    return plain, ""
 
 
 def _parse_escaped(text: str) -> dict[str, str]:
