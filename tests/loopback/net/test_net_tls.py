@@ -120,22 +120,23 @@ async def test_a_listener_may_have_a_certificate_of_its_own(
     assert "pbx.example" in (await one.tls_peer(authority.client(), "pbx.example", 1)).certificate_names
 
 
+@pytest.mark.parametrize("asked", ["127.0.0.1", "pbx.example", "more.example"])
 @pytest.mark.parametrize("mode", ["request", "require"])
-async def test_a_clients_certificate_is_checked(
-    exchange: Start, authority: Authority, local: CertificateFiles, mode: str, tmp_path: Path
+async def test_a_clients_certificate_is_checked_whatever_name_it_asks_for(
+    exchange: Start, authority: Authority, local: CertificateFiles, mode: str, asked: str, tmp_path: Path
 ) -> None:
     listener = Listener(
         "tls:127.0.0.1:0",
         tls=ListenerTls(client_certificate=mode, client_ca=authority.ca),  # type: ignore[arg-type]
     )
-    one = await exchange(listener, tls=TlsSettings((local,)))
-    await connected(one, authority.client(authority.issue("phone.example")), "127.0.0.1")
+    one = await exchange(listener, tls=TlsSettings((local, authority.issue("more.example"))))
+    await connected(one, authority.client(authority.issue("phone.example")), asked)
     stranger = Authority(tmp_path, "Strangers").issue("phone.example")
-    refused = await one.tls_peer(authority.client(stranger), "127.0.0.1")
+    refused = await one.tls_peer(authority.client(stranger), asked)
     # In TLS 1.3 the client is done before we have looked at its certificate.
     with pytest.raises(ssl.SSLError, match=r"(?i)unknown.ca"):
         await refused.receive()
-    nobody = await one.tls_peer(authority.client(), "127.0.0.1")
+    nobody = await one.tls_peer(authority.client(), asked)
     if mode == "require":
         with pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"):
             await nobody.receive()

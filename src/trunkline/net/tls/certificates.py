@@ -79,19 +79,31 @@ def listener_context(own: Certificate, others: Sequence[Certificate], tls: Liste
 
     Raises ConfigError when ``client_ca`` is missing or no file of certificates.
     """
-    context = server_context()
-    try:
-        context.load_cert_chain(own.files.certificate, own.files.key)
-    except (ssl.SSLError, OSError) as error:
-        raise _refused(own.files, error) from None
-    _ask_clients(context, tls)
+    context = _context_of(own, tls)
+    # Who is verified by what goes with the context that shows the certificate: each needs the listener's own.
+    contexts = {one: _context_of(one, tls) if _asks(tls) else one.context for one in others if one is not own}
 
     def choose(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
-        if name:
-            connection.context = certificate_for(name, own, others).context
+        chosen = certificate_for(name, own, others) if name else own
+        if chosen is not own:
+            connection.context = contexts[chosen]
 
     context.sni_callback = choose
     return context
+
+
+def _context_of(one: Certificate, tls: ListenerTls) -> ssl.SSLContext:
+    context = server_context()
+    try:
+        context.load_cert_chain(one.files.certificate, one.files.key)
+    except (ssl.SSLError, OSError) as error:
+        raise _refused(one.files, error) from None
+    _ask_clients(context, tls)
+    return context
+
+
+def _asks(tls: ListenerTls) -> bool:
+    return tls.client_certificate != "none"
 
 
 def certificate_for(name: str, own: Certificate, others: Sequence[Certificate]) -> Certificate:
@@ -127,7 +139,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _ask_clients(context: ssl.SSLContext, tls: ListenerTls) -> None:
-    if tls.client_certificate == "none":
+    if not _asks(tls):
         return
     if tls.client_ca is None:
         raise ConfigError(
