@@ -30,32 +30,27 @@ _FOLD: Final = re.compile(r"\r\n[ \t]++")
 _METHOD: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+\Z")
 # RFC 3261 §7.1: no white space and no angle brackets in a Request-URI.
 _REQUEST_URI: Final = re.compile(r"[^\s<>\"]+\Z")
+_HOPS: Final = {str(number): number for number in range(256)}
 _ONCE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type", "Expires")
 
 
 class Message:
-    """What requests and responses share. ``headers`` maps canonical names to values, see the module."""
+    """What requests and responses share. ``headers`` maps canonical names to values, see the module.
+
+    What else the scanner has read is taken over; None, and "" for a tag, are read when they are asked for.
+    ``sound`` tells that it has seen all that ``check_request`` or ``check_response`` asks for.
+    """
 
     __slots__ = ("_cseq", "_from_tag", "_to_tag", "_via", "body", "headers", "sound")
 
-    def __init__(self, headers: dict[str, str], body: bytes) -> None:
-        self.headers = headers
-        self.body = body
-        self._cseq: tuple[int, str] | None = None
-        self._via: Via | None = None
-        self._from_tag: str | None = ""
-        self._to_tag: str | None = ""
-        self.sound = False
-        """Whether the scanner has seen all that ``check_request`` or ``check_response`` asks for."""
-
-    def know(
-        self, via: Via | None, cseq: tuple[int, str] | None, from_tag: str | None, to_tag: str | None
-    ) -> None:
-        """Take over values that the scanner has read; None, and "" for a tag, are read when they are asked for."""
-        self._via = via
-        self._cseq = cseq
-        self._from_tag = from_tag
-        self._to_tag = to_tag
+    # Set by each of the two kinds at once: a call of one constructor by another for each message is felt.
+    headers: dict[str, str]
+    body: bytes
+    sound: bool
+    _via: Via | None
+    _cseq: tuple[int, str] | None
+    _from_tag: str | None
+    _to_tag: str | None
 
     def get(self, name: str) -> str | None:
         """A header by its canonical name; several values stand apart by a line feed."""
@@ -98,20 +93,37 @@ class Message:
 
 
 class Request(Message):
-    """A request: ``method`` (case-sensitive token), ``uri`` the Request-URI as text."""
+    """A request: ``method`` (case-sensitive token), ``uri`` the Request-URI as text.
+
+    Where the scanner has stamped the topmost Via with the source, ``place`` is its branch and sent-by, and
+    ``echo`` is made ready for the answer; else ``place`` is empty.
+    """
 
     __slots__ = ("_echo", "method", "place", "uri")
 
-    def __init__(self, method: str, uri: str, headers: dict[str, str], body: bytes = b"") -> None:
-        super().__init__(headers, body)
+    def __init__(
+        self,
+        method: str,
+        uri: str,
+        headers: dict[str, str],
+        body: bytes = b"",
+        via: Via | None = None,
+        cseq: tuple[int, str] | None = None,
+        from_tag: str | None = "",
+        to_tag: str | None = "",
+        sound: bool = False,
+        place: str = "",
+        echo: str | None = None,
+    ) -> None:
         self.method = method
         self.uri = uri
-        self._echo: str | None = None
-        self.place = ""
-        """Branch and sent-by of the topmost Via, where the scanner has stamped it with the source."""
-
-    def stamped(self, place: str, echo: str) -> None:
-        """Take over what the scanner has made ready for the answer; the Via is stamped already."""
+        self.headers = headers
+        self.body = body
+        self._via = via
+        self._cseq = cseq
+        self._from_tag = from_tag
+        self._to_tag = to_tag
+        self.sound = sound
         self.place = place
         self._echo = echo
 
@@ -135,8 +147,9 @@ class Request(Message):
     @property
     def max_forwards(self) -> int:
         """0..255; 70 when the header is missing (RFC 2543 elements did not send it)."""
-        value = self.headers.get("Max-Forwards")
-        return 70 if value is None else parse_uint(value, "Max-Forwards", 255)
+        value = self.headers.get("Max-Forwards", "70")
+        usual = _HOPS.get(value)
+        return parse_uint(value, "Max-Forwards", 255) if usual is None else usual
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.uri}>"
@@ -147,10 +160,27 @@ class Response(Message):
 
     __slots__ = ("reason", "status")
 
-    def __init__(self, status: int, reason: str, headers: dict[str, str], body: bytes = b"") -> None:
-        super().__init__(headers, body)
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        headers: dict[str, str],
+        body: bytes = b"",
+        via: Via | None = None,
+        cseq: tuple[int, str] | None = None,
+        from_tag: str | None = "",
+        to_tag: str | None = "",
+        sound: bool = False,
+    ) -> None:
         self.status = status
         self.reason = reason
+        self.headers = headers
+        self.body = body
+        self._via = via
+        self._cseq = cseq
+        self._from_tag = from_tag
+        self._to_tag = to_tag
+        self.sound = sound
 
     def __repr__(self) -> str:
         return f"<{self.status} {self.reason}>"
@@ -171,17 +201,12 @@ def parse_message(data: bytes, source: tuple[str, int] | None = None) -> Request
     if scanned is None:
         return parse_in_full(data)
     first, second, headers, body, via, cseq, from_tag, to_tag, sound, reply = scanned
-    message: Request | Response
-    message = (
-        Request(first, second, headers, body)
-        if isinstance(first, str)
-        else Response(first, second, headers, body)
-    )
-    message.know(None if via is None else Via(*via), cseq, from_tag, to_tag)
-    message.sound = sound
-    if reply is not None and isinstance(message, Request):
-        message.stamped(*reply)
-    return message
+    top = None if via is None else Via(*via)
+    if not isinstance(first, str):
+        return Response(first, second, headers, body, top, cseq, from_tag, to_tag, sound)
+    if reply is None:
+        return Request(first, second, headers, body, top, cseq, from_tag, to_tag, sound)
+    return Request(first, second, headers, body, top, cseq, from_tag, to_tag, sound, *reply)
 
 
 def parse_in_full(data: bytes) -> Request | Response:

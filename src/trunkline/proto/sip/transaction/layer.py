@@ -170,11 +170,11 @@ class TransactionLayer:
             self._receive_cancel(request, wire, now)
             return
         incoming = Incoming(self, request, wire, key, now)
-        if self._is_full(request):
+        if len(self.servers) >= self.limit and self._is_full(request):
             self.counters.refused += 1
             incoming.respond(503, extra="Retry-After: 5\r\n")
             return
-        if request.to_tag is None and self._is_merged(request):
+        if method == "INVITE" and request.to_tag is None and self._is_merged(request):
             self.counters.merged += 1
             incoming.respond(482)
             return
@@ -218,7 +218,7 @@ class TransactionLayer:
     def _is_merged(self, request: Request) -> bool:
         # RFC 3261 §8.2.2.2: the same request by another path, while the first is still being worked on. With
         # another Request-URI it is a spiral (§16.3 item 4) or another branch of a fork, for somebody else.
-        known = self._merged.get(_merge_key(request)) if request.method == "INVITE" else None
+        known = self._merged.get(_merge_key(request))
         return known is not None and known.state in {server_invite.PROCEEDING, server_invite.ACCEPTED}
 
     # Transactions that others ask for
