@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 
 from trunkline.base.errors import ConfigError
 from trunkline.net.tls.peer_identity import fits
@@ -50,8 +50,7 @@ class Certificate:
 def load_certificate(files: CertificateFiles) -> Certificate:
     """Read and check both files; raises ConfigError that names the file, the key and what is expected."""
     leaf = _read_leaf(files)
-    key = _read_key(files)
-    if key.public_key() != leaf.public_key():
+    if _read_key(files).public_key() != _public_key_of(leaf, files):
         raise ConfigError(
             SETTINGS,
             f"{files.where}.key",
@@ -174,6 +173,16 @@ def _read_key(files: CertificateFiles) -> PrivateKeyTypes:
     except (ValueError, UnsupportedAlgorithm):
         expected = "a PEM file with the private key (-----BEGIN PRIVATE KEY-----)"
         raise ConfigError(SETTINGS, key, f"{path}, which has no PEM private key", expected) from None
+
+
+def _public_key_of(leaf: x509.Certificate, files: CertificateFiles) -> CertificatePublicKeyTypes:
+    try:
+        return leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        seen = f"{files.certificate}, whose key is of a kind that is not known here"
+        raise ConfigError(
+            SETTINGS, f"{files.where}.certificate", seen, "a certificate for an EC or RSA key"
+        ) from None
 
 
 def _read(key: str, path: Path, expected: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,14 @@ def other_key(_files: CertificateFiles) -> bytes:
     )
 
 
+def of_unknown_kind(files: CertificateFiles) -> None:
+    """The public key becomes one of an algorithm that nobody has heard of."""
+    der = ssl.PEM_cert_to_DER_cert(files.certificate.read_text())
+    known = bytes.fromhex("06072a8648ce3d0201")  # id-ecPublicKey (RFC 5480 §2.1.1)
+    assert known in der
+    files.certificate.write_text(ssl.DER_cert_to_PEM_cert(der.replace(known, known[:-1] + b"\x7f")))
+
+
 @pytest.mark.parametrize(
     ("damage", "key", "seen", "expected"),
     [
@@ -76,6 +85,12 @@ def other_key(_files: CertificateFiles) -> bytes:
             "certificate",
             "no PEM",
             "BEGIN",
+        ),
+        (
+            of_unknown_kind,
+            "certificate",
+            "a kind that is not known",
+            "EC or RSA",
         ),
     ],
 )
