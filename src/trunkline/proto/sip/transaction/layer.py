@@ -174,7 +174,7 @@ class TransactionLayer:
             self.counters.refused += 1
             incoming.respond(503, extra="Retry-After: 5\r\n")
             return
-        if method == "INVITE" and request.to_tag is None and self._is_merged(request):
+        if request.to_tag is None and method == "INVITE" and self._is_merged(request):
             self.counters.merged += 1
             incoming.respond(482)
             return
