@@ -32,8 +32,8 @@ from trunkline.app.settings import Settings
 from trunkline.app.settings.file import Loaded
 from trunkline.app.signals import reload_on_hangup, stop_on_signals
 from trunkline.app.terminal import Screen
-from trunkline.model.extension import NewExtension as ExtensionToAdd
-from trunkline.model.tenant import SystemScope, TenantScope, default_of
+from trunkline.base.messages import AddExtension
+from trunkline.model.tenant import SystemScope, default_of
 from trunkline.store.store import Store
 
 log = structlog.get_logger("exchange")
@@ -63,7 +63,6 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         server.claim()
         stack.push_async_callback(server.stop)
         store = stack.enter_context(Store.open(folder))
-        made = _first_start(store)
         exchange = Exchange(loaded.settings, store, folder)
         # Before the exchange starts, and until it has stopped: probes see both.
         metrics = MetricsPlace(
@@ -94,6 +93,8 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         # From here on the exchange is stopped whatever happens, with the grace that was asked for.
         grace = [0.0]
         stack.push_async_callback(lambda: exchange.stop(grace[0]))
+        # Now that everything listens: a start that fails must not make passwords that nobody is told.
+        made = await _first_start(store, handlers)
         await server.start()
         _tune_garbage_collector()
         urls = tuple(f"{one.transport.lower()}:{one.address}" for one in exchange.net.listeners)
@@ -121,17 +122,18 @@ def _metrics_server(
     return MetricsServer(address, registry, readiness)
 
 
-def _first_start(store: Store) -> tuple[NewExtension, ...]:
+async def _first_start(store: Store, handlers: Handlers) -> tuple[NewExtension, ...]:
     """Two extensions for a store that has none yet; told once, in the start's table."""
     scope = SystemScope("the first start looks whether anything is there")
     if store.extensions.list(scope) or store.records.list(scope, limit=1):
         return ()
     tenants = store.tenants.list(scope)
-    tenant = (default_of(tenants) or tenants[0]).id
+    tenant = (default_of(tenants) or tenants[0]).name
     made = first_extensions()
-    store.extensions.import_many(
-        TenantScope(tenant), [ExtensionToAdd(one.number, one.password, one.name) for one in made]
-    )
+    for one in made:
+        await handlers.handle(
+            AddExtension(number=one.number, password=one.password, name=one.name, tenant=tenant)
+        )
     return made
 
 
