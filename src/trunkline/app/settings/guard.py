@@ -74,7 +74,8 @@ class Guard(Section):
     )
     trusted: Networks = Field(
         default=(),
-        description="Networks that are never banned, such as that of a proxy in front. Default: none.",
+        description="Networks that are never banned, such as that of a proxy in front; of one IPv6 address "
+        "the whole /64. Default: none.",
         examples=['["10.0.0.0/8", "2001:db8::/32"]'],
     )
 

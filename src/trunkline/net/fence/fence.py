@@ -245,7 +245,8 @@ class Fence:
         return ban
 
     def _counts(self, source: str) -> bool:
-        return self.policy.enabled and not is_within(source, self.policy.trusted)
+        policy = self.policy
+        return policy.enabled and not (policy.trusted and is_within(source, policy.trusted))
 
     def _shut(self, source: str, now: float, seconds: float, why: str) -> None:
         if not seconds:
