@@ -135,7 +135,7 @@ class Connections:
         if self._by_remote.get(key) is flow:
             del self._by_remote[key]
         if flow.accepted:
-            self._leave_source(flow.remote[0])
+            self._leave_source(source_of(flow.remote[0]))
         if self._on_flow_closed is not None:
             self.loop.call_soon(self._on_flow_closed, flow)
 
@@ -147,13 +147,31 @@ class Connections:
             self._all_gone.set()
 
     def sweep(self, now: float) -> None:
-        """Close the connections on which nothing came in for too long, keep the others alive."""
+        """Close the connections on which nothing came in for too long, keep the others alive.
+
+        Once half of all places are taken, who has not proven himself in time makes room for others.
+        """
+        crowded = 2 * len(self._by_serial) >= self.settings.max_connections
         for flow in list(self._by_serial.values()):
             if flow.silent_too_long(now):
-                self.counters.reaped += 1
-                flow.abort("nothing was received for too long")
+                self._reap(flow, "nothing was received for too long")
+            elif crowded and self._is_stranger(flow, now):
+                self._reap(flow, "nobody has proven himself, and others need the place")
             else:
                 flow.keep_alive(now)
+
+    def _reap(self, flow: TcpFlow, reason: str) -> None:
+        self.counters.reaped += 1
+        flow.abort(reason)
+
+    def _is_stranger(self, flow: TcpFlow, now: float) -> bool:
+        """Whether nobody has had a right password there, though there was time; trunks have none to prove."""
+        return (
+            flow.accepted
+            and flow.listener.role == "phones"
+            and now - flow.opened_at >= self.settings.stranger_timeout_s
+            and flow.remote not in self._fence.proofs
+        )
 
     async def stop(self) -> None:
         """Close everything; what was sent has ``close_timeout_s`` to leave."""
@@ -207,7 +225,7 @@ class Connections:
                 flow.abort("its source is banned")
 
     def _admit(self, flow: TcpFlow) -> bool:
-        source = flow.remote[0]
+        source = source_of(flow.remote[0])
         if self._fence.shut and self._fence.bars(flow.remote, self.loop.time()):
             return False
         at_source = self._per_source.get(source, 0)
@@ -227,12 +245,12 @@ class Connections:
         self._by_serial[flow.serial] = flow
         self._by_remote[flow.listener, *flow.remote, flow.peer_name] = flow
 
-    def _leave_source(self, host: str) -> None:
-        left = self._per_source.get(host, 0) - 1
+    def _leave_source(self, source: str) -> None:
+        left = self._per_source.get(source, 0) - 1
         if left > 0:
-            self._per_source[host] = left
+            self._per_source[source] = left
         else:
-            self._per_source.pop(host, None)
+            self._per_source.pop(source, None)
 
     def _next_serial(self) -> str:
         self._count += 1

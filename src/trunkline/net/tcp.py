@@ -68,6 +68,7 @@ class TcpFlow(asyncio.Protocol):
         "connecting",
         "last_heard",
         "listener",
+        "opened_at",
         "peer_name",
         "remote",
         "serial",
@@ -90,7 +91,7 @@ class TcpFlow(asyncio.Protocol):
         self.peer_name = ""  # what the peer of a TLS connection that we made has proved
         self.connecting: asyncio.Task[None] | None = None
         self.closed = False
-        self.last_heard = owner.loop.time()
+        self.last_heard = self.opened_at = owner.loop.time()
         self.spoke_sip = False
         self._transport: asyncio.Transport | None = None
         self._framer: Framer = self._make_framer()
@@ -180,7 +181,7 @@ class TcpFlow(asyncio.Protocol):
             opened.abort()
             return
         self._transport = opened
-        self.last_heard = self._owner.loop.time()
+        self.last_heard = self.opened_at = self._owner.loop.time()
         _tune(opened, self._owner.settings)
         if self._out:
             self._flush()
@@ -197,11 +198,12 @@ class TcpFlow(asyncio.Protocol):
         except RemoteProtocolError as error:
             self._refuse(error)
             return
-        if events:
+        for event in events:
+            if not self._handle(event):
+                return
+        if events and (self.spoke_sip or not self.accepted):
+            # Pings alone do not hold a place for who has never spoken SIP.
             self.last_heard = self._owner.loop.time()
-            for event in events:
-                if not self._handle(event):
-                    return
         if self._framer.error is not None:
             self._refuse(self._framer.error)
 
