@@ -25,8 +25,10 @@ class TrustingDoor(ExchangeDoor):
     """Challenges nobody, as if the way back led over a peer that we trust."""
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
-        dialled = parse_uri(incoming.request.uri).user
-        self._start(incoming, flow, "t1", "1001", dialled, Story(incoming.now), sips=False)
+        uri = parse_uri(incoming.request.uri)
+        owner = self.directory.owner_of(uri.host)
+        assert owner is not None
+        self._start(incoming, flow, owner, "1001", uri.user, Story(incoming.now), sips=False)
         return True
 
 

@@ -72,7 +72,7 @@ class Directory:
     def __init__(self, tenants: Iterable[Tenant], fallback_domain: str) -> None:
         self._fallback_domain = fallback_domain
         self._tenants: dict[str, TenantEntry] = {}
-        self._by_domain: dict[str, str] = {}
+        self._by_domain: dict[str, TenantEntry] = {}
         for tenant in tenants:
             self._tenants[tenant.id] = self.entry_of(tenant)
         self._index()
@@ -113,12 +113,17 @@ class Directory:
     def tenants(self) -> list[TenantEntry]:
         return list(self._tenants.values())
 
-    def tenant_of(self, domain: str) -> str | None:
+    def owner_of(self, domain: str) -> TenantEntry | None:
         """The tenant that owns a domain (any letter case)."""
-        known = self._by_domain.get(domain.lower())
+        known = self._by_domain.get(domain) or self._by_domain.get(domain.lower())
         if known is None and len(self._tenants) == 1:
-            return next(iter(self._tenants))
+            return next(iter(self._tenants.values()))
         return known
+
+    def tenant_of(self, domain: str) -> str | None:
+        """The id of the tenant that owns a domain (any letter case)."""
+        owner = self.owner_of(domain)
+        return None if owner is None else owner.id
 
     @property
     def fallback_domain(self) -> str:
@@ -141,14 +146,14 @@ class Directory:
         return self._tenants[tenant].ha1
 
     def _index(self) -> None:
-        by_domain: dict[str, str] = {}
+        by_domain: dict[str, TenantEntry] = {}
         for tenant in self._tenants.values():
             for domain in tenant.domains:
                 # The first owner keeps it: no tenant takes another's domain by coming later.
-                by_domain.setdefault(domain.lower(), tenant.id)
+                by_domain.setdefault(domain.lower(), tenant)
         default = default_of(self._tenants.values())
         if default is not None:
-            by_domain.setdefault(self._fallback_domain.lower(), default.id)
+            by_domain.setdefault(self._fallback_domain.lower(), default)
         self._by_domain = by_domain
 
 

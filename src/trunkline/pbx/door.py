@@ -13,12 +13,12 @@ from trunkline.call.registry import Calls
 from trunkline.call.target import Target, static_targets
 from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
-from trunkline.pbx.directory import Directory, Entry
+from trunkline.pbx.directory import Directory, Entry, TenantEntry
 from trunkline.pbx.route import MAX_DIALLED, CallRequest, Decision, Service, Snapshot, decide
 from trunkline.proto.sip.grammar import split_list
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
-from trunkline.proto.sip.uri import is_sips, parse_uri
+from trunkline.proto.sip.uri import parse_uri
 from trunkline.ua.authentication import Authenticator
 from trunkline.ua.option_tags import unsupported
 
@@ -71,21 +71,18 @@ class ExchangeDoor:
             self._refuse(incoming, *refusal)
             return True
         address = parse_uri(request.uri)
-        tenant = self.directory.tenant_of(address.host)
-        if tenant is None:
+        owner = self.directory.owner_of(address.host)
+        if owner is None:
             self._refuse(incoming, 404)
             return True
         story = Story(incoming.now)
-        user = self.authenticator.admit(
-            incoming, self.directory.realm_of(tenant), self.directory.credentials(tenant), story
-        )
+        user = self.authenticator.admit(incoming, owner.realm, owner.ha1, story)
         if user is None:
             if story.last_code == "auth.wrong":
                 self._on_refused(flow.remote[0], story)
         else:
-            self._start(
-                incoming, flow, tenant, user, printable(address.user), story, sips=is_sips(request.uri)
-            )
+            sips = address.scheme == "sips"
+            self._start(incoming, flow, owner, user, printable(address.user), story, sips=sips)
         return True
 
     def _refuse(self, incoming: Incoming, status: int, extra: str = "") -> None:
@@ -97,18 +94,19 @@ class ExchangeDoor:
         self,
         incoming: Incoming,
         flow: Flow,
-        tenant: str,
+        owner: TenantEntry,
         user: str,
         dialled: str,
         story: Story,
         *,
         sips: bool,
     ) -> None:
+        tenant = owner.id
         decision = decide(CallRequest(tenant, user, dialled, incoming.now), self.snapshot)
         story.add(incoming.now, "call.received", f"{user} calls {dialled}", flow=flow.token)
         story.extend(decision.steps)
-        caller = self.directory.extension(tenant, user)
-        party = Party(user, self.directory.realm_of(tenant), caller.name if caller is not None else "")
+        caller = owner.extensions.get(user)
+        party = Party(user, owner.realm, caller.name if caller is not None else "")
         call = Call(self.context, tenant, party, dialled, story)
         call.begin(
             incoming, flow, self._secured(decision, tenant, call) if sips else self._script(decision, tenant)

@@ -71,16 +71,14 @@ class TextDoor:
             self._refuse(incoming, *refusal)
             return True
         address = parse_uri(request.uri)
-        tenant = self._directory.tenant_of(address.host)
-        if tenant is None:
+        owner = self._directory.owner_of(address.host)
+        if owner is None:
             self._refuse(incoming, 404)
             return True
         story = Story(incoming.now)
-        user = self._authenticator.admit(
-            incoming, self._directory.realm_of(tenant), self._directory.credentials(tenant), story
-        )
+        user = self._authenticator.admit(incoming, owner.realm, owner.ha1, story)
         if user is not None:
-            self._take(incoming, tenant, user, printable(address.user), story)
+            self._take(incoming, owner.id, user, printable(address.user), story)
         elif story.last_code == "auth.wrong":
             self._on_refused(flow.remote[0], story)
         return True

@@ -26,6 +26,8 @@ from trunkline.ua.option_tags import supports, unsupported
 
 SUPPORTED: Final = frozenset({"path"})
 RETRY_AFTER_S: Final = 10
+# What any phone meets now and then.
+_UNTOLD: Final = (Verdict.MISSING, Verdict.STALE, Verdict.MOVED)
 
 
 class RegistrarCounters:
@@ -83,16 +85,12 @@ class RegistrarDoor:
         domain = parse_uri(request.uri)
         if not domain.is_sip:
             raise RemoteProtocolError("Unsupported URI Scheme", 416)
-        tenant = self.accounts.tenant_of(domain.host)
-        if tenant is None and self.authenticator.ignores(incoming):
+        owner = self.accounts.owner_of(domain.host)
+        if owner is None:
+            self._refuse_domain(incoming)
             return True
-        if tenant is None:
-            story = Story(incoming.now)
-            story.add(incoming.now, "register.unknown_domain", "no tenant owns this domain")
-            self._refuse(incoming, "", RemoteProtocolError("Not Found", 404), story)
-            return True
-        realm = self.accounts.realm_of(tenant)
-        verdict, user = self.authenticator.judge(incoming, realm, self.accounts.credentials(tenant))
+        tenant, realm = owner.id, owner.realm
+        verdict, user = self.authenticator.judge(incoming, realm, owner.ha1)
         if verdict is Verdict.OK:
             self._admit(incoming, flow, tenant, user)
         elif verdict is Verdict.REPLAYED and self._changes_nothing(request, flow, tenant, user):
@@ -102,10 +100,17 @@ class RegistrarDoor:
             self._challenge(incoming, realm, verdict, user)
         return True
 
+    def _refuse_domain(self, incoming: Incoming) -> None:
+        if self.authenticator.ignores(incoming):
+            return
+        story = Story(incoming.now)
+        story.add(incoming.now, "register.unknown_domain", "no tenant owns this domain")
+        self._refuse(incoming, "", RemoteProtocolError("Not Found", 404), story)
+
     def _challenge(self, incoming: Incoming, realm: str, verdict: Verdict, user: str) -> None:
         self.counters.challenged += 1
         self.authenticator.challenge(incoming, realm, verdict)
-        if verdict not in {Verdict.MISSING, Verdict.STALE, Verdict.MOVED}:
+        if verdict not in _UNTOLD:
             story = Story(incoming.now)
             tell_refusal(story, incoming.now, verdict, incoming.wire.remote[0])
             self._on_story(user, story)
@@ -178,7 +183,8 @@ class RegistrarDoor:
     def _is_aor_of(self, to: str, tenant: str, user: str) -> bool:
         """Whether a To header names the user, by any domain of the tenant."""
         address = parse_name_addr(to).address
-        return address.user == user and self.accounts.tenant_of(address.host) == tenant
+        owner = self.accounts.owner_of(address.host)
+        return address.user == user and owner is not None and owner.id == tenant
 
     def _renew(self, request: Request, flow: Flow, changes: Changes) -> None:
         for binding, want, until in changes.refreshed:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from trunkline.model.binding import Binding
-from trunkline.ua.authentication import CredentialSource
 
 
 class Journal(Protocol):
@@ -25,17 +24,24 @@ class Journal(Protocol):
         ...
 
 
+class Owner(Protocol):
+    """A tenant: ``id``, the ``realm`` of its challenges, the HA1s of its users."""
+
+    id: str
+    realm: str
+
+    def ha1(self, username: str, realm: str, algorithm: str) -> str | None:
+        """See ``CredentialSource``."""
+        ...
+
+
 class Accounts(Protocol):
     """Who may register: tenants by domain, and in each whoever has credentials."""
 
-    def tenant_of(self, domain: str) -> str | None:
-        """The id of the tenant that owns a SIP domain."""
+    def owner_of(self, domain: str) -> Owner | None:
+        """The tenant that owns a SIP domain."""
         ...
 
     def realm_of(self, tenant: str) -> str:
-        """The realm of its challenges."""
-        ...
-
-    def credentials(self, tenant: str) -> CredentialSource:
-        """The HA1s of its users."""
+        """The realm of a tenant by its id; empty when it was removed meanwhile."""
         ...

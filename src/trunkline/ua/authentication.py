@@ -86,7 +86,10 @@ class Authenticator:
         request = incoming.request
         # Another scheme counts as none: the challenge says what we want (RFC 4475 §3.3.12).
         credentials = find_credentials(request.headers.get("Authorization"), realm)
-        if credentials is None or self._is_muted(incoming, realm, _user_of(credentials, realm)):
+        if credentials is None:
+            return Verdict.MISSING, ""
+        user = _user_of(credentials, realm)
+        if self.fence.shut and self._is_muted(incoming, realm, user):
             return Verdict.MISSING, ""
         remote = incoming.wire.remote
         verdict = verify(
@@ -100,7 +103,6 @@ class Authenticator:
             body=request.body,
             source=source_of(remote[0]),
         )
-        user = _user_of(credentials, realm)
         if self._memory is not None and verdict in _RIGHT:
             self._memory.proved(request, remote[0], credentials.algorithm)
         if verdict is Verdict.OK:
@@ -124,7 +126,7 @@ class Authenticator:
         else:
             self.counters.wrong += 1
         remote = incoming.wire.remote
-        if self._is_muted(incoming, realm, ""):
+        if self.fence.shut and self._is_muted(incoming, realm, ""):
             self.fence.counters.muted += 1
             return
         if verdict is not Verdict.STALE and verdict not in _WRONG and self.fence.floods(remote, incoming.now):
@@ -143,11 +145,8 @@ class Authenticator:
 
     def _is_muted(self, incoming: Incoming, realm: str, user: str) -> bool:
         """Whether it comes from a banned source, and not from ``user`` (else its From) who is known there."""
-        fence = self.fence
-        if not fence.shut:
-            return False
         claimed = user or _claimed(incoming.request, realm)
-        return fence.mutes(incoming.wire.remote, realm, claimed, incoming.now)
+        return self.fence.mutes(incoming.wire.remote, realm, claimed, incoming.now)
 
 
 def tell_refusal(story: Story, at: float, verdict: Verdict, source: str = "") -> None:
