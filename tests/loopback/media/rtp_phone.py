@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from tests.peers.ports import free_ports
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
@@ -117,19 +118,8 @@ async def _receive(sock: socket.socket) -> bytes:
 
 def free_range(pairs: int = PAIRS) -> tuple[int, int]:
     """First and last port of a range that nobody uses, below the ports that the system hands out."""
-    for _ in range(100):
-        first = random.randrange(20_000, 30_000, 2)  # noqa: S311  (any range will do)
-        sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2 * pairs)]
-        try:
-            for offset, sock in enumerate(sockets):
-                sock.bind(("", first + offset))
-        except OSError:
-            continue
-        finally:
-            for sock in sockets:
-                sock.close()
-        return first, first + 2 * pairs - 1
-    raise AssertionError(f"no {2 * pairs} free ports in a row between 20000 and 30000")
+    first = free_ports(2 * pairs, "")
+    return first, first + 2 * pairs - 1
 
 
 class Exchange:

@@ -135,9 +135,9 @@ async def test_a_port_of_another_program_is_passed_over() -> None:
 
 
 async def test_a_stop_joins_every_thread_and_closes_every_socket() -> None:
+    first, last = free_range()
     gc.collect()  # what earlier tests left to the collector is not to be counted
     before = open_files()
-    first, last = free_range()
     engine = EmbeddedMediaEngine(MediaSettings(first_port=first, last_port=last, workers=2))
     await engine.start()
     for name in "abcdef":

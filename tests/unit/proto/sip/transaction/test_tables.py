@@ -15,7 +15,7 @@ from trunkline.proto.sip.transaction.machine import BROKEN, EXPIRE, RESEND, Tabl
 
 MACHINES = [client_invite, client_non_invite, server_invite, server_non_invite]
 FIRST = 0
-STATES = {"CALLING", "TRYING", "PROCEEDING", "ACCEPTED", "COMPLETED", "CONFIRMED", "TERMINATED"}
+STATES = ("CALLING", "TRYING", "PROCEEDING", "ACCEPTED", "COMPLETED", "CONFIRMED", "TERMINATED")
 COMMON = {"RESEND": RESEND, "EXPIRE": EXPIRE, "BROKEN": BROKEN}
 
 
