@@ -97,7 +97,7 @@ class Exchange:
         settings, loop = self.settings, self._loop
         self._fencing = Fencing(fence_policy(settings), self.directory, self._shut, loop.time)
         self.fence = self._fencing.fence
-        self.net = Net(loop, self._receive, tls=tls_settings(settings, self.data), fence=self.fence)
+        self.net = Net(loop, self._keep_early, tls=tls_settings(settings, self.data), fence=self.fence)
         self.endpoint = Endpoint(
             self.net,
             NodeIds(settings.node),
@@ -187,11 +187,8 @@ class Exchange:
     def _shut(self, source: str) -> None:
         self.net.shut(source)
 
-    def _receive(self, data: bytes, flow: Flow) -> None:
-        if self.started:
-            self.endpoint.receive(data, flow)
-        else:
-            self._early.append((data, flow))  # a BYE must not come before its call is there again
+    def _keep_early(self, data: bytes, flow: Flow) -> None:
+        self._early.append((data, flow))  # a BYE must not come before its call is there again
 
     # Life
 
@@ -214,6 +211,7 @@ class Exchange:
             undo.pop_all()
         self.tracing.start()
         self.started = True
+        self.net.hand_to(self.endpoint.receive)
         while self._early:
             self._loop.call_soon(self.endpoint.receive, *self._early.popleft())
         self.chores.start()

@@ -49,7 +49,7 @@ class Connections:
         self.faults = faults
         self._tls = tls
         self._fence = fence
-        self._handed_up = on_message
+        self.handed_up = on_message
         self._on_flow_closed = on_flow_closed
         self._servers: dict[Listener, asyncio.Server] = {}
         self._by_remote: dict[Key, TcpFlow] = {}
@@ -86,7 +86,7 @@ class Connections:
 
     def tap(self, tap: Tap | None) -> None:
         """Show every message from now on, or no more."""
-        self.on_message = self._handed_up if tap is None else tapped(self._handed_up, tap)
+        self.on_message = self.handed_up if tap is None else tapped(self.handed_up, tap)
         self.on_sent = tap
 
     def find(self, listener: Listener, host: str, port: int, name: str = "") -> TcpFlow | None:

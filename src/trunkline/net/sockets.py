@@ -110,6 +110,14 @@ class Net:
             await self._reloading
             self._reloading = None
 
+    def hand_to(self, on_message: Callable[[bytes, Flow], None]) -> None:
+        """From now on another takes the messages."""
+        self._on_message = on_message
+        self._connections.handed_up = on_message
+        for endpoint in self._endpoints.values():
+            endpoint.handed_up = on_message
+        self.tap(self._tap)
+
     def tap(self, tap: Tap | None) -> None:
         """Show every message in and out to ``tap(data, listener, remote, incoming)``; None ends it."""
         self._tap = tap

@@ -93,7 +93,6 @@ class UdpEndpoint:
         "_epoll",
         "_faults",
         "_fence",
-        "_handed_up",
         "_loop",
         "_on_message",
         "_queue",
@@ -101,6 +100,7 @@ class UdpEndpoint:
         "_socket",
         "closed",
         "counters",
+        "handed_up",
         "held_up",
         "listener",
         "recent",
@@ -124,7 +124,7 @@ class UdpEndpoint:
         self._loop = loop
         self._socket = bound
         self.sendto: Callable[[bytes, Any], int] = bound.sendto
-        self._handed_up = on_message
+        self.handed_up = on_message
         self._on_message = on_message
         self._settings = settings
         self.counters = counters
@@ -144,7 +144,7 @@ class UdpEndpoint:
 
     def tap(self, tap: Tap | None) -> None:
         """Show every datagram from now on, or no more; while nobody looks, nothing is asked per datagram."""
-        self._on_message = self._handed_up if tap is None else tapped(self._handed_up, tap)
+        self._on_message = self.handed_up if tap is None else tapped(self.handed_up, tap)
         self.sendto = self._socket.sendto if tap is None else tapped_sendto(self._socket, self.listener, tap)
 
     def sweep(self) -> None:

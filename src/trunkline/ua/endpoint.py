@@ -27,7 +27,7 @@ from trunkline.proto.sip.transaction.layer import TransactionLayer
 from trunkline.proto.sip.uri import is_sips, parse_uri
 from trunkline.proto.sip.wire import Wire
 from trunkline.ua.challenges import Authorizer
-from trunkline.ua.door import Door, flow_of
+from trunkline.ua.door import Door
 from trunkline.ua.large_requests import LargeRequests
 from trunkline.ua.option_tags import unsupported
 from trunkline.ua.sessions.client import ClientSession
@@ -145,13 +145,16 @@ class Endpoint:
             if request.to_tag is not None:
                 self._in_dialog(incoming)
                 return
-            refusal = self._has_looped(request)
-            if refusal:
-                self._answer_stranger(incoming, refusal)
+            method = request.method
+            if request.max_forwards == 0 and method not in _FOR_US:
+                self._answer_stranger(incoming, 483)
                 return
-            flow = flow_of(incoming)
+            if method == "INVITE" and self._has_looped(request):
+                self._answer_stranger(incoming, 482)
+                return
+            flow: Any = incoming.wire  # every wire of an endpoint is a flow of its ``net``
             for door in self.doors:
-                if request.method in door.methods and door.claim(incoming, flow):
+                if method in door.methods and door.claim(incoming, flow):
                     return
         except RemoteProtocolError as error:
             if error.status != 400:
@@ -162,28 +165,27 @@ class Endpoint:
         if not self._is_ignored(incoming):
             self._unclaimed(incoming)
 
-    def _has_looped(self, request: Request) -> int:
-        """483 at the last hop, 482 for an INVITE of ours that comes back as we sent it (RFC 3261 §16.3), else 0.
+    def _has_looped(self, request: Request) -> bool:
+        """Whether an INVITE of ours comes back as we sent it (RFC 3261 §16.3).
 
         With another Request-URI it is a spiral: somebody on the way has sent it on to another number of ours.
         """
-        if request.max_forwards == 0 and request.method not in _FOR_US:
-            return 483
-        if request.method != "INVITE" or self._own_branch not in request.headers["Via"]:
-            return 0
+        if self._own_branch not in request.headers["Via"]:
+            return False
         for branch in _branches(request.headers["Via"]):
             client = self.layer.clients.get(branch)
             draft = client.draft if isinstance(client, ClientInvite) else None
             if draft is not None and draft.uri == request.uri:
-                return 482
-        return 0
+                return True
+        return False
 
     def _malformed(self, wire: Wire, now: float) -> bool:
         """Something malformed came; whether it stays unanswered."""
         return self.fence.malformed(wire.remote, now, reliable=wire.reliable)
 
     def _is_ignored(self, incoming: Incoming) -> bool:
-        return self.fence.mutes_strangers(incoming.wire.remote, incoming.now)
+        wire = incoming.wire
+        return self.fence.mutes_strangers(wire.remote, incoming.now, reliable=wire.reliable)
 
     def _answer_stranger(self, incoming: Incoming, status: int) -> None:
         if not self._is_ignored(incoming):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.loopback.net.kit import ANSWER, REQUEST, Exchange
+from tests.loopback.net.kit import ANSWER, DEADLINE_S, REQUEST, Exchange
 from trunkline.net import Listener
 
 Start = Callable[..., Awaitable[Exchange]]
@@ -51,3 +52,19 @@ async def test_a_datagram_that_the_kernel_refuses_is_not_shown(exchange: Start) 
     one.net.flow_to("UDP", "127.0.0.1", 9).send(b"x" * 70_000, one.on_failure)
     await one.failed()
     assert seen.messages == []
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_the_tap_stays_on_when_another_takes_the_messages(
+    exchange: Start, address: str, transport: str
+) -> None:
+    one = await exchange(f"{transport}:{address}:0")
+    peer, seen = await one.peer(), Seen()
+    one.net.tap(seen)
+    later: asyncio.Queue[bytes] = asyncio.Queue()
+    one.net.hand_to(lambda data, _flow: later.put_nowait(data))
+    await peer.send(REQUEST)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await later.get() == REQUEST
+    assert one.messages.empty()
+    assert seen.messages == [(REQUEST, one.net.listeners[0], peer.address, True)]
