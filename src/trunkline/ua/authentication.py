@@ -125,11 +125,13 @@ class Authenticator:
             self.counters.stale += 1
         else:
             self.counters.wrong += 1
-        remote = incoming.wire.remote
+        wire = incoming.wire
+        remote = wire.remote
         if self.fence.shut and self._is_muted(incoming, realm, ""):
             self.fence.counters.muted += 1
             return
-        if verdict is not Verdict.STALE and verdict not in _WRONG and self.fence.floods(remote, incoming.now):
+        proves_its_place = verdict is Verdict.STALE or verdict in _WRONG
+        if not proves_its_place and self.fence.floods(remote, incoming.now, reliable=wire.reliable):
             return
         algorithms = self._algorithms
         if self._memory is not None:
@@ -141,7 +143,8 @@ class Authenticator:
 
     def ignores(self, incoming: Incoming) -> bool:
         """Whether a request that proves nothing stays unanswered; ask it once for each answer to a stranger."""
-        return self.fence.mutes_strangers(incoming.wire.remote, incoming.now)
+        wire = incoming.wire
+        return self.fence.mutes_strangers(wire.remote, incoming.now, reliable=wire.reliable)
 
     def _is_muted(self, incoming: Incoming, realm: str, user: str) -> bool:
         """Whether it comes from a banned source, and not from ``user`` (else its From) who is known there."""

@@ -27,12 +27,14 @@ from trunkline.net.fence.source import Network, is_within, source_of
 
 _DATAGRAM_WEIGHT: Final = 0.1
 STRANGERS_WINDOW_S: Final = 10.0
+KNOWN_PLACES: Final = 10  # times as many strangers are answered where the address is no forged one
 PROOF_S: Final = 7200.0
 
 
 @dataclass(frozen=True, slots=True)
 class FencePolicy:
-    """``strangers`` is how many requests a source may leave unproven within ``STRANGERS_WINDOW_S``.
+    """``strangers`` is how many requests a source may leave unproven within ``STRANGERS_WINDOW_S``: so many by
+    datagram, ``KNOWN_PLACES`` times as many on connections, and where somebody has proven himself.
 
     ``proof_s`` is how long a proof counts at least, in seconds; ``capacity`` bounds each table.
     """
@@ -168,7 +170,7 @@ class Fence:
             seconds = self._suspects.count(source, now, _DATAGRAM_WEIGHT)
             if source not in self.proofs:
                 self._shut(source, now, seconds, "ban.malformed")
-        return self.mutes_strangers(remote, now)
+        return self.mutes_strangers(remote, now, reliable=reliable)
 
     # Whether to answer
 
@@ -179,21 +181,31 @@ class Fence:
             return False
         return remote not in self.proofs and (source, realm, user) not in self.proofs
 
-    def mutes_strangers(self, remote: Remote, now: float) -> bool:
-        """Whether a request that names nobody stays unanswered: its source is banned, or it is one of too many."""
+    def mutes_strangers(self, remote: Remote, now: float, *, reliable: bool) -> bool:
+        """Whether a request that names nobody stays unanswered: its source is banned, or it is one of too many.
+
+        ``reliable``: it came on a connection.
+        """
         if self.shut and self._ban(source_of(remote[0]), now) is not None and remote not in self.proofs:
             self.counters.muted += 1
             return True
-        return self.floods(remote, now)
+        return self.floods(remote, now, reliable=reliable)
 
-    def floods(self, remote: Remote, now: float) -> bool:
-        """Whether this is one of too many requests of a source that proved nothing meanwhile; it is counted."""
+    def floods(self, remote: Remote, now: float, *, reliable: bool) -> bool:
+        """Whether this is one of too many requests of a source that proved nothing meanwhile; it is counted.
+
+        When the power comes back, an office asks with all its phones before the first of them has answered a
+        challenge; and on a connection nobody would ask again.
+        """
         source = source_of(remote[0])
         if now >= self._window_ends or len(self._strangers) >= self.policy.capacity:
             self._strangers.clear()
             self._window_ends = now + STRANGERS_WINDOW_S
         count = self._strangers[source] = self._strangers.get(source, 0) + 1
-        if count <= self.policy.strangers or remote in self.proofs or not self._counts(source):
+        most = self.policy.strangers
+        if count <= most or (count <= KNOWN_PLACES * most and (reliable or source in self.proofs)):
+            return False
+        if remote in self.proofs or not self._counts(source):
             return False
         self.counters.flooded += 1
         return True

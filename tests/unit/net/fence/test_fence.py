@@ -73,8 +73,8 @@ def test_the_right_phone_at_a_banned_address_goes_on_and_the_wrong_one_does_not(
     assert not scene.mutes(NAT, "301", 40009), "the router gave it another port"
     assert scene.mutes(NAT, "302", 40002)
     assert scene.mutes(NAT, "303", 40003)
-    assert scene.fence.mutes_strangers((NAT, 40002), scene.now)
-    assert not scene.fence.mutes_strangers((NAT, 40001), scene.now)
+    assert scene.fence.mutes_strangers((NAT, 40002), scene.now, reliable=False)
+    assert not scene.fence.mutes_strangers((NAT, 40001), scene.now, reliable=False)
 
 
 def test_at_a_banned_address_one_guess_at_a_good_user_costs_its_other_ports() -> None:
@@ -145,18 +145,32 @@ def test_what_is_no_sip_counts(*, reliable: bool, proven: bool, count: int, bann
 def test_challenges_that_nobody_answers_ban_nobody_and_end() -> None:
     """A datagram's source may be forged: silence towards it harms nobody who has proven himself."""
     scene = Scene()
-    answered = [not scene.fence.floods((BAD, 5060), scene.now) for _ in range(100)]
+    answered = [not scene.fence.floods((BAD, 5060), scene.now, reliable=False) for _ in range(100)]
     assert answered.count(True) == 5
     assert not scene.fence.shut
-    assert not scene.fence.floods((GOOD, 5060), scene.now)
+    assert not scene.fence.floods((GOOD, 5060), scene.now, reliable=False)
     scene.now += 10
-    assert not scene.fence.floods((BAD, 5060), scene.now)
+    assert not scene.fence.floods((BAD, 5060), scene.now, reliable=False)
+
+
+@pytest.mark.parametrize(
+    ("reliable", "proven", "answered"), [(False, False, 5), (True, False, 50), (False, True, 50)]
+)
+def test_more_strangers_are_answered_where_the_address_is_not_forged(
+    *, reliable: bool, proven: bool, answered: int
+) -> None:
+    scene = Scene()
+    if proven:
+        scene.prove(NAT, port=1)
+    floods = [scene.fence.floods((NAT, 40_000), scene.now, reliable=reliable) for _ in range(100)]
+    assert floods == [False] * answered + [True] * (100 - answered)
+    assert scene.fence.counters.flooded == 100 - answered
 
 
 def test_a_right_password_begins_the_count_of_strangers_anew() -> None:
     scene = Scene()
     for number in range(100):
-        assert not scene.fence.floods((NAT, number), scene.now)
+        assert not scene.fence.floods((NAT, number), scene.now, reliable=False)
         scene.prove(NAT, f"{number}", number)
 
 
@@ -164,9 +178,9 @@ def test_a_proven_flow_is_answered_in_any_flood() -> None:
     scene = Scene()
     scene.prove(NAT, port=1)
     for _ in range(50):
-        scene.fence.floods((NAT, 2), scene.now)
-    assert scene.fence.floods((NAT, 2), scene.now)
-    assert not scene.fence.floods((NAT, 1), scene.now)
+        scene.fence.floods((NAT, 2), scene.now, reliable=False)
+    assert scene.fence.floods((NAT, 2), scene.now, reliable=False)
+    assert not scene.fence.floods((NAT, 1), scene.now, reliable=False)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +196,7 @@ def test_nothing_is_held_against_whom_the_operator_trusts(policy: FencePolicy) -
     scene.guess(BAD, times=50)
     for _ in range(100):
         assert not scene.fence.malformed((BAD, 1), scene.now, reliable=True)
-        assert not scene.fence.floods((BAD, 1), scene.now)
+        assert not scene.fence.floods((BAD, 1), scene.now, reliable=False)
     assert not scene.fence.shut
 
 
@@ -217,7 +231,7 @@ def test_whom_we_call_is_heard_though_its_address_is_banned() -> None:
     scene.guess(BAD, times=3)
     assert not scene.bars(BAD), "a door phone that registers with a wrong password still answers calls"
     assert scene.mutes(BAD, "301")
-    assert scene.fence.mutes_strangers((BAD, 5060), scene.now)
+    assert scene.fence.mutes_strangers((BAD, 5060), scene.now, reliable=False)
 
 
 def test_a_pardon_forgets_attempts_too() -> None:
@@ -238,7 +252,7 @@ def test_a_million_forged_sources_grow_no_table() -> None:
     for number in range(1_000_000):
         remote = (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 5060)
         if number % 10:
-            fence.floods(remote, 1000.0)
+            fence.floods(remote, 1000.0, reliable=False)
         else:
             fence.malformed(remote, 1000.0, reliable=False)
     assert len(fence._strangers) <= 1000
