@@ -78,14 +78,14 @@ class CallContext:
         """The engine's address for a party that speaks to us over ``flow``."""
         return self._media_address(6 if ":" in flow.remote[0] else 4)
 
-    def ways_at_once(self, target: Target) -> Ways | None:
-        """The ways to a target when nobody has to be asked for them."""
-        if target.flow is not None:
-            return Ways.down(target.flow)
-        return None if target.route else self.next_hops.at_once(target.next_hop or target.uri)
+    def flow_at_once(self, target: Target) -> Flow | None:
+        """The way to a target when there is but one, and nobody has to be asked for it."""
+        if target.flow is not None or target.route:
+            return target.flow
+        return self.next_hops.at_once(target.next_hop or target.uri)
 
     async def ways_to(self, target: Target, tell: Tell) -> Ways:
-        """The ways to a target that nobody registered.
+        """The ways to a target that has to be looked up.
 
         Raises TransportError when there is none, within a deadline; RemoteProtocolError for a malformed URI.
         """

@@ -9,7 +9,7 @@ A target whose server fails goes on to the next server of its domain, as another
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Coroutine, Sized
+from collections.abc import AsyncIterable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
@@ -18,10 +18,9 @@ from trunkline.call.failures import best_of, fault
 from trunkline.call.leg import Leg
 from trunkline.call.party import Party
 from trunkline.call.sip_leg import SipLeg
-from trunkline.call.target import Target
+from trunkline.call.target import StaticTargets, Target
 from trunkline.call.trial import Trial
 from trunkline.net.flow import Flow
-from trunkline.ua.next_hops import Ways
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
@@ -56,7 +55,7 @@ class Fork:
         self.branches: list[Leg] = []
         self.failures: list[CallFailed] = []
         self.decided: asyncio.Future[Winner | CallFailed] = call.context.endpoint.loop.create_future()
-        known = min(len(source), MAX_BRANCHES) if isinstance(source, Sized) else None
+        known = min(len(source.targets), MAX_BRANCHES) if isinstance(source, StaticTargets) else None
         self._breadth = Breadth(call.invitation.max_breadth, known, MAX_BRANCHES)
         self._exhausted = False
         self._trials: dict[Leg, Trial] = {}  # of branches that may go on to another server
@@ -64,30 +63,39 @@ class Fork:
 
     async def run(self) -> Winner:
         """The leg that answered and its description; raises CallFailed when none will."""
-        feeder = self.call.context.spawn(self._feed())
+        feeder: asyncio.Task[None] | None = None
         try:
+            if isinstance(self._source, StaticTargets):
+                await self._ring_all(self._source.targets)  # nothing is waited for, so no task is needed
+            else:
+                feeder = self.call.context.spawn(self._feed())
             outcome = await self.decided
         finally:
-            for task in (feeder, *self._aside):
+            for task in self._aside:
                 task.cancel()
+            if feeder is not None:
+                feeder.cancel()
         if isinstance(outcome, CallFailed):
             raise outcome
         return outcome
 
     # Branches
 
+    async def _ring_all(self, targets: Sequence[Target]) -> None:
+        for target in targets:
+            if self._is_over:
+                break
+            await self._ring(target)
+        self._exhausted = True
+        self._settle()
+
     async def _feed(self) -> None:
         targets = aiter(self._source)
         try:
             async for target in targets:
-                if self.decided.done() or len(self.branches) >= MAX_BRANCHES:
+                if self._is_over:
                     break
-                ways = self.call.context.ways_at_once(target)
-                if ways is not None:
-                    await self._dial(self._trial(target, ways))
-                else:
-                    # A name server that takes its time must not keep the other targets from ringing.
-                    self._start_aside(self._look_up(target))
+                await self._ring(target)
         finally:
             self._exhausted = True
             self._settle()
@@ -96,9 +104,18 @@ class Fork:
             if close is not None:
                 await close()
 
-    def _trial(self, target: Target, ways: Ways) -> Trial:
-        ring_s = target.ring_timeout_s or self.ring_timeout_s
-        return Trial(target, ways, self.call.context.endpoint.now() + ring_s)
+    @property
+    def _is_over(self) -> bool:
+        """Whether no more branches are wanted."""
+        return self.decided.done() or len(self.branches) >= MAX_BRANCHES
+
+    async def _ring(self, target: Target) -> None:
+        flow = self.call.context.flow_at_once(target)
+        if flow is not None:
+            await self._dial(target, flow)
+        else:
+            # A name server that takes its time must not keep the other targets from ringing.
+            self._start_aside(self._look_up(target))
 
     def _start_aside(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.call.context.spawn(work)
@@ -115,26 +132,35 @@ class Fork:
         except (RemoteProtocolError, TransportError) as error:
             self._not_dialled(target, None, error)
             return
-        await self._dial(self._trial(target, ways))
+        ring_s = target.ring_timeout_s or self.ring_timeout_s
+        await self._dial_next(Trial(target, ways, self.call.context.endpoint.now() + ring_s))
 
-    async def _dial(self, trial: Trial) -> None:
+    async def _dial_next(self, trial: Trial) -> None:
         """Invite by the next way; what comes of it decides about the one after."""
-        leg: SipLeg | None = None
         try:
             flow = trial.ways.next()
-            if self.decided.done() or len(self.branches) >= MAX_BRANCHES:
-                return
-            leg = self._new_branch(trial.target, flow)
-            trial.breadth = trial.breadth or self._breadth.take()
-            if trial.ways.count > 1:
-                self._trials[leg] = trial
-            await self._invite(leg, trial, flow)
-        except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
-            self._not_dialled(trial.target, leg, error)
+        except TransportError as error:
+            self._not_dialled(trial.target, None, error)
+            return
+        await self._dial(trial.target, flow, trial)
 
     async def _dial_again(self, trial: Trial, failed: Leg) -> None:
         await failed.media.close()
-        await self._dial(trial)
+        await self._dial_next(trial)
+
+    async def _dial(self, target: Target, flow: Flow, trial: Trial | None = None) -> None:
+        if self._is_over:
+            return
+        leg = self._new_branch(target, flow)
+        try:
+            if trial is None:
+                breadth = self._breadth.take()
+            else:
+                breadth = trial.breadth = trial.breadth or self._breadth.take()
+                self._trials[leg] = trial
+            await self._invite(leg, target, flow, breadth, trial)
+        except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
+            self._not_dialled(target, leg, error)
 
     def _not_dialled(
         self,
@@ -150,8 +176,10 @@ class Fork:
         self.branches.append(leg)
         return leg
 
-    async def _invite(self, leg: SipLeg, trial: Trial, flow: Flow) -> None:
-        call, asked, target = self.call, self.call.invitation, trial.target
+    async def _invite(
+        self, leg: SipLeg, target: Target, flow: Flow, breadth: int, trial: Trial | None
+    ) -> None:
+        call, asked = self.call, self.call.invitation
         body = b""
         if asked.offer:
             await leg.media.open_for(asked.streams, call.caller_leg.media)
@@ -159,17 +187,18 @@ class Fork:
         if leg.done:
             return  # while its ports were opened, another answered or the caller left
         call.tell("leg.invited", f"inviting {target.label}", flow=flow.token)
+        ring_s = target.ring_timeout_s or self.ring_timeout_s
         leg.dial(
             target,
             flow,
             body,
             from_=call.caller.name_addr,
             to=f"<{Party(call.callee, call.caller.domain).uri}>",
-            extra=f"{asked.headers}Max-Breadth: {trial.breadth}\r\n",
+            extra=f"{asked.headers}Max-Breadth: {breadth}\r\n",
             max_forwards=asked.max_forwards,
-            ring_s=trial.ring_until - call.context.endpoint.now(),
-            patience_s=trial.ways.patience_s,
-            like=trial.like,
+            ring_s=ring_s if trial is None else trial.ring_until - call.context.endpoint.now(),
+            patience_s=0.0 if trial is None else trial.ways.patience_s,
+            like=None if trial is None else trial.like,
         )
 
     # What the call hands on from its legs

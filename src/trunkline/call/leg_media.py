@@ -85,14 +85,12 @@ class LegMedia:
             if port is not None:
                 # RFC 5761 §5.1.1: RTCP comes by the RTP port only when both sides said so.
                 remote = remote_of(port, stream, mux=stream.mux and other.mux)
-                await self._hear(port, remote, stream.effective_direction)
-
-    async def _hear(self, port: str, remote: SetRemote, direction: Direction) -> None:
-        before = self._remotes.get(port)
-        self._remotes[port] = remote, direction
-        await self._engine.execute(remote)
-        if direction != (before[1] if before is not None else "sendrecv"):
-            await self._gate(port, direction)
+                direction = stream.effective_direction
+                before = self._remotes.get(port)
+                self._remotes[port] = remote, direction
+                await self._engine.execute(remote)
+                if direction != (before[1] if before is not None else "sendrecv"):
+                    await self._gate(port, direction)
 
     async def _gate(self, port: str, direction: Direction) -> None:
         """Hold and resume: nothing is sent to a party that does not listen, nor its silence reported."""
@@ -136,7 +134,11 @@ class LegMedia:
             if kept is not None:
                 await self._open(index, kept["port"], kept["rtp_port"])
                 if kept["remote"] is not None:
-                    await self._hear(kept["port"], SetRemote.from_dict(kept["remote"]), kept["direction"])
+                    remote, direction = SetRemote.from_dict(kept["remote"]), kept["direction"]
+                    self._remotes[kept["port"]] = remote, direction
+                    await self._engine.execute(remote)
+                    if direction != "sendrecv":
+                        await self._gate(kept["port"], direction)
 
     # The end
 

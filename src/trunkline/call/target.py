@@ -47,16 +47,13 @@ class StaticTargets:
     A source of late ones is an asynchronous generator.
     """
 
-    __slots__ = ("_targets",)
+    __slots__ = ("targets",)
 
     def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = targets
-
-    def __len__(self) -> int:
-        return len(self._targets)
+        self.targets = targets
 
     async def __aiter__(self) -> AsyncIterator[Target]:
-        for target in self._targets:
+        for target in self.targets:
             yield target
 
 

@@ -13,7 +13,7 @@ from trunkline.call.failures import best_of, fault, passed_on
 from trunkline.call.target import Target
 from trunkline.proto.sip.draft import Draft, header_lines
 from trunkline.proto.sip.message import Request
-from trunkline.ua.next_hops import request_by
+from trunkline.ua.next_hops import Ways, request_by
 
 # The sender's transaction ends after 32 seconds; it is answered before (RFC 4320 §4.2: not with 408).
 DEADLINE_S: Final = 24.0
@@ -86,7 +86,8 @@ class TextFork:
     async def _send(self, target: Target) -> None:
         context = self._context
         try:
-            ways = context.ways_at_once(target) or await context.ways_to(target, self._tell)
+            flow = context.flow_at_once(target)
+            ways = Ways.down(flow) if flow is not None else await context.ways_to(target, self._tell)
             draft = self._draft(target)
             self._tell("text.sent", f"sending to {target.label}")
             response = (await request_by(context.endpoint, ways, lambda _flow: draft)).response

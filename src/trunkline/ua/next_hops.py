@@ -72,7 +72,7 @@ class NextHops:
         self._open_flow = open_flow
         self._flows: dict[str, Flow] = {}
 
-    def at_once(self, uri: str) -> Ways | None:
+    def at_once(self, uri: str) -> Flow | None:
         """The way to a URI that was asked for before and names an address: nobody has to be asked."""
         flow = self._flows.get(uri)
         if flow is None:
@@ -80,7 +80,7 @@ class NextHops:
         if flow.closed:
             del self._flows[uri]
             return None
-        return Ways.down(flow)
+        return flow
 
     async def ways(self, uri: str, tell: Tell = tell_nobody, sticky: Hop | None = None) -> Ways:
         """The servers of a URI; ``sticky`` is tried first if it is still one of them (RFC 3263 §4.3, rule T-31).
