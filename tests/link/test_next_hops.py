@@ -98,6 +98,19 @@ async def test_a_503_leads_on_at_once_even_after_a_100() -> None:
     assert stage.outcome("out")[0][:2] == (503, "call.refused")
 
 
+@virtual
+async def test_when_all_branches_are_used_up_the_last_refusal_is_the_answer() -> None:
+    stage = Stage()
+    alice, busy = stage.party(), stage.party()
+    busy.refuse_with = 503
+    carrier(stage, *[busy] * 40)
+    stage.dial(alice, "1500")
+    await alice.until("failed 480")
+    await stage.settle()
+    assert len(stage.outcome("out")) == 32
+    assert stage.outcome("in") == [(480, "call.refused", "exchange")]
+
+
 @pytest.mark.parametrize("status", [486, 404, 500, 408, 603])
 @virtual
 async def test_any_other_answer_is_the_answer(status: int) -> None:

@@ -221,7 +221,7 @@ class Fork:
             trial is not None
             and isinstance(leg, SipLeg)
             and trial.goes_on(leg, self.call.context.endpoint.now())
-            and not self.decided.done()
+            and not self._is_over
         ):
             self._start_aside(self._dial_again(trial, leg))
             return
