@@ -264,7 +264,17 @@ async def test_what_is_too_old_ended_when_it_was_last_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", '{"version": 1}', '{"version": 99}', '{"version": 1, "up": true, "legs": [1]}']
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        '{"version": 1}',
+        '{"version": 99}',
+        '{"version": 1, "up": true, "legs": [1]}',
+        '{"version": 1, "up": true, "legs": [], "caller": ["1", "2", "3"], "callee": "4", "parties": [],'
+        ' "started_at": 1, "story": [], "holds": null, "service": null}',
+    ],
 )
 @virtual
 async def test_what_cannot_be_read_is_dropped(body: str) -> None:
@@ -281,19 +291,36 @@ async def test_what_cannot_be_read_is_dropped(body: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["session", "media"])
+@both_sides
 @virtual
-async def test_a_leg_that_cannot_be_read_ends_the_call_for_the_other(part: str) -> None:
+async def test_a_leg_that_cannot_be_read_ends_the_call_for_the_other(side: str, part: str) -> None:
     stage = Stage()
     keeping = Keeping(stage)
-    alice, _bob = await talking(stage)
+    await talking(stage)
+    _, other = who(stage, side)
     await keeping.after(4)
     ((key, row),) = keeping.journal.rows.items()
     data = json.loads(row.body)
-    data["legs"][1][part] = {"version": 1, "identity": {"address": "10.0.0.1"}, "profile": "transparent"}
+    broken = {"version": 1, "identity": {"address": "10.0.0.1"}, "profile": "transparent"}
+    data["legs"][0 if side == "caller" else 1][part] = broken
     keeping.journal.rows[key] = dataclasses.replace(row, body=json.dumps(data))
     later = await keeping.crash()
-    await alice.until("ended bye")
+    await other.until("ended bye")
     assert later.stage.outcome("in") == later.stage.outcome("out") == [(200, LOST, "exchange")]
+
+
+@virtual
+async def test_it_counts_for_those_for_whom_it_counted_before() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice, bob = stage.party(), stage.party()
+    await stage.connect(alice, bob, "10-02")
+    await keeping.after(4)
+    later = await keeping.crash()
+    assert later.stage.calls._load == {("t1", "1001"): 1, ("t1", "1002"): 1}
+    alice.dialogue.hang_up()
+    await later.stage.settle()
+    assert not later.stage.calls._load
 
 
 # When calls are written

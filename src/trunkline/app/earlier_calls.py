@@ -70,7 +70,7 @@ class EarlierCalls:
             # The parties are taken up whatever became of the media: they can be told that it is over.
             why = _take_up(restored) or fault
             call = restored.call
-            self._calls.add(call, (call.caller.number, call.callee))
+            self._calls.add(call, call.parties)
             call.carry_on(until_over)
             if why:
                 _tell_loss(restored.kept, why)

@@ -61,6 +61,7 @@ class Call:
         self.id = uuid7()
         self.caller = caller
         self.callee = callee
+        self.parties: tuple[str, ...] = ()  # the numbers among whose calls it counts
         self.story = story
         self.started_at = context.wall()
         self.legs: list[Leg] = []

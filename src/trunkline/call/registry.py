@@ -14,39 +14,39 @@ class Calls:
     ``outcomes`` counts finished ones by reason code; the codes are ours, and few.
     """
 
-    __slots__ = ("_idle", "_load", "_parties", "active", "outcomes", "total")
+    __slots__ = ("_idle", "_load", "active", "outcomes", "total")
 
     def __init__(self) -> None:
         self.active: dict[str, Call] = {}
         self.outcomes: Counter[str] = Counter()
         self.total = 0
-        self._load: Counter[tuple[str, str]] = Counter()
-        self._parties: dict[str, tuple[str, ...]] = {}
+        self._load: dict[tuple[str, str], int] = {}
         self._idle: asyncio.Event | None = None
 
     def add(self, call: Call, parties: tuple[str, ...] = ()) -> None:
         """Take in a call; ``parties`` are the numbers that it counts for, until it is over."""
         self.active[call.id] = call
-        self._parties[call.id] = parties
+        call.parties = parties
+        load = self._load
         for number in parties:
-            self._load[call.tenant, number] += 1
+            party = call.tenant, number
+            load[party] = load.get(party, 0) + 1
         self.total += 1
         call.on_closed = self._remove
 
     def _remove(self, call: Call) -> None:
         if self.active.pop(call.id, None) is not None:
-            for number in self._parties.pop(call.id):
-                self._leave(call.tenant, number)
+            load = self._load
+            for number in call.parties:
+                party = call.tenant, number
+                left = load[party] - 1
+                if left:
+                    load[party] = left
+                else:
+                    del load[party]
         self.outcomes[call.legs[0].outcome.code or "call.unknown"] += 1
         if not self.active and self._idle is not None:
             self._idle.set()
-
-    def _leave(self, tenant: str, number: str) -> None:
-        left = self._load[tenant, number] - 1
-        if left > 0:
-            self._load[tenant, number] = left
-        else:
-            del self._load[tenant, number]
 
     def load(self, tenant: str, number: str) -> int:
         """How many calls a number has, made and received, ringing ones too."""

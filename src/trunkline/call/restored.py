@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
-from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
+from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from trunkline.base.story import Step, Story
 from trunkline.call.bridge import Bridge
 from trunkline.call.call import Call
@@ -53,6 +53,8 @@ class Restored:
             self._legs: list[tuple[SipLeg, dict[str, Any]]] = [
                 (_leg_of(self.call, leg), leg) for leg in data["legs"]
             ]
+            if not self._legs:
+                raise LocalProtocolError("a kept call without a leg")
             self._holds: dict[str, str] | None = data["holds"]
             self._service: dict[str, Any] | None = data["service"]
 
@@ -79,10 +81,16 @@ class Restored:
                 await self.call.service.carry_on(cast("Echo | Tone", command_from_dict(self._service)))
 
     def take_up(self) -> None:
-        """Answer the parties again; raises LocalProtocolError, TransportError when one cannot be."""
-        with _reading():
-            for leg, data in self._live():
-                leg.session = restore(data["session"], self.call.context.endpoint, leg)
+        """Answer the parties again, all that can be; raises LocalProtocolError, TransportError when one cannot."""
+        trouble: Exception | None = None
+        for leg, data in self._live():
+            try:
+                with _reading():
+                    leg.session = restore(data["session"], self.call.context.endpoint, leg)
+            except (LocalProtocolError, TransportError) as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
         self.call.tell("call.restored", "the exchange crashed and was started again; the call goes on")
         self.call.changes += 1
 
@@ -109,6 +117,7 @@ def _call_of(kept: KeptCall, data: dict[str, Any], context: CallContext) -> Call
     story.extend([Step(started + ms / 1000, code, text, more) for ms, code, text, more in data["story"]])
     call = Call(context, kept.tenant, Party(number, domain, name), data["callee"], story)
     call.id = kept.id
+    call.parties = tuple(data["parties"])
     call.started_at = data["started_at"]
     return call
 

@@ -32,6 +32,7 @@ def snapshot(call: Call) -> dict[str, Any]:
         "up": bridged or (doing is not None and len(live) == 1),
         "caller": [call.caller.number, call.caller.domain, call.caller.name],
         "callee": call.callee,
+        "parties": list(call.parties),
         "started_at": call.started_at,
         "story": _story_head(call.story),
         "legs": [_leg_data(leg, live) for leg in call.legs],
