@@ -23,7 +23,8 @@ def make_endpoint(network: MemoryNetwork, host: str, transport: str = "udp", nod
     """An endpoint on a host of its own, with repeatable entropy."""
     node: Node = network.node(host, transport=transport)
     entropy = network.random.randbytes
-    endpoint = Endpoint(node, NodeIds(node_id, 0, TokenPool(entropy)), network.loop, tag_key=b"k" * 16)
+    ids = NodeIds(node_id, 0, TokenPool(entropy), key=b"i" * 16)
+    endpoint = Endpoint(node, ids, network.loop, tag_key=b"k" * 16)
     node.receive = endpoint.receive
     return endpoint
 

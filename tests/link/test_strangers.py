@@ -205,7 +205,7 @@ async def test_a_nonce_of_another_address_is_stale_whatever_the_password() -> No
     assert stage.fence.counters.attempts == 0
 
 
-@pytest.mark.parametrize("method", ["REGISTER", "INVITE", "OPTIONS", "PUBLISH"])
+@pytest.mark.parametrize("method", ["REGISTER", "INVITE", "OPTIONS", "PUBLISH", "CANCEL"])
 @virtual
 async def test_who_never_proves_anything_is_answered_only_so_often(method: str) -> None:
     stage = Guarded()
@@ -217,6 +217,41 @@ async def test_who_never_proves_anything_is_answered_only_so_often(method: str) 
     assert not stage.fence.shut, "the address may be forged"
     await asyncio.sleep(10)
     assert await stranger.ask(method, "1")
+
+
+def forged_answer(stage: Guarded, victim: str, number: int, call_id: str = "") -> bytes:
+    """A 200 to an INVITE that looks like one of ours."""
+    lines = [
+        "SIP/2.0 200 OK",
+        f"Via: SIP/2.0/UDP {HOST}:5060;branch=z9hG4bK{stage.endpoint.ids.prefix}{number:016x};rport",
+        f"From: <sip:1001@{DOMAIN}>;tag={stage.endpoint.ids.prefix}{number:016x}",
+        f"To: <sip:1002@{DOMAIN}>;tag=t",
+        f"Call-ID: {call_id or f'{stage.endpoint.ids.prefix}{number:028x}'}",
+        "CSeq: 1 INVITE",
+        f"Contact: <sip:x@{victim}>",
+        "Content-Length: 0",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.rfc("3261", "13.2.2.4")
+@virtual
+async def test_a_forged_answer_has_nothing_sent_to_whom_it_names() -> None:
+    """The address of a datagram may be forged: an ACK and eleven BYEs for each would be a weapon."""
+    stage = Guarded()
+    victim = Stranger(stage.network)
+    flow = victim.node.flow_to("UDP", HOST, 5060)
+    for number in range(50):
+        flow.send(forged_answer(stage, "10.0.0.66", number))
+    await asyncio.sleep(60)
+    assert victim.heard == []
+    # Who has seen a Call-ID of ours, because we called him, is answered like any stranger: only so often.
+    ours = stage.endpoint.ids.call_id()
+    for number in range(50):
+        flow.send(forged_answer(stage, "10.0.0.66", number, ours))
+    await asyncio.sleep(60)
+    assert sum(data.startswith(b"ACK ") for data in victim.heard) == STRANGERS
+    assert not stage.endpoint.layer.clients
 
 
 @virtual

@@ -100,7 +100,7 @@ class Exchange:
         self.net = Net(loop, self._keep_early, tls=tls_settings(settings, self.data), fence=self.fence)
         self.endpoint = Endpoint(
             self.net,
-            NodeIds(settings.node),
+            NodeIds(settings.node, key=self.store.box.derive("call ids")),
             loop,
             tag_key=self.store.box.derive("tags"),
             answer_to_source=lambda listener: self.settings.sip.nat and listener.role == "phones",

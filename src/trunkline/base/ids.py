@@ -10,9 +10,14 @@ import os
 import re
 import time
 from collections.abc import Callable
+from hashlib import blake2b
+from hmac import compare_digest
 
 _BLOCK = 4096
-# Tags and branches are 4 + 16 digits, Call-IDs 4 + 28. A foreign identifier of the same shape looks the same.
+_MAC = 12
+_CALL_ID = 4 + 16 + _MAC
+# Tags and branches are 4 + 16 digits, Call-IDs 4 + 16 + 12 of a keyed hash.
+# A foreign identifier of the same shape looks the same.
 _minted = re.compile(r"(?:z9hG4bK)?([0-9a-f]{2})([0-9a-f]{2})[0-9a-f]{16}(?:[0-9a-f]{12})?\Z").match
 
 
@@ -53,16 +58,20 @@ def uuid7() -> str:
 class NodeIds:
     """Mints SIP identifiers that begin with node and worker, so that any worker can tell whose they are.
 
-    ``node`` and ``worker`` are 0..255; the prefix is four hexadecimal digits.
+    ``node`` and ``worker`` are 0..255; the prefix is four hexadecimal digits. Who holds the same secret ``key``
+    (16..64 bytes; by default nobody does) can tell Call-IDs that were minted from those that look like them.
     """
 
-    __slots__ = ("pool", "prefix")
+    __slots__ = ("_keyed", "pool", "prefix")
 
-    def __init__(self, node: int = 0, worker: int = 0, pool: TokenPool | None = None) -> None:
+    def __init__(
+        self, node: int = 0, worker: int = 0, pool: TokenPool | None = None, key: bytes = b""
+    ) -> None:
         if not (0 <= node <= 255 and 0 <= worker <= 255):
             raise ValueError(f"node and worker must be 0..255, got {node} and {worker}")
         self.prefix = f"{node:02x}{worker:02x}"
         self.pool = pool or TokenPool()
+        self._keyed = blake2b(digest_size=_MAC // 2, key=key or os.urandom(32))
 
     def tag(self) -> str:
         """A From or To tag: at least 64 random bits (RFC 3261 §19.3 asks for 32)."""
@@ -73,8 +82,20 @@ class NodeIds:
         return "z9hG4bK" + self.prefix + self.pool.token(16)
 
     def call_id(self) -> str:
-        """A Call-ID without a host: nothing of our topology is told."""
-        return self.prefix + self.pool.token(28)
+        """A Call-ID without a host: nothing of our topology is told. At least 64 random bits."""
+        random = self.pool.token(16)
+        return self.prefix + random + self._mac(random)
+
+    def has_minted(self, call_id: str) -> bool:
+        """Whether a Call-ID was minted under our key, by this process or by one before or beside it."""
+        if _minted(call_id) is None or len(call_id) != _CALL_ID:
+            return False
+        return compare_digest(call_id[-_MAC:], self._mac(call_id[4:-_MAC]))
+
+    def _mac(self, random: str) -> str:
+        mac = self._keyed.copy()
+        mac.update(random.encode())
+        return mac.hexdigest()
 
     def owner_of(self, identifier: str) -> tuple[int, int] | None:
         """``(node, worker)`` of a tag, branch or Call-ID of the shape that a Trunkline mints, else None."""

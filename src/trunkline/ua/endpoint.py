@@ -81,6 +81,7 @@ class Endpoint:
         self._own_branch = f"branch=z9hG4bK{ids.prefix}"
         self.layer = TransactionLayer(self, self.wheel, ids.branch, tag_key, timings)
         self.layer.on_malformed = self._malformed
+        self.layer.on_stray_cancel = lambda incoming: self._answer_stranger(incoming, 481)
         self.large = LargeRequests(self)
         self.layer.on_large = self.large.send
         self.doors: list[Door] = []
@@ -243,9 +244,16 @@ class Endpoint:
         )
         if session is not None:
             session.acknowledge_again(response)
-        elif response.via.branch.startswith("z9hG4bK" + self.ids.prefix):
-            # RFC 3261 §13.2.2.4: a 2xx that nobody waits for is acknowledged and its call ended, if ours.
+        elif self._was_ours(response) and not self.fence.mutes_strangers(
+            wire.remote, now, reliable=wire.reliable
+        ):
+            # RFC 3261 §13.2.2.4: a 2xx that nobody waits for is acknowledged and its call ended.
             self.dismiss(response, wire, now)
+
+    def _was_ours(self, response: Response) -> bool:
+        """Whether we sent the request: who makes one up would have a dozen messages sent where he likes."""
+        ids = self.ids
+        return response.via.branch.startswith(f"z9hG4bK{ids.prefix}") and ids.has_minted(response.call_id)
 
     def reply_wire(self, request: Request, wire: Wire) -> Wire:
         """RFC 3261 §18.2.2: down the connection; for UDP to the port of the Via, unless we answer to the source."""

@@ -68,6 +68,18 @@ def test_every_identifier_names_its_node_and_worker(node: int, worker: int, pref
         assert ids.owner_of(identifier) == (node, worker)
 
 
+def test_a_call_id_is_told_from_one_that_looks_like_it() -> None:
+    ids, again, other = (NodeIds(1, 2, key=bytes([key]) * 16) for key in (1, 1, 2))
+    minted = ids.call_id()
+    assert re.fullmatch("0102[0-9a-f]{28}", minted)
+    assert again.has_minted(minted), "another process with our key"
+    assert not other.has_minted(minted)
+    forged = minted[:10] + ("0" if minted[10] != "0" else "1") + minted[11:]
+    for text in (forged, minted[:-1], minted + "0", minted.upper(), ids.tag(), "", "\udcff" * 32, "é" * 32):
+        assert not ids.has_minted(text)
+    assert len({ids.call_id() for _ in range(1000)}) == 1000
+
+
 @pytest.mark.rfc(3261, "8.1.1.7")
 def test_a_branch_begins_with_the_magic_cookie() -> None:
     assert NodeIds().branch().startswith("z9hG4bK")

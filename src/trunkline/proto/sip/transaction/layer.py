@@ -74,6 +74,7 @@ class TransactionLayer:
     ``mint_branch`` makes branches with the magic cookie; ``tag_key`` (16..64 secret bytes) keys the tags of
     stateless answers; ``limit`` bounds the server transactions, beyond it new requests are answered 503.
     ``on_malformed(wire, now)`` hears of what does not parse, and says whether it stays unanswered;
+    ``on_stray_cancel`` answers a CANCEL that belongs to no INVITE, or leaves it unanswered;
     ``on_large`` is offered requests that are too large for a datagram, and says whether it sends them.
     """
 
@@ -95,6 +96,7 @@ class TransactionLayer:
         self.now = 0.0
         self.counters = Counters()
         self.on_malformed: Callable[[Wire, float], bool] = lambda _wire, _now: False
+        self.on_stray_cancel: Callable[[Incoming], None] = lambda incoming: incoming.respond(481)
         self.on_large: OnLarge = lambda _client, _draft, _wire, _now: False
         self.clients: dict[str, ClientInvite | ClientNonInvite] = {}
         self.servers: dict[str, ServerInvite | ServerNonInvite] = {}
@@ -196,7 +198,7 @@ class TransactionLayer:
         invite = self._find_invite(cancel, wire)
         incoming = Incoming(self, cancel, wire, _server_key(cancel, "CANCEL"), now)
         if invite is None:
-            incoming.respond(481)
+            self.on_stray_cancel(incoming)
             return
         # RFC 3261 §9.2: 200 to the CANCEL whatever becomes of the INVITE, with the To tag of its responses.
         incoming.respond(200, to_tag=invite.to_tag)
