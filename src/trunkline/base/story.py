@@ -41,9 +41,7 @@ class Story:
 
     def add(self, at: float, code: str, text: str, **data: Value) -> None:
         """Append a step; beyond the bound the newest step replaces the last and ``dropped`` counts."""
-        self._append(Step(at, code, text, data or None))
-
-    def _append(self, step: Step) -> None:
+        step = Step(at, code, text, data or None)
         if len(self.steps) < MAX_STEPS:
             self.steps.append(step)
         else:
@@ -52,8 +50,11 @@ class Story:
 
     def extend(self, steps: list[Step]) -> None:
         """Take over the steps of a decision."""
-        for step in steps:
-            self._append(step)
+        room = MAX_STEPS - len(self.steps)
+        self.steps += steps[:room]
+        if len(steps) > room:
+            self.dropped += len(steps) - room
+            self.steps[-1] = steps[-1]
 
     @property
     def last_code(self) -> str:

@@ -51,14 +51,18 @@ class Timer(Alarm):
 class TimerWheel:
     """Buckets of alarms by tick. Arming and cancelling are O(1) but for a new bucket."""
 
-    __slots__ = ("_buckets", "_ticks", "count", "on_earlier")
+    __slots__ = ("_buckets", "_ticks", "on_earlier")
 
     def __init__(self) -> None:
         self._buckets: dict[int, dict[Alarm, None]] = {}
         self._ticks: list[int] = []
-        self.count = 0
         self.on_earlier: Callable[[float], None] | None = None
         """Called with the new next deadline when an arming brings it forward, to move the shell's timer."""
+
+    @property
+    def count(self) -> int:
+        """How many alarms are armed; counted when somebody asks."""
+        return sum(map(len, self._buckets.values()))
 
     def call_at(self, deadline: float, callback: Callable[[float], None]) -> Timer:
         """Call ``callback(now)`` at ``deadline`` (seconds), never earlier, at most one tick later."""
@@ -70,9 +74,7 @@ class TimerWheel:
         """Arm an alarm for ``deadline``; one that is armed already is moved."""
         if alarm.tick >= 0:
             self.cancel(alarm)
-        tick = int(deadline / TICK_S) + 1
-        alarm.tick = tick
-        self.count += 1
+        alarm.tick = tick = int(deadline / TICK_S) + 1
         bucket = self._buckets.get(tick)
         if bucket is not None:
             bucket[alarm] = None
@@ -86,9 +88,8 @@ class TimerWheel:
         """Take an alarm off; harmless when it has fired or was never armed."""
         if alarm.tick >= 0:
             bucket = self._buckets.get(alarm.tick)
-            if bucket is not None and alarm in bucket:
-                del bucket[alarm]
-                self.count -= 1
+            if bucket is not None:
+                bucket.pop(alarm, None)
             alarm.tick = -1
 
     def next_deadline(self) -> float | None:
@@ -115,6 +116,5 @@ class TimerWheel:
             for alarm in tuple(bucket):
                 if alarm in bucket:  # one before it may have cancelled it
                     del bucket[alarm]
-                    self.count -= 1
                     alarm.tick = -1
                     alarm.fire(now)

@@ -33,6 +33,8 @@ def description_of(message: Message) -> bytes:
     """The session description in a message; empty when its body is something else, or there is none."""
     headers = message.headers
     kind = headers.get("Content-Type", "application/sdp")
+    if kind == "application/sdp" and "Content-Encoding" not in headers:
+        return message.body  # nearly always
     if kind != "application/sdp" and kind.partition(";")[0].strip().lower() != "application/sdp":
         return b""
     packed = headers.get("Content-Encoding", "identity").strip().lower() != "identity"

@@ -73,6 +73,7 @@ class Directory:
         self._fallback_domain = fallback_domain
         self._tenants: dict[str, TenantEntry] = {}
         self._by_domain: dict[str, TenantEntry] = {}
+        self._only: TenantEntry | None = None
         for tenant in tenants:
             self._tenants[tenant.id] = self.entry_of(tenant)
         self._index()
@@ -115,10 +116,7 @@ class Directory:
 
     def owner_of(self, domain: str) -> TenantEntry | None:
         """The tenant that owns a domain (any letter case)."""
-        known = self._by_domain.get(domain) or self._by_domain.get(domain.lower())
-        if known is None and len(self._tenants) == 1:
-            return next(iter(self._tenants.values()))
-        return known
+        return self._by_domain.get(domain) or self._by_domain.get(domain.lower(), self._only)
 
     def tenant_of(self, domain: str) -> str | None:
         """The id of the tenant that owns a domain (any letter case)."""
@@ -155,6 +153,7 @@ class Directory:
         if default is not None:
             by_domain.setdefault(self._fallback_domain.lower(), default)
         self._by_domain = by_domain
+        self._only = next(iter(self._tenants.values())) if len(self._tenants) == 1 else None
 
 
 def _ha1s(username: str, realm: str, password: str) -> dict[str, str]:

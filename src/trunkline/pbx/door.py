@@ -149,13 +149,12 @@ def refusal_of(request: Request) -> tuple[int, str] | None:
     """
     if not parse_uri(request.uri).is_sip:
         return 416, ""
-    tags = unsupported(request, _SUPPORTED)
-    if tags:
-        return 420, f"Unsupported: {tags}\r\n"
     headers = request.headers
-    if not _takes_sdp(headers.get("Accept")):
+    if "Require" in headers and (tags := unsupported(request, _SUPPORTED)):
+        return 420, f"Unsupported: {tags}\r\n"
+    if "Accept" in headers and not _takes_sdp(headers["Accept"]):
         return 406, "Accept: application/sdp\r\n"
-    if request.body:
+    if request.body and (headers.get("Content-Type") != "application/sdp" or "Content-Encoding" in headers):
         kind = headers.get("Content-Type", "application/sdp").partition(";")[0].strip().lower()
         if kind != "application/sdp":
             return 415, "Accept: application/sdp\r\n"
@@ -164,10 +163,8 @@ def refusal_of(request: Request) -> tuple[int, str] | None:
     return None
 
 
-def _takes_sdp(accept: str | None) -> bool:
+def _takes_sdp(accept: str) -> bool:
     """Whether an Accept lets us answer with a session description; without one it does (RFC 3261 §20.1)."""
-    if accept is None:
-        return True
     ranges = {each.partition(";")[0].strip().lower() for each in split_list(accept)}
     return bool(ranges & {"application/sdp", "application/*", "*/*"})
 

@@ -63,9 +63,10 @@ class Snapshot:
     most: Callable[[], int] = lambda: 0
     """How many it may have when it has no limit of its own; 0 for any number."""
 
-    def is_full(self, tenant: str, entry: Entry) -> bool:
-        """Whether an extension has as many calls as it may."""
-        most = self.most() if entry.max_calls is None else entry.max_calls
+    def is_full(self, tenant: str, entry: Entry, most: int) -> bool:
+        """Whether an extension has as many calls as it may: ``most``, unless it has a limit of its own."""
+        if entry.max_calls is not None:
+            most = entry.max_calls
         return 0 < most <= self.load(tenant, entry.number)
 
 
@@ -103,7 +104,8 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
         decision.status, decision.code = status, code
         return decision
 
-    why_not = _unfit(request, number, snapshot)
+    most = snapshot.most()
+    why_not = _unfit(request, number, snapshot, most)
     if why_not is not None:
         return refuse(*why_not)
     if number != request.dialled:
@@ -112,7 +114,7 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
     if entry is not None:
         if not _reach(entry, request, snapshot, tell):
             return refuse(480, "route.not_registered", f"{entry.number} is not registered")
-        if snapshot.is_full(request.tenant, entry):
+        if snapshot.is_full(request.tenant, entry, most):
             return refuse(486, "limit.callee", f"{entry.number} has as many calls as it may have at once")
         decision.extension = entry
         return decision
@@ -124,10 +126,10 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
     return refuse(404, "route.unknown_number", f"{number} is neither an extension nor a service")
 
 
-def _unfit(request: CallRequest, number: str, snapshot: Snapshot) -> tuple[int, str, str] | None:
+def _unfit(request: CallRequest, number: str, snapshot: Snapshot, most: int) -> tuple[int, str, str] | None:
     """Status, code and words for a call that is refused whoever was dialled."""
     caller = snapshot.directory.extension(request.tenant, request.caller)
-    if caller is not None and snapshot.is_full(request.tenant, caller):
+    if caller is not None and snapshot.is_full(request.tenant, caller, most):
         return 403, "limit.caller", f"{caller.number} has as many calls as it may have at once"
     if not number:
         return 404, "route.no_number", "no number was dialled"

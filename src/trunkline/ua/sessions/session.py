@@ -103,8 +103,9 @@ class Session:
         if row is None:
             return
         self.state = row[0]
+        now = self.endpoint.now()
         for action in row[1]:
-            action(self, argument, self.now)
+            action(self, argument, now)
 
     # What users do
 

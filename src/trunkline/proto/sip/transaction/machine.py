@@ -110,8 +110,11 @@ class Transaction(Alarm):
     def wait(self, now: float, interval: float, patience: float) -> None:
         """Arm the alarm: retransmit after ``interval`` (0: never), expire after ``patience`` (0: never)."""
         self.interval = interval
-        self.deadline = now + patience if patience else 0.0
-        self.rearm(now)
+        self.deadline = due = now + patience if patience else 0.0
+        if due and not interval:
+            self.layer.wheel.arm(self, due)  # nearly always
+        else:
+            self.rearm(now)
 
     def rearm(self, now: float) -> None:
         """Arm for whatever is due first."""
