@@ -25,6 +25,7 @@ from trunkline.media.commands import (
     R,
     Record,
     Reply,
+    SendDigits,
     SetDirection,
     SetRemote,
     StatisticsRead,
@@ -34,7 +35,7 @@ from trunkline.media.commands import (
     Unlink,
 )
 from trunkline.media.engine import Listener
-from trunkline.media.events import DtmfReceived, MediaEvent, Played, Recorded, RecordFailed
+from trunkline.media.events import DigitsSent, DtmfReceived, MediaEvent, Played, Recorded, RecordFailed
 from trunkline.media.statistics import EngineCounters, PortStatistics
 
 
@@ -101,6 +102,8 @@ class FakeEngine:
             self.directions[port] = command
         elif isinstance(command, Record):
             self._record(command)
+        elif isinstance(command, SendDigits):
+            self._send_digits(command)
         else:
             self._do(port, command)
         return Done()
@@ -119,6 +122,13 @@ class FakeEngine:
                 self.doing[port] = command
             if isinstance(command, Play):
                 self._play(command)
+
+    def _send_digits(self, command: SendDigits) -> None:
+        event = DigitsSent(self.owners[command.port], command.port, command.digits)
+        seconds = len(command.digits) * (command.duration_ms + command.gap_ms) / 1000
+        asyncio.get_running_loop().call_later(
+            seconds, lambda: self.tell(event) if command.port in self.owners else None
+        )
 
     def _play(self, command: Play) -> None:
         self.played.append(command)

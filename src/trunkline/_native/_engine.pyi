@@ -57,6 +57,7 @@ _Event: TypeAlias = (
     | tuple[Literal["active"], str, str]
     | tuple[Literal["dtmf"], str, str, str, int]
     | tuple[Literal["tone_ended"], str, str]
+    | tuple[Literal["digits_sent"], str, str, str]
     | tuple[Literal["played"], str, str, str, str, int, int, str, str]
     | tuple[Literal["recorded"], str, str, str, str, int, int, str, int]
     | tuple[Literal["record_failed"], str, str, str, str, int, str, str]
@@ -102,6 +103,9 @@ class MediaEngine:
         level_dbov: float,
         payload_type: int,
         duration_ms: int | None,
+    ) -> None: ...
+    def send_digits(
+        self, port: str, digits: str, payload_type: int, duration_ms: int, gap_ms: int
     ) -> None: ...
     def play(self, port: str, playback: str, files: list[str], payload_type: int, repeat: bool) -> None: ...
     def stop_play(self, port: str, playback: str) -> None: ...

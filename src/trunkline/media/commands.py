@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from trunkline.media.command import Command, Done, R, R_co, Reply
 from trunkline.media.file_commands import Channels, Play, Record, StopPlay, StopRecord
+from trunkline.media.key_commands import SendDigits
 from trunkline.media.statistics import PortStatistics
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "ReadStatistics",
     "Record",
     "Reply",
+    "SendDigits",
     "SetDirection",
     "SetRemote",
     "StatisticsRead",
@@ -214,8 +216,8 @@ class CloseOwner(Command[OwnerClosed]):
 COMMANDS: dict[str, type[Command[Reply]]] = {
     command.kind: command
     for command in (
-        OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, Play, StopPlay, Record, StopRecord,
-        ReadStatistics, ClosePort, CloseOwner,
+        OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, SendDigits, Play, StopPlay, Record,
+        StopRecord, ReadStatistics, ClosePort, CloseOwner,
     )
 }  # fmt: skip
 """Every command by its kind."""

@@ -73,6 +73,7 @@ class EmbeddedMediaEngine:
             c.SetDirection: _set_direction,
             c.Echo: _echo,
             c.Tone: _tone,
+            c.SendDigits: _send_digits,
             c.Play: _play,
             c.StopPlay: _stop_play,
             c.Record: _record,
@@ -229,6 +230,13 @@ def _echo(native: _native.MediaEngine, command: c.Echo) -> c.Done:
 def _tone(native: _native.MediaEngine, command: c.Tone) -> c.Done:
     native.tone(
         command.port, command.frequency_hz, command.level_dbov, command.payload_type, command.duration_ms
+    )
+    return _DONE
+
+
+def _send_digits(native: _native.MediaEngine, command: c.SendDigits) -> c.Done:
+    native.send_digits(
+        command.port, command.digits, command.payload_type, command.duration_ms, command.gap_ms
     )
     return _DONE
 

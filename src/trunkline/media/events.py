@@ -68,6 +68,14 @@ class ToneEnded(MediaEvent):
 
 
 @dataclass(slots=True)
+class DigitsSent(MediaEvent):
+    """The keys of one ``SendDigits`` were sent."""
+
+    kind: ClassVar[str] = "digits_sent"
+    digits: str
+
+
+@dataclass(slots=True)
 class Played(MediaEvent):
     """A playback is over; told once for each ``Play``, also when its port was closed meanwhile."""
 
@@ -122,6 +130,7 @@ EVENTS: dict[str, type[MediaEvent]] = {
         PortActive,
         DtmfReceived,
         ToneEnded,
+        DigitsSent,
         Played,
         Recorded,
         RecordFailed,

@@ -14,6 +14,7 @@ EVENTS: list[e.MediaEvent] = [
     e.PortActive("call", "a"),
     e.DtmfReceived("call", "a", "#", 120),
     e.ToneEnded("call", "a"),
+    e.DigitsSent("call", "a", "12#"),
     e.Played("call", "a", "p1", "failed", 0, 0, "media.file_format", "a.wav: 24 bits"),
     e.Recorded("call", "a", "r1", "/tmp/a.wav", 1500, 900, "silence", 2),  # noqa: S108  (a name, no file)
     e.RecordFailed("call", "a", "r1", "a.wav", 20, "media.disk_full", "no space is left"),

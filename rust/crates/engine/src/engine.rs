@@ -121,6 +121,7 @@ impl Engine {
         let slot = shared.slot(port.slot);
         slot.counts.reset();
         slot.released.store(0, Ordering::Release);
+        slot.keys.store(0, Ordering::Release);
         let place = control.place_of(&shared.config, port.slot);
         let order = Order::Open { generation: port.generation, seed: u64::from_ne_bytes(seed) };
         self.order(port.slot, order);

@@ -25,8 +25,12 @@ pub enum EngineError {
     UnknownPort(String),
     /// A recording cannot begin: its id is taken, or the port is recorded too often.
     Recording(String),
+    /// Too many playbacks wait for the disk.
+    Playback,
     /// The port hears something that cannot be recorded.
     Codec(u8),
+    /// Too many keys wait to be sent.
+    DigitsFull,
     /// An argument is out of its range.
     Argument(String),
     /// The operating system refused.
@@ -63,7 +67,9 @@ impl EngineError {
             Self::Duplicate(_) => "media.duplicate_port",
             Self::UnknownPort(_) => "media.unknown_port",
             Self::Recording(_) => "media.recording",
+            Self::Playback => "media.playback",
             Self::Codec(_) => "media.codec",
+            Self::DigitsFull => "media.digits_full",
             Self::Argument(_) => "media.argument",
             Self::System(..) => "media.system",
         }
@@ -84,6 +90,12 @@ impl fmt::Display for EngineError {
             Self::Codec(payload_type) => write!(
                 f,
                 "only G.711 can be recorded (payload types 0 and 8), and the peer sends payload type {payload_type}"
+            ),
+            Self::Playback => {
+                f.write_str("too many playbacks wait for the disk of their files: does it hang?")
+            }
+            Self::DigitsFull => f.write_str(
+                "too many keys wait to be sent at this port: 64 at most, try again when they are sent",
             ),
             Self::System(what, error) => write!(f, "{what}: {error}"),
         }

@@ -120,6 +120,11 @@ pub enum Event {
     },
     /// A tone of limited duration came to its end.
     ToneEnded,
+    /// Keys were sent, all of one order.
+    DigitsSent {
+        /// Which.
+        digits: Box<str>,
+    },
     /// A playback is over.
     Played(Box<Played>),
     /// A recording has ended.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use trunkline_dsp::Law;
 
+use crate::keys::Digits;
 use crate::latch::Policy;
 use crate::playback::Playback;
 use crate::tap::Tap;
@@ -83,6 +84,8 @@ pub enum Order {
     Play(Box<Playback>),
     /// The end of this playback, if it is what the port does.
     StopPlay(String),
+    /// Keys to be pressed, whatever else the port does.
+    Press(Box<Digits>),
     /// A recording of the port begins.
     Tap(Box<Tap>),
     /// Hold and resume: whether the port may send to its peer, and pass on what it hears.

@@ -7,6 +7,7 @@ use trunkline_rtp::{Digit, DtmfDetector, Reception};
 
 use crate::egress::Egress;
 use crate::events::{Event, PortEvent};
+use crate::keys::Keys;
 use crate::latch::{Latch, Policy, Times};
 use crate::mailbox::{Remote, Task};
 use crate::playback::Playback;
@@ -62,6 +63,8 @@ pub struct Port {
     pub taps: Option<Box<Taps>>,
     /// What the port itself says; made when it speaks for the first time.
     pub voice: Option<Box<Voice>>,
+    /// Keys to be pressed; nearly always none.
+    pub keys: Option<Box<Keys>>,
     send: bool,
     rtcp_source: Option<SocketAddr>,
     connected: Option<SocketAddr>,
@@ -88,6 +91,7 @@ impl Port {
             dtmf: DtmfDetector::default(),
             taps: None,
             voice: None,
+            keys: None,
             send: true,
             rtcp_source: None,
             connected: None,
@@ -154,6 +158,7 @@ impl Port {
     pub fn close(&mut self, context: &Context<'_>) {
         self.begin(context, Job::Plain(Task::Idle));
         self.taps = None;
+        self.keys = None;
         self.slot(context).egress.store(&Egress::default());
     }
 

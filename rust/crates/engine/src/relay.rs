@@ -67,8 +67,15 @@ impl Port {
         }
     }
 
-    /// Sends the next packet of a tone or a file; returns whether more may follow.
+    /// Sends the next packet of a key, a tone or a file; returns whether more may follow.
     pub fn speak(&mut self, context: &Context<'_>, frame: &mut Frame) -> bool {
+        let replaced = self.keys.is_some() && self.press(context);
+        let says = self.say(context, frame, replaced);
+        says || self.keys.is_some()
+    }
+
+    /// Sends the next packet of a tone or a file, unless a key takes its place: its time passes all the same.
+    fn say(&mut self, context: &Context<'_>, frame: &mut Frame, replaced: bool) -> bool {
         let mut sound = [0; SAMPLES];
         let (law, first) = match &mut self.job {
             Job::Plain(_) => return false,
@@ -93,6 +100,9 @@ impl Port {
                 }
             }
         };
+        if replaced {
+            return true;
+        }
         let voice = self.voice.get_or_insert_with(|| Box::new(Voice::new(self.seed)));
         voice.say(context.now_ns, first, law, &sound, frame);
         send_rtp(context, self.slot(context), &self.egress(), frame);
@@ -160,7 +170,7 @@ impl Port {
                     send_rtp(context, slot, &egress, bytes);
                 }
             }
-            Job::Plain(Task::Echo) => {
+            Job::Plain(Task::Echo) if !self.is_pressing() => {
                 // RFC 3550 §8.2: a source that met its own identifier would take it for a loop.
                 let mask = (self.seed as u32 | 1).to_be_bytes();
                 bytes[8..12].iter_mut().zip(mask).for_each(|(octet, bits)| *octet ^= bits);
@@ -191,7 +201,8 @@ fn way_to<'a>(context: &Context<'a>, peer: Peer) -> Option<(&'a Slot, Egress)> {
     (egress.generation == peer.generation).then_some((slot, egress))
 }
 
-fn send_rtp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
+/// Sends a packet to the peer of a slot, if it may be sent.
+pub fn send_rtp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
     let (true, Some(to), Some(sockets)) = (egress.sends, egress.rtp, slot.sockets.get()) else { return };
     if transmit(&sockets.rtp, bytes, (!egress.connected).then_some(to)) {
         slot.counts.sent(bytes.len());

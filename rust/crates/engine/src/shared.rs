@@ -59,6 +59,8 @@ pub struct Slot {
     pub counts: Counts,
     /// The last use that the worker has let go of.
     pub released: AtomicU32,
+    /// Keys that wait to be sent: the commander adds, the worker takes away.
+    pub keys: AtomicU32,
 }
 
 /// Figures of one worker.

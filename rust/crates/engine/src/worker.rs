@@ -122,6 +122,10 @@ impl Worker {
                 self.start_speaking(context, slot);
             }
             (Order::StopPlay(playback), Some(port)) => port.stop_play(context, &playback),
+            (Order::Press(digits), Some(port)) => {
+                port.keys.get_or_insert_default().add(*digits);
+                self.start_speaking(context, slot);
+            }
             (Order::Tap(tap), Some(port)) => port.taps.get_or_insert_default().add(*tap),
             (Order::Close, place) => {
                 if let Some(mut port) = place.take() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use trunkline_dsp::Law;
-use trunkline_engine::{Config, Engine, Family, Policy, Remote, Tone, Wanted};
+use trunkline_engine::{Config, Digits, Engine, Family, Policy, Remote, Tone, Wanted};
 
 use crate::arguments::{address, argument, peer, refused, seconds};
 use crate::events::described;
@@ -120,6 +120,20 @@ impl MediaEngine {
     ) -> PyResult<()> {
         let law = law("a tone", payload_type)?;
         self.engine.tone(port, Tone { frequency_hz, level_dbov, law, duration_ms }).map_err(refused)
+    }
+
+    /// Presses keys, as telephone events.
+    #[pyo3(signature = (port, digits, payload_type, duration_ms, gap_ms))]
+    fn send_digits(
+        &self,
+        port: &str,
+        digits: &str,
+        payload_type: u8,
+        duration_ms: u64,
+        gap_ms: u64,
+    ) -> PyResult<()> {
+        let digits = Digits { digits: digits.into(), payload_type, duration_ms, gap_ms };
+        self.engine.send_digits(port, digits).map_err(refused)
     }
 
     /// Plays files to the peer, as payload type 0 or 8.

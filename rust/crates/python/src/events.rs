@@ -20,6 +20,7 @@ pub fn described<'py>(
         Event::Active => ("active", owner, port).into_bound_py_any(py),
         Event::Dtmf { key, duration_ms } => ("dtmf", owner, port, key, duration_ms).into_bound_py_any(py),
         Event::ToneEnded => ("tone_ended", owner, port).into_bound_py_any(py),
+        Event::DigitsSent { digits } => ("digits_sent", owner, port, &*digits).into_bound_py_any(py),
         Event::Played(it) => {
             let (code, text) = it.fault.map_or(("", String::new()), |fault| (fault.code, fault.text));
             let outcome = outcome(it.outcome);

@@ -10,7 +10,7 @@ pub struct Digit {
 }
 
 /// RFC 4733 §2.5.1.3: an event that outgrows the duration field goes on as a new segment.
-const FULL_SEGMENT: u32 = 0xffff;
+pub(crate) const FULL_SEGMENT: u32 = 0xffff;
 
 #[derive(Clone, Copy, Debug)]
 struct Pressed {

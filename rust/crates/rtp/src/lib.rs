@@ -5,12 +5,14 @@
 
 pub mod dtmf;
 pub mod packet;
+pub mod press;
 pub mod reception;
 pub mod rtcp;
 pub mod sequence;
 
 pub use dtmf::{Digit, DtmfDetector};
 pub use packet::{Malformed, RtpPacket, is_rtcp};
+pub use press::{Press, Report};
 pub use reception::Reception;
 pub use rtcp::RtcpPacket;
 pub use sequence::SequenceTracker;
