@@ -1,6 +1,7 @@
 //! Sound of other rates at 8000 Hz: a polyphase filter with a Kaiser-windowed sinc.
 
 use std::f64::consts::PI;
+use std::sync::Arc;
 
 /// The rate that comes out.
 pub const RATE_HZ: u32 = 8000;
@@ -25,7 +26,7 @@ pub struct Resampler {
     taps: usize,
     phases: u64,
     /// The coefficients of each phase, one phase after the other.
-    filters: Vec<f32>,
+    filters: Arc<[f32]>,
     /// Input that is still needed; its first sample is number `first` counted from `taps / 2` before the sound.
     kept: Vec<f32>,
     first: u64,
@@ -44,7 +45,7 @@ impl Resampler {
         let half = (REACH * f64::from(rate_hz) / f64::from(RATE_HZ)).ceil() as usize;
         let taps = 2 * half;
         let filters = if rate_hz == RATE_HZ {
-            Vec::new()
+            Arc::default()
         } else {
             (0..phases).flat_map(|phase| filter(phase as f64 / phases as f64, half, rate_hz)).collect()
         };

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use trunkline_dsp::Law;
 
@@ -22,6 +22,10 @@ use crate::shared::Shared;
 use crate::tap::{Parcel, Tap, TapState};
 use crate::writer::{QUEUE, Request, Writer};
 
+/// How long the end of the engine waits for a disk; what hangs longer is left behind.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+/// Playbacks that wait for the reader to look at their files: it does within 0.1 s unless a disk hangs.
+const MOST_WAITING: usize = 1024;
 /// Files of one playback.
 const MOST_FILES: usize = 256;
 /// Recordings at a time, and of one port.
@@ -64,7 +68,7 @@ struct Entry {
 /// The threads, the ways to them, and the recordings in progress.
 #[derive(Debug)]
 pub struct Files {
-    jobs: Mutex<Option<Sender<Job>>>,
+    jobs: Mutex<Option<SyncSender<Job>>>,
     requests: Sender<Request>,
     parcels: SyncSender<Parcel>,
     recordings: Mutex<HashMap<String, Entry>>,
@@ -78,7 +82,7 @@ impl Files {
     /// # Errors
     /// What the operating system says.
     pub fn start(shared: &Arc<Shared>) -> std::io::Result<Self> {
-        let (jobs, waiting_jobs) = channel();
+        let (jobs, waiting_jobs) = sync_channel(MOST_WAITING);
         let (requests, waiting_requests) = channel();
         let (parcels, waiting_parcels) = sync_channel(QUEUE);
         let writer = Writer::new(Arc::clone(shared), waiting_requests, waiting_parcels);
@@ -97,15 +101,13 @@ impl Files {
         })
     }
 
-    /// Completes every recording and joins the threads; the workers have ended before.
+    /// Completes every recording and joins the threads, unless a disk hangs; the workers have ended before.
     pub fn stop(&self) {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         // It fails when the writer has ended already.
         let _ = self.requests.send(Request::Stop);
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            let _ = thread.join();
-        }
+        join_within(threads, LAST_WAIT);
     }
 
     /// A port is closed: so are its recordings.
@@ -160,7 +162,8 @@ impl Engine {
     /// Plays files to the peer, one after the other. What becomes of it is told by an event.
     ///
     /// # Errors
-    /// [`EngineError::UnknownPort`]; [`EngineError::Argument`] for no files or more than 256.
+    /// [`EngineError::UnknownPort`]; [`EngineError::Argument`] for no files or more than 256;
+    /// [`EngineError::Playback`] when too many wait for the disk.
     pub fn play(
         &self,
         id: &str,
@@ -179,7 +182,10 @@ impl Engine {
         {
             let jobs = self.files.jobs.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;
-            jobs.send(Job { files, repeat, feed }).map_err(|_| EngineError::Stopped)?;
+            jobs.try_send(Job { files, repeat, feed }).map_err(|error| match error {
+                TrySendError::Full(_) => EngineError::Playback,
+                TrySendError::Disconnected(_) => EngineError::Stopped,
+            })?;
         }
         self.part(&mut control, port.slot);
         self.order(port.slot, Order::Play(Box::new(playing)));
@@ -264,6 +270,19 @@ impl Engine {
     }
 }
 
+/// Joins threads; those that have not ended in time are left to themselves.
+fn join_within(threads: Vec<JoinHandle<()>>, wait: Duration) {
+    let deadline = Instant::now() + wait;
+    for thread in threads {
+        while !thread.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() {
+            let _ = thread.join();
+        }
+    }
+}
+
 fn names_of(control: &Control, port: Peer) -> Names {
     control.names_of(port.slot, port.generation).unwrap_or_else(|| ("".into(), "".into()))
 }
@@ -280,4 +299,18 @@ fn check(wanted: &Wanted) -> Result<(), EngineError> {
         return Err(EngineError::Argument("a recording needs a file".into()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_does_not_hold_up_the_end() {
+        let (release, hanging) = channel::<()>();
+        let hung = thread::spawn(move || hanging.recv().unwrap_or_default());
+        let done = thread::spawn(|| ());
+        join_within(vec![hung, done], Duration::from_millis(20));
+        drop(release);
+    }
 }

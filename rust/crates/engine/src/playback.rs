@@ -11,6 +11,8 @@ use crate::voice::{SAMPLES, Sound};
 
 /// Pieces that lie ready at most: 1.5 s.
 const AHEAD: usize = 75;
+/// Packet times without a piece after which nobody waits any longer: 10 s.
+const PATIENCE: u64 = 500;
 /// Milliseconds of a piece.
 const PIECE_MS: u64 = 20;
 
@@ -37,6 +39,8 @@ pub struct Playback {
     fault: Arc<OnceLock<Fault>>,
     sent: u64,
     starved: u64,
+    /// How often in a row there was none.
+    waited: u64,
 }
 
 /// The reader's end.
@@ -54,7 +58,7 @@ impl Playback {
         let (sender, pieces) = sync_channel(AHEAD);
         let fault = Arc::new(OnceLock::new());
         let feed = Feed { pieces: sender, fault: Arc::clone(&fault) };
-        (Self { id: id.into(), law, names, pieces, fault, sent: 0, starved: 0 }, feed)
+        (Self { id: id.into(), law, names, pieces, fault, sent: 0, starved: 0, waited: 0 }, feed)
     }
 
     /// Whether nothing was said yet.
@@ -62,13 +66,22 @@ impl Playback {
         self.sent == 0
     }
 
-    /// The next piece; silence where the disk did not keep up. Never waits.
+    /// The next piece; silence where the disk did not keep up. Never waits, and gives a disk up that hangs.
     pub fn next(&mut self, sound: &mut Sound) -> Next {
         match self.pieces.try_recv() {
-            Ok(piece) => *sound = piece,
+            Ok(piece) => (*sound, self.waited) = (piece, 0),
             Err(TryRecvError::Disconnected) => return Next::Over,
-            Err(TryRecvError::Empty) if self.is_fresh() => return Next::Wait,
             Err(TryRecvError::Empty) => {
+                self.waited += 1;
+                if self.waited > PATIENCE {
+                    let text = format!("nothing could be read for {} s: does the disk hang?", PATIENCE / 50);
+                    // It is set already when the reader had something to say.
+                    let _ = self.fault.set(Fault::new("media.file_unreadable", text));
+                    return Next::Over;
+                }
+                if self.is_fresh() {
+                    return Next::Wait;
+                }
                 *sound = [0; SAMPLES];
                 self.starved += 1;
             }
@@ -138,6 +151,18 @@ mod tests {
         assert_eq!(playback.next(&mut [0; SAMPLES]), Next::Over);
         assert_eq!(outcome(&playback.ended()), (Outcome::Failed, 0, 0, true));
         assert_eq!(outcome(&playback.stopped()), (Outcome::Stopped, 0, 0, false));
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_given_up() {
+        for fed in [0, 1] {
+            let (mut playback, feed) = playback();
+            (0..fed).for_each(|_| feed.pieces.try_send([5; SAMPLES]).unwrap());
+            let waits =
+                (0..1000).take_while(|_| playback.next(&mut [0; SAMPLES]) != Next::Over).count() as u64;
+            assert_eq!(waits, PATIENCE + fed);
+            assert_eq!(outcome(&playback.ended()), (Outcome::Failed, waits * fed * 20, PATIENCE * fed, true));
+        }
     }
 
     #[test]

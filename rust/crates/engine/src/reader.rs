@@ -18,6 +18,8 @@ use crate::voice::{SAMPLES, Sound};
 
 /// How often what lies ready is filled up: well within what lies ready.
 const REFILL: Duration = Duration::from_millis(100);
+/// Blocks that one playback may read before the others have their turn.
+const TURN: usize = 8;
 /// Octets read at once.
 const BLOCK: usize = 8192;
 
@@ -39,7 +41,8 @@ pub fn run(jobs: &Receiver<Job>) {
         let job = if at_work.is_empty() {
             jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
-            jobs.recv_timeout(REFILL)
+            let behind = at_work.iter().any(|reading| reading.behind);
+            jobs.recv_timeout(if behind { Duration::ZERO } else { REFILL })
         };
         match job {
             Ok(job) => at_work.extend(Reading::begin(job)),
@@ -59,6 +62,20 @@ struct Reading {
     samples: VecDeque<i16>,
     said_something: bool,
     piece: Option<Sound>,
+    /// Whether its turn ended before there was no more room.
+    behind: bool,
+    /// A resampler for the rate of the last file: its filters are costly.
+    fresh: Option<(u32, Resampler)>,
+}
+
+/// What can be cut off now.
+enum Cut {
+    /// A piece, which is put by.
+    Piece,
+    /// Nothing in this turn.
+    Later,
+    /// Nothing any more.
+    End,
 }
 
 struct Open {
@@ -80,6 +97,8 @@ impl Reading {
                 samples: VecDeque::new(),
                 said_something: false,
                 piece: None,
+                behind: false,
+                fresh: None,
             }),
             Err(fault) => {
                 let _ = job.feed.fault.set(fault);
@@ -88,17 +107,25 @@ impl Reading {
         }
     }
 
-    /// Lays ready what there is room for; `false` when all was given or nobody wants it any more.
+    /// Lays ready what there is room for, as far as that is possible in one turn; `false` when all was given or
+    /// nobody wants it any more.
     fn refill(&mut self) -> bool {
+        let mut turn = TURN;
+        self.behind = false;
         loop {
-            let piece = match self.piece.take().map_or_else(|| self.next_piece(), |piece| Ok(Some(piece))) {
-                Ok(Some(piece)) => piece,
-                Ok(None) => return false,
+            match self.cut(&mut turn) {
+                Ok(Cut::Piece) => {}
+                Ok(Cut::Later) => {
+                    self.behind = true;
+                    return true;
+                }
+                Ok(Cut::End) => return false,
                 Err(fault) => {
                     let _ = self.job.feed.fault.set(fault);
                     return false;
                 }
-            };
+            }
+            let Some(piece) = self.piece.take() else { return false };
             match self.job.feed.pieces.try_send(piece) {
                 Ok(()) => {}
                 Err(TrySendError::Full(piece)) => {
@@ -110,16 +137,28 @@ impl Reading {
         }
     }
 
-    /// The next 20 ms; what is missing of the very last is silence.
-    fn next_piece(&mut self) -> Result<Option<Sound>, Fault> {
-        while self.samples.len() < SAMPLES && self.read_on()? {}
+    /// Puts by the next 20 ms, unless they are already; what is missing of the very last is silence.
+    fn cut(&mut self, turn: &mut usize) -> Result<Cut, Fault> {
+        if self.piece.is_some() {
+            return Ok(Cut::Piece);
+        }
+        while self.samples.len() < SAMPLES {
+            if *turn == 0 {
+                return Ok(Cut::Later);
+            }
+            *turn -= 1;
+            if !self.read_on()? {
+                break;
+            }
+        }
         if self.samples.is_empty() {
-            return Ok(None);
+            return Ok(Cut::End);
         }
         let mut sound = [0; SAMPLES];
         let there = self.samples.len().min(SAMPLES);
         sound.iter_mut().zip(self.samples.drain(..there)).for_each(|(place, sample)| *place = sample);
-        Ok(Some(sound))
+        self.piece = Some(sound);
+        Ok(Cut::Piece)
     }
 
     /// Reads a block, of the next file when one is over; `false` when all are.
@@ -149,15 +188,21 @@ impl Reading {
             if !self.job.repeat || !self.said_something {
                 return Ok(false);
             }
-            self.next = 0;
+            (self.next, self.said_something) = (0, false);
         }
         let (path, wav) = (&self.job.files[self.next], self.sources[self.next]);
         let mut file = open(path).map_err(|error| unreadable(path, &error))?;
         file.seek(SeekFrom::Start(wav.start as u64)).map_err(|error| unreadable(path, &error))?;
         let left = wav.length.unwrap_or(u64::MAX);
-        self.file = Some(Open { file, wav, left, resampler: Resampler::new(wav.rate_hz) });
+        self.file = Some(Open { file, wav, left, resampler: self.resampler(wav.rate_hz) });
         self.next += 1;
         Ok(true)
+    }
+
+    fn resampler(&mut self, rate_hz: u32) -> Resampler {
+        let fresh = self.fresh.take().filter(|(rate, _)| *rate == rate_hz);
+        let (_, resampler) = self.fresh.insert(fresh.unwrap_or_else(|| (rate_hz, Resampler::new(rate_hz))));
+        resampler.clone()
     }
 }
 
@@ -203,8 +248,12 @@ mod tests {
         let mut reading = Reading::begin(Job { files, repeat, feed });
         let mut all = Vec::new();
         for _ in 0..most {
-            if reading.as_mut().is_some_and(|reading| !reading.refill()) {
-                reading = None;
+            while let Some(one) = &mut reading {
+                if !one.refill() {
+                    reading = None;
+                } else if !one.behind {
+                    break;
+                }
             }
             let mut sound = [0; SAMPLES];
             match playback.next(&mut sound) {
@@ -238,6 +287,34 @@ mod tests {
         let scratch = Scratch::new();
         let file = scratch.file("a.wav", &wav(&[]));
         assert_eq!(played(vec![file], true, 10).0, []);
+    }
+
+    #[test]
+    fn a_loop_whose_files_lose_their_sound_ends() {
+        let scratch = Scratch::new();
+        let file = scratch.file("a.wav", &wav(&[1; 8000]));
+        let (mut playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+        let mut reading = Reading::begin(Job { files: vec![file], repeat: true, feed }).unwrap();
+        assert!(reading.refill());
+        scratch.file("a.wav", &wav(&[]));
+        let ended = (0..1000).any(|_| {
+            playback.next(&mut [0; SAMPLES]);
+            !reading.refill()
+        });
+        assert!(ended);
+    }
+
+    #[test]
+    fn a_loop_that_costs_much_does_not_keep_the_others_waiting() {
+        let scratch = Scratch::new();
+        let mut bytes = wav(&[1, 2]);
+        bytes[24..28].copy_from_slice(&47_999u32.to_le_bytes());
+        let file = scratch.file("a.wav", &bytes);
+        let (_playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+        let mut reading = Reading::begin(Job { files: vec![file], repeat: true, feed }).unwrap();
+        assert!(reading.refill());
+        assert!(reading.behind);
+        assert!(reading.samples.len() < SAMPLES);
     }
 
     #[test]

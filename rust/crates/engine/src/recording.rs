@@ -1,6 +1,6 @@
 //! One recording: its timelines, and the file that they become.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
@@ -98,8 +98,11 @@ impl Recording {
             missing: 0,
             plan,
         };
-        recording.check_space()?;
-        recording.write_header()?;
+        if let Err(fault) = recording.check_space().and_then(|()| recording.write_header()) {
+            // Nothing is in it: another try shall find the path free.
+            let _ = fs::remove_file(&recording.plan.file);
+            return Err(fault);
+        }
         Ok(recording)
     }
 

@@ -86,8 +86,9 @@ impl Tap {
 pub struct Taps(Vec<Tap>);
 
 impl Taps {
-    /// One more.
+    /// One more. Those that are over are forgotten now: a port that hears nothing would gather them.
     pub fn add(&mut self, tap: Tap) {
+        self.0.retain(|tap| !tap.is_over());
         self.0.push(tap);
     }
 }
@@ -123,5 +124,29 @@ impl Port {
             self.taps = None;
         }
         self.taps.as_ref().map_or(&[], |taps| &taps.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::sync_channel;
+
+    #[test]
+    fn recordings_that_are_over_do_not_gather_at_a_silent_port() {
+        let (parcels, _waiting) = sync_channel(1);
+        let mut taps = Taps::default();
+        for recording in 0..100 {
+            let state = Arc::new(TapState::default());
+            taps.add(Tap {
+                parcels: parcels.clone(),
+                recording,
+                heard: 0,
+                said: None,
+                state: Arc::clone(&state),
+            });
+            state.over.store(true, Ordering::Relaxed);
+        }
+        assert_eq!(taps.0.len(), 1);
     }
 }

@@ -29,7 +29,11 @@ impl ToneSource {
 
     /// The next piece; `false` when the tone is over.
     pub fn next(&mut self, sound: &mut Sound) -> bool {
-        if self.tone.duration_ms.is_some_and(|duration| self.frames * FRAME_NS >= duration * 1_000_000) {
+        if self
+            .tone
+            .duration_ms
+            .is_some_and(|duration| self.frames * FRAME_NS >= duration.saturating_mul(1_000_000))
+        {
             return false;
         }
         sound.iter_mut().for_each(|sample| *sample = self.sine.sample());
@@ -50,5 +54,13 @@ mod tests {
         let mut sound: Sound = [0; 160];
         assert_eq!((0..10).filter(|_| source.next(&mut sound)).count(), 3);
         assert!(sound.iter().any(|&sample| sample > 5000));
+    }
+
+    #[test]
+    fn the_longest_duration_does_not_wrap() {
+        let duration_ms = Some(u64::MAX / 1_000_000 + 1);
+        let mut source =
+            ToneSource::new(Tone { frequency_hz: 1000.0, level_dbov: -10.0, law: Law::A, duration_ms });
+        assert!((0..3).all(|_| source.next(&mut [0; 160])));
     }
 }

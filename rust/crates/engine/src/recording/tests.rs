@@ -37,7 +37,7 @@ impl Bench {
 
     /// The file's samples.
     fn samples(&self) -> Vec<i16> {
-        let bytes = std::fs::read(self.scratch.path("r.wav")).unwrap();
+        let bytes = fs::read(self.scratch.path("r.wav")).unwrap();
         let wav = Wav::parse(&bytes).unwrap();
         let rest = (bytes.len() - wav.start) as u64;
         assert!(wav.length.unwrap_or(rest) <= rest);
@@ -101,7 +101,7 @@ fn the_file_is_valid_while_it_grows() {
     let bench = bench(1, true);
     let mut recording = bench.begin();
     feed(&mut recording, 0, 0..500);
-    let bytes = std::fs::read(bench.scratch.path("r.wav")).unwrap();
+    let bytes = fs::read(bench.scratch.path("r.wav")).unwrap();
     let length = Wav::parse(&bytes).unwrap().length.unwrap();
     assert!((16_000 * 7..16_000 * 9).contains(&length), "{length}");
     assert!(bytes.len() as u64 >= length);
@@ -113,7 +113,7 @@ fn nobody_else_may_read_it_and_nothing_is_overwritten() {
     use std::os::unix::fs::PermissionsExt;
     let bench = bench(1, true);
     drop(bench.begin());
-    let mode = std::fs::metadata(&bench.plan.file).unwrap().permissions().mode();
+    let mode = fs::metadata(&bench.plan.file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(Recording::begin(bench.plan.clone()).unwrap_err().code, "media.file_exists");
     let nowhere = Plan { file: bench.scratch.path("gone/r.wav"), ..bench.plan.clone() };
@@ -130,13 +130,13 @@ fn ends_at_its_limits() {
     assert_eq!(recording.keep_up(at_packet(60)), Ok(Some(Ended::Duration)));
     recording.finish(at_packet(500), Ended::Duration);
     assert_eq!(bench.samples().len(), 8000);
-    std::fs::remove_file(&bench.plan.file).unwrap();
+    fs::remove_file(&bench.plan.file).unwrap();
     (bench.plan.longest, bench.plan.largest) = (1 << 30, 1044);
     let mut recording = bench.begin();
     feed(&mut recording, 0, 0..300);
     assert_eq!(recording.keep_up(at_packet(300)), Ok(Some(Ended::Size)));
     recording.finish(at_packet(300), Ended::Size);
-    assert_eq!(std::fs::metadata(&bench.plan.file).unwrap().len(), 1044);
+    assert_eq!(fs::metadata(&bench.plan.file).unwrap().len(), 1044);
 }
 
 #[test]
@@ -159,9 +159,9 @@ fn a_full_disk_ends_it() {
     let mut bench = bench(1, true);
     bench.plan.keep_free = u64::MAX;
     assert_eq!(Recording::begin(bench.plan.clone()).unwrap_err().code, "media.disk_full");
+    assert!(!bench.plan.file.exists());
     let full = io::Error::from(io::ErrorKind::StorageFull);
     assert_eq!(fault_of(&bench.plan, &full).code, "media.disk_full");
-    std::fs::remove_file(&bench.plan.file).unwrap();
     bench.plan.keep_free = 0;
     let mut recording = bench.begin();
     recording.plan.keep_free = u64::MAX;
