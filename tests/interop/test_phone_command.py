@@ -99,7 +99,7 @@ async def test_one_program_calls_another(exchange: ExchangeProcess) -> None:
         assert (await line(callee)).startswith("registered")
         code, out, _ = await run(exchange, "301", "call", "302", "--dtmf", "4#", "--duration", "0.5")
         assert code == 0
-        assert "sent key 4 by info" in out
+        assert "sent key 4 by rtp" in out
         rest, _ = await asyncio.wait_for(callee.communicate(), WITHIN_S)
         assert "incoming call from 301" in rest.decode()
         assert "heard key #" in rest.decode()

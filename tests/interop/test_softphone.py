@@ -93,10 +93,40 @@ async def test_two_of_them_talk_and_press_keys(new_handset: NewHandset, transpor
     await caller.talked(going)
     await callee.talked(coming)
     await going.dtmf("7#")
-    assert [(await callee.event("dtmf"))["digit"] for _ in "7#"] == ["7", "#"]
+    assert [await callee.event("dtmf") for _ in "7#"] == [{"digit": digit, "by": "rtp"} for digit in "7#"]
     coming.hang_up()
     assert (await caller.event("ended"))["ended_by"] == "peer"
     assert (await callee.event("ended"))["ended_by"] == "us"
+
+
+async def test_keys_go_by_info_where_telephone_events_were_not_agreed(new_handset: NewHandset) -> None:
+    caller, callee = await new_handset(), await new_handset()
+    going, _ = await talking(caller, callee)
+    assert going.sound.agreed is not None
+    going.sound.agreed = going.sound.agreed._replace(telephone_event=None)
+    await going.dtmf("7")
+    assert await callee.event("dtmf") == {"digit": "7", "by": "info"}
+    assert await caller.event("dtmf_sent") == {"digit": "7", "by": "info"}
+    going.hang_up()
+    await caller.event("ended")
+
+
+@pytest.mark.rfc("4733", "2.5.1.4")
+async def test_baresip_hears_its_keys(new_handset: NewHandset, new_phone: NewPhone) -> None:
+    ours, theirs = await new_handset(), await new_phone(tone_hz=700.0)
+    conversation = await ours.phone.call(theirs.account.user)
+    await theirs.event("CALL_INCOMING")
+    await theirs.accept()
+    await ours.event("answered")
+    await conversation.sound.tone(1200.0)
+    await conversation.dtmf("15#1")
+    for digit in "15#1":
+        assert (await ours.event("dtmf_sent")) == {"digit": digit, "by": "rtp"}
+        await theirs.event("CALL_DTMF_START", param=digit)
+        await theirs.event("CALL_DTMF_END")
+    await theirs.hears(1200.0)
+    conversation.hang_up()
+    await theirs.event("CALL_CLOSED")
 
 
 @pytest.mark.rfc("3264", "8.4")

@@ -113,17 +113,32 @@ class Conversation:
             self._finish()
 
     async def dtmf(self, digits: str) -> None:
-        """Send keys by INFO, each when the one before was answered; "," waits a second."""
+        """Send keys, each when the one before was: by RFC 4733 where that is agreed, else by INFO.
+
+        "," waits a second. Keys that are left when the call ends are not sent.
+        """
         for digit in digits.upper():
+            if self.over.is_set() or self.session is None:
+                return
             if digit == ",":
                 await asyncio.sleep(1.0)
-            elif digit in _DIGITS and self.session is not None:
-                body = f"Signal={digit}\r\nDuration={DTMF_MS}\r\n".encode()
-                response = await self.session.request("INFO", body=body, content_type=_DTMF)
-                if response.status >= 300:
-                    self.tell("refused", what=f"key {digit}", status=response.status)
-                else:
-                    self.tell("dtmf_sent", digit=digit, by="info")
+            elif digit in _DIGITS:
+                await self._press(digit, self.session)
+
+    async def _press(self, digit: str, session: Session) -> None:
+        try:
+            by = "rtp" if await self.sound.press(digit) else "info"
+        except MediaError as error:
+            if not self.over.is_set():
+                self.tell("problem", text=f"key {digit} was not sent: {error}")
+            return
+        if by == "info":
+            body = f"Signal={digit}\r\nDuration={DTMF_MS}\r\n".encode()
+            response = await session.request("INFO", body=body, content_type=_DTMF)
+            if response.status >= 300:
+                self.tell("refused", what=f"key {digit}", status=response.status)
+                return
+        self.tell("dtmf_sent", digit=digit, by=by)
 
     async def hold(self, *, hold: bool) -> bool:
         """Hold or resume by a re-INVITE; whether the other side agreed."""

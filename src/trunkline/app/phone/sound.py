@@ -19,12 +19,13 @@ from trunkline.media.commands import (
     Family,
     OpenPort,
     ReadStatistics,
+    SendDigits,
     SetDirection,
     Tone,
     Unlink,
 )
 from trunkline.media.engine import MediaEngine
-from trunkline.media.events import DtmfReceived, MediaEvent, Played, Recorded, RecordFailed
+from trunkline.media.events import DigitsSent, DtmfReceived, MediaEvent, Played, Recorded, RecordFailed
 from trunkline.media.file_commands import Play, Record, StopRecord
 from trunkline.media.identity import LocalPort, SdpIdentity
 from trunkline.media.offer_answer import (
@@ -39,6 +40,7 @@ from trunkline.proto.sdp import Direction
 SILENCE: Final = Tone("", 440.0, -96.0)
 """Packets without sound: they tell the other side where we are, as those of a muted phone do."""
 RECORD_WAIT_S: Final = 5.0
+KEY_WAIT_S: Final = 5.0
 _POOL: Final = TokenPool()
 
 
@@ -60,6 +62,7 @@ class Sound:
         self.held = False
         self.played = asyncio.Event()
         self.recorded = asyncio.Event()
+        self._pressed = asyncio.Event()
 
     async def open(self) -> LocalPort:
         """Our port; raises MediaError when none is free."""
@@ -127,6 +130,16 @@ class Sound:
         self.played.clear()
         await self._do(Play(self._port, _POOL.token(8), [str(file)], loop=loop))
 
+    async def press(self, key: str) -> bool:
+        """Send a key within the sound (RFC 4733); False when the other side did not agree to that."""
+        if self.agreed is None or self.agreed.telephone_event is None:
+            return False
+        self._pressed.clear()
+        await self._engine.execute(SendDigits(self._port, key, self.agreed.telephone_event))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._pressed.wait(), KEY_WAIT_S)
+        return True
+
     async def _do(self, command: Command[Done]) -> None:
         self._doing = command
         await self._resume()
@@ -162,6 +175,8 @@ class Sound:
     def _on_event(self, event: MediaEvent) -> None:
         if isinstance(event, DtmfReceived):
             self._tell("dtmf", digit=event.digit, by="rtp")
+        elif isinstance(event, DigitsSent):
+            self._pressed.set()
         elif isinstance(event, Played):
             self._tell("played", outcome=event.outcome, reason=event.reason)
             self.played.set()
@@ -180,6 +195,7 @@ class Sound:
 
     async def close(self) -> PortStatistics | None:
         """Give the port back; its figures, None when it was never open."""
+        self._pressed.set()
         try:
             if self._local is None:
                 return None
