@@ -101,6 +101,9 @@ class Lookups:
     async def _fetch(self, question: Question) -> Answer:
         task = self._under_way.get(question)
         if task is None:
+            known = self._cache.fresh(question, self._loop.time())
+            if known is not None:
+                return known  # it came between the look into the memory and this turn of the loop
             if len(self._under_way) >= MAX_UNDER_WAY:
                 return Answer(failure=f"{MAX_UNDER_WAY} names are being looked up already")
             task = self._loop.create_task(self._ask(question))

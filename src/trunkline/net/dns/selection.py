@@ -219,6 +219,8 @@ def _addressed(
     answers = {**known, **((yield more) if more else {})}
     hops: dict[Hop, None] = {}
     for service in services[:MAX_SERVICES]:
+        if len(hops) >= MAX_HOPS:
+            break  # whoever names thousands of addresses must not have us ask for the route to each
         for address in by_preference(_addresses_of(service, answers, ours), source_of):
             hops[Hop(service.transport, address, service.port, host)] = None
     if not hops:

@@ -36,6 +36,7 @@ class SystemNames:
         self._stamps: dict[Path, _Stamp | None] = {}
         self._hosts: dict[str, tuple[str, ...]] = {}
         self._looked_at: float | None = None
+        self._looking = asyncio.Lock()
 
     def addresses(self, name: str) -> tuple[str, ...] | None:
         """The addresses of a name that the hosts file has, None when it is for the name servers.
@@ -48,24 +49,29 @@ class SystemNames:
         return known
 
     async def refresh(self, now: float) -> bool:
-        """Read what has changed, at most every ``LOOK_AGAIN_S``; True when there are other name servers."""
-        if self._looked_at is not None and now - self._looked_at < LOOK_AGAIN_S:
-            return False
-        self._looked_at = now
-        before = self.servers
-        changed = await asyncio.to_thread(self._read_changed)
-        for path, text in changed:
-            self._files[path](text)
-        return self.servers != before
+        """Read what has changed, at most every ``LOOK_AGAIN_S``; True when there are other name servers.
 
-    def _read_changed(self) -> list[tuple[Path, str]]:
-        changed = []
-        for path in self._files:
-            stamp = _stamp(path)
-            if path not in self._stamps or stamp != self._stamps[path]:
+        Who asks while another reads waits for that: at first nothing is known at all.
+        """
+        async with self._looking:
+            if self._looked_at is not None and now - self._looked_at < LOOK_AGAIN_S:
+                return False
+            before = self.servers
+            changed = await asyncio.to_thread(self._read_changed)
+            # Nothing is noted before all is taken over: whoever waited here may have given up.
+            self._looked_at = now
+            for path, stamp, text in changed:
                 self._stamps[path] = stamp
-                changed.append((path, _text(path)))
-        return changed
+                self._files[path](text)
+            return self.servers != before
+
+    def _read_changed(self) -> list[tuple[Path, _Stamp | None, str]]:
+        stamps = {path: _stamp(path) for path in self._files}
+        return [
+            (path, stamp, _text(path))
+            for path, stamp in stamps.items()
+            if path not in self._stamps or stamp != self._stamps[path]
+        ]
 
     def _take_hosts(self, text: str) -> None:
         self._hosts = parse_hosts(text.splitlines())

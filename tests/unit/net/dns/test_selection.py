@@ -310,6 +310,24 @@ def test_one_place_is_tried_once_and_not_more_than_some() -> None:
     assert len(hops) == len(set(hops)) == MAX_HOPS
 
 
+def test_routes_are_asked_for_only_as_long_as_places_are_wanted() -> None:
+    """Each costs a socket, and a hostile zone could name two thousand addresses for one call."""
+    servers = [f"s{number}.a.test" for number in range(32)]
+    zone = Zone(
+        {"_sip._udp.a.test": [srv(name) for name in servers]}
+        | {name: [f"198.51.{at}.{host}" for host in range(64)] for at, name in enumerate(servers)}
+    )
+    asked: list[str] = []
+
+    def source_of(address: str) -> str:
+        asked.append(address)
+        return address
+
+    hops = zone.hops("sip:a.test", source_of=source_of)
+    assert len(hops) == MAX_HOPS
+    assert len(asked) == 64
+
+
 # What cannot be
 
 

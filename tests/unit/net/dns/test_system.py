@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,3 +69,45 @@ async def test_changed_files_are_read_again(tmp_path: Path) -> None:
     hosts.unlink()
     assert not await system.refresh(200)
     assert system.addresses("a.test") is None
+
+
+class SlowDisk(SystemNames):
+    """Reads once ``goes_on`` is set."""
+
+    def __init__(self, hosts: Path, resolv_conf: Path) -> None:
+        super().__init__(hosts, resolv_conf)
+        self.goes_on = threading.Event()
+        self.reading = threading.Event()
+
+    def _read_changed(self) -> Any:
+        self.reading.set()
+        self.goes_on.wait(5)
+        return super()._read_changed()
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> SlowDisk:
+    (tmp_path / "hosts").write_text("192.0.2.1 a.test\n")
+    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.53\n")
+    return SlowDisk(tmp_path / "hosts", tmp_path / "resolv.conf")
+
+
+async def test_two_calls_that_come_first_both_know_the_files(slow: SlowDisk) -> None:
+    first, second = (asyncio.ensure_future(slow.refresh(100)) for _ in range(2))
+    await asyncio.to_thread(slow.reading.wait, 5)
+    assert not second.done(), "it would find no name server"
+    slow.goes_on.set()
+    assert await first
+    assert not await second
+    assert slow.servers == (("192.0.2.53", 53),)
+
+
+async def test_a_call_that_gives_up_takes_nothing_from_the_next(slow: SlowDisk) -> None:
+    gives_up = asyncio.ensure_future(slow.refresh(100))
+    await asyncio.to_thread(slow.reading.wait, 5)
+    gives_up.cancel()
+    slow.goes_on.set()
+    await asyncio.gather(gives_up, return_exceptions=True)
+    await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+    assert await slow.refresh(101)
+    assert slow.addresses("a.test") == ("192.0.2.1",)
