@@ -1,0 +1,109 @@
+use super::*;
+use crate::playback::{Next, Playback};
+use crate::scratch::Scratch;
+use trunkline_dsp::Law;
+use trunkline_dsp::wav::header;
+
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let sound: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    [header(1, sound.len() as u64).to_vec(), sound].concat()
+}
+
+/// Plays to the end, or so many pieces.
+fn played(files: Vec<PathBuf>, repeat: bool, most: usize) -> (Vec<i16>, Option<Fault>) {
+    let (mut playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+    let fault = std::sync::Arc::clone(&feed.fault);
+    let mut reading = Reading::begin(Job { files, repeat, feed });
+    let mut all = Vec::new();
+    for _ in 0..most {
+        while let Some(one) = &mut reading {
+            if !one.refill() {
+                reading = None;
+            } else if !one.behind {
+                break;
+            }
+        }
+        let mut sound = [0; SAMPLES];
+        match playback.next(&mut sound) {
+            Next::Sound => all.extend(sound),
+            _ => break,
+        }
+    }
+    (all, fault.get().cloned())
+}
+
+#[test]
+fn files_follow_each_other_without_a_gap() {
+    let scratch = Scratch::new();
+    let (a, b) = (scratch.file("a.wav", &wav(&[1; 250])), scratch.file("b.wav", &wav(&[2; 100])));
+    let (sound, fault) = played(vec![a, b], false, 100);
+    assert_eq!(sound, [vec![1; 250], vec![2; 100], vec![0; 130]].concat());
+    assert!(fault.is_none());
+}
+
+#[test]
+fn a_loop_begins_again_at_once() {
+    let scratch = Scratch::new();
+    let file = scratch.file("a.wav", &wav(&[1, 2, 3]));
+    let (sound, _) = played(vec![file], true, 10);
+    assert_eq!(sound.len(), 1600);
+    assert!(sound.chunks_exact(3).all(|chunk| chunk == [1, 2, 3]));
+}
+
+#[test]
+fn a_loop_without_sound_ends() {
+    let scratch = Scratch::new();
+    let file = scratch.file("a.wav", &wav(&[]));
+    assert_eq!(played(vec![file], true, 10).0, []);
+}
+
+#[test]
+fn a_loop_whose_files_lose_their_sound_ends() {
+    let scratch = Scratch::new();
+    let file = scratch.file("a.wav", &wav(&[1; 8000]));
+    let (mut playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+    let mut reading = Reading::begin(Job { files: vec![file], repeat: true, feed }).unwrap();
+    assert!(reading.refill());
+    scratch.file("a.wav", &wav(&[]));
+    let ended = (0..1000).any(|_| {
+        playback.next(&mut [0; SAMPLES]);
+        !reading.refill()
+    });
+    assert!(ended);
+}
+
+#[test]
+fn a_loop_that_costs_much_does_not_keep_the_others_waiting() {
+    let scratch = Scratch::new();
+    let mut bytes = wav(&[1, 2]);
+    bytes[24..28].copy_from_slice(&47_999u32.to_le_bytes());
+    let file = scratch.file("a.wav", &bytes);
+    let (_playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+    let mut reading = Reading::begin(Job { files: vec![file], repeat: true, feed }).unwrap();
+    assert!(reading.refill());
+    assert!(reading.behind);
+    assert!(reading.samples.len() < SAMPLES);
+}
+
+#[test]
+fn what_follows_the_sound_in_a_file_is_not_played() {
+    let scratch = Scratch::new();
+    let bytes = [wav(&[1; 160]), b"LIST\x04\0\0\0abcd".to_vec()].concat();
+    assert_eq!(played(vec![scratch.file("a.wav", &bytes)], false, 10).0, [1; 160]);
+}
+
+#[test]
+fn a_bad_file_is_told_before_anything_is_heard() {
+    let scratch = Scratch::new();
+    let good = scratch.file("good.wav", &wav(&[1; 1000]));
+    let mp3 = scratch.file("song.wav", b"ID3\x04");
+    let (sound, fault) = played(vec![good.clone(), mp3], false, 10);
+    let fault = fault.unwrap();
+    assert_eq!((sound.len(), fault.code), (0, "media.file_format"));
+    assert!(fault.text.contains("song.wav: it is not a RIFF WAVE file; what can be played is RIFF WAVE"));
+    let missing = played(vec![good, scratch.path("gone.wav")], false, 10).1.unwrap();
+    assert_eq!(missing.code, "media.file_unreadable");
+    assert!(missing.text.contains("gone.wav: No such file"), "{}", missing.text);
+    let folder = played(vec![scratch.path("")], false, 10).1.unwrap();
+    assert!(folder.text.ends_with("it is not a regular file"), "{}", folder.text);
+}
