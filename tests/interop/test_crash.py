@@ -65,13 +65,13 @@ async def test_a_call_survives_a_crash_and_ends_in_good_order(
     caller, callee = call
     (shown,) = await exchange.ask("calls")
     await exchange.crash_and_restart()
-    assert [row["id"] for row in await exchange.ask("calls")] == [shown["id"]]
+    assert [row["call"] for row in await exchange.ask("calls")] == [shown["call"]]
     await _both_hear(caller, callee)
     await call[ender].hangup()
     await call[1 - ender].event("CALL_CLOSED")
     await exchange.no_calls()
     await exchange.has_kept_calls(0)
-    records = {row["direction"]: row for row in await exchange.ask("records") if row["call"] == shown["id"]}
+    records = {row["direction"]: row for row in await exchange.ask("records") if row["call"] == shown["call"]}
     for record in records.values():
         assert (record["status"], record["code"]) == (200, "call.hangup")
         assert record["ended_by"] == ("caller", "callee")[ender]
@@ -127,5 +127,5 @@ async def test_a_call_that_rang_when_the_exchange_died_is_on_record(
     await exchange.crash_and_restart()
     await exchange.has_kept_calls(0)
     assert await exchange.ask("calls") == []
-    records = [row for row in await exchange.ask("records") if row["call"] == shown["id"]]
+    records = [row for row in await exchange.ask("records") if row["call"] == shown["call"]]
     assert [(row["status"], row["code"]) for row in records] == [(480, "call.lost_in_crash")] * 2

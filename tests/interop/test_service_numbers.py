@@ -81,17 +81,17 @@ async def test_a_call_is_recorded_by_command(new_phone: NewPhone, exchange: Exch
     await callee.accept()
     await caller.hears(1900)
     (call,) = json.loads(await exchange.run("calls", "--json"))
-    row = json.loads(await exchange.run("record", "start", call["id"], "--json"))
-    assert [one["file"] for one in await exchange.ask("record", "list")] == [row["file"]]
+    row = json.loads(await exchange.run("recording", "start", call["call"], "--json"))
+    assert [one["file"] for one in await exchange.ask("recording", "list")] == [row["file"]]
     await asyncio.sleep(1.5)  # what is to be recorded
-    done = json.loads(await exchange.run("record", "stop", call["id"], "--json"))
+    done = json.loads(await exchange.run("recording", "stop", call["call"], "--json"))
     assert (done["file"], done["duration_s"] > 1.4) == (row["file"], True)
     left, right = read_channels(Path(done["file"]))
     for recording, there, not_there in ((left, 700, 1900), (right, 1900, 700)):
         assert tone_level_dbfs(recording, there) == pytest.approx(-10, abs=1.5)
         assert tone_level_dbfs(recording, not_there) < -40
-    explained = await exchange.run("explain", call["id"])
-    assert "call.record_started" in explained
-    assert (await exchange.attempt("record", "stop", call["id"]))[0] == 1
+    explained = await exchange.run("explain", call["call"])
+    assert "call.recording_started" in explained
+    assert (await exchange.attempt("recording", "stop", call["call"]))[0] == 1
     await caller.hangup()
     await exchange.no_calls()

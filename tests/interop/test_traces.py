@@ -87,7 +87,7 @@ async def test_both_legs_of_a_call_that_has_ended_are_shown(keeping: ExchangePro
     legs = await keeping.ask("records", "--limit", "2")
     call = legs[0]["call"]
     messages = [json.loads(line) for line in (await keeping.run("trace", call, "--json")).splitlines()]
-    assert {message["call_id"] for message in messages} == {leg["sip_call_id"] for leg in legs}
+    assert {message["sip_call_id"] for message in messages} == {leg["sip_call_id"] for leg in legs}
     assert {message["transport"] for message in messages} == {"UDP", "TCP"}
     starts = [message["message"].split("\r\n")[0].split(" sip:")[0] for message in messages]
     for start in ("INVITE", "SIP/2.0 401 Unauthorized", "SIP/2.0 180 Ringing", "ACK", "BYE"):
@@ -101,7 +101,7 @@ async def test_both_legs_of_a_call_that_has_ended_are_shown(keeping: ExchangePro
     packets = read_pcap((tmp_path / "call.pcap").read_bytes())
     assert [packet.data.decode() for packet in packets] == [message["message"] for message in messages]
     # A SIP Call-ID of either leg leads to both.
-    again = await keeping.run("trace", "--call-id", legs[1]["sip_call_id"], "--json")
+    again = await keeping.run("trace", "--sip-call-id", legs[1]["sip_call_id"], "--json")
     assert len(again.splitlines()) == len(messages)
 
 
@@ -129,7 +129,7 @@ async def test_a_number_is_traced_live_with_its_registration_and_both_legs(keepi
         await callee.phone.register()
         await one_call(caller, callee)
         seen = await lines_until(trace, ["REGISTER ", "INVITE ", "INVITE ", "BYE ", "BYE ", "200 OK"])
-        assert len({message["call_id"] for message in seen}) == 3
+        assert len({message["sip_call_id"] for message in seen}) == 3
         trace.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(trace.wait(), WITHIN_S) == 0
 
@@ -139,7 +139,7 @@ async def test_a_trace_of_a_call_ends_with_it(keeping: ExchangeProcess) -> None:
         going = await caller.phone.call(ECHO_NUMBER)
         await caller.event("answered")
         (row,) = await keeping.ask("calls")
-        async with live_trace(keeping, row["id"], "--follow") as trace:
+        async with live_trace(keeping, row["call"], "--follow") as trace:
             going.hang_up()
             out, _ = await asyncio.wait_for(trace.communicate(), WITHIN_S)
         assert trace.returncode == 0
@@ -149,8 +149,8 @@ async def test_a_trace_of_a_call_ends_with_it(keeping: ExchangeProcess) -> None:
 
 async def test_a_trace_ends_after_its_time_and_several_run_at_once(keeping: ExchangeProcess) -> None:
     async with (
-        live_trace(keeping, "--seconds", "0.2") as one,
-        live_trace(keeping, "--call-id", "unknown", "--follow", "--seconds", "0.2") as other,
+        live_trace(keeping, "--for", "0.2") as one,
+        live_trace(keeping, "--sip-call-id", "unknown", "--follow", "--for", "0.2") as other,
     ):
         for process in (one, other):
             out, errors = await asyncio.wait_for(process.communicate(), WITHIN_S)

@@ -53,8 +53,8 @@ async def test_a_call_is_recorded_with_both_parties() -> None:
     alice.dialogue.hang_up()
     await stage.settle()
     assert [code for code in stage.story if code.startswith("call.record")] == [
-        "call.record_started",
-        "call.record_stopped",
+        "call.recording_started",
+        "call.recording_stopped",
     ]
 
 
@@ -78,7 +78,7 @@ async def test_a_recording_that_fails_is_told_and_the_call_goes_on() -> None:
     assert not book.recordings.active
     alice.dialogue.hang_up()
     await stage.settle()
-    assert "call.record_failed" in stage.story
+    assert "call.recording_failed" in stage.story
     assert stage.outcome("in") == [(200, "call.hangup", "caller")]
 
 
@@ -106,7 +106,7 @@ async def test_a_call_that_rings_has_nothing_to_record() -> None:
     await asyncio.sleep(1)
     with pytest.raises(CallFailed) as refusal:
         await book.recordings.start(stage.calls.all[0], "call.wav", "stereo", LIMITS)
-    assert refusal.value.code == "record.no_media"
+    assert refusal.value.code == "recording.no_media"
     alice.dialogue.hang_up()
     await stage.settle()
 
@@ -131,6 +131,6 @@ async def test_a_disk_that_does_not_finish_is_told() -> None:
     stage.engine.end_recording = lambda *_args: None  # type: ignore[method-assign]
     with pytest.raises(MediaError, match="is not complete yet") as refusal:
         await book.recordings.stop(recording)
-    assert refusal.value.code == "record.slow_disk"
+    assert refusal.value.code == "recording.slow_disk"
     alice.dialogue.hang_up()
     await stage.settle()

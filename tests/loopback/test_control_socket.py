@@ -169,21 +169,21 @@ async def test_more_clients_than_allowed_are_told_so(path: Path) -> None:
             assert await asyncio.to_thread(first.ask, Stop()) == Stopping(calls=1)
             with pytest.raises(Refused) as caught:
                 await ask(path, Stop())
-        assert caught.value.problem.code == "control.too-many-clients"
+        assert caught.value.problem.code == "control.too_many_clients"
 
 
 async def test_a_line_that_is_too_long_ends_the_connection(path: Path) -> None:
     async with serving(path, max_line=1000):
-        assert b"control.line-too-long" in await speak(path, b"x" * 5000 + b"\n")
+        assert b"control.line_too_long" in await speak(path, b"x" * 5000 + b"\n")
 
 
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        (b"hello", b"control.not-json"),
-        (b"[1]", b"control.not-json"),
-        (b"[" * 50_000, b"control.not-json"),
-        (b"\xff\xfe", b"control.not-json"),
+        (b"hello", b"control.not_json"),
+        (b"[1]", b"control.not_json"),
+        (b"[" * 50_000, b"control.not_json"),
+        (b"\xff\xfe", b"control.not_json"),
         (b'{"id": "x"}', b"message.invalid"),
         (b'{"deadline_s": 1e9, "message": {"type": "call.list"}}', b"message.invalid"),
         (b'{"message": {"type": "nonsense"}}', b"message.unknown"),

@@ -25,12 +25,12 @@ _PRIVATE = b"PRIVATE KEY-----"
 def back_up(folder: Path, target: Path, *, with_key: bool, progress: Progress = quiet) -> Manifest:
     """Write a backup of the data folder to ``target`` (tar.gz, mode 0600), whole or not at all.
 
-    Raises Refused (``backup.no-store``, ``backup.wrong-key``, ``backup.failed``) and StoreError.
+    Raises Refused (``backup.no_store``, ``backup.wrong_key``, ``backup.failed``) and StoreError.
     """
     database = folder / DATABASE_FILE
     if not database.is_file():
         raise Refused(
-            "backup.no-store", f"there is no store in {folder}", "name the data folder with --data", 404
+            "backup.no_store", f"there is no store in {folder}", "name the data folder with --data", 404
         )
     try:
         with tempfile.TemporaryDirectory(prefix=".trunkline-backup-", dir=target.parent) as draft:
@@ -102,7 +102,7 @@ def _check_own_key(folder: Path, sealed: Sealed | None) -> None:
         load_key(folder / KEY_FILE).open(sealed.secret, sealed.tenant, sealed.owner)
     except KeyFileError as error:
         raise Refused(
-            "backup.wrong-key",
+            "backup.wrong_key",
             f"the key in {folder} does not open the stored passwords: {error}",
             "put the right key back, or back up --without-key",
         ) from None

@@ -19,7 +19,7 @@ from trunkline.net.fence import Ban, Fence
 from trunkline.net.fence.source import is_within, parse_source
 
 LONGEST_S: Final = 2_592_000.0
-_FORM = "an IP address, or an IPv6 network of 64 bits as `trunkline bans list` shows it"
+_FORM = "an IP address, or an IPv6 network of 64 bits as `trunkline ban list` shows it"
 
 
 class BanHandlers:
@@ -39,10 +39,10 @@ class BanHandlers:
     async def add(self, _tenant: str, ask: AddBan) -> BanAdded:
         source = _source(ask.address)
         if not 1 <= ask.for_s <= LONGEST_S:
-            raise Refused("bans.invalid", f"a ban lasts 1 to {LONGEST_S:g} seconds, not {ask.for_s:g}")
+            raise Refused("ban.invalid", f"a ban lasts 1 to {LONGEST_S:g} seconds, not {ask.for_s:g}")
         if is_within(source, self._fence.policy.trusted):
             raise Refused(
-                "bans.trusted",
+                "ban.trusted",
                 f"{source} is in a trusted network",
                 "take it out of [guard] trusted first",
                 409,
@@ -53,7 +53,7 @@ class BanHandlers:
         source = None if ask.address is None else _source(ask.address)
         lifted = self._fence.pardon(source, self._clock())
         if source is not None and not lifted:
-            raise Refused("bans.unknown", f"{source} is not banned", "trunkline bans list shows who is", 404)
+            raise Refused("ban.unknown", f"{source} is not banned", "trunkline ban list shows who is", 404)
         return BansCleared(sources=tuple(lifted))
 
     def _row(self, ban: Ban) -> BanRow:
@@ -65,4 +65,4 @@ def _source(text: str) -> str:
     try:
         return parse_source(text)
     except ValueError:
-        raise Refused("bans.invalid", f"{text[:80]!r} is no address", f"expected {_FORM}") from None
+        raise Refused("ban.invalid", f"{text[:80]!r} is no address", f"expected {_FORM}") from None

@@ -108,7 +108,7 @@ class ControlServer:
             return Problem(code="control.forbidden", detail=detail, hint="run as that user", status=403)
         if len(self._clients) > self._max_clients:
             detail = f"{self._max_clients} clients are connected"
-            return Problem(code="control.too-many-clients", detail=detail, hint="try again", status=503)
+            return Problem(code="control.too_many_clients", detail=detail, hint="try again", status=503)
         return None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,7 +118,7 @@ class ControlServer:
                     line = await reader.readline()
             except ValueError:
                 detail = f"a request is at most {self._max_line} bytes"
-                await self._send(writer, 0, Problem(code="control.line-too-long", detail=detail, status=413))
+                await self._send(writer, 0, Problem(code="control.line_too_long", detail=detail, status=413))
                 return
             if not line.endswith(b"\n"):
                 return

@@ -56,7 +56,7 @@ def encode_answer(number: int, answer: Message) -> bytes:
     if len(line) <= MAX_REPLY:
         return line
     problem = Problem(
-        code="control.reply-too-long",
+        code="control.reply_too_long",
         detail=f"the reply has {len(line)} bytes, more than {MAX_REPLY}",
         hint="ask for fewer rows",
         status=500,
@@ -97,9 +97,9 @@ def _object(line: bytes) -> dict[str, Any]:
     try:
         body = json.loads(line)
     except (ValueError, RecursionError):
-        raise MessageError("expected one JSON object per line", "control.not-json") from None
+        raise MessageError("expected one JSON object per line", "control.not_json") from None
     if not isinstance(body, dict):
-        raise MessageError("expected one JSON object per line", "control.not-json")
+        raise MessageError("expected one JSON object per line", "control.not_json")
     return body
 
 

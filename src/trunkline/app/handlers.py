@@ -160,8 +160,8 @@ class ExchangeHandlers(StoreHandlers):
             for call in self._exchange.calls.active.values()
             if call.tenant == tenant and (ask.after is None or call.id > ask.after)
         ]
-        rows.sort(key=lambda row: row.id)  # UUIDv7: by their start
-        more = rows[ask.limit - 1].id if len(rows) > ask.limit else None
+        rows.sort(key=lambda row: row.call)  # UUIDv7: by their start
+        more = rows[ask.limit - 1].call if len(rows) > ask.limit else None
         return CallList(rows=tuple(rows[: ask.limit]), next=more)
 
     async def _registrations(self, tenant: str, ask: ListRegistrations) -> Message:

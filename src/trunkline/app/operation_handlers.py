@@ -64,7 +64,7 @@ class OperationHandlers:
 
     def _not_stopping(self) -> None:
         if self._exchange.state == "stopping":
-            raise Refused("exchange.stopping", "the exchange is stopping", status=409)
+            raise Refused("exchange.is_stopping", "the exchange is stopping", status=409)
 
     async def _show_log(self, _tenant: str, _ask: ShowLog) -> Message:
         return self._log_state()
@@ -72,9 +72,13 @@ class OperationHandlers:
     async def _set_level(self, _tenant: str, ask: SetLogLevel) -> Message:
         level = ask.level.lower()
         if level not in CHOICES:
-            raise Refused("log.level", f"{ask.level[:40]} is no level", f"one of {', '.join(CHOICES)}")
+            raise Refused(
+                "log.unknown_level", f"{ask.level[:40]} is no level", f"one of {', '.join(CHOICES)}"
+            )
         if ask.logger is not None and not _known(ask.logger):
-            raise Refused("log.logger", f"no logger is called {ask.logger[:60]}", _nearest(ask.logger), 404)
+            raise Refused(
+                "log.unknown_logger", f"no logger is called {ask.logger[:60]}", _nearest(ask.logger), 404
+            )
         set_log_level(level, ask.logger)
         log.info("log level changed", logger_name=ask.logger or "all", to=level)
         return self._log_state()

@@ -55,7 +55,9 @@ class RecordingHandlers:
         call = self._call(tenant, ask.call)
         running = self._recordings.of(call)
         if running is not None:
-            raise Refused("record.running", f"the call is recorded already, into {running.file}", status=409)
+            raise Refused(
+                "recording.running", f"the call is recorded already, into {running.file}", status=409
+            )
         settings = self._exchange.settings.recording
         folder = self._exchange.data / FOLDER
         file = folder / default_name(call) if ask.file is None else wanted_file(folder, ask.file)
@@ -76,7 +78,7 @@ class RecordingHandlers:
         call = self._call(tenant, ask.call)
         recording = self._recordings.of(call)
         if recording is None:
-            raise Refused("record.none", "the call is not recorded", "trunkline record list", 404)
+            raise Refused("recording.none", "the call is not recorded", "trunkline recording list", 404)
         try:
             event = await self._recordings.stop(recording)
         except MediaError as error:
@@ -117,9 +119,9 @@ def wanted_file(folder: Path, text: str) -> Path:
     """The file that was asked for; Refused unless it is a WAV file, and within the folder when it is relative."""
     path = Path(text)
     if path.suffix.lower() != ".wav" or not text.isprintable():
-        raise Refused("record.file", f"{text[:200]!r} does not end in .wav", "name a WAV file")
+        raise Refused("recording.file", f"{text[:200]!r} does not end in .wav", "name a WAV file")
     if ".." in path.parts:
-        raise Refused("record.file", f"{text[:200]} leaves its folder", "name it without ..")
+        raise Refused("recording.file", f"{text[:200]} leaves its folder", "name it without ..")
     return path if path.is_absolute() else folder / path
 
 
@@ -131,15 +133,15 @@ def prepare(file: Path, folder: Path, keep_free: int) -> None:
             for parent in reversed([file.parent, *(p for p in file.parents if p.is_relative_to(folder))]):
                 parent.mkdir(mode=0o700, exist_ok=True)
         if not file.parent.is_dir():
-            raise Refused("record.file", f"there is no folder {file.parent}", "make it first")
+            raise Refused("recording.file", f"there is no folder {file.parent}", "make it first")
         if file.exists() or file.is_symlink():
-            raise Refused("record.file", f"{file} is there already", "name another one", 409)
+            raise Refused("recording.file", f"{file} is there already", "name another one", 409)
         free = shutil.disk_usage(file.parent).free
     except OSError as error:
-        raise Refused("record.file", f"{file}: {error.strerror}", "choose another place") from None
+        raise Refused("recording.file", f"{file}: {error.strerror}", "choose another place") from None
     if free < keep_free:
         raise Refused(
-            "record.disk_full",
+            "recording.disk_full",
             f"{free // _MEGABYTE} MB are free, and [recording] keep_free_mb keeps {keep_free // _MEGABYTE}",
             "delete old recordings",
             507,

@@ -40,6 +40,11 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def count_of(number: int, thing: str) -> str:
+    """``1 call``, ``2 calls``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def calls_limit(most: int | None) -> str:
     """Empty where the settings say it."""
     return "" if most is None else str(most) if most else "any"
@@ -60,16 +65,16 @@ TENANTS = (
 )
 BANS = (
     Column[BanRow]("SOURCE", lambda row: row.source, "bold"),
-    Column[BanRow]("SINCE", lambda row: clock(row.since)),
-    Column[BanRow]("REMAINS", lambda row: duration(row.remains_s), justify="right"),
+    Column[BanRow]("SINCE", lambda row: clock(row.banned_at)),
+    Column[BanRow]("EXPIRES", lambda row: duration(row.expires_s), justify="right"),
     Column[BanRow]("REASON", lambda row: row.code, "yellow"),
 )
 RECORDINGS = (
     Column[RecordingRow]("CALL", lambda row: row.call, "cyan"),
     Column[RecordingRow]("FROM", lambda row: row.caller, "bold"),
     Column[RecordingRow]("TO", lambda row: row.callee, "bold"),
-    Column[RecordingRow]("SINCE", lambda row: clock(row.began_at)),
-    Column[RecordingRow]("LASTS", lambda row: duration(row.duration_s), justify="right"),
+    Column[RecordingRow]("SINCE", lambda row: clock(row.started_at)),
+    Column[RecordingRow]("DURATION", lambda row: duration(row.duration_s), justify="right"),
     Column[RecordingRow]("FILE", lambda row: row.file),
 )
 PASSWORDS = (
@@ -77,7 +82,7 @@ PASSWORDS = (
     Column[GeneratedPassword]("PASSWORD", lambda row: row.password, "green"),
 )
 CALLS = (
-    Column[CallRow]("CALL", lambda row: row.id, "dim"),
+    Column[CallRow]("CALL", lambda row: row.call, "dim"),
     Column[CallRow]("FROM", lambda row: row.caller, "bold"),
     Column[CallRow]("TO", lambda row: row.callee, "bold"),
     Column[CallRow]("STATE", lambda row: row.state, "green"),

@@ -41,7 +41,7 @@ def restore(
 
     Nothing in the folder is touched before; with ``force`` what is there is moved aside. ``key`` is a key
     file to use instead of the one in the backup. Raises Refused: those of ``unpack``, ``restore.running``,
-    ``restore.not-empty``, ``restore.newer``, ``restore.no-key``, ``restore.wrong-key``, ``restore.failed``.
+    ``restore.not_empty``, ``restore.newer``, ``restore.no_key``, ``restore.wrong_key``, ``restore.failed``.
     """
     created = create_data_folder(folder)
     with ExitStack() as undo:
@@ -73,7 +73,7 @@ def _restore(archive: Path, folder: Path, *, force: bool, key: Path | None, prog
     there = sorted(path.name for path in folder.iterdir() if path.name not in _OURS)
     if there and not force:
         raise Refused(
-            "restore.not-empty",
+            "restore.not_empty",
             f"{folder} holds data already: {', '.join(there[:5])}",
             "name an empty folder with --data, or move these aside with --force",
             409,
@@ -114,7 +114,7 @@ def _check_key(archive: Path, stage: Path, given: Path | None) -> None:
     own = stage / KEY_FILE
     if given is None and sealed is not None and not own.exists():
         raise Refused(
-            "restore.no-key",
+            "restore.no_key",
             f"{archive} holds no key, and its passwords were sealed with key {sealed.key_id}: without that key "
             "they are lost",
             f"give the key file ({KEY_FILE}) with --key FILE",
@@ -129,7 +129,7 @@ def _check_key(archive: Path, stage: Path, given: Path | None) -> None:
         named = f"the key {given}" if given is not None else f"the key in {archive}"
         needs = f" (they need key {sealed.key_id})" if sealed is not None else ""
         raise Refused(
-            "restore.wrong-key",
+            "restore.wrong_key",
             f"{named} does not open the passwords of this backup{needs}: {error}",
             "give the key file that was beside this store: --key FILE",
         ) from None

@@ -74,7 +74,7 @@ class TenantHandlers:
         size = (await asyncio.to_thread(self._store.tenants.sizes, TenantScope(found.id))).get(found.id, 0)
         if size and not ask.force:
             raise Refused(
-                "tenant.has-extensions",
+                "tenant.has_extensions",
                 f"tenant {found.name} has {size} extensions",
                 "--yes removes it with its extensions, registrations and call records",
                 409,

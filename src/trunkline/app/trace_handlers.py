@@ -111,8 +111,8 @@ def _first(messages: list[TracedMessage], limit: int) -> tuple[TracedMessage, ..
 
 def _nothing(text: str, *, known: bool, up: bool) -> Refused:
     if up:
-        return Refused("trace.nothing-yet", f"nothing was kept of call {text[:80]}", "trace what comes", 404)
+        return Refused("trace.nothing_yet", f"nothing was kept of call {text[:80]}", "trace what comes", 404)
     if known:
         hint = "`trunkline up --trace` keeps the messages of calls"
-        return Refused("trace.not-kept", f"nothing was kept of call {text[:80]}", hint, 404)
+        return Refused("trace.not_kept", f"nothing was kept of call {text[:80]}", hint, 404)
     return Refused("call.unknown", f"there is no call {text[:80]}", "trunkline records lists the calls", 404)

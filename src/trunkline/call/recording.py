@@ -69,7 +69,7 @@ class CallRecordings:
     ) -> CallRecording:
         """Record a call from now on: the caller left, the other party, or what we play, right.
 
-        Raises CallFailed ``record.no_media`` before the call is answered, MediaError as ``Record`` says.
+        Raises CallFailed ``recording.no_media`` before the call is answered, MediaError as ``Record`` says.
         """
         port, other = _ports(call)
         recording = CallRecording(
@@ -98,7 +98,7 @@ class CallRecordings:
         except MediaError:
             del self.active[recording.id]
             raise
-        call.tell("call.record_started", f"the call is recorded into {file}")
+        call.tell("call.recording_started", f"the call is recorded into {file}")
         return recording
 
     async def stop(self, recording: CallRecording) -> Recorded | RecordFailed:
@@ -109,7 +109,7 @@ class CallRecordings:
                 return await asyncio.shield(recording.over)
         except TimeoutError:
             text = f"{recording.file} is not complete yet: the disk is slow"
-            raise MediaError(text, "record.slow_disk") from None
+            raise MediaError(text, "recording.slow_disk") from None
 
     def _on_event(self, event: MediaEvent) -> None:
         if not isinstance(event, Recorded | RecordFailed):
@@ -126,9 +126,9 @@ class CallRecordings:
 
 def _tell(call: Call, event: Recorded | RecordFailed) -> None:
     if isinstance(event, RecordFailed):
-        call.tell("call.record_failed", event.reason, why=event.code)
+        call.tell("call.recording_failed", event.reason, why=event.code)
     else:
-        call.tell("call.record_stopped", f"{event.duration_ms / 1000:.1f} s were recorded, {event.ended}")
+        call.tell("call.recording_stopped", f"{event.duration_ms / 1000:.1f} s were recorded, {event.ended}")
 
 
 def _ports(call: Call) -> tuple[str, str]:
@@ -142,4 +142,4 @@ def _ports(call: Call) -> tuple[str, str]:
         port = next((port for port in call.caller_leg.media.ports if port is not None), None)
         if port is not None:
             return port, ""
-    raise CallFailed(409, "No Media", None, "record.no_media")
+    raise CallFailed(409, "No Media", None, "recording.no_media")

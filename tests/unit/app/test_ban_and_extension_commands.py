@@ -1,4 +1,4 @@
-"""``trunkline bans`` and ``trunkline extension set``: what they ask, and what the handlers answer."""
+"""``trunkline ban`` and ``trunkline extension set``: what they ask, and what the handlers answer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import typer
 
 from trunkline.app.ban_handlers import BanHandlers
-from trunkline.app.cli.bans import parse_span
 from trunkline.app.cli.extension_change import parse_calls
+from trunkline.app.cli.options import span
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.base.messages import (
     DEFAULT_CALLS,
@@ -28,16 +28,26 @@ from trunkline.store import Store
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("12h", 43_200), ("7d", 604_800)]
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("0", 0),
+        ("0.5", 0.5),
+        ("90s", 90),
+        ("30m", 1800),
+        ("1.5h", 5400),
+        ("12h", 43_200),
+        ("7d", 604_800),
+    ],
 )
 def test_a_time_is_written_as_people_write_it(text: str, seconds: float) -> None:
-    assert parse_span(text) == seconds
+    assert span(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "h", "-1h", "1y", "1.5h", "1h30m"])
+@pytest.mark.parametrize("text", ["", "h", "-1h", "1y", "1h30m", "inf", "1e3"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="no time"):
-        parse_span(text)
+        span(text)
 
 
 @pytest.mark.parametrize(("text", "most"), [(None, None), ("0", 0), ("4", 4), ("default", DEFAULT_CALLS)])
@@ -59,7 +69,7 @@ def bans() -> BanHandlers:
 
 async def test_a_ban_by_hand_is_listed_and_lifted(bans: BanHandlers) -> None:
     added = await bans.add("", AddBan(address="2001:db8::7", for_s=3600.0))
-    assert (added.row.source, added.row.code, added.row.remains_s) == ("2001:db8::/64", "ban.by_hand", 3600.0)
+    assert (added.row.source, added.row.code, added.row.expires_s) == ("2001:db8::/64", "ban.by_hand", 3600.0)
     await bans.add("", AddBan(address="192.0.2.7", for_s=60.0))
     page = await bans.page("", ListBans(limit=1))
     assert [row.source for row in page.rows] == ["192.0.2.7"]
@@ -73,11 +83,11 @@ async def test_a_ban_by_hand_is_listed_and_lifted(bans: BanHandlers) -> None:
 @pytest.mark.parametrize(
     ("address", "for_s", "code"),
     [
-        ("nobody.example", 60.0, "bans.invalid"),
-        ("192.0.2.0/24", 60.0, "bans.invalid"),
-        ("192.0.2.7", 0.0, "bans.invalid"),
-        ("192.0.2.7", float("inf"), "bans.invalid"),
-        ("10.1.2.3", 60.0, "bans.trusted"),
+        ("nobody.example", 60.0, "ban.invalid"),
+        ("192.0.2.0/24", 60.0, "ban.invalid"),
+        ("192.0.2.7", 0.0, "ban.invalid"),
+        ("192.0.2.7", float("inf"), "ban.invalid"),
+        ("10.1.2.3", 60.0, "ban.trusted"),
     ],
 )
 async def test_a_ban_that_cannot_be_is_refused(
@@ -91,7 +101,7 @@ async def test_a_ban_that_cannot_be_is_refused(
 async def test_who_is_not_banned_cannot_be_pardoned(bans: BanHandlers) -> None:
     with pytest.raises(Refused) as refused:
         await bans.clear("", ClearBans(address="192.0.2.7"))
-    assert refused.value.problem.code == "bans.unknown"
+    assert refused.value.problem.code == "ban.unknown"
 
 
 class Extensions:

@@ -181,7 +181,7 @@ def test_records_since_an_age(offline: FakeExchange) -> None:
 
 
 def test_remove(offline: FakeExchange) -> None:
-    assert run("extension", "remove", "1001").stdout == "extension 1001 removed (1 registrations)\n"
+    assert run("extension", "remove", "1001").stdout == "extension 1001 removed (1 registration)\n"
     assert run("extension", "remove", "1001").exit_code == 1
 
 
@@ -203,7 +203,7 @@ def test_calls_and_registrations_in_a_pipe_are_plain_columns(running: FakeExchan
     registrations = run("registrations").stdout
     assert "\x1b" not in registrations
     assert "sip:1001@192.0.2.9" in registrations
-    assert json.loads(run("calls", "--json").stdout)[0]["id"] == "c-1"
+    assert json.loads(run("calls", "--json").stdout)[0]["call"] == "c-1"
     assert json.loads(run("registrations", "--json").stdout)[0]["expires_s"] == 59.9
 
 

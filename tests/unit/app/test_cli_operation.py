@@ -95,7 +95,9 @@ def test_a_dry_run_asks_for_one(exchange: Exchange) -> None:
     assert exchange.asked == [Reload(dry_run=True)]
 
 
-@pytest.mark.parametrize(("file", "said"), [("f", "no setting has changed\n"), ("", "there is no file")])
+@pytest.mark.parametrize(
+    ("file", "said"), [("f", "no setting has changed\n"), ("", "there is no settings file to read\n")]
+)
 def test_nothing_to_do_is_said(exchange: Exchange, file: str, said: str) -> None:
     exchange.answers[Reload] = lambda _ask: Reloaded(file=file)
     assert said in run("reload").output
@@ -110,7 +112,7 @@ def test_a_wrong_file_is_an_error_of_usage_with_each_of_its_lines(exchange: Exch
 
 
 def test_a_reload_of_a_stopping_exchange_fails(exchange: Exchange) -> None:
-    exchange.answers[Reload] = lambda _ask: Refused("exchange.stopping", "the exchange is stopping")
+    exchange.answers[Reload] = lambda _ask: Refused("exchange.is_stopping", "the exchange is stopping")
     assert run("reload").exit_code == 1
 
 

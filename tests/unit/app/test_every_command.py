@@ -12,7 +12,8 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from trunkline.app.cli import app, report
+from trunkline import __version__
+from trunkline.app.cli import PANELS, app, report
 from trunkline.app.cli.csv_file import BadFile
 from trunkline.app.cli.exit_codes import ExitCode
 from trunkline.app.control_client import NotRunning
@@ -22,8 +23,7 @@ from trunkline.base.messages import Refused, RowProblem
 
 # They run until they are stopped, or print what a shell is to read.
 WITHOUT_JSON = ("up ", "completion ", "phone ")
-# What a group wants before its commands.
-BEFORE = {"phone": ("--user", "1001", "--password", "secret")}
+COMMON = ("tenant", "data", "as_json")
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -37,8 +37,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 
 def call(name: str, *options: str) -> Result:
     """Run a command with these options."""
-    first, *rest = name.split()
-    return CliRunner().invoke(app, [first, *BEFORE.get(first, ()), *rest, *options])
+    return CliRunner().invoke(app, [*name.split(), *options])
 
 
 COMMANDS = dict(commands(get_command(app)))
@@ -123,3 +122,63 @@ def test_nothing_slow_is_imported_before_a_command_needs_it() -> None:
     code = f"import sys, trunkline.app.cli; print([name for name in {slow} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_command_takes_has_a_word_for_people(name: str) -> None:
+    for parameter in COMMANDS[tuple(name.split())].params:
+        if parameter.param_type_name == "argument" or not parameter.is_flag:
+            assert parameter.metavar, f"{name}: {parameter.name}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_of_all_commands_come_in_one_order(name: str) -> None:
+    shared = [one.name for one in COMMANDS[tuple(name.split())].params if one.name in COMMON]
+    assert shared == [one for one in COMMON if one in shared]
+
+
+def test_every_command_has_its_place_on_the_first_page() -> None:
+    placed = [name for names in PANELS.values() for name in names]
+    assert sorted(placed) == sorted(get_command(app).commands)  # type: ignore[attr-defined]
+    page = CliRunner().invoke(app, ["--help"]).stdout
+    assert [page.index(f"\n{title}:\n") for title in PANELS] == sorted(
+        page.index(f"\n{title}:\n") for title in PANELS
+    )
+    assert all(f"\n  {name} " in page for name in placed)
+
+
+def test_the_version_is_told_as_every_program_tells_it() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"trunkline {__version__}\n")
+
+
+def test_a_wrong_call_gets_one_line_of_error_and_the_usage() -> None:
+    result = CliRunner().invoke(app, ["extension", "export", "--jsno"])
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr.splitlines() == [
+        "error: no such option: --jsno (Possible options: --json)",
+        "Usage: trunkline extension export [OPTIONS] [FILE.csv]  (--help tells more)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", [("phone", "call", "--help"), ("phone", "--help"), ("phone", "answer", "-h")]
+)
+def test_the_phone_explains_itself_without_being_told_who_it_is(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 0
+    assert "--user" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("phone", "--user", "1001", "--password", "x", "--transport=nope", "call", "1"),
+        ("phone", "call", "1", "--user", "1001", "--transport=nope", "--password", "x"),
+        ("phone", "--user", "1001", "call", "--transport", "nope", "1", "--password", "x"),
+    ],
+)
+def test_the_options_of_the_phone_may_stand_anywhere(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*words, "--server", "127.0.0.1:9"])
+    assert result.exit_code == ExitCode.USAGE
+    assert "saw 'nope', expected one of udp, tcp, tls" in result.stderr

@@ -52,7 +52,7 @@ def test_a_wanted_file_lies_in_the_folder_unless_it_is_absolute() -> None:
 def test_other_files_are_refused(text: str) -> None:
     with pytest.raises(Refused) as refusal:
         wanted_file(FOLDER, text)
-    assert refusal.value.problem.code == "record.file"
+    assert refusal.value.problem.code == "recording.file"
 
 
 def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
@@ -72,12 +72,12 @@ def test_what_stands_in_the_way_is_told(tmp_path: Path) -> None:
     dangling = tmp_path / "dangling.wav"
     dangling.symlink_to(tmp_path / "nothing")
     for file, keep_free, code in (
-        (there, 0, "record.file"),
-        (dangling, 0, "record.file"),
-        (tmp_path / "no" / "one.wav", 0, "record.file"),
-        (there / "one.wav", 0, "record.file"),
-        (folder / ("x" * 300), 0, "record.file"),
-        (folder / "one.wav", 2**70, "record.disk_full"),
+        (there, 0, "recording.file"),
+        (dangling, 0, "recording.file"),
+        (tmp_path / "no" / "one.wav", 0, "recording.file"),
+        (there / "one.wav", 0, "recording.file"),
+        (folder / ("x" * 300), 0, "recording.file"),
+        (folder / "one.wav", 2**70, "recording.disk_full"),
     ):
         with pytest.raises(Refused) as refusal:
             prepare(file, folder, keep_free)

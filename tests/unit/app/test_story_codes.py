@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[3]
 FILLED_BY = (events, messages)  # importing them puts their names into REGISTRY
 PAGE = ROOT / "docs/reference/story-codes.md"
 AREAS = (
-    r"(auth|backup|bans?|call|control|domain|exchange|explain|extension|leg|"
-    r"limit|media|message|number|record|register|restore|route|tenant|text)"
+    r"(auth|backup|ban|call|control|domain|exchange|explain|extension|leg|limit|log|media|message|number|"
+    r"recording|register|request|restore|route|settings|tenant|text|trace)"
 )
-CODE = re.compile(AREAS + r"\.[a-z][a-z_-]*")
+CODE = re.compile(AREAS + r"\.[a-z][a-z_]*")
 LAYERS = ("app", "base", "call", "net", "pbx", "registrar", "ua")
 
 

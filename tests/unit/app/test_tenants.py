@@ -173,7 +173,7 @@ def test_a_tenant_with_extensions_is_removed_only_by_force(handlers: StoreHandle
     ask(handlers, AddTenant(name="acme"))
     ask(handlers, AddExtension(tenant="acme", number="1001"))
     problem = refusal(handlers, RemoveTenant(name="acme")).problem
-    assert (problem.code, problem.status) == ("tenant.has-extensions", 409)
+    assert (problem.code, problem.status) == ("tenant.has_extensions", 409)
     assert "--yes" in problem.hint
     assert ask(handlers, RemoveTenant(name="acme", force=True)).extensions == 1
     assert refusal(handlers, ListExtensions(tenant="acme")).problem.code == "tenant.unknown"

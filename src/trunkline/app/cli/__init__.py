@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from trunkline import __version__
 from trunkline.app.cli import (
     backup,
-    bans,
+    ban,
     check,
     completion,
     drain,
@@ -18,7 +21,7 @@ from trunkline.app.cli import (
     log,
     past,
     phone,
-    record,
+    recording,
     reload,
     tenant,
     trace,
@@ -26,15 +29,38 @@ from trunkline.app.cli import (
 )
 from trunkline.app.cli.csv_file import BadFile
 from trunkline.app.cli.exit_codes import ExitCode
-from trunkline.app.cli.options import help_form
+from trunkline.app.cli.help import Commands, Group, complaint
 from trunkline.app.control_client import NotRunning
 from trunkline.app.terminal import Screen
 from trunkline.base.errors import ConfigError, TrunklineError
 from trunkline.base.messages import Refused
 
+PANELS: Mapping[str, Sequence[str]] = {
+    "The exchange": ("up", "check", "status", "reload", "log", "drain", "stop"),
+    "Who may call": ("extension", "tenant", "registrations", "ban"),
+    "Calls": ("calls", "hangup", "records", "explain", "trace", "recording"),
+    "Backups": ("backup", "restore"),
+    "Tools": ("phone", "completion", "version"),
+}
 
-class Commands(TyperGroup):
+
+class Program(Group):
     """The one place where errors become words and exit codes."""
+
+    panels = PANELS
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        alone = settings.get("standalone_mode", True)
+        settings["standalone_mode"] = False
+        if not alone:
+            return super().main(*args, **settings)
+        try:
+            code = super().main(*args, **settings)
+        except typer.Abort:
+            code = ExitCode.INTERRUPTED
+        except typer.TyperException as error:
+            code = complain(Screen(), error)
+        sys.exit(code)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -46,6 +72,17 @@ class Commands(TyperGroup):
         except OSError as error:
             Screen().error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(ExitCode.FAILED) from None
+
+
+def complain(screen: Screen, error: Any) -> ExitCode:
+    """A wrong call of a command: what is wrong with it, and how it is called; without any words, its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return ExitCode.USAGE
+    what, usage = complaint(error)
+    screen.error(what)
+    screen.note(usage)
+    return ExitCode.USAGE
 
 
 def report(screen: Screen, error: TrunklineError) -> ExitCode:
@@ -69,27 +106,37 @@ def report(screen: Screen, error: TrunklineError) -> ExitCode:
     return ExitCode.FAILED
 
 
-app = typer.Typer(
-    cls=Commands,
+app = Commands(
+    "A telephone exchange in one program: registrar, B2BUA and media engine.",
+    group=Program,
     name="trunkline",
-    rich_markup_mode=help_form(),
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="A telephone exchange in one program: registrar, B2BUA and media engine.",
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong option or setting, 3 no exchange is running,"
-    " 130 interrupted by Ctrl-C.",
+    invoke_without_command=True,
+    epilog="Each command has a page of its own: trunkline COMMAND --help.\n"
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong option, file or setting, 3 no exchange is running,\n"
+    "130 interrupted by Ctrl-C.",
 )
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Options of the program itself."""
+    if version:
+        Screen().line(f"trunkline {__version__}")
+        raise typer.Exit
+
+
 up.register(app)
 app.add_typer(extension.app, name="extension")
 app.add_typer(tenant.app, name="tenant")
-app.add_typer(bans.app, name="bans")
+app.add_typer(ban.app, name="ban")
 live.register(app)
 check.register(app)
 reload.register(app)
 drain.register(app)
 app.add_typer(log.app, name="log")
-app.add_typer(record.app, name="record")
+app.add_typer(recording.app, name="recording")
 past.register(app)
 trace.register(app)
 app.add_typer(phone.app, name="phone")
@@ -99,4 +146,6 @@ completion.register(app)
 
 def main() -> None:
     """Entry point of the ``trunkline`` program."""
+    if "_TRUNKLINE_COMPLETE" in os.environ:
+        completion.prepare()
     app(prog_name="trunkline")

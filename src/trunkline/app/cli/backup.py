@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json
 from trunkline.app.data_folder import find_data_folder
+from trunkline.app.render import count_of
 from trunkline.app.terminal import Screen
 
 if TYPE_CHECKING:
@@ -29,12 +32,16 @@ def backup(
         bool, typer.Option("--without-key", help="Leave out the key of the passwords and private TLS keys.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file when it exists.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing when all went well, as a nightly job wants it.")
+    ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Back the data folder up, also while the exchange runs: the store as of one moment, its key, certificates.
+    """Back the data folder up, also while the exchange runs.
 
-    Whoever has the file can read every password, unless the key is left out.
+    The file has the store as of one moment, its key and certificates. Whoever has it can read every password,
+    unless the key is left out.
     """
     from trunkline.app.backup import back_up, size_of  # noqa: PLC0415  (the store is slow to import)
 
@@ -45,11 +52,16 @@ def backup(
         manifest = back_up(folder, target, with_key=not without_key, progress=progress)
     if as_json:
         screen.json({"file": str(target), "bytes": target.stat().st_size, **_facts(manifest)})
-    else:
-        count = len(manifest.files)
-        screen.line(f"{count} files backed up to {target} ({_size(target.stat().st_size)})")
+    elif not quiet:
+        _show(screen, manifest, target)
+
+
+def _show(screen: Screen, manifest: Manifest, target: Path) -> None:
+    """What was done, and what to take care of."""
+    count = count_of(len(manifest.files), "file")
+    screen.line(f"{count} backed up to {target} ({_size(target.stat().st_size)})")
     if manifest.has_key:
-        screen.warn(f"{target} holds the key of the stored passwords: keep it as safe as the data folder")
+        screen.note("it holds the key of the stored passwords: keep it as safe as the data folder")
     elif manifest.key_id:
         screen.warn(
             f"key {manifest.key_id} is not in it: keep secret.key elsewhere, without it this is useless"
@@ -105,13 +117,13 @@ def restore(
         screen.json({"data": str(folder), "aside": aside, **_facts(manifest)})
         return
     made = datetime.fromtimestamp(manifest.made_at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    screen.line(f"{len(manifest.files)} files of {made} restored to {folder}")
+    screen.line(f"{count_of(len(manifest.files), 'file')} of {made} restored to {folder}")
     if restored.aside is not None:
         screen.line(f"what was there before is in {restored.aside}")
     for name in manifest.left_out:
         if not (folder / name).exists():
             screen.warn(f"{name} is not in the backup: put it back, or a new one is made")
-    screen.note("start the exchange: trunkline up")
+    screen.note(f"start the exchange: trunkline up --data {shlex.quote(str(folder))}")
 
 
 def _facts(manifest: Manifest) -> dict[str, object]:
@@ -134,18 +146,18 @@ def _size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the commands into the program."""
     app.command(
-        epilog=examples(
+        examples=[
             "trunkline backup /backup/trunkline.tar.gz",
-            "trunkline backup /backup --data /var/lib/trunkline",
+            "trunkline backup /backup --data /var/lib/trunkline --quiet",
             "trunkline backup trunkline.tar.gz --without-key",
-        )
+        ]
     )(backup)
     app.command(
-        epilog=examples(
+        examples=[
             "trunkline restore /backup/trunkline.tar.gz --data /var/lib/trunkline",
             "trunkline restore trunkline.tar.gz --key /safe/secret.key --force",
-        )
+        ]
     )(restore)

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from trunkline.app.cli.exit_codes import ExitCode
-from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json
 from trunkline.app.terminal import Column, Screen, safe
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def check(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Look at settings, ports, certificates, DNS, disk, clock and limits; nothing is changed.
+    """Look at settings, ports, certificates, DNS, disk, clock and limits. Nothing is changed.
 
     Exit code 0 when nothing failed, 1 otherwise.
     """
@@ -80,8 +81,6 @@ _COLUMNS = (
 )
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the command into the program."""
-    app.command(epilog=examples("trunkline check", "trunkline check --config /etc/trunkline.toml --strict"))(
-        check
-    )
+    app.command(examples=["trunkline check", "trunkline check --config /etc/trunkline.toml --strict"])(check)

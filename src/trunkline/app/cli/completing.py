@@ -36,7 +36,7 @@ def tenants(context: typer.Context, incomplete: str) -> list[str]:
 def call_ids(context: typer.Context, incomplete: str) -> list[str]:
     """Calls that are up."""
     rows = _rows(context, ListCalls(tenant=_tenant(context), limit=MOST))
-    return [row.id for row in rows if row.id.startswith(incomplete)]
+    return [row.call for row in rows if row.call.startswith(incomplete)]
 
 
 def _rows(context: typer.Context, request: Request[Any]) -> list[Any]:

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 # The script and the words it asks for belong together, and both are typer's.
+from typer._completion_classes import completion_init
 from typer._completion_shared import get_completion_script
 
-from trunkline.app.cli.options import examples
+from trunkline.app.cli.help import Commands
 from trunkline.app.terminal import Screen
 
 
@@ -23,22 +24,27 @@ class Shell(StrEnum):
 
 
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="Whose script to print.", show_default=False)],
+    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="Whose script to print.")],
 ) -> None:
-    """Print the completion script of a shell. `--install-completion` puts it into the shell's start-up file."""
+    """Print the completion script of a shell, for its start-up file."""
     script = get_completion_script(
         prog_name="trunkline", complete_var="_TRUNKLINE_COMPLETE", shell=shell.value
     )
     Screen().line(script)
 
 
-def register(app: typer.Typer) -> None:
+def prepare() -> None:
+    """Make the program answer the scripts' questions."""
+    completion_init()
+
+
+def register(app: Commands) -> None:
     """Put the command into the program."""
     app.command(
-        epilog=examples(
+        examples=[
             "trunkline completion bash >> ~/.bashrc",
             "source <(trunkline completion bash)",
             "trunkline completion bash > /etc/bash_completion.d/trunkline",
             "trunkline completion fish > ~/.config/fish/completions/trunkline.fish",
-        )
+        ]
     )(completion)

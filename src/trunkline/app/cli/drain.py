@@ -12,7 +12,8 @@ from rich.status import Status as Spinner
 
 from trunkline.app.cli.asking import Asker, exchange
 from trunkline.app.cli.exit_codes import ExitCode
-from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json, span
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import Drain, DrainState, Status
 
@@ -24,14 +25,23 @@ def drain(
     wait: Annotated[bool, typer.Option("--wait", help="Return when the last call has ended.")] = False,
     within: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="With --wait: give up (exit code 1) after that long."),
+        typer.Option(
+            parser=span,
+            metavar="TIME",
+            help="With --wait: give up after so long, such as 10m (exit code 1).",
+        ),
     ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Take no new calls: they get 503 with Retry-After, and so do OPTIONS. Calls and registrations go on."""
+    """Take no new calls; those that are up go on. New ones get 503 with Retry-After, and so do OPTIONS.
+
+    Registrations go on too.
+    """
     if undo and wait:
-        raise typer.BadParameter("--undo waits for nothing")
+        raise typer.BadParameter("--undo takes calls again, there is nothing to --wait for")
+    if within is not None and not wait:
+        raise typer.BadParameter("--within says how long to --wait: give both")
     screen = Screen()
     with exchange(data) as asker:
         state = asker.ask(Drain(undo=undo))
@@ -87,8 +97,8 @@ def _progress(screen: Screen) -> Iterator[_Progress]:
         yield _Progress(screen, spinner)
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the command into the program."""
     app.command(
-        epilog=examples("trunkline drain", "trunkline drain --wait --within 600", "trunkline drain --undo")
+        examples=["trunkline drain", "trunkline drain --wait --within 10m", "trunkline drain --undo"]
     )(drain)

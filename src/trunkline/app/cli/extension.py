@@ -10,21 +10,21 @@ import typer
 from trunkline.app.cli import extension_change, extension_files
 from trunkline.app.cli.asking import exchange, fetch
 from trunkline.app.cli.completing import numbers
-from trunkline.app.cli.extension_change import Calls, parse_calls
-from trunkline.app.cli.options import Data, Json, Tenant, examples
+from trunkline.app.cli.extension_change import Calls, parse_calls, show_changed
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json, Tenant
 from trunkline.app.extension_rules import check_extension
-from trunkline.app.render import EXTENSIONS
+from trunkline.app.render import EXTENSIONS, count_of
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import (
     DEFAULT_CALLS,
     AddExtension,
-    ExtensionAdded,
     ExtensionRow,
     ListExtensions,
     RemoveExtension,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Add, change, list, remove, import and export extensions.")
+app = Commands("Add, change, list, remove, import and export extensions.")
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="Digits, or a name such as u100000.")]
 Known = Annotated[
     str, typer.Argument(metavar="NUMBER", help="An extension that exists.", autocompletion=numbers)
@@ -33,22 +33,22 @@ Known = Annotated[
 
 @app.command(
     "add",
-    epilog=examples(
+    examples=[
         "trunkline extension add 2001",
         "trunkline extension add 2001 --name 'Front desk' --password 'quiet-otter-stamps-maps'",
         "trunkline extension add 3001 --contact sip:door@192.0.2.10",
-    ),
+    ],
 )
 def add(
     number: Number,
     password: Annotated[
         str | None,
         typer.Option(
-            metavar="PW",
+            metavar="PASSWORD",
             help="Default: a random one, printed once, or none with --contact. '-' reads it from standard input.",
         ),
     ] = None,
-    name: Annotated[str, typer.Option(help="Shown to those who are called.")] = "",
+    name: Annotated[str, typer.Option(metavar="NAME", help="Shown to those who are called.")] = "",
     contact: Annotated[
         str | None, typer.Option(metavar="URI", help="A fixed SIP address that needs no registration.")
     ] = None,
@@ -86,32 +86,13 @@ def add(
                 max_calls=most,
             )
         )
-    _show_added(Screen(), added, as_json=as_json)
+    show_changed(added, "added", as_json=as_json)
 
 
-def _show_added(screen: Screen, added: ExtensionAdded, *, as_json: bool) -> None:
-    if as_json:
-        screen.json({**_row(added.extension), "password": added.password, "warnings": added.warnings})
-        return
-    screen.line(f"extension {added.extension.number} added")
-    if added.password is not None:
-        screen.line(f"password {added.password}", "bold green")
-        screen.note("the password is shown this once")
-    for warning in added.warnings:
-        screen.warn(warning)
+extension_change.register(app)
 
 
-def _row(row: ExtensionRow) -> dict[str, object]:
-    return {
-        "number": row.number,
-        "name": row.name,
-        "contact": row.contact,
-        "bindings": row.bindings,
-        "max_calls": row.max_calls,
-    }
-
-
-@app.command("list", epilog=examples("trunkline extension list", "trunkline extension list --json"))
+@app.command("list", examples=["trunkline extension list", "trunkline extension list --json"])
 def list_extensions(tenant: Tenant = None, data: Data = None, as_json: Json = False) -> None:
     """List extensions and how many phones are registered for each."""
     screen = Screen()
@@ -123,7 +104,7 @@ def list_extensions(tenant: Tenant = None, data: Data = None, as_json: Json = Fa
         screen.table(EXTENSIONS, rows, "No extensions. Add one: trunkline extension add 2001")
 
 
-@app.command("remove", epilog=examples("trunkline extension remove 2001"))
+@app.command("remove", examples=["trunkline extension remove 2001"])
 def remove(number: Known, tenant: Tenant = None, data: Data = None, as_json: Json = False) -> None:
     """Remove an extension and its registrations; calls that are up go on."""
     screen = Screen()
@@ -132,8 +113,7 @@ def remove(number: Known, tenant: Tenant = None, data: Data = None, as_json: Jso
     if as_json:
         screen.json({"number": removed.number, "bindings": removed.bindings})
     else:
-        screen.line(f"extension {removed.number} removed ({removed.bindings} registrations)")
+        screen.line(f"extension {removed.number} removed ({count_of(removed.bindings, 'registration')})")
 
 
-extension_change.register(app)
 extension_files.register(app)

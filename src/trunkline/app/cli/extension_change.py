@@ -9,10 +9,12 @@ import typer
 
 from trunkline.app.cli.asking import exchange
 from trunkline.app.cli.completing import numbers
-from trunkline.app.cli.options import Data, Json, Tenant, examples
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json, Tenant
 from trunkline.app.extension_rules import MAX_CALLS, check_extension
 from trunkline.app.terminal import Screen
-from trunkline.base.messages import DEFAULT_CALLS, ExtensionChanged, SetExtension
+from trunkline.base.message_codec import plain
+from trunkline.base.messages import DEFAULT_CALLS, ExtensionAdded, ExtensionChanged, SetExtension
 
 _DEFAULT: Final = "default"
 Calls = Annotated[
@@ -29,9 +31,9 @@ def set_extension(
     number: Annotated[
         str, typer.Argument(metavar="NUMBER", help="An extension that exists.", autocompletion=numbers)
     ],
-    name: Annotated[str | None, typer.Option(help="Shown to those who are called.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Shown to those who are called.")] = None,
     password: Annotated[
-        str | None, typer.Option(metavar="PW", help="A new password; '-' reads it from standard input.")
+        str | None, typer.Option(metavar="PASSWORD", help="A new password; '-' reads it from standard input.")
     ] = None,
     generate: Annotated[
         bool, typer.Option("--generate", help="A new random password, printed once.")
@@ -65,7 +67,7 @@ def set_extension(
         raise typer.BadParameter("; ".join(problems))
     with exchange(data, tenant) as asker:
         changed = asker.ask(ask)
-    _show(Screen(), changed, as_json=as_json)
+    show_changed(changed, "changed", as_json=as_json)
 
 
 def parse_calls(text: str | None) -> int | None:
@@ -81,12 +83,14 @@ def parse_calls(text: str | None) -> int | None:
     return int(text)
 
 
-def _show(screen: Screen, changed: ExtensionChanged, *, as_json: bool) -> None:
+def show_changed(changed: ExtensionAdded | ExtensionChanged, done: str, *, as_json: bool) -> None:
+    """What an extension is now; its password when it was made just now."""
+    screen = Screen()
     row = changed.extension
     if as_json:
-        screen.json({"extension": row, "password": changed.password, "warnings": changed.warnings})
+        screen.json({**plain(row), "password": changed.password, "warnings": changed.warnings})
         return
-    screen.line(f"extension {row.number} changed")
+    screen.line(f"extension {row.number} {done}")
     if changed.password is not None:
         screen.line(f"password {changed.password}", "bold green")
         screen.note("the password is shown this once")
@@ -94,13 +98,13 @@ def _show(screen: Screen, changed: ExtensionChanged, *, as_json: bool) -> None:
         screen.warn(warning)
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the command into ``trunkline extension``."""
     app.command(
         "set",
-        epilog=examples(
+        examples=[
             "trunkline extension set 2001 --name 'Front desk' --max-calls 4",
             "trunkline extension set 2001 --generate",
             "trunkline extension set 2001 --contact '' --max-calls default",
-        ),
+        ],
     )(set_extension)

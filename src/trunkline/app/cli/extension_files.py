@@ -14,8 +14,9 @@ import typer
 
 from trunkline.app.cli.asking import Asker, exchange, fetch
 from trunkline.app.cli.csv_file import COLUMNS, BadFile, read_extensions
-from trunkline.app.cli.options import Data, Json, Tenant, examples
-from trunkline.app.render import PASSWORDS
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json, Tenant
+from trunkline.app.render import PASSWORDS, count_of
 from trunkline.app.terminal import Screen
 from trunkline.base.errors import TransportError, TrunklineError
 from trunkline.base.messages import (
@@ -52,7 +53,7 @@ def import_file(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Import extensions from a CSV file. Nothing is imported when any row is bad.
+    """Import extensions from a CSV file. Nothing is imported when any row is wrong.
 
     A row without a password and without a contact gets a random password, printed once at the end.
     """
@@ -98,7 +99,7 @@ def _show_imported(screen: Screen, rows: Sequence[ImportRow], outcome: Outcome, 
         summary = {"rows": outcome.rows, "added": added, "replaced": replaced, "generated": generated}
         screen.json(summary | {"warnings": warnings, "problems": problems, "error": error})
     else:
-        screen.line(f"{added} extensions added, {replaced} replaced")
+        screen.line(f"{count_of(added, 'extension')} added, {replaced} replaced")
         if generated:
             screen.table(PASSWORDS, generated, "")
             screen.note("the passwords are shown this once")
@@ -135,9 +136,7 @@ def _show_stop(screen: Screen, rows: Sequence[ImportRow], outcome: Outcome, erro
 def export_file(
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[FILE.csv]", help="Where to; standard output without it.", show_default=False
-        ),
+        typer.Argument(metavar="FILE.csv", help="Where to. Default: standard output."),
     ] = None,
     passwords: Annotated[
         bool, typer.Option("--passwords", help="With the passwords, in clear text. Keep the file safe.")
@@ -146,7 +145,7 @@ def export_file(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Export extensions as CSV, in the form that `import` reads; without passwords unless they are asked for."""
+    """Export extensions as CSV, in the form that `import` reads. Passwords are in it only when asked for."""
     screen = Screen()
     if file is not None and file.exists():
         raise typer.BadParameter(f"{file} exists already; choose another name or remove it")
@@ -165,7 +164,7 @@ def export_file(
     if as_json:
         screen.json({"file": str(file), "extensions": len(rows), "passwords": passwords})
     else:
-        screen.line(f"{len(rows)} extensions written to {file}")
+        screen.line(f"{count_of(len(rows), 'extension')} written to {file}")
     if passwords:
         screen.warn(f"{file} holds passwords in clear text")
 
@@ -176,19 +175,19 @@ def _write(sink: IO[str], columns: Sequence[str], rows: Iterable[dict[str, objec
     writer.writerows(rows)
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the commands into ``trunkline extension``."""
     app.command(
         "import",
-        epilog=examples(
+        examples=[
             "trunkline extension import people.csv",
             "trunkline extension import people.csv --replace",
-        ),
+        ],
     )(import_file)
     app.command(
         "export",
-        epilog=examples(
+        examples=[
             "trunkline extension export people.csv",
             "trunkline extension export --passwords secret-people.csv",
-        ),
+        ],
     )(export_file)

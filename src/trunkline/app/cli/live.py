@@ -8,8 +8,9 @@ import typer
 
 from trunkline.app.cli.asking import exchange, fetch
 from trunkline.app.cli.completing import call_ids, numbers
-from trunkline.app.cli.options import Data, Json, Tenant, TenantOnly, examples
-from trunkline.app.render import CALLS, REGISTRATIONS, show_status
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json, Tenant, TenantOnly, span
+from trunkline.app.render import CALLS, REGISTRATIONS, count_of, show_status
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import (
     CallRow,
@@ -68,11 +69,11 @@ def hangup(
     if as_json:
         screen.json({"call": ended.call, "legs": ended.legs})
     else:
-        screen.line(f"call {ended.call} is ending ({ended.legs} legs)")
+        screen.line(f"call {ended.call} is ending ({count_of(ended.legs, 'leg')})")
 
 
 def status(tenant: TenantOnly = None, data: Data = None, as_json: Json = False) -> None:
-    """Show how the exchange is."""
+    """Show how the exchange is: its state, listeners, calls, and what deserves a look."""
     screen = Screen()
     with exchange(data, tenant) as asker:
         state = asker.ask(Status())
@@ -85,27 +86,29 @@ def status(tenant: TenantOnly = None, data: Data = None, as_json: Json = False) 
 def stop(
     grace: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="How long calls may go on. Default: `sip.grace_s`."),
+        typer.Option(
+            parser=span,
+            metavar="TIME",
+            help="How long calls may go on, such as 0, 30s or 5m. Default: sip.grace_s of the settings.",
+        ),
     ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Stop the exchange as SIGTERM does: no new calls, then a BYE for those that outlast the grace time."""
+    """Stop the exchange, as SIGTERM does. New calls are refused; those that outlast the grace time get BYE."""
     screen = Screen()
     with exchange(data) as asker:
         stopping = asker.ask(Stop(grace_s=grace))
     if as_json:
         screen.json({"calls": stopping.calls, "grace_s": stopping.grace_s})
     else:
-        screen.line(f"stopping: {stopping.calls} calls may go on for {stopping.grace_s:g} s")
+        screen.line(f"stopping: {count_of(stopping.calls, 'call')} may go on for {stopping.grace_s:g} s")
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the commands into the program."""
-    app.command(epilog=examples("trunkline calls", "trunkline calls --json"))(calls)
-    app.command(epilog=examples("trunkline registrations", "trunkline registrations --number 1001"))(
-        registrations
-    )
-    app.command(epilog=examples("trunkline hangup 0193c8a0-5c3e-7aaa-8bbb-0123456789ab"))(hangup)
-    app.command(epilog=examples("trunkline status", "trunkline status --json"))(status)
-    app.command(epilog=examples("trunkline stop", "trunkline stop --grace 0"))(stop)
+    app.command(examples=["trunkline calls", "trunkline calls --json"])(calls)
+    app.command(examples=["trunkline registrations", "trunkline registrations --number 1001"])(registrations)
+    app.command(examples=["trunkline hangup 0193c8a0-5c3e-7aaa-8bbb-0123456789ab"])(hangup)
+    app.command(examples=["trunkline status", "trunkline status --json"])(status)
+    app.command(examples=["trunkline stop", "trunkline stop --grace 5m"])(stop)

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from trunkline.app.cli.asking import exchange
-from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json
 from trunkline.app.terminal import Column, Screen
 from trunkline.base.messages import LoggerRow, LogState, SetLogLevel, ShowLog
 
-app = typer.Typer(no_args_is_help=True, help="Log levels of the running exchange.")
+app = Commands("Show and change log levels of the running exchange.")
 _COLUMNS = (
     Column[LoggerRow]("LOGGER", lambda row: row.name, "bold"),
     Column[LoggerRow]("LEVEL", lambda row: row.level, "green"),
@@ -19,7 +20,7 @@ _COLUMNS = (
 )
 
 
-@app.command(epilog=examples("trunkline log show", "trunkline log show --json"))
+@app.command(examples=["trunkline log show", "trunkline log show --json"])
 def show(data: Data = None, as_json: Json = False) -> None:
     """Show the level of every logger."""
     with exchange(data) as asker:
@@ -27,7 +28,7 @@ def show(data: Data = None, as_json: Json = False) -> None:
     _tell(Screen(), state, as_json=as_json)
 
 
-@app.command(epilog=examples("trunkline log level debug", "trunkline log level trunkline.net debug"))
+@app.command(examples=["trunkline log level debug", "trunkline log level trunkline.net debug"])
 def level(
     words: Annotated[
         list[str],
@@ -40,7 +41,7 @@ def level(
 ) -> None:
     """Change a level until the next reload or start, which bring back those of the settings."""
     if len(words) > 2:
-        raise typer.BadParameter("expected [LOGGER] LEVEL")
+        raise typer.BadParameter("give a LEVEL, or a LOGGER and its LEVEL")
     logger = words[0] if len(words) == 2 else None
     with exchange(data) as asker:
         state = asker.ask(SetLogLevel(level=words[-1], logger=logger))

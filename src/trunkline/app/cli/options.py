@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from datetime import datetime, timedelta
+import time
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -48,36 +47,29 @@ TenantOnly: TypeAlias = Annotated[
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_SPAN = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
-_UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def help_form() -> Literal["rich"] | None:
-    """Help and usage errors with frames and colours on a terminal that can show them, else plain text."""
-    if os.environ.get("FORCE_COLOR"):
-        return "rich"
-    capable = os.environ.get("TERM", "") not in {"dumb", "unknown"}
-    return "rich" if capable and sys.stdout is not None and sys.stdout.isatty() else None
-
-
-def examples(*lines: str) -> str:
-    """An epilog with one example per line."""
-    if help_form() is None:
-        return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])  # \b keeps lines as they are
-    return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])
+def span(text: str | float) -> float:
+    """Seconds of ``90``, ``0.5``, ``90s``, ``30m``, ``12h`` or ``7d``."""
+    match = _SPAN.fullmatch(str(text))
+    if match is None:
+        raise typer.BadParameter(f"{text} is no time such as 90s, 30m, 12h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def parse_since(text: str | None) -> float | None:
     """``90m``, ``2d`` (ago) or ``2026-11-21 20:30`` (local time), in seconds since 1970."""
     if text is None:
         return None
-    now = datetime.now().astimezone()
     if ago := _AGO.fullmatch(text):
-        return (now - timedelta(**{_UNIT[ago[2]]: int(ago[1])})).timestamp()
+        return time.time() - int(ago[1]) * _SECONDS[ago[2]]
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{text} is neither a time such as 2026-11-21T20:30 nor an age such as 2h"
+            f"{text} is neither a time such as 2026-11-21T20:30 nor an age such as 2h", param_hint="--since"
         ) from None
     return at.timestamp()

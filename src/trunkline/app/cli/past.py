@@ -8,16 +8,19 @@ import typer
 
 from trunkline.app.cli.asking import exchange, fetch
 from trunkline.app.cli.completing import call_ids, numbers
-from trunkline.app.cli.options import Data, Json, Tenant, examples, parse_since
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json, Tenant, parse_since
 from trunkline.app.render import RECORDS, show_explanation
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import ExplainCall, ExplainNumber, Explanation, ListRecords, RecordRow, Request
 
 
 def records(
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, metavar="N", help="How many, newest first.")
+    ] = 20,
     since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="From 2026-11-21T20:30 on, or an age: 90m, 2h, 3d.")
+        str | None, typer.Option(metavar="WHEN", help="From 2026-11-21T20:30 on, or an age: 90m, 2h, 3d.")
     ] = None,
     number: Annotated[
         str | None,
@@ -56,8 +59,8 @@ def explain(
         str | None,
         typer.Option(
             "--from",
-            metavar="EXT",
-            help="Dry run: what if this extension dialled NUMBER?",
+            metavar="NUMBER",
+            help="A dry run: what if this extension dialled it?",
             autocompletion=numbers,
         ),
     ] = None,
@@ -78,13 +81,12 @@ def explain(
         show_explanation(screen, explanation)
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the commands into the program."""
-    app.command(epilog=examples("trunkline records --since 2h", "trunkline records --number 1001 --json"))(
-        records
-    )
+    app.command(examples=["trunkline records --since 2h", "trunkline records --number 1001 --json"])(records)
     app.command(
-        epilog=examples(
-            "trunkline explain 1002 --from 1001", "trunkline explain 0193c8a0-5c3e-7aaa-8bbb-0123456789ab"
-        )
+        examples=[
+            "trunkline explain 1002 --from 1001",
+            "trunkline explain 0193c8a0-5c3e-7aaa-8bbb-0123456789ab",
+        ]
     )(explain)

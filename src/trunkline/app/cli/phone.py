@@ -3,61 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.app.cli.options import Data, Json, examples
-from trunkline.app.control_client import ControlClient
-from trunkline.app.data_folder import find_data_folder
-from trunkline.app.terminal import Screen
-from trunkline.base.errors import ConfigError, TransportError
-from trunkline.base.messages import Refused, Status
+from trunkline.app.cli.help import Commands, epilog_of
+from trunkline.app.cli.options import Data, Json, span
+from trunkline.app.cli.phone_account import PASSWORD_ENV, Asked, PhoneGroup, codecs_of
 
 if TYPE_CHECKING:
-    from trunkline.app.phone.account import PhoneAccount, PhoneOptions
     from trunkline.app.phone.softphone import Softphone
     from trunkline.app.phone.tasks import Talk
 
-PASSWORD_ENV = "TRUNKLINE_PHONE_PASSWORD"  # noqa: S105  (the variable's name)
-MAX_PASSWORD = 1024
 STOPPED = "told to stop"
+ACCOUNT = (
+    "The options of the phone (--user, --server and so on, see `trunkline phone --help`) may stand here too."
+)
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What the options before the command say."""
-
-    screen: Screen
-    account: PhoneAccount
-    options: PhoneOptions
-    as_json: bool
-
-
-app = typer.Typer(
+app = Commands(
+    "A telephone without a screen: register, call and answer from the command line.\n\n"
+    "Without a command it registers and takes commands line by line; `help` lists them. The options below may "
+    "stand before a command or behind it.",
+    group=PhoneGroup,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=examples(
-        "trunkline phone --user 1001 --password-file 1001.txt register",
-        "trunkline phone --user 1001 --server 192.0.2.1 call 9196 --duration 3",
-        "trunkline phone --user 1002 answer --echo",
-        "trunkline phone --user 1001 < commands.txt",
-    )
-    + "\n\nExit codes: 0 registered, or the call was answered and has ended; 1 refused, with the SIP status told; "
-    "2 wrong option; 3 the server does not answer; 4 nobody called; 5 the expected tone was not heard.",
+    no_args_is_help=True,
+    epilog=epilog_of(
+        [
+            "trunkline phone register --user 1001 --password-file 1001.txt",
+            "trunkline phone call 9196 --user 1001 --server 192.0.2.1 --duration 3",
+            "trunkline phone answer --user 1002 --echo",
+            "trunkline phone --user 1001 < commands.txt",
+        ],
+        "Exit codes: 0 registered, or the call was answered and has ended; 1 refused, with the SIP status told; "
+        "2 wrong option; 3 the server does not answer; 4 nobody called; 5 the expected tone was not heard.",
+    ),
 )
 
 
 @app.callback()
 def phone(
     context: typer.Context,
-    user: Annotated[str, typer.Option("--user", metavar="USER", help="User name: the extension's number.")],
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="USER", help="User name: the extension's number. Required."),
+    ] = None,
     server: Annotated[
         str | None,
         typer.Option(
@@ -85,8 +78,12 @@ def phone(
     local: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Our address. Default: the one that leads to the server.")
     ] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Our SIP port; 0 is any free one.")] = 0,
-    expires: Annotated[int, typer.Option(min=1, max=86_400, help="Seconds to register for.")] = 3600,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Our SIP port. Default: any free one.")
+    ] = 0,
+    expires: Annotated[
+        int, typer.Option(min=1, max=86_400, metavar="SECONDS", help="How long a registration is to last.")
+    ] = 3600,
     ca: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="PEM file of whom TLS trusts. Default: the system's list."),
@@ -94,76 +91,25 @@ def phone(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="TLS: take any certificate. For trials alone.")
     ] = False,
-    codecs: Annotated[str, typer.Option(metavar="NAMES", help="PCMU, PCMA, in our order.")] = "PCMU,PCMA",
+    codecs: Annotated[str, typer.Option(metavar="NAMES", help="PCMU and PCMA, in our order.")] = "PCMU,PCMA",
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """A telephone without a screen: register, call, answer; without a command it takes them line by line."""
-    from trunkline.app.phone.account import PhoneOptions, make_account  # noqa: PLC0415  (imports the media engine)
-
-    screen = Screen()
-    secret = _password(screen, password_file, password, user)
-    options = PhoneOptions(local, port, expires, ca, not insecure, _codecs(codecs))
-    if insecure:
-        screen.warn("--insecure: whoever is on the way can read the password and the calls")
-    if server is None:
-        server, found = _own_exchange(data, transport.upper())
-        domain = domain or found
-    context.obj = Settings(
-        screen, make_account(user, secret, server, transport, domain or "", name), options, as_json
+    """The options of the phone, for whichever command follows."""
+    names = codecs_of(codecs)
+    options = {
+        "local": local,
+        "port": port,
+        "expires_s": expires,
+        "ca": ca,
+        "verify": not insecure,
+        "codecs": names,
+    }
+    context.obj = Asked(
+        user, server, transport, domain, password_file, password, name, options, data, as_json
     )
     if context.invoked_subcommand is None:
         _interactive(context.obj)
-
-
-def _own_exchange(data: Path | None, transport: str) -> tuple[str, str]:
-    """Address and domain of the exchange that runs with this data folder; the usual address when none does."""
-    try:
-        with ControlClient(find_data_folder(data).socket) as client:
-            state = client.ask(Status())
-    except (TransportError, Refused):
-        return "127.0.0.1", ""
-    for listener in state.listeners:
-        kind, _, address = listener.url.partition(":")
-        if kind.upper() == transport:
-            # A socket on all addresses is reached by loopback.
-            for everywhere, here in (("0.0.0.0:", "127.0.0.1:"), ("[::]:", "[::1]:")):
-                address = (
-                    here + address.removeprefix(everywhere) if address.startswith(everywhere) else address
-                )
-            return address, state.domain
-    raise ConfigError(
-        "command line",
-        "--transport",
-        transport.lower(),
-        "one that the exchange of the data folder listens on",
-    )
-
-
-def _codecs(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip().upper() for name in text.split(",") if name.strip())
-    if not names or not set(names) <= {"PCMU", "PCMA"}:
-        raise ConfigError("command line", "--codecs", repr(text), "PCMU, PCMA or both, in our order")
-    return names
-
-
-def _password(screen: Screen, file: Path | None, given: str | None, user: str) -> str:
-    if given is not None:
-        screen.warn(f"--password shows in the process list: use --password-file or ${PASSWORD_ENV}")
-        return given
-    if file is not None:
-        try:
-            with file.open(encoding="utf-8") as text:
-                return text.readline(MAX_PASSWORD).rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                "command line", "--password-file", str(file), f"a readable text file ({error})"
-            ) from None
-    if (found := os.environ.get(PASSWORD_ENV)) is not None:
-        return found
-    if sys.stdin.isatty():
-        return str(typer.prompt(f"password of {user}", hide_input=True, err=True))
-    raise ConfigError("command line", "--password-file", "nothing", f"a file, or ${PASSWORD_ENV}")
 
 
 Play = Annotated[Path | None, typer.Option(metavar="FILE", help="Play this WAV file, then hang up.")]
@@ -172,21 +118,30 @@ Echo = Annotated[bool, typer.Option("--echo", help="Say what is heard.")]
 Record = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Record what is heard into a new WAV file.")
 ]
-Dtmf = Annotated[str, typer.Option(metavar="KEYS", help="Press keys, such as 123#; a comma waits a second.")]
-Duration = Annotated[float | None, typer.Option(min=0, metavar="S", help="Hang up so long after the answer.")]
+Dtmf = Annotated[
+    str,
+    typer.Option(metavar="KEYS", help="Press keys, by SIP INFO, such as 123#; a comma waits a second."),
+]
+Duration = Annotated[
+    float | None,
+    typer.Option(parser=span, metavar="TIME", help="Hang up so long after the answer, such as 3 or 5m."),
+]
 Expect = Annotated[
     float | None, typer.Option(min=1, max=3999, metavar="HZ", help="End with 5 unless this tone was heard.")
 ]
 
 
-@app.command(epilog=examples("trunkline phone --user 1001 --password-file 1001.txt register"))
+@app.command(
+    examples=["trunkline phone register --user 1001 --password-file 1001.txt --for 1h"], notes=ACCOUNT
+)
 def register(
     context: typer.Context,
     seconds: Annotated[
-        float | None, typer.Option(min=0, metavar="S", help="Stay registered so long.")
+        float | None,
+        typer.Option("--for", parser=span, metavar="TIME", help="Stay registered so long, such as 60 or 8h."),
     ] = None,
 ) -> None:
-    """Register once, and take the registration off again."""
+    """Register, and take the registration off again."""
 
     async def work(phone: Softphone) -> int:
         from trunkline.app.phone.tasks import stay_registered  # noqa: PLC0415
@@ -196,7 +151,7 @@ def register(
     _run(context.obj, work)
 
 
-@app.command(epilog=examples("trunkline phone --user 1001 call 9197 --duration 2 --expect-tone 440"))
+@app.command(examples=["trunkline phone call 9197 --user 1001 --duration 2 --expect-tone 440"], notes=ACCOUNT)
 def call(
     context: typer.Context,
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="Whom to call.")],
@@ -207,9 +162,17 @@ def call(
     dtmf: Dtmf = "",
     duration: Duration = None,
     expect_tone: Expect = None,
-    ring: Annotated[float, typer.Option(min=1, metavar="S", help="Give up after so long.")] = 60.0,
+    ring: Annotated[
+        float,
+        typer.Option(
+            parser=span, metavar="TIME", help="Give up when nobody answers for so long. Default: 1m."
+        ),
+    ] = 60.0,
 ) -> None:
-    """Call a number. Keys are sent by SIP INFO."""
+    """Call a number.
+
+    It hangs up after --duration, at the end of the file that it plays, after the keys, or when the other side does.
+    """
     talk = _talk(play, tone, echo, record, dtmf, duration, expect_tone)
 
     async def work(phone: Softphone) -> int:
@@ -220,13 +183,14 @@ def call(
     _run(context.obj, work)
 
 
-@app.command(epilog=examples("trunkline phone --user 1002 answer --after 2 --echo --count 3"))
+@app.command(examples=["trunkline phone answer --user 1002 --after 2 --echo --count 3"], notes=ACCOUNT)
 def answer(
     context: typer.Context,
-    after: Annotated[float, typer.Option(min=0, metavar="S", help="Ring so long first.")] = 0.0,
+    after: Annotated[float, typer.Option(parser=span, metavar="TIME", help="Ring so long first.")] = 0.0,
     count: Annotated[int, typer.Option(min=1, metavar="N", help="How many calls to take.")] = 1,
     wait: Annotated[
-        float | None, typer.Option(min=0, metavar="S", help="End with 4 when nobody calls for so long.")
+        float | None,
+        typer.Option(parser=span, metavar="TIME", help="End with 4 when nobody calls for so long."),
     ] = None,
     refuse: Annotated[
         int, typer.Option(metavar="STATUS", help="Refuse with this SIP status, such as 486, instead.")
@@ -239,7 +203,7 @@ def answer(
     duration: Duration = None,
     expect_tone: Expect = None,
 ) -> None:
-    """Register and answer calls. Keys are sent by SIP INFO."""
+    """Register and answer calls."""
     if refuse and not 300 <= refuse <= 699:
         raise typer.BadParameter("--refuse takes a status from 300 to 699, such as 486")
     talk = _talk(play, tone, echo, record, dtmf, duration, expect_tone)
@@ -278,7 +242,7 @@ def _absolute(path: Path | None) -> Path | None:
     return None if path is None else path.absolute()
 
 
-def _interactive(settings: Settings) -> None:
+def _interactive(asked: Asked) -> None:
     async def work(phone: Softphone) -> int:
         from trunkline.app.phone.console import Console, Told  # noqa: PLC0415
 
@@ -287,14 +251,16 @@ def _interactive(settings: Settings) -> None:
         await phone.register()
         return await Console(phone, told, sys.stdin).run()
 
-    _run(settings, work)
+    _run(asked, work)
 
 
-def _run(settings: Settings, work: Callable[[Softphone], Coroutine[Any, Any, int]]) -> None:
+def _run(asked: Asked, work: Callable[[Softphone], Coroutine[Any, Any, int]]) -> None:
     """Run a phone; Ctrl-C hangs up and takes the registration off."""
     from trunkline.app.phone.outcome import PhoneFailed  # noqa: PLC0415
     from trunkline.app.phone.softphone import Softphone  # noqa: PLC0415
     from trunkline.app.phone.telling import Teller  # noqa: PLC0415
+
+    settings = asked.settings()
 
     async def main() -> int:
         teller = Teller(settings.screen, as_json=settings.as_json)

@@ -8,7 +8,8 @@ import typer
 
 from trunkline.app.cli.asking import exchange
 from trunkline.app.cli.exit_codes import ExitCode
-from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json
 from trunkline.app.terminal import Column, Screen
 from trunkline.base.messages import Refused, Reload, Reloaded, SettingChange
 
@@ -20,7 +21,7 @@ def reload(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Read the settings file anew, as SIGHUP does: apply what can change while calls go on, tell the rest.
+    """Read the settings file anew, as SIGHUP does. What can change while calls go on holds at once, the rest is told.
 
     A wrong file is refused wholly (exit code 2), and the exchange goes on with the settings it has.
     """
@@ -49,7 +50,7 @@ def show(screen: Screen, done: Reloaded) -> None:
     if rows:
         screen.table(_COLUMNS, rows, "")
     else:
-        screen.line("no setting has changed" if done.file else "no setting has changed: there is no file")
+        screen.line("no setting has changed" if done.file else "there is no settings file to read")
     for line in done.done:
         screen.line(line)
     for notice in done.notices:
@@ -66,6 +67,6 @@ _COLUMNS = (
 )
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the command into the program."""
-    app.command(epilog=examples("trunkline reload", "trunkline reload --dry-run"))(reload)
+    app.command(examples=["trunkline reload", "trunkline reload --dry-run"])(reload)

@@ -8,8 +8,9 @@ import typer
 
 from trunkline.app.cli.asking import exchange, fetch
 from trunkline.app.cli.completing import tenants
-from trunkline.app.cli.options import Data, Json, examples
-from trunkline.app.render import TENANTS
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json
+from trunkline.app.render import TENANTS, count_of
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import (
     AddDomain,
@@ -21,8 +22,8 @@ from trunkline.base.messages import (
     TenantRow,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Add, list and remove tenants, and give them domains.")
-domain_app = typer.Typer(no_args_is_help=True, help="Give a tenant a domain, or take one away.")
+app = Commands("Add, list and remove tenants, and give them domains.")
+domain_app = Commands("Give a tenant a domain, or take one away.")
 app.add_typer(domain_app, name="domain")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name or id.", autocompletion=tenants)]
@@ -33,10 +34,10 @@ Domain = Annotated[
 
 @app.command(
     "add",
-    epilog=examples(
+    examples=[
         "trunkline tenant add acme --domain acme.example.com",
         "trunkline tenant add 'Jones & Sons' --domain jones.example --domain pbx.jones.example",
-    ),
+    ],
 )
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="1 to 64 printable characters.")],
@@ -55,7 +56,7 @@ def add(
     _show(added, f"tenant {added.row.name} added", as_json=as_json)
 
 
-@app.command("list", epilog=examples("trunkline tenant list", "trunkline tenant list --json"))
+@app.command("list", examples=["trunkline tenant list", "trunkline tenant list --json"])
 def list_tenants(data: Data = None, as_json: Json = False) -> None:
     """List the tenants with their domains."""
     screen = Screen()
@@ -67,7 +68,7 @@ def list_tenants(data: Data = None, as_json: Json = False) -> None:
         screen.table(TENANTS, rows, "No tenants.")
 
 
-@app.command("remove", epilog=examples("trunkline tenant remove acme", "trunkline tenant remove acme --yes"))
+@app.command("remove", examples=["trunkline tenant remove acme", "trunkline tenant remove acme --yes"])
 def remove(
     name: Name,
     yes: Annotated[
@@ -77,7 +78,7 @@ def remove(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Remove a tenant with its domains and call records; its calls end."""
+    """Remove a tenant with its domains and call records. Its calls end."""
     screen = Screen()
     with exchange(data) as asker:
         gone = asker.ask(RemoveTenant(name=name, force=yes))
@@ -87,12 +88,12 @@ def remove(
         )
     else:
         screen.line(
-            f"tenant {gone.name} removed ({gone.extensions} extensions, {gone.bindings} registrations, "
-            f"{gone.calls} calls ended)"
+            f"tenant {gone.name} removed ({count_of(gone.extensions, 'extension')}, "
+            f"{count_of(gone.bindings, 'registration')}, {count_of(gone.calls, 'call')} ended)"
         )
 
 
-@domain_app.command("add", epilog=examples("trunkline tenant domain add acme pbx.acme.example.com"))
+@domain_app.command("add", examples=["trunkline tenant domain add acme pbx.acme.example.com"])
 def add_domain(name: Name, domain: Domain, data: Data = None, as_json: Json = False) -> None:
     """Give a tenant one more domain. Its first one becomes the realm, and phones log in again by themselves."""
     with exchange(data) as asker:
@@ -100,7 +101,7 @@ def add_domain(name: Name, domain: Domain, data: Data = None, as_json: Json = Fa
     _show(changed, f"tenant {changed.row.name} has the domain {domain}", as_json=as_json)
 
 
-@domain_app.command("remove", epilog=examples("trunkline tenant domain remove acme pbx.acme.example.com"))
+@domain_app.command("remove", examples=["trunkline tenant domain remove acme pbx.acme.example.com"])
 def remove_domain(name: Name, domain: Domain, data: Data = None, as_json: Json = False) -> None:
     """Take a domain away. Registrations stay until they expire; calls that are up go on."""
     with exchange(data) as asker:

@@ -12,7 +12,9 @@ from typing import Annotated, BinaryIO
 import typer
 
 from trunkline.app.cli.asking import Asker, exchange
-from trunkline.app.cli.options import Data, Tenant, examples
+from trunkline.app.cli.completing import call_ids, numbers
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Tenant, span
 from trunkline.app.terminal import Screen
 from trunkline.app.trace.ladder import Ladder
 from trunkline.app.trace.lines import line_of, message_of
@@ -20,8 +22,7 @@ from trunkline.app.trace.pcap import PcapWriter
 from trunkline.base.errors import ConfigError, RemoteProtocolError, TransportError
 from trunkline.base.messages import PastTrace, ReadTrace, Refused, StartTrace, StopTrace, TracedMessage
 
-ALL = "all"
-NOTHING_YET = "trace.nothing-yet"
+NOTHING_YET = "trace.nothing_yet"
 WAIT_S = 1.0
 PIPE_WIDTH = 120
 
@@ -62,22 +63,33 @@ class Output:
 def trace(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="CALL-ID|all", help="A call, as `trunkline calls` or `records` shows it."),
+        typer.Argument(
+            metavar="CALL-ID",
+            help="A call, as `trunkline calls` or `trunkline records` shows it.",
+            autocompletion=call_ids,
+        ),
     ] = None,
     number: Annotated[
         str | None,
         typer.Option(
-            "--number", metavar="NUMBER", help="What comes from or goes to this number from now on."
+            "--number",
+            metavar="NUMBER",
+            help="What comes from or goes to this number from now on.",
+            autocompletion=numbers,
         ),
     ] = None,
     sip_call_id: Annotated[
-        str | None, typer.Option("--call-id", metavar="SIP-CALL-ID", help="One dialog, as phones name it.")
+        str | None,
+        typer.Option("--sip-call-id", metavar="SIP-CALL-ID", help="One dialog, as phones name it."),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="After what was kept of a call, show what comes.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=0.1, metavar="N", help="End a live trace after so long.")
+        float | None,
+        typer.Option(
+            "--for", parser=span, metavar="TIME", help="End a live trace after so long, such as 60 or 5m."
+        ),
     ] = None,
     pcap: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a capture file, for packet tools.")
@@ -88,20 +100,19 @@ def trace(
     bodies: Annotated[
         bool, typer.Option("--bodies", help="Show texts and key presses too, which are covered otherwise.")
     ] = False,
-    data: Data = None,
     tenant: Tenant = None,
+    data: Data = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each message.")] = False,
 ) -> None:
-    """Show SIP messages as a ladder: of a call that was kept or is up, of a number, or of everything.
+    """Show the SIP messages of a call, a number, or everything, as a ladder.
 
-    Without an argument everything is shown from now on, until Ctrl-C. Digest responses, tokens and media keys
+    Without an argument everything is shown from now on, until Ctrl-C. The messages of calls that are over were
+    kept if the exchange was told so (`trunkline up --trace`). Digest responses, tokens and media keys
     are covered with x.
     """
-    wanted = StartTrace(
-        call=None if what == ALL else what, number=number, sip_call_id=sip_call_id, bodies=bodies
-    )
+    wanted = StartTrace(call=what, number=number, sip_call_id=sip_call_id, bodies=bodies)
     if sum(one is not None for one in (what, number, sip_call_id, read)) > 1:
-        raise typer.BadParameter("give only one of CALL-ID, --number, --call-id and --read")
+        raise typer.BadParameter("give only one of CALL-ID, --number, --sip-call-id and --read")
     screen = Screen()
     with ExitStack() as stack:
         output = Output(screen, stack, pcap, as_json=as_json)
@@ -197,13 +208,13 @@ def _created(path: Path) -> BinaryIO:
         ) from None
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the command into the program."""
     app.command(
-        epilog=examples(
+        examples=[
             "trunkline trace",
-            "trunkline trace --number 1001 --seconds 60",
+            "trunkline trace --number 1001 --for 60",
             "trunkline trace 0193c8a0 --pcap call.pcap",
             "trunkline trace --read call.jsonl",
-        )
+        ]
     )(trace)

@@ -10,7 +10,8 @@ import typer
 
 from trunkline import __version__
 from trunkline.app.cli.asking import load_wiring
-from trunkline.app.cli.options import Data, Json, examples
+from trunkline.app.cli.help import Commands
+from trunkline.app.cli.options import Data, Json
 from trunkline.app.terminal import Screen
 
 
@@ -41,7 +42,7 @@ def up(
         bool, typer.Option("--trace", help="Keep the SIP messages of calls for `trunkline trace CALL-ID`.")
     ] = False,
 ) -> None:
-    """Start the exchange: everything in one process, until SIGTERM or Ctrl-C.
+    """Start the exchange. It runs until SIGTERM or Ctrl-C.
 
     The first start creates the data folder, a key, and two extensions, and prints what to type into a phone.
     """
@@ -70,13 +71,13 @@ def version(as_json: Json = False) -> None:
         screen.line(f"trunkline {__version__} (Python {platform.python_version()})")
 
 
-def register(app: typer.Typer) -> None:
+def register(app: Commands) -> None:
     """Put the commands into the program."""
     app.command(
-        epilog=examples(
+        examples=[
             "trunkline up",
             "trunkline up --config trunkline.toml --data /var/lib/trunkline",
             "trunkline up --domain example.com --listen udp:127.0.0.1:5060",
-        )
+        ]
     )(up)
-    app.command(epilog=examples("trunkline version"))(version)
+    app.command(examples=["trunkline version"])(version)

@@ -1,4 +1,4 @@
-"""``[recording]``: recordings of calls, which ``trunkline record start`` begins."""
+"""``[recording]``: recordings of calls, which ``trunkline recording start`` begins."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A trace as text, one JSON object per line: what ``--json`` prints, what is kept, what ``--read`` reads.
 
     {"time": 1790000000.25, "from": "192.0.2.7:5060", "to": "192.0.2.1:5060", "incoming": true,
-     "transport": "UDP", "call_id": "a84b4c76e66710", "message": "INVITE sip:..."}
+     "transport": "UDP", "sip_call_id": "a84b4c76e66710", "message": "INVITE sip:..."}
 
 A message that is no UTF-8 is written one character 0..255 a byte, with ``"encoding": "latin-1"``.
 """
@@ -15,7 +15,7 @@ from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.messages import TracedMessage
 
 MAX_LINE: Final = 1 << 20
-_TEXTS: Final = ("from", "to", "transport", "call_id", "message")
+_TEXTS: Final = ("from", "to", "transport", "sip_call_id", "message")
 
 
 def line_of(message: TracedMessage) -> str:
@@ -27,7 +27,7 @@ def line_of(message: TracedMessage) -> str:
         "to": ends[1],
         "incoming": message.incoming,
         "transport": message.transport,
-        "call_id": message.call,
+        "sip_call_id": message.call,
     }
     try:
         body["message"] = message.data.encode("latin-1").decode()
@@ -52,7 +52,7 @@ def message_of(line: str | bytes) -> TracedMessage:
     source, target = body["from"], body["to"]
     local, remote = (target, source) if incoming else (source, target)
     return TracedMessage(
-        float(at), incoming, body["transport"], local, remote, body["call_id"], _bytes_of(body)
+        float(at), incoming, body["transport"], local, remote, body["sip_call_id"], _bytes_of(body)
     )
 
 

@@ -172,7 +172,7 @@ class LiveTraces:
     def start(self, wanted: Wanted, *, bodies: bool) -> str:
         """A new trace's id; raises Refused when there are too many."""
         if len(self._held) >= MAX_TRACES:
-            raise Refused("trace.too-many", f"{MAX_TRACES} traces run already", "end one of them", 503)
+            raise Refused("trace.too_many", f"{MAX_TRACES} traces run already", "end one of them", 503)
         self._count += 1
         name = str(self._count)
         trace = LiveTrace(self._tracer, Choice(wanted, self._calls), bodies=bodies)

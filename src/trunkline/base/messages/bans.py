@@ -10,12 +10,12 @@ from trunkline.base.messages.request import PAGE, Command, Query
 
 @dataclass(frozen=True, slots=True)
 class BanRow:
-    """A banned ``source`` (an IPv4 address or an IPv6 /64): ``code`` says why, ``remains_s`` how long still."""
+    """A banned ``source`` (an IPv4 address or an IPv6 /64): ``code`` says why, ``expires_s`` how long it lasts still."""
 
     source: str
     code: str
-    since: float
-    remains_s: float
+    banned_at: float
+    expires_s: float
 
 
 @message("ban.page")
@@ -43,7 +43,7 @@ class BanAdded(Message):
 
 @message("ban.add")
 class AddBan(Command[BanAdded]):
-    """Ban by hand for ``for_s`` seconds (1..2592000). Refused with ``bans.invalid`` or ``bans.trusted``."""
+    """Ban by hand for ``for_s`` seconds (1..2592000). Refused with ``ban.invalid`` or ``ban.trusted``."""
 
     address: str
     for_s: float
@@ -58,6 +58,6 @@ class BansCleared(Message):
 
 @message("ban.clear")
 class ClearBans(Command[BansCleared]):
-    """Lift the ban of one address, or all. Refused with ``bans.invalid`` or ``bans.unknown``."""
+    """Lift the ban of one address, or all. Refused with ``ban.invalid`` or ``ban.unknown``."""
 
     address: str | None = None

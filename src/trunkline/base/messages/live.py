@@ -10,9 +10,9 @@ from trunkline.base.messages.request import PAGE, Command, Query
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """A call that is up; ``state`` is ``ringing``, ``answered``, ``held`` or ``ending``."""
+    """A call that is up, by its id; ``state`` is ``ringing``, ``answered``, ``held`` or ``ending``."""
 
-    id: str
+    call: str
     caller: str
     callee: str
     state: str

@@ -17,7 +17,7 @@ class RecordingRow:
     caller: str
     callee: str
     file: str
-    began_at: float
+    started_at: float
     duration_s: float = 0.0
 
 
@@ -49,8 +49,8 @@ class StartRecording(Command[RecordingStarted]):
     """Record a call into a WAV file.
 
     ``file``: an absolute path, or one within the folder of recordings; None: one made of date, time and numbers.
-    ``mono`` None is what the settings say. Refused with ``call.unknown``, ``record.no_media``, ``record.running``,
-    ``record.file``, ``record.disk_full``, or the engine's own codes (``media.codec``, ``media.recording``).
+    ``mono`` None is what the settings say. Refused with ``call.unknown``, ``recording.no_media``, ``recording.running``,
+    ``recording.file``, ``recording.disk_full``, or the engine's own codes (``media.codec``, ``media.recording``).
     """
 
     call: str
@@ -69,6 +69,6 @@ class RecordingStopped(Message):
 
 @message("recording.stop")
 class StopRecording(Command[RecordingStopped]):
-    """End the recording of a call; refused with ``call.unknown``, ``record.none``, or what went wrong meanwhile."""
+    """End the recording of a call; refused with ``call.unknown``, ``recording.none``, or what went wrong meanwhile."""
 
     call: str

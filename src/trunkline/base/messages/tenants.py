@@ -68,7 +68,7 @@ class TenantRemoved(Message):
 class RemoveTenant(Command[TenantRemoved]):
     """Delete a tenant with its domains, extensions and call records, and end its calls.
 
-    Refused with ``tenant.unknown``, ``tenant.default``, and without ``force`` with ``tenant.has-extensions``.
+    Refused with ``tenant.unknown``, ``tenant.default``, and without ``force`` with ``tenant.has_extensions``.
     """
 
     offline: ClassVar[bool] = True

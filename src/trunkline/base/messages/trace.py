@@ -38,7 +38,7 @@ class TraceStarted(Message):
 class StartTrace(Command[TraceStarted]):
     """Trace from now on: one ``call``, one ``number``, one SIP Call-ID, or (with none of them) everything.
 
-    ``bodies`` shows texts and key presses too. Refused with ``trace.too-many`` or ``call.unknown``.
+    ``bodies`` shows texts and key presses too. Refused with ``trace.too_many`` or ``call.unknown``.
     """
 
     call: str | None = None
@@ -90,7 +90,7 @@ class StopTrace(Command[TraceStopped]):
 class PastTrace(Query[TracePage]):
     """What was kept of a call; ``call`` is its id, the beginning of it, or a SIP Call-ID of one of its legs.
 
-    Refused with ``call.unknown``, ``call.ambiguous``, ``trace.not-kept``, or ``trace.nothing-yet`` while the
+    Refused with ``call.unknown``, ``call.ambiguous``, ``trace.not_kept``, or ``trace.nothing_yet`` while the
     call is up; then ``over`` is false too.
     """
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from trunkline.app.cli import app
-from trunkline.app.cli.phone import PASSWORD_ENV
+from trunkline.app.cli.phone_account import PASSWORD_ENV
 from trunkline.app.phone.account import make_account
 from trunkline.base.errors import ConfigError
 
@@ -34,7 +34,7 @@ def run(*arguments: str, password: str | None = "secret") -> Result:  # noqa: S1
         (("call", "1", "--expect-tone", "9000"), "3999"),
         (("answer", "--refuse", "200"), "300 to 699"),
         (("answer", "--count", "0"), "1"),
-        (("dance",), "No such command"),
+        (("dance",), "no such command"),
     ],
 )
 def test_wrong_words_end_with_2_and_say_what_is_expected(arguments: tuple[str, ...], words: str) -> None:
