@@ -27,7 +27,10 @@ FAMILIES = (
     Family("register_requests", "trunkline_register_requests", "counter", "REGISTER by outcome", "outcome"),
     Family("auth_failures", "trunkline_auth_failures", "counter", "Requests with wrong or stale credentials"),
     Family(
-        "auth_attempts", "trunkline_auth_attempts", "counter", "Wrong passwords and unknown users, as they count"
+        "auth_attempts",
+        "trunkline_auth_attempts",
+        "counter",
+        "Wrong passwords and unknown users, as they count",
     ),
     Family("bans_active", "trunkline_bans_active", "gauge", "Sources that are banned now"),
     Family("bans", "trunkline_bans", "counter", "Bans so far"),

@@ -50,7 +50,10 @@ class Dns(Section):
         examples=['["192.0.2.53", "[2001:db8::53]:5353"]'],
     )
     timeout_s: float = Field(
-        default=5.0, ge=0.1, le=60, description="How long finding the servers of one address may take in whole."
+        default=5.0,
+        ge=0.1,
+        le=60,
+        description="How long finding the servers of one address may take in whole.",
     )
     question_timeout_s: float = Field(
         default=3.0, ge=0.1, le=60, description="How long one question may take, with all name servers."
@@ -61,7 +64,8 @@ class Dns(Section):
     )
     max_ttl_s: Seconds = Field(default=86_400.0, description="An answer is believed at most so long.")
     max_negative_ttl_s: Seconds = Field(
-        default=300.0, description="That there is no such name or record is believed at most so long (RFC 2308)."
+        default=300.0,
+        description="That there is no such name or record is believed at most so long (RFC 2308).",
     )
     stale_s: Seconds = Field(
         default=3600.0,

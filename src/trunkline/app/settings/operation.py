@@ -15,7 +15,8 @@ class Metrics(Section):
     """Prometheus, on a port of its own."""
 
     listen: Annotated[str, BeforeValidator(as_metrics_address)] = Field(
-        default="127.0.0.1:9090", description="`HOST:PORT` to serve `/metrics`, `/health` and `/ready` on, or `off`."
+        default="127.0.0.1:9090",
+        description="`HOST:PORT` to serve `/metrics`, `/health` and `/ready` on, or `off`.",
     )
 
     @property
