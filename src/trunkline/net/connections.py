@@ -25,6 +25,8 @@ from trunkline.net.websocket.flow import WebSocketFlow
 Key: TypeAlias = tuple[Listener, str, int, str]
 
 _BACKLOG = 1024
+_LATELY_S = 10.0
+_MOST_SOURCES = 65_536
 
 
 class Connections:
@@ -55,6 +57,8 @@ class Connections:
         self._by_remote: dict[Key, TcpFlow] = {}
         self._by_serial: dict[str, TcpFlow] = {}
         self._per_source: dict[str, int] = {}
+        self._lately: dict[str, int] = {}  # accepted since ``_lately_since``: a handshake costs a millisecond
+        self._lately_since = loop.time()
         self._sockets: set[TcpFlow] = set()
         self._all_gone: asyncio.Event | None = None
         # A serial of another run must not fit a connection of this one.
@@ -228,18 +232,27 @@ class Connections:
         source = source_of(flow.remote[0])
         if self._fence.shut and self._fence.bars(flow.remote, self.loop.time()):
             return False
-        at_source = self._per_source.get(source, 0)
-        if (
-            len(self._by_serial) >= self.settings.max_connections
-            or at_source >= self.settings.max_connections_per_source
-        ):
+        if len(self._by_serial) >= self.settings.max_connections or self._are_too_many(source):
             self.counters.refused += 1
             self.faults.note("net.connection_refused", "too many connections", flow.remote)
             return False
-        self._per_source[source] = at_source + 1
+        self._per_source[source] = self._per_source.get(source, 0) + 1
         self.counters.accepted += 1
         self._enter(flow)
         return True
+
+    def _are_too_many(self, source: str) -> bool:
+        """Whether a source has its share: of connections that stand, and of those that came lately."""
+        now = self.loop.time()
+        if now - self._lately_since >= _LATELY_S or len(self._lately) >= _MOST_SOURCES:
+            self._lately.clear()
+            self._lately_since = now
+        lately = self._lately[source] = self._lately.get(source, 0) + 1
+        settings = self.settings
+        standing = self._per_source.get(source, 0)
+        if lately <= settings.max_arrivals_per_source and standing < settings.max_connections_per_source:
+            return False
+        return not self._fence.trusts(source)
 
     def _enter(self, flow: TcpFlow) -> None:
         self._by_serial[flow.serial] = flow

@@ -49,12 +49,12 @@ class FaultLog:
                 "net.callback_failed", error=type(error).__name__, place=place, count=count, peer=peer[0]
             )
 
-    def note(self, event: str, reason: str, peer: tuple[str, int]) -> None:
+    def note(self, event: str, reason: str, peer: tuple[str, int], *, offence: bool = True) -> None:
         """Log a peer's misbehaviour, at most once a minute for each ``event`` and ``reason``.
 
-        ``on_offence`` hears each time of those that speak for a scanner.
+        ``on_offence`` hears each time of those that speak for a scanner, unless this one does not.
         """
-        if event in _OFFENCES:
+        if offence and event in _OFFENCES:
             self._on_offence(peer)
         count = self.due(f"{event} {reason}")
         if count:

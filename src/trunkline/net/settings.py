@@ -37,7 +37,10 @@ class NetSettings:
     """How long the kernel retransmits to a TCP peer that vanished: as long as a transaction (64*T1)."""
     max_connections: int = 20_000
     max_connections_per_source: int = 2_000
-    """Connections accepted from one IPv4 address or IPv6 /64; an office behind one NAT needs many."""
+    """Connections that stand from one IPv4 address or IPv6 /64; an office behind one NAT needs many. A source
+    that the fence trusts has no bound of its own."""
+    max_arrivals_per_source: int = 2_000
+    """Connections from one source within ten seconds, however short they are: each costs a handshake."""
     stranger_timeout_s: float = 60.0
     """Of a phones' listener, while half of ``max_connections`` are open: how long a connection stays on which
     nobody has had a right password."""

@@ -98,6 +98,31 @@ async def test_a_handshake_that_we_cannot_take_is_refused_with_the_reason(
     assert one.net.counters.streams["WS"].handshakes_failed == 1
 
 
+@pytest.mark.parametrize(
+    ("headers", "banned"),
+    [
+        ("Origin: https://evil.example\r\nSec-WebSocket-Protocol: sip\r\n", False),
+        ("Origin: https://phone.example\r\nSec-WebSocket-Protocol: chat\r\n", False),
+        ("Sec-WebSocket-Version: 7\r\n", True),
+    ],
+    ids=["another page", "another protocol", "a scanner"],
+)
+async def test_what_any_page_can_make_a_browser_do_bans_nobody(
+    exchange: Start, headers: str, *, banned: bool
+) -> None:
+    one = await exchange(Listener("ws:127.0.0.1:0", origins=("https://phone.example",)))
+    request = (
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n"
+    )
+    for _ in range(10):
+        peer = await one.peer()
+        await peer.send(request.encode())
+        assert (await peer.receive()).startswith(b"HTTP/1.1 4")
+        await one.ended()
+    assert list(one.net.fence.shut) == (["127.0.0.1"] if banned else [])
+
+
 @pytest.mark.rfc("6455", "10.2")
 @pytest.mark.parametrize("origin", ["https://phone.example", None])
 async def test_pages_of_the_list_and_programs_may_connect(exchange: Start, origin: str | None) -> None:

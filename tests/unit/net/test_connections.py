@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import pytest
 
 from trunkline.net.connections import Connections
 from trunkline.net.faults import FaultLog
-from trunkline.net.fence import Fence
+from trunkline.net.fence import Fence, FencePolicy
 from trunkline.net.listener import Listener
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.net.tcp import TcpFlow
@@ -91,6 +92,29 @@ def test_addresses_of_one_ipv6_network_share_their_bound() -> None:
     assert not table.accept("2001:db8:0:2::1")[0].closed
     flows[0].abort("it leaves")
     assert not table.accept("2001:db8:0:1::9")[0].closed
+
+
+def test_who_comes_and_goes_all_the_time_is_refused_for_a_while() -> None:
+    """Each time costs a TLS handshake, and nothing stands that could be counted."""
+    table = Table(max_arrivals_per_source=3)
+
+    def comes_and_goes(host: str) -> bool:
+        flow, _ = table.accept(host)
+        was_let_in = not flow.closed
+        flow.abort("it leaves")
+        return was_let_in
+
+    assert [comes_and_goes("192.0.2.1") for _ in range(5)] == [True, True, True, False, False]
+    assert comes_and_goes("192.0.2.2")
+    table.loop.now += 10
+    assert comes_and_goes("192.0.2.1")
+
+
+def test_a_proxy_that_is_trusted_brings_as_many_as_it_likes() -> None:
+    table = Table(max_connections_per_source=3)
+    table.fence.adjust(FencePolicy(trusted=(ipaddress.ip_network("192.0.2.1"),)))
+    assert not any(table.accept("192.0.2.1", port)[0].closed for port in range(1, 10))
+    assert [table.accept("192.0.2.2", port)[0].closed for port in range(1, 6)] == [False] * 3 + [True] * 2
 
 
 def test_pings_hold_no_place_for_who_never_speaks_sip() -> None:

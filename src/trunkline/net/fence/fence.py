@@ -118,6 +118,10 @@ class Fence:
         self._strangers: dict[str, int] = {}
         self._window_ends = 0.0
 
+    def trusts(self, source: str) -> bool:
+        """Whether the operator named its network: many may come from there, and nothing is held against it."""
+        return bool(self.policy.trusted) and is_within(source, self.policy.trusted)
+
     # At the sockets, and only while ``shut`` holds something
 
     def bars(self, remote: Remote, now: float) -> bool:
@@ -257,8 +261,7 @@ class Fence:
         return ban
 
     def _counts(self, source: str) -> bool:
-        policy = self.policy
-        return policy.enabled and not (policy.trusted and is_within(source, policy.trusted))
+        return self.policy.enabled and not self.trusts(source)
 
     def _shut(self, source: str, now: float, seconds: float, why: str) -> None:
         if not seconds:

@@ -51,7 +51,10 @@ class WebSocketFlow(TcpFlow):
             self._owner.faults.note("net.framing_error", error.reason, self.remote)
         else:
             self._tally.handshakes_failed += 1
-            self._owner.faults.note("net.websocket_refused", error.reason, self.remote)
+            # What any web page can have the browser of an honest visitor do counts against nobody.
+            self._owner.faults.note(
+                "net.websocket_refused", error.reason, self.remote, offence=not self._socket.misled
+            )
         self._end(error.reason, sent_failed=True)
 
     def _end(self, reason: str, *, sent_failed: bool) -> None:

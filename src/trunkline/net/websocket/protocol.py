@@ -24,6 +24,7 @@ from trunkline.proto.sip.stream import PING, Event
 SUBPROTOCOL: Final = Subprotocol("sip")
 PING_BYTES: Final = b"\r\n\r\n"
 
+_MAX_HANDSHAKE: Final = 32_768  # bytes of the HTTP request; the library alone would take a megabyte
 _MAX_FRAGMENTS: Final = 256  # of one message: empty ones would otherwise cost memory without end
 _CRLF_ONLY: Final = 4
 
@@ -38,10 +39,13 @@ class WebSocket:
     A client without an Origin is no browser and may always connect (RFC 6455 §10.2); no ``origins``: any page.
     """
 
-    __slots__ = ("_fragments", "_kind", "_protocol", "_write", "error")
+    __slots__ = ("_before", "_fragments", "_kind", "_protocol", "_write", "error", "misled")
 
     def __init__(self, write: Callable[[bytes], None], max_message: int, origins: Sequence[str] = ()) -> None:
         self.error: RemoteProtocolError | None = None
+        self.misled = False
+        """The handshake was one, and refused for its Origin or subprotocol: any page can have a browser try that."""
+        self._before = 0
         self._write = write
         self._fragments: list[bytes] = []
         self._kind = Opcode.TEXT
@@ -70,6 +74,8 @@ class WebSocket:
         """
         events: list[Event] = []
         try:
+            if not self.upgraded:
+                self._bound_handshake(data)
             self._protocol.receive_data(data)
             for event in self._protocol.events_received():
                 if isinstance(event, Request):
@@ -113,12 +119,19 @@ class WebSocket:
             raise RemoteProtocolError("what follows the handshake is no WebSocket frame")
         response = protocol.accept(request)
         if response.status_code == 400 and "subprotocol" in str(protocol.handshake_exc):
+            self.misled = True
             response = protocol.reject(400, "SIP needs the WebSocket subprotocol 'sip' (RFC 7118).\n")
+        self.misled = self.misled or response.status_code == 403
         protocol.send_response(response)
         if response.status_code != 101:
             raise RemoteProtocolError(
                 f"the WebSocket handshake was answered {response.status_code}: {_why(bytes(response.body))}"
             )
+
+    def _bound_handshake(self, data: bytes) -> None:
+        self._before += len(data)
+        if self._before > _MAX_HANDSHAKE:
+            raise RemoteProtocolError(f"a WebSocket handshake of more than {_MAX_HANDSHAKE} bytes")
 
     def _take(self, frame: Frame, events: list[Event]) -> None:
         if frame.opcode in {Opcode.TEXT, Opcode.BINARY}:

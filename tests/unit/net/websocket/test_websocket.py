@@ -49,6 +49,17 @@ def fed(web: WebSocket, *pieces: bytes) -> tuple[list[Event], str]:
     return events, web.error.reason if web.error is not None else ""
 
 
+@pytest.mark.parametrize("size", [1000, 100_000])
+def test_a_handshake_without_end_is_not_kept(size: int) -> None:
+    web = WebSocket(lambda _data: None, 65_536)
+    line = b"X-Filler: " + b"x" * 980 + b"\r\n"
+    endless = b"GET / HTTP/1.1\r\n" + line * 100
+    pieces = [endless[at : at + size] for at in range(0, len(endless), size)]
+    events, fault = fed(web, *pieces[: 32_768 // size])
+    assert (events, fault) == ([], "")
+    assert fed(web, pieces[32_768 // size]) == ([], "a WebSocket handshake of more than 32768 bytes")
+
+
 def test_what_came_before_a_fault_is_still_handed_up() -> None:
     web, written = opened()
     events, fault = fed(web, frame(Opcode.TEXT, REQUEST) + frame(Opcode.CONT, b"x"))
