@@ -26,6 +26,7 @@ mod relay;
 mod scratch;
 mod shared;
 mod sockets;
+mod sound_file;
 mod statistics;
 mod tap;
 mod timeline;

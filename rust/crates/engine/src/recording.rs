@@ -1,26 +1,23 @@
 //! One recording: its timelines, and the file that they become.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::fstatvfs;
 use trunkline_dsp::Law;
-use trunkline_dsp::wav::{HEADER, header};
+use trunkline_dsp::wav::HEADER;
 
 use crate::error::Fault;
 use crate::events::{Ended, Event, Names, RecordFailed, Recorded};
+use crate::sound_file::SoundFile;
 use crate::tap::{Parcel, TapState};
 use crate::timeline::{Heard, PATIENCE, Timeline};
 
 /// Nanoseconds of a sample.
 const SAMPLE_NS: u64 = 125_000;
 const SAMPLES_PER_MS: u64 = 8;
-/// Octets that may gather before they are written.
-const BLOCK: usize = 16_384;
+/// Samples that are taken from the timelines at once.
+const PIECE: u64 = 4096;
 /// How often the header is brought up to date, and free space looked at: each second of sound.
 const UPDATE: u64 = 8000;
 /// The mean square above which a packet has a voice in it: -45 dBov.
@@ -63,14 +60,11 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Recording {
     plan: Plan,
-    file: File,
+    file: SoundFile,
     lines: Vec<Timeline>,
     strange: [u32; 2],
     /// Samples taken from the timelines.
     taken: u64,
-    /// Octets of sound in the file.
-    written: u64,
-    pending: Vec<u8>,
     updated: u64,
     voice_ms: u64,
     /// Where the last voice ended.
@@ -84,26 +78,18 @@ impl Recording {
     /// # Errors
     /// The [`Fault`] to tell when that is not possible.
     pub fn begin(plan: Plan) -> Result<Self, Fault> {
-        let flags = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&plan.file);
-        let recording = Self {
-            file: flags.map_err(|error| fault_of(&plan, &error))?,
+        let channels = if plan.mix { 1 } else { plan.sources as u16 };
+        Ok(Self {
+            file: SoundFile::create(&plan.file, channels, plan.keep_free)?,
             lines: (0..plan.sources).map(|_| Timeline::new()).collect(),
             strange: [0; 2],
             taken: 0,
-            written: 0,
-            pending: Vec::new(),
             updated: 0,
             voice_ms: 0,
             voiced: 0,
             missing: 0,
             plan,
-        };
-        if let Err(fault) = recording.check_space().and_then(|()| recording.write_header()) {
-            // Nothing is in it: another try shall find the path free.
-            let _ = fs::remove_file(&recording.plan.file);
-            return Err(fault);
-        }
-        Ok(recording)
+        })
     }
 
     /// What was wanted.
@@ -144,7 +130,7 @@ impl Recording {
     pub fn keep_up(&mut self, now_ns: u64) -> Result<Option<Ended>, Fault> {
         let now = self.position_of(now_ns);
         self.advance(now.saturating_sub(PATIENCE))?;
-        let largest = (self.plan.largest.saturating_sub(HEADER as u64)) / self.block();
+        let largest = (self.plan.largest.saturating_sub(HEADER as u64)) / self.file.block();
         let silent = self.plan.silence > 0 && self.voice_ms > 0;
         Ok(if now >= self.plan.longest {
             Some(Ended::Duration)
@@ -168,15 +154,15 @@ impl Recording {
     /// Gives up; what is told of it.
     pub fn fail(mut self, fault: Fault) -> Event {
         // What is there stays, and the header says how much, if the disk lets it.
-        let _ = self.flush().and_then(|()| self.write_header());
-        let duration_ms = self.written / self.block() / SAMPLES_PER_MS;
+        let _ = self.file.update();
+        let duration_ms = self.file.samples() / SAMPLES_PER_MS;
         failed(&self.plan, duration_ms, fault)
     }
 
     fn recorded(self, ended: Ended) -> Event {
         let overrun = self.plan.state.overrun.load(Ordering::Relaxed);
         Event::Recorded(Box::new(Recorded {
-            duration_ms: self.written / self.block() / SAMPLES_PER_MS,
+            duration_ms: self.file.samples() / SAMPLES_PER_MS,
             voice_ms: self.voice_ms,
             ended,
             missing: self.missing + overrun,
@@ -187,18 +173,14 @@ impl Recording {
     }
 
     fn complete(&mut self, now_ns: u64, ended: Ended) -> Result<(), Fault> {
-        let largest = (self.plan.largest.saturating_sub(HEADER as u64)) / self.block();
+        let largest = (self.plan.largest.saturating_sub(HEADER as u64)) / self.file.block();
         let mut end = self.position_of(now_ns).min(self.plan.longest).min(largest);
         if ended == Ended::Silence {
             end = end.min(self.voiced + TAIL);
         }
         self.advance(end)?;
-        self.flush()?;
         // Silence is known only after some of it was written.
-        self.written = self.written.min(end * self.block());
-        let length = HEADER as u64 + self.written;
-        self.file.set_len(length).map_err(|error| fault_of(&self.plan, &error))?;
-        self.write_header()
+        self.file.complete(end)
     }
 
     fn pass_over(&mut self, parcel: &Parcel) -> Result<(), Fault> {
@@ -219,37 +201,26 @@ impl Recording {
         at_ns.saturating_sub(self.plan.began_ns) / SAMPLE_NS
     }
 
-    fn channels(&self) -> u16 {
-        if self.plan.mix { 1 } else { self.plan.sources as u16 }
-    }
-
-    fn block(&self) -> u64 {
-        2 * u64::from(self.channels())
-    }
-
     /// Takes the timelines up to `end` and writes what has gathered.
     fn advance(&mut self, end: u64) -> Result<(), Fault> {
         while self.taken < end {
             // A piece at a time: after a pause of the writer there may be much.
-            let piece = end.min(self.taken + (BLOCK as u64 / 4));
+            let piece = end.min(self.taken + PIECE);
             self.gather(piece);
-            if self.pending.len() >= BLOCK {
-                self.flush()?;
-            }
+            self.file.keep_small()?;
         }
         if self.taken >= self.updated + UPDATE {
             self.updated = self.taken;
-            self.flush()?;
-            self.check_space()?;
-            self.write_header()?;
+            self.file.update()?;
+            self.file.check_space()?;
         }
         Ok(())
     }
 
     fn gather(&mut self, end: u64) {
-        let (pending, mix) = (&mut self.pending, self.plan.mix);
+        let (file, mix) = (&mut self.file, self.plan.mix);
         match &mut self.lines[..] {
-            [one] => one.take(end, |sample| pending.extend(sample.to_le_bytes())),
+            [one] => one.take(end, |sample| file.push(sample)),
             [left, right] => {
                 let mut others = Vec::with_capacity((end - self.taken) as usize);
                 right.take(end, |sample| others.push(sample));
@@ -257,47 +228,16 @@ impl Recording {
                 left.take(end, |sample| {
                     let other = others.next().unwrap_or_default();
                     if mix {
-                        pending.extend(sample.saturating_add(other).to_le_bytes());
+                        file.push(sample.saturating_add(other));
                     } else {
-                        pending.extend(sample.to_le_bytes());
-                        pending.extend(other.to_le_bytes());
+                        file.push(sample);
+                        file.push(other);
                     }
                 });
             }
             _ => {}
         }
         self.taken = end;
-    }
-
-    fn flush(&mut self) -> Result<(), Fault> {
-        let place = HEADER as u64 + self.written;
-        self.file.write_all_at(&self.pending, place).map_err(|error| fault_of(&self.plan, &error))?;
-        self.written += self.pending.len() as u64;
-        self.pending.clear();
-        Ok(())
-    }
-
-    fn write_header(&self) -> Result<(), Fault> {
-        let bytes = header(self.channels(), self.written);
-        self.file.write_all_at(&bytes, 0).map_err(|error| fault_of(&self.plan, &error))
-    }
-
-    fn check_space(&self) -> Result<(), Fault> {
-        if self.plan.keep_free == 0 {
-            return Ok(());
-        }
-        // A file system that does not tell how full it is will say so when it is.
-        let Ok(space) = fstatvfs(&self.file) else { return Ok(()) };
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        if free >= self.plan.keep_free {
-            return Ok(());
-        }
-        let text = format!(
-            "{}: {free} octets are free on the file system, {} shall stay so",
-            self.plan.file.display(),
-            self.plan.keep_free
-        );
-        Err(Fault::new("media.disk_full", text))
     }
 }
 
@@ -315,15 +255,6 @@ pub fn failed(plan: &Plan, duration_ms: u64, fault: Fault) -> Event {
 fn has_voice(samples: &[i16]) -> bool {
     let power: u64 = samples.iter().map(|&sample| i64::from(sample).pow(2) as u64).sum();
     power > VOICE * samples.len() as u64
-}
-
-fn fault_of(plan: &Plan, error: &io::Error) -> Fault {
-    let code = match error.kind() {
-        io::ErrorKind::AlreadyExists => "media.file_exists",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "media.disk_full",
-        _ => "media.file_unwritable",
-    };
-    Fault::new(code, format!("{}: {error}", plan.file.display()))
 }
 
 #[cfg(test)]
