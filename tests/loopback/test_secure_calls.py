@@ -132,6 +132,22 @@ async def test_a_sips_call_rings_only_who_is_reached_within_tls(exchange: Exchan
     assert called.stream is not secure.stream
 
 
+@pytest.mark.rfc("3261", "26.2.2")
+@pytest.mark.rfc("5630", "4")
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+async def test_what_goes_to_a_sips_number_must_come_within_tls(
+    exchange: Exchange, phone: NewPhone, method: str
+) -> None:
+    calling = await phone("1001", "WS")
+    await phone("1002", "TLS")
+    records: list[CallRecord] = []
+    exchange.context.on_call_over = records.append
+    refused = await calling.request(method, "sips:1002@pbx.test", body=OFFER)
+    assert refused.status == 480
+    if method == "INVITE":
+        assert "route.sips_insecure" in [step["code"] for step in records[0].story]
+
+
 @pytest.mark.rfc("7118", "5.2.3")
 async def test_a_web_client_that_left_without_a_word_is_no_longer_registered(
     exchange: Exchange, phone: NewPhone

@@ -108,14 +108,17 @@ class ExchangeDoor:
         caller = owner.extensions.get(user)
         party = Party(user, owner.realm, caller.name if caller is not None else "")
         call = Call(self.context, tenant, party, dialled, story)
-        call.begin(
-            incoming, flow, self._secured(decision, tenant, call) if sips else self._script(decision, tenant)
-        )
+        script = self._secured(decision, tenant, call, flow) if sips else self._script(decision, tenant)
+        call.begin(incoming, flow, script)
         callee = decision.extension
         self.calls.add(call, (user,) if callee is None else (user, callee.number))
 
-    def _secured(self, decision: Decision, tenant: str, call: Call) -> Script:
-        """For a sips URI: only contacts that are reached within TLS are rung (RFC 3261 §26.2.2)."""
+    def _secured(self, decision: Decision, tenant: str, call: Call, flow: Flow) -> Script:
+        """For a sips URI: it came within TLS, and only contacts that are reached so are rung (RFC 3261 §26.2.2)."""
+        if not flow.listener.is_secure:
+            # RFC 5630 §4: each hop is within TLS; what was said on this one has been heard already.
+            call.tell("route.sips_insecure", f"a sips call needs TLS, and it came by {flow.transport}")
+            return scripts.refuse(480, "route.sips_insecure")
         if decision.extension is None:
             return self._script(decision, tenant)
         targets = self.targets(tenant, decision.extension)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from trunkline.base.errors import CallFailed
 from trunkline.base.story import Story
@@ -106,7 +106,7 @@ class TextDoor:
         now = self._context.endpoint.now
         status, reason = 500, ""
         try:
-            status, reason = await self._fork(incoming.request, tenant, user, decision, story), ""
+            status, reason = await self._fork(incoming, tenant, user, decision, story), ""
         except CallFailed as failure:
             status, reason = failure.status, failure.reason
             story.add(
@@ -120,13 +120,19 @@ class TextDoor:
             incoming.respond(status, reason=reason, now=now())
         self._on_over(user, decision.number, status, story)
 
-    async def _fork(self, request: Request, tenant: str, user: str, decision: Decision, story: Story) -> int:
+    async def _fork(
+        self, incoming: Incoming, tenant: str, user: str, decision: Decision, story: Story
+    ) -> int:
+        request = incoming.request
         entry = decision.extension
         if entry is None:
             status, code = (decision.status, decision.code) if decision.status else (404, "text.service")
             raise CallFailed(status, reason_phrase(status), 0, code)
         targets = self._targets(tenant, entry)
         if is_sips(request.uri):
+            flow: Any = incoming.wire  # every wire of an endpoint is a flow of its ``net``
+            if not flow.listener.is_secure:
+                raise CallFailed(480, reason_phrase(480), 0, "route.sips_insecure")
             targets = [target for target in targets if is_secure(target)]  # RFC 3261 §26.2.2
         writer = self._directory.extension(tenant, user)
         realm = self._directory.realm_of(tenant)
