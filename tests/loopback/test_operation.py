@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ExchangeProcess]:
     folder = tmp_path_factory.mktemp("exchange")
-    async with ExchangeProcess(folder, [], listen=("udp", "tcp", "tls")) as running:
+    async with ExchangeProcess(folder, [], listen=("udp", "tcp", "tls", "ws", "wss")) as running:
         yield running
 
 
@@ -165,7 +165,7 @@ async def test_a_listener_that_cannot_be_bound_refuses_the_reload_wholly(
     assert code == 2
     assert f"UDP 127.0.0.1:{taken}, which is in use by" in errors
     assert not is_bound(fresh, "tcp")
-    assert len(tell(exchange, Status()).listeners) == 3
+    assert len(tell(exchange, Status()).listeners) == 5
 
 
 async def test_a_listener_that_changes_on_its_port_waits_for_a_restart(
@@ -251,7 +251,7 @@ async def test_a_check_beside_a_running_exchange_asks_it(
     settings.change("[media]", "ring_timeout_s = 33\n[media]\nworkers = 3")
     _code, out, _errors = await exchange.attempt("check", "--config", str(settings.path), "--json")
     found = [(one["area"], one["grade"], one["what"]) for one in json.loads(out)["findings"]]
-    for transport in ("udp", "tcp", "tls"):
+    for transport in ("udp", "tcp", "tls", "ws", "wss"):
         name = f"{transport}:127.0.0.1:{exchange.port(transport)}"
         assert ("exchange", "ok", f"OPTIONS to {name}: 200 OK") in found
         assert any(

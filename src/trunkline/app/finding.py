@@ -20,6 +20,11 @@ class Finding:
         self.locator = Locator(self.lookups, lambda: transports_of(net.listeners), chosen)
         self.next_hops = NextHops(self.locator, net.flow_to, loop.time, settings.sip.next_hop_s)
 
+    def adjust(self, settings: Settings) -> None:
+        """A reload has changed ``[dns]`` or ``sip.next_hop_s``: from the next request on."""
+        self.locator.adjust(dns_settings(settings.dns))
+        self.next_hops.patience_s = settings.sip.next_hop_s
+
     async def stop(self) -> None:
         """Give up what is being looked up."""
         await self.locator.stop()

@@ -18,6 +18,7 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
     registered = exchange.registrar.counters
     admitted = exchange.authenticator.counters
     fenced = exchange.fence.counters
+    names, large = exchange.finding.lookups.counters, exchange.endpoint.large
 
     def rtp() -> dict[str, float]:
         return {"relayed": exchange.engine.snapshot().packets_relayed}
@@ -62,6 +63,13 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "handshakes_failed": lambda: {
             each.lower(): one.handshakes_failed for each, one in net.streams.items() if each != "TCP"
         },
+        "dns_lookups": lambda: {
+            "asked": names.asked,
+            "remembered": names.remembered,
+            "stale": names.stale,
+            "failed": names.failed,
+        },
+        "large_requests": lambda: {"by_tcp": large.by_tcp, "came_back": large.came_back},
         "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
         "media_ports_free": lambda: exchange.engine.snapshot().ports_free,
         "rtp_packets": rtp,

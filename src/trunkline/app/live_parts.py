@@ -79,6 +79,14 @@ def _fence(exchange: Exchange, new: Settings) -> None:
     exchange.fence.adjust(fence_policy(new))
 
 
+def _finding(exchange: Exchange, new: Settings) -> None:
+    exchange.finding.adjust(new)
+
+
+def _tcp_within(exchange: Exchange, new: Settings) -> None:
+    exchange.endpoint.large.within_s = new.sip.tcp_within_s
+
+
 def _read_from_settings(_exchange: Exchange, _new: Settings) -> None:
     """``exchange.settings`` itself is read when the value is needed."""
 
@@ -110,6 +118,18 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "guard.window_s",
     ): _fence,
     ("sip.max_forwards",): _max_forwards,
+    (
+        "dns.cache_size",
+        "dns.max_negative_ttl_s",
+        "dns.max_ttl_s",
+        "dns.min_ttl_s",
+        "dns.question_timeout_s",
+        "dns.servers",
+        "dns.stale_s",
+        "dns.timeout_s",
+        "sip.next_hop_s",
+    ): _finding,
+    ("sip.tcp_within_s",): _tcp_within,
 }
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from trunkline.app.addresses import HostAddresses
 from trunkline.app.exchange import Exchange
+from trunkline.app.finding import Finding
 from trunkline.app.live_parts import (
     Always,
     Apply,
@@ -30,6 +31,7 @@ from trunkline.app.settings.file import load_settings
 from trunkline.app.settings.live import LIVE, RESTART, as_text, values_of, with_values
 from trunkline.base.errors import TransportError
 from trunkline.base.messages import Refused, Reloaded
+from trunkline.net import Net
 from trunkline.registrar.policy import RegistrarPolicy
 
 HOST = HostAddresses("192.0.2.7")
@@ -220,3 +222,15 @@ async def test_the_exchange_reads_the_new_values() -> None:
     assert (exchange.context.ring_timeout_s, exchange.reaching.profile) == (60.0, "transparent")
     await applied(ExchangeValues, exchange, new, "sip.ring_timeout_s", "sip.sdp_profile")
     assert (exchange.context.ring_timeout_s, exchange.reaching.profile) == (5, "conservative")
+
+
+async def test_names_are_looked_up_by_the_new_settings() -> None:
+    net = Net(asyncio.get_running_loop(), lambda _data, _flow: None)
+    finding = Finding(Settings(), net, asyncio.get_running_loop())
+    large = SimpleNamespace(within_s=2.0)
+    exchange = SimpleNamespace(finding=finding, endpoint=SimpleNamespace(large=large))
+    new = Settings.model_validate(
+        {"sip": {"next_hop_s": 3, "tcp_within_s": 0.5}, "dns": {"servers": ["192.0.2.53"], "timeout_s": 4}}
+    )
+    await applied(ExchangeValues, exchange, new, "dns.servers", "sip.tcp_within_s")
+    assert (finding.next_hops.patience_s, large.within_s) == (3, 0.5)

@@ -8,6 +8,12 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing
 
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
 from trunkline.app.addresses import HostPort, is_unspecified, parse_host_port
 from trunkline.app.check.finding import Case, Finding, Findings
 from trunkline.app.control_client import ControlClient, NotRunning
@@ -18,7 +24,7 @@ from trunkline.base.messages import ExchangeStatus, Refused, Reload, Status
 _say = Findings("exchange")
 CONTROL_S = 5.0
 ANSWER_S = 2.0
-_ASKED = ("udp", "tcp", "tls")
+_ASKED = ("udp", "tcp", "tls", "ws", "wss")
 
 
 def find_running(data: DataFolder) -> tuple[ExchangeStatus | None, list[Finding]]:
@@ -107,17 +113,50 @@ def _ask(transport: str, host: str, port: int) -> str:
     with closing(socket.socket(family, kind)) as plain:
         plain.settimeout(ANSWER_S)
         plain.connect((host, port))
-        connection = _secured(plain) if transport == "tls" else plain
-        connection.sendall(_options(transport, host, port, connection.getsockname()[1]))
-        data = b""
-        while b"\r\n" not in data:
-            more = connection.recv(65536)
-            if not more:
-                raise ConnectionResetError(None, "the connection was closed")
-            data += more
+        connection = _secured(plain) if transport in {"tls", "wss"} else plain
+        request = _options(transport, host, port, connection.getsockname()[1])
+        if transport in {"ws", "wss"}:
+            answer = _by_websocket(connection, host, port, request)
+        else:
+            connection.sendall(request)
+            answer = _until_line_end(connection)
         if connection is not plain:
             connection.close()
-    return data.partition(b"\r\n")[0].decode("utf-8", "replace")
+    return answer.partition(b"\r\n")[0].decode("utf-8", "replace")
+
+
+def _until_line_end(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n" not in data:
+        data += _more(connection)
+    return data
+
+
+def _more(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionResetError(None, "the connection was closed")
+    return data
+
+
+def _by_websocket(connection: socket.socket, host: str, port: int, request: bytes) -> bytes:
+    """The first message that comes back (RFC 7118); raises OSError for a handshake that is refused."""
+    shown = f"[{host}]" if ":" in host else host
+    web = ClientProtocol(parse_uri(f"ws://{shown}:{port}/"), subprotocols=[Subprotocol("sip")])
+    web.send_request(web.connect())
+    asked = False
+    while True:
+        for data in web.data_to_send():
+            connection.sendall(data)
+        web.receive_data(_more(connection))
+        for event in web.events_received():
+            if isinstance(event, Frame) and event.opcode in {Opcode.TEXT, Opcode.BINARY}:
+                return bytes(event.data)
+        if web.handshake_exc is not None or web.parser_exc is not None:
+            raise ConnectionRefusedError(None, f"no WebSocket: {web.handshake_exc or web.parser_exc}")
+        if not asked and web.state is State.OPEN:
+            asked = True
+            web.send_text(request)
 
 
 def _secured(plain: socket.socket) -> ssl.SSLSocket:

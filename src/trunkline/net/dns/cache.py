@@ -29,6 +29,10 @@ class AnswerCache:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def adjust(self, settings: DnsSettings) -> None:
+        """Other bounds and times, for answers to come."""
+        self._settings = settings
+
     def fresh(self, question: Question, now: float) -> Answer | None:
         """The answer, if it may still be believed."""
         entry = self._entries.get(question)

@@ -66,6 +66,11 @@ class Locator:
                 f"{uri.host} could not be looked up within {self._timeout_s:g} s: {_asked(questions)}"
             ) from None
 
+    def adjust(self, settings: DnsSettings) -> None:
+        """Take other settings over, from the next URI on."""
+        self._timeout_s = settings.timeout_s
+        self._lookups.adjust(settings)
+
     async def stop(self) -> None:
         """Give up what is being looked up."""
         await self._lookups.stop()

@@ -66,6 +66,12 @@ class Lookups:
             self._client = DnsClient(servers, self._settings.question_timeout_s)
             self._cache.forget_failures()
 
+    def adjust(self, settings: DnsSettings) -> None:
+        """Take other settings over, from the next question on; what is known stays known."""
+        self._settings = settings
+        self._servers = ()  # the next refresh makes a client of its own for these
+        self._cache.adjust(settings)
+
     async def answers(self, questions: Iterable[Question]) -> dict[Question, Answer]:
         """All answers, asked for at once."""
         found: dict[Question, Answer] = {}

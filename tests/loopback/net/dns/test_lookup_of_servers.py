@@ -196,6 +196,18 @@ async def test_the_next_name_server_is_asked_when_the_first_is_silent(tmp_path: 
             assert await find.trial("sip:plain.test:5060") == ["udp 192.0.2.3:5060"]
 
 
+async def test_a_reload_asks_other_name_servers_and_keeps_what_is_known(tmp_path: Path) -> None:
+    async with name_server(ZONE) as first, name_server(ZONE) as second, finder(first, tmp_path) as find:
+        known = await find.trial("sip:two.a.test:5060")
+        first.refused = {"plain.test"}
+        with pytest.raises(NotLocated):
+            await find.trial("sip:plain.test:5060")
+        find.locator.adjust(DnsSettings(servers=(second.address,)))
+        assert await find.trial("sip:two.a.test:5060") == known
+        assert await find.trial("sip:plain.test:5060") == ["udp 192.0.2.3:5060"], "its failure is forgotten"
+        assert (second.count("plain.test A"), second.count("two.a.test A")) == (1, 0)
+
+
 async def test_a_name_server_that_is_silent_about_naptr_and_srv_hides_no_address(tmp_path: Path) -> None:
     async with name_server(ZONE) as server, finder(server, tmp_path, question_timeout_s=0.1) as find:
         server.silent = {"_sip._udp.plain.test", "_sip._tcp.plain.test", "_sips._tcp.plain.test"}
