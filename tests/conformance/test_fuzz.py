@@ -9,7 +9,7 @@ import pytest
 from fuzz.loop import attempt, fuzz
 from fuzz.targets import TARGETS, seeds_of
 
-INPUTS = 4000
+INPUTS = 1500
 SIP = [name for name in TARGETS if name.startswith("sip-")]
 
 

@@ -19,10 +19,14 @@ ABSENT_DBFS = -50.0
 Pair = tuple[Baresip, Baresip]
 
 
-@pytest.fixture(params=["udp", "tcp"])
+@pytest.fixture
 def transport(request: pytest.FixtureRequest) -> Transport:
-    chosen: Transport = request.param
+    """UDP, unless a test asks for both."""
+    chosen: Transport = getattr(request, "param", "udp")
     return chosen
+
+
+over_both = pytest.mark.parametrize("transport", ["udp", "tcp"], indirect=True)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -49,6 +53,7 @@ async def _both_hear(caller: Baresip, callee: Baresip) -> None:
     await callee.hears(CALLER_HZ)
 
 
+@over_both
 async def test_each_hears_the_other_at_the_level_it_was_played(call: Pair) -> None:
     caller, callee = call
     assert tone_level_dbfs(caller.heard(0.5), CALLEE_HZ) == LEVEL_DBFS
@@ -85,6 +90,7 @@ async def test_hold_by_both_in_turn_is_resumed_by_both(call: Pair) -> None:
     await _both_hear(caller, callee)
 
 
+@over_both
 @pytest.mark.parametrize("ender", [0, 1], ids=["caller", "callee"])
 async def test_either_side_hangs_up(call: Pair, ender: int, exchange: ExchangeProcess) -> None:
     await call[ender].hangup()

@@ -21,10 +21,13 @@ _FULL_SCALE = 32768.0
 
 def write_tone(path: Path, hz: float, seconds: float, level_dbfs: float = -10.0, rate: int = 8000) -> Path:
     """Write a mono 16-bit sine of ``hz`` at ``level_dbfs``; returns ``path``."""
+    count = int(seconds * rate)
+    # A whole number of turns in each second: then one second is all of them.
+    distinct = rate if float(hz).is_integer() else count
     peak = 10 ** (level_dbfs / 20) * (_FULL_SCALE - 1)
     step = 2 * math.pi * hz / rate
-    samples = array.array("h", (round(peak * math.sin(step * n)) for n in range(int(seconds * rate))))
-    return write_recording(path, samples, rate)
+    samples = array.array("h", (round(peak * math.sin(step * n)) for n in range(min(distinct, count))))
+    return write_recording(path, (samples * -(-count // max(distinct, 1)))[:count], rate)
 
 
 def write_recording(path: Path, samples: array.array[int], rate: int) -> Path:

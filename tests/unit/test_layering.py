@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -29,21 +30,34 @@ def imported_names(source: str, module: str, is_package: bool) -> Iterator[str]:
             origin = ".".join([*parents, *([node.module] if node.module else [])])
             yield origin
             yield from (f"{origin}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+        elif isinstance(node, ast.Call) and _called(node.func) in {"import_module", "__import__"}:
             yield from (str(each.value) for each in node.args if isinstance(each, ast.Constant))
 
 
-def modules_importing(wanted: str, folder: Path, prefix: str = "") -> set[str]:
-    """The modules below ``folder`` that import ``wanted`` or something inside it."""
-    found = set()
+def _called(function: ast.expr) -> str:
+    """The last name of what is called."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+@functools.cache
+def imports_below(folder: Path) -> dict[str, set[str]]:
+    """Each module below ``folder`` with every dotted name that it may import."""
+    found = {}
     for path in folder.rglob("*.py"):
         parts = path.relative_to(folder).with_suffix("").parts
         is_package = parts[-1] == "__init__"
-        module = prefix + ".".join(parts[:-1] if is_package else parts)
-        names = imported_names(path.read_text(), module, is_package)
-        if any(name == wanted or name.startswith(wanted + ".") for name in names):
-            found.add(module)
+        module = ".".join(parts[:-1] if is_package else parts)
+        found[module] = set(imported_names(path.read_text(), module, is_package))
     return found
+
+
+def modules_importing(wanted: str, folder: Path) -> set[str]:
+    """The modules below ``folder`` that import ``wanted`` or something inside it."""
+    return {
+        module
+        for module, names in imports_below(folder).items()
+        if any(name == wanted or name.startswith(wanted + ".") for name in names)
+    }
 
 
 def run_contracts(folder: Path) -> subprocess.CompletedProcess[str]:
