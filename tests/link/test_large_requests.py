@@ -8,6 +8,7 @@ import pytest
 
 from tests.link.memory_network import MemoryNetwork
 from tests.link.phones import SDP, Party, describe, is_silent
+from tests.link.stage import HOST, Stage
 from tests.link.virtual_time import virtual
 from trunkline.base.errors import TransportError
 from trunkline.net.flow import Flow
@@ -268,3 +269,20 @@ async def test_a_connection_that_is_closed_before_any_answer_counts_as_refused()
     assert (await asked).status == 501
     assert world.ways("MESSAGE") == ["UDP"]
     await world.settle()
+
+
+@pytest.mark.parametrize(("offer", "told"), [(LARGE, True), (SDP, False)])
+@virtual
+async def test_a_calls_story_tells_that_its_invite_took_the_detour(offer: bytes, *, told: bool) -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    for host in (HOST, bob.host):
+        node = stage.network.nodes[host, 5060]
+        node.listeners = (*node.listeners, Listener(f"tcp:{host}:5060"))
+    stage.dial(alice, "1002", offer)
+    await bob.until("acknowledged")
+    invites = stage.sent(HOST, "INVITE", bob.host)
+    assert all((b"SIP/2.0/TCP" in invite) is told for invite in invites)
+    alice.dialogue.hang_up()
+    await stage.settle()
+    assert ("leg.by_tcp" in stage.story) is told

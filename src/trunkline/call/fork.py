@@ -200,6 +200,10 @@ class Fork:
             patience_s=0.0 if trial is None else trial.ways.patience_s,
             like=None if trial is None else trial.like,
         )
+        if leg.detours:
+            call.tell(
+                "leg.by_tcp", f"the INVITE to {target.label} is too large for a datagram: it goes by TCP"
+            )
 
     # What the call hands on from its legs
 

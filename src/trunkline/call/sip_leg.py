@@ -114,6 +114,14 @@ class SipLeg:
         )
         self.outcome.sip_call_id = self.session.sip_call_id
 
+    @property
+    def detours(self) -> bool:
+        """Whether our INVITE goes by a connection because it is too large for a datagram (RFC 3261 §18.1.1)."""
+        session = self.session
+        if not isinstance(session, ClientSession) or session.transaction is None:
+            return False
+        return session.transaction.wire.reliable and not session.flow.reliable
+
     def _lose_patience(self, _now: float) -> None:
         """The server is silent, and another can be asked."""
         self.patience = None
