@@ -153,11 +153,11 @@ async def test_a_guesser_is_shut_out_before_it_comes_to_the_password_and_a_phone
         assert answers[-2:] == [0, 0]
         assert await guesser.guess(GUESSED) == 0, "the right one comes too late"
         guesser.close()
-        (ban,) = await exchange.ask("ban", "list")
+        (ban,) = await exchange.ask("bans", "list")
         assert (ban["source"], ban["code"]) == (HERE, "ban.wrong_passwords")
         await echo_call(phone)
         assert (await exchange.metrics())["trunkline_bans_active"] == 1
-        assert await exchange.ask("ban", "remove", HERE) == {"sources": [HERE]}
+        assert await exchange.ask("bans", "clear", HERE) == {"sources": [HERE]}
         pardoned = Guesser(exchange, "303")
         assert await pardoned.guess(GUESSED) == 200
         pardoned.close()

@@ -19,7 +19,7 @@ from trunkline.net.fence import Ban, Fence
 from trunkline.net.fence.source import is_within, parse_source
 
 LONGEST_S: Final = 2_592_000.0
-_FORM = "an IP address, or an IPv6 network of 64 bits as `trunkline ban list` shows it"
+_FORM = "an IP address, or an IPv6 network of 64 bits as `trunkline bans list` shows it"
 
 
 class BanHandlers:
@@ -53,7 +53,7 @@ class BanHandlers:
         source = None if ask.address is None else _source(ask.address)
         lifted = self._fence.pardon(source, self._clock())
         if source is not None and not lifted:
-            raise Refused("ban.unknown", f"{source} is not banned", "trunkline ban list shows who is", 404)
+            raise Refused("ban.unknown", f"{source} is not banned", "trunkline bans list shows who is", 404)
         return BansCleared(sources=tuple(lifted))
 
     def _row(self, ban: Ban) -> BanRow:

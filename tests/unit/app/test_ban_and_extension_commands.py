@@ -1,4 +1,4 @@
-"""``trunkline ban`` and ``trunkline extension set``: what they ask, and what the handlers answer."""
+"""``trunkline bans`` and ``trunkline extension set``: what they ask, and what the handlers answer."""
 
 from __future__ import annotations
 

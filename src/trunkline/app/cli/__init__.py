@@ -5,31 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from trunkline import __version__
-from trunkline.app.cli import (
-    backup,
-    ban,
-    check,
-    completion,
-    drain,
-    extension,
-    live,
-    log,
-    past,
-    phone,
-    recording,
-    reload,
-    tenant,
-    trace,
-    up,
-)
-from trunkline.app.cli.csv_file import BadFile
 from trunkline.app.cli.exit_codes import ExitCode
 from trunkline.app.cli.help import Commands, Group, complaint
+from trunkline.app.cli.places import Places
 from trunkline.app.control_client import NotRunning
 from trunkline.app.terminal import Screen
 from trunkline.base.errors import ConfigError, TrunklineError
@@ -37,7 +20,7 @@ from trunkline.base.messages import Refused
 
 PANELS: Mapping[str, Sequence[str]] = {
     "The exchange": ("up", "check", "status", "reload", "log", "drain", "stop"),
-    "Who may call": ("extension", "tenant", "registrations", "ban"),
+    "Who may call": ("extension", "tenant", "registrations", "bans"),
     "Calls": ("calls", "hangup", "records", "explain", "trace", "recording"),
     "Backups": ("backup", "restore"),
     "Tools": ("phone", "completion", "version"),
@@ -48,6 +31,10 @@ class Program(Group):
     """The one place where errors become words and exit codes."""
 
     panels = PANELS
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast("dict[str, Any]", Places())  # typer writes nothing into it after this
 
     def main(self, *args: Any, **settings: Any) -> Any:
         alone = settings.get("standalone_mode", True)
@@ -70,40 +57,7 @@ class Program(Group):
         except BrokenPipeError:  # whoever read our output has seen enough
             raise
         except OSError as error:
-            Screen().error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-            raise typer.Exit(ExitCode.FAILED) from None
-
-
-def complain(screen: Screen, error: Any) -> ExitCode:
-    """A wrong call of a command: what is wrong with it, and how it is called; without any words, its help."""
-    if type(error).__name__ == "NoArgsIsHelpError":
-        error.show()
-        return ExitCode.USAGE
-    what, usage = complaint(error)
-    screen.error(what)
-    screen.note(usage)
-    return ExitCode.USAGE
-
-
-def report(screen: Screen, error: TrunklineError) -> ExitCode:
-    """Say what went wrong and what to do next; the exit code."""
-    if isinstance(error, NotRunning):
-        screen.error(str(error))
-        screen.note("start one: trunkline up (or name its data folder with --data)")
-        return ExitCode.NOT_RUNNING
-    if isinstance(error, ConfigError):
-        for line in str(error).splitlines():
-            screen.error(line)
-        return ExitCode.USAGE
-    if isinstance(error, BadFile):
-        for line in error.lines():
-            screen.error(line)
-        screen.note("nothing was imported")
-        return ExitCode.FAILED
-    screen.error(error.problem.detail if isinstance(error, Refused) else str(error))
-    if isinstance(error, Refused) and error.problem.hint:
-        screen.note(error.problem.hint)
-    return ExitCode.FAILED
+            raise typer.Exit(report_system(Screen(), error)) from None
 
 
 app = Commands(
@@ -127,25 +81,10 @@ def options(
         raise typer.Exit
 
 
-up.register(app)
-app.add_typer(extension.app, name="extension")
-app.add_typer(tenant.app, name="tenant")
-app.add_typer(ban.app, name="ban")
-live.register(app)
-check.register(app)
-reload.register(app)
-drain.register(app)
-app.add_typer(log.app, name="log")
-app.add_typer(recording.app, name="recording")
-past.register(app)
-trace.register(app)
-app.add_typer(phone.app, name="phone")
-backup.register(app)
-completion.register(app)
-
-
 def main() -> None:
     """Entry point of the ``trunkline`` program."""
     if "_TRUNKLINE_COMPLETE" in os.environ:
+        from trunkline.app.cli import completion  # noqa: PLC0415  (few starts need it)
+
         completion.prepare()
     app(prog_name="trunkline")

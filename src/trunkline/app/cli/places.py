@@ -34,7 +34,7 @@ _COMMANDS: Final = {
     "completion": "completion",
 }
 # Groups of commands: the ``app`` of the module of that name.
-_GROUPS: Final = ("extension", "tenant", "ban", "log", "recording", "phone")
+_GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone")
 
 
 class Places(Mapping[str, Any]):

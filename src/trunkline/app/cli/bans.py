@@ -1,4 +1,4 @@
-"""``trunkline ban``: who is not listened to; add, list, remove."""
+"""``trunkline bans``: who is not listened to; list, clear, add."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from trunkline.app.render import BANS, count_of, duration
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import AddBan, BanRow, ClearBans, ListBans
 
-app = Commands("Add, list and remove bans: sources that are not listened to.")
+app = Commands("List, clear and add bans: sources that are not listened to.")
 
 
-@app.command(examples=["trunkline ban add 192.0.2.66", "trunkline ban add 192.0.2.66 --for 12h"])
+@app.command(examples=["trunkline bans add 192.0.2.66", "trunkline bans add 192.0.2.66 --for 12h"])
 def add(
     address: Annotated[
         str, typer.Argument(metavar="ADDRESS", help="An IP address; of IPv6 its whole /64 counts.")
@@ -43,7 +43,7 @@ def add(
         screen.line(f"{row.source} is banned for {duration(row.expires_s)}")
 
 
-@app.command("list", examples=["trunkline ban list", "trunkline ban list --json"])
+@app.command("list", examples=["trunkline bans list", "trunkline bans list --json"])
 def list_bans(data: Data = None, as_json: Json = False) -> None:
     """List who is banned, why, and for how long still."""
     screen = Screen()
@@ -55,25 +55,22 @@ def list_bans(data: Data = None, as_json: Json = False) -> None:
         screen.table(BANS, rows, "Nobody is banned.")
 
 
-@app.command(examples=["trunkline ban remove 192.0.2.66", "trunkline ban remove --all"])
-def remove(
+@app.command(examples=["trunkline bans clear 192.0.2.66", "trunkline bans clear"])
+def clear(
     address: Annotated[
         str | None,
-        typer.Argument(metavar="ADDRESS", help="As `trunkline ban list` shows it."),
+        typer.Argument(metavar="ADDRESS", help="As `trunkline bans list` shows it. Default: all bans."),
     ] = None,
-    everybody: Annotated[bool, typer.Option("--all", help="Remove all bans.")] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Remove a ban, or all of them. What was held against the source is forgotten too."""
-    if (address is None) is not everybody:
-        raise typer.BadParameter("give an ADDRESS, or --all")
+    """Lift a ban, or all of them. What was held against the source is forgotten too."""
     screen = Screen()
     with exchange(data) as asker:
         cleared = asker.ask(ClearBans(address=address))
     if as_json:
         screen.json({"sources": cleared.sources})
     elif address is None:
-        screen.line(f"{count_of(len(cleared.sources), 'ban')} removed")
+        screen.line(f"{count_of(len(cleared.sources), 'ban')} lifted")
     else:
         screen.line(f"{cleared.sources[0]} is heard again")
