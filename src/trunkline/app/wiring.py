@@ -32,6 +32,7 @@ from trunkline.app.settings import Settings
 from trunkline.app.settings.file import Loaded
 from trunkline.app.signals import reload_on_hangup, stop_on_signals
 from trunkline.app.terminal import Screen
+from trunkline.app.unraisable import UnraisableLog
 from trunkline.base.messages import AddExtension
 from trunkline.model.tenant import SystemScope, default_of
 from trunkline.store.store import Store
@@ -42,6 +43,7 @@ log = structlog.get_logger("exchange")
 def run(loaded: Loaded) -> int:
     """Run the exchange until SIGTERM or Ctrl-C; 0 when it stopped as asked."""
     stream = setup_logs(loaded.settings.log.level, loaded.settings.log.format)
+    UnraisableLog().install()
     raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(loaded, stream))
