@@ -13,6 +13,7 @@ from trunkline.net.settings import Counters
 
 _QUIET_S: Final = 60.0
 _MAX_KINDS: Final = 256
+_OTHERS: Final = "others"
 _FRAMES: Final = 4
 # What nobody sends by accident, over and over.
 _OFFENCES: Final = frozenset({"net.framing_error", "net.websocket_refused"})
@@ -61,12 +62,19 @@ class FaultLog:
             log.warning(event, reason=reason, count=count, peer=peer[0])
 
     def due(self, kind: str) -> int:
-        """How many of this kind came since it was last logged, or 0 when it is not time to log it."""
+        """How many of this kind came since it was last logged, or 0 when it is not time to log it.
+
+        A reason may hold what a peer sent, so that each is a kind of its own: beyond ``_MAX_KINDS`` a minute
+        all others are one.
+        """
         now = self._clock()
         entry = self._kinds.get(kind)
-        if entry is None:
+        if entry is None and len(self._kinds) >= _MAX_KINDS:
+            self._forget_quiet(now)
             if len(self._kinds) >= _MAX_KINDS:
-                self._kinds.clear()
+                kind = _OTHERS
+                entry = self._kinds.get(kind)
+        if entry is None:
             self._kinds[kind] = [now, 0]
             return 1
         entry[1] += 1
@@ -75,6 +83,10 @@ class FaultLog:
         count = int(entry[1])
         entry[0], entry[1] = now, 0
         return count
+
+    def _forget_quiet(self, now: float) -> None:
+        for kind in [kind for kind, entry in self._kinds.items() if now - entry[0] >= _QUIET_S]:
+            del self._kinds[kind]
 
 
 def _place(error: Exception) -> str:

@@ -238,8 +238,7 @@ class Net:
         for endpoint in self._endpoints.values():
             endpoint.sweep()
         self._connections.sweep(now)
-        if self.fence.shut:
-            self.fence.bans(now)  # forgets those that are over, so that nobody asks for them any more
+        self.fence.sweep(now)
         if self.tls.in_use and (self._reloading is None or self._reloading.done()):
             # Files may be on a slow disk: never wait for one here.
             self._reloading = self._loop.run_in_executor(None, self.tls.reload)

@@ -58,5 +58,22 @@ def test_another_kind_is_logged_at_once() -> None:
 
 def test_the_kinds_remembered_are_bounded() -> None:
     faults = FaultLog(Counters(), Clock())
-    assert all(faults.due(f"kind {number}") == 1 for number in range(1000))
-    assert len(faults._kinds) <= 256
+    assert [faults.due(f"kind {number}") for number in range(1000)] == [1] * 257 + [0] * 743
+    assert len(faults._kinds) == 257
+
+
+def test_reasons_that_peers_make_up_fill_no_disk() -> None:
+    """The Origin of a WebSocket stands in the reason, and anybody can send another each time."""
+    clock = Clock()
+    faults = FaultLog(Counters(), clock)
+    with structlog.testing.capture_logs() as logs:
+        faults.note("net.framing_error", "an honest one", PEER)
+        for number in range(10_000):
+            clock.now += 0.01
+            faults.note("net.websocket_refused", f"invalid Origin header: https://{number}.example", PEER)
+        told = len(logs)
+        clock.now += 61
+        faults.note("net.framing_error", "an honest one", PEER)
+    assert told < 2 * 300, "of a hundred seconds"
+    assert logs[-1]["reason"] == "an honest one"
+    assert len(faults._kinds) <= 257

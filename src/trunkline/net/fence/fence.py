@@ -214,6 +214,12 @@ class Fence:
         self.counters.flooded += 1
         return True
 
+    def sweep(self, now: float) -> None:
+        """Forget bans and proofs that are over; called now and then."""
+        self.proofs.expire(now)
+        if self.shut:
+            self.bans(now)
+
     # What operators do
 
     def adjust(self, policy: FencePolicy) -> None:

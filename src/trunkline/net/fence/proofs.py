@@ -47,6 +47,11 @@ class Proofs:
         self._young.pop(key, None)
         self._old.pop(key, None)
 
+    def expire(self, now: float) -> None:
+        """Let go what is past its time though nobody has proven himself since."""
+        if now >= self._turn_at:
+            self._turn(now)
+
     def _turn(self, now: float) -> dict[Hashable, None]:
         # After two lifetimes without anybody neither generation counts any more.
         self._old = self._young if now < self._turn_at + self._lifetime_s else {}

@@ -270,6 +270,16 @@ def test_who_is_remembered_as_an_offender_is_bounded() -> None:
     assert len(fence.shut) <= 100
 
 
+def test_a_proof_ends_though_nobody_proves_anything_any_more() -> None:
+    scene = Scene()
+    scene.prove(NAT, port=1)
+    for _ in range(2):
+        assert (NAT, 1) in scene.fence.proofs
+        scene.now += POLICY.proof_s
+        scene.fence.sweep(scene.now)
+    assert (NAT, 1) not in scene.fence.proofs
+
+
 def test_proofs_last_their_time_and_are_bounded() -> None:
     proofs = Proofs(100.0, capacity=30)
     proofs.add((GOOD, 1), GOOD, REALM, "301", 0.0)
