@@ -30,10 +30,19 @@ class NotRunning(TransportError):  # noqa: N818  (a state of the world, not a fa
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"no exchange is running with the data folder {path.parent}")
+        self.folder = path.parent
+
+
+class NotAllowed(TransportError):  # noqa: N818  (a state of the world, not a fault)
+    """An exchange may be running, and this user may not speak to it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"cannot reach the exchange at {path}: Permission denied")
+        self.path = path
 
 
 class ControlClient:
-    """One connection. Raises NotRunning on opening, TransportError when it breaks, Refused for a problem."""
+    """One connection. Raises NotRunning or NotAllowed on opening, TransportError when it breaks, Refused for a problem."""
 
     def __init__(self, path: Path, deadline_s: float = 10.0) -> None:
         self._path = path
@@ -113,6 +122,9 @@ def _connect(path: Path, deadline_s: float) -> socket.socket:
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         connection.close()
         raise NotRunning(path) from None
+    except PermissionError:
+        connection.close()
+        raise NotAllowed(path) from None
     except OSError as error:
         connection.close()
         raise TransportError(f"cannot reach the exchange at {path}: {error.strerror or error}") from None

@@ -29,9 +29,10 @@ class AlreadyRunning(TrunklineError):  # noqa: N818  (a state of the world, not 
     """Another process serves this data folder; ``pid`` is 0 when it cannot be told."""
 
     def __init__(self, pid: int, path: Path) -> None:
-        who = f" with pid {pid}" if pid else ""
-        super().__init__(f"already running{who} ({path.parent})")
+        who = f" (pid {pid})" if pid else ""
+        super().__init__(f"an exchange is running already with the data folder {path.parent}{who}")
         self.pid = pid
+        self.folder = path.parent
 
 
 @dataclass(frozen=True, slots=True)

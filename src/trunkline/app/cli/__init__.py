@@ -10,13 +10,12 @@ from typing import Annotated, Any, cast
 import typer
 
 from trunkline import __version__
+from trunkline.app.cli.errors import complain, report, report_system
 from trunkline.app.cli.exit_codes import ExitCode
-from trunkline.app.cli.help import Commands, Group, complaint
+from trunkline.app.cli.help import Commands, Group
 from trunkline.app.cli.places import Places
-from trunkline.app.control_client import NotRunning
 from trunkline.app.terminal import Screen
-from trunkline.base.errors import ConfigError, TrunklineError
-from trunkline.base.messages import Refused
+from trunkline.base.errors import TrunklineError
 
 PANELS: Mapping[str, Sequence[str]] = {
     "The exchange": ("up", "check", "status", "reload", "log", "drain", "stop"),
