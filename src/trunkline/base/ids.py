@@ -33,26 +33,25 @@ class TokenPool:
 
     def token(self, length: int = 16) -> str:
         """``length`` hexadecimal digits (4 bits each), 1..256."""
-        end = self._offset + length
-        if end > len(self._block):
-            self._block = self._entropy(_BLOCK // 2).hex()
-            self._offset = 0
-            end = length
-        token = self._block[self._offset : end]
+        start, block = self._offset, self._block
+        end = start + length
+        if end > len(block):
+            block = self._block = self._entropy(_BLOCK // 2).hex()
+            start, end = 0, length
         self._offset = end
-        return token
+        return block[start:end]
 
 
 _POOL = TokenPool()
+# RFC 9562 §4.1: the variant's two bits are 10, so its digit is 8..b.
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
 def uuid7() -> str:
     """A UUIDv7 (RFC 9562 §5.7) as its 36-character text: sortable by creation time in milliseconds."""
     stamp = f"{time.time_ns() // 1_000_000:012x}"
     random = _POOL.token(19)
-    # The variant's two bits are 10, so the digit is 8..b.
-    variant = "89ab"[int(random[3], 16) & 3]
-    return f"{stamp[:8]}-{stamp[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:]}"
+    return f"{stamp[:8]}-{stamp[8:]}-7{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:]}"
 
 
 class NodeIds:

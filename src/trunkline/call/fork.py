@@ -82,8 +82,8 @@ class Fork:
     # Branches
 
     async def _ring_all(self, targets: Sequence[Target]) -> None:
-        for target in targets:
-            if self._is_over:
+        for target in targets[:MAX_BRANCHES]:
+            if self.decided.done():
                 break
             await self._ring(target)
         self._exhausted = True
@@ -142,15 +142,14 @@ class Fork:
         except TransportError as error:
             self._not_dialled(trial.target, None, error)
             return
-        await self._dial(trial.target, flow, trial)
+        if not self._is_over:
+            await self._dial(trial.target, flow, trial)
 
     async def _dial_again(self, trial: Trial, failed: Leg) -> None:
         await failed.media.close()
         await self._dial_next(trial)
 
     async def _dial(self, target: Target, flow: Flow, trial: Trial | None = None) -> None:
-        if self._is_over:
-            return
         leg = self._new_branch(target, flow)
         try:
             if trial is None:
