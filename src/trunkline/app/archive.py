@@ -253,7 +253,7 @@ def _extract(
     except gzip.BadGzipFile:
         raise
     except OSError as error:
-        raise Refused("restore.failed", f"{target}: {error.strerror or error}") from None
+        raise Refused("restore.failed", f"{target}: {error.strerror or error}", status=507) from None
     if digest != entry.sha256:
         raise _altered(archive, entry.name, "its checksum is another one")
 

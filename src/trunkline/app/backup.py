@@ -5,6 +5,7 @@ The command does it by itself beside a running exchange, which is not held up an
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,7 +16,7 @@ from trunkline import __version__
 from trunkline.app.archive import FOLDERS, FORMAT, Manifest, Progress, entry_of, pack, quiet
 from trunkline.base.messages import Refused
 from trunkline.store.copying import Sealed, copy_database, schema_of, sealed_secret
-from trunkline.store.errors import KeyFileError
+from trunkline.store.errors import KeyFileError, StoreUnavailableError
 from trunkline.store.secret_box import load_key
 from trunkline.store.store import DATABASE_FILE, KEY_FILE
 
@@ -36,7 +37,16 @@ def back_up(folder: Path, target: Path, *, with_key: bool, progress: Progress = 
         with tempfile.TemporaryDirectory(prefix=".trunkline-backup-", dir=target.parent) as draft:
             return _back_up(folder, target, Path(draft), with_key=with_key, progress=progress)
     except OSError as error:
-        raise Refused("backup.failed", f"{error.filename or target}: {error.strerror or error}") from None
+        raise Refused(
+            "backup.failed", f"{error.filename or target}: {error.strerror or error}", status=507
+        ) from None
+    except StoreUnavailableError as error:
+        # SQLite does not say which of the two files it could not write: the store itself was only read.
+        free = shutil.disk_usage(target.parent).free
+        if free > database.stat().st_size:
+            raise
+        detail = f"{target.parent} has no room for the backup: {free // 1024} kB are free"
+        raise Refused("backup.failed", detail, "make room, or name another folder", 507) from error
 
 
 def _back_up(folder: Path, target: Path, draft: Path, *, with_key: bool, progress: Progress) -> Manifest:
@@ -105,4 +115,5 @@ def _check_own_key(folder: Path, sealed: Sealed | None) -> None:
             "backup.wrong_key",
             f"the key in {folder} does not open the stored passwords: {error}",
             "put the right key back, or back up --without-key",
+            409,
         ) from None

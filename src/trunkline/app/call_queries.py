@@ -48,7 +48,10 @@ async def explain_past(store: Store, tenant: str, ask: ExplainCall) -> Explanati
         raise Refused("call.ambiguous", str(error), "give more of the id") from None
     if not legs:
         raise Refused(
-            "call.unknown", f"there is no call {ask.call[:80]}", "trunkline records lists the calls", 404
+            "call.unknown",
+            f"there is no call {ask.call[:80]}",
+            "trunkline records lists the calls; where a number leads: trunkline explain NUMBER --from NUMBER",
+            404,
         )
     first = next((leg for leg in legs if leg.direction == "in"), legs[0])
     return Explanation(

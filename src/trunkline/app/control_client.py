@@ -42,7 +42,7 @@ class NotAllowed(TransportError):  # noqa: N818  (a state of the world, not a fa
 
 
 class ControlClient:
-    """One connection. Raises NotRunning or NotAllowed on opening, TransportError when it breaks, Refused for a problem."""
+    """One connection. Raises NotRunning or NotAllowed on opening, TransportError when it breaks, Refused."""
 
     def __init__(self, path: Path, deadline_s: float = 10.0) -> None:
         self._path = path

@@ -33,6 +33,7 @@ from trunkline.model.tenant import TenantScope
 from trunkline.store.errors import DuplicateError, InvalidValueError, NotFoundError
 from trunkline.store.store import Store
 
+_SHOWN_BY = "trunkline extension list shows them"
 PUT_ROWS = 50  # extensions handed to the exchange at a time: each costs some microseconds of hashing
 
 
@@ -72,7 +73,7 @@ class ExtensionHandlers:
             added = await asyncio.to_thread(self._store.extensions.add, scope, new)
         except DuplicateError as error:
             raise Refused(
-                "extension.exists", str(error), "remove it first, or import with --replace", 409
+                "extension.exists", str(error), f"change it: trunkline extension set {ask.number}", 409
             ) from None
         except InvalidValueError as error:
             raise Refused("extension.invalid", str(error)) from None
@@ -115,7 +116,7 @@ class ExtensionHandlers:
                 max_calls=ask.max_calls,
             )
         except NotFoundError as error:
-            raise Refused("extension.unknown", str(error), status=404) from None
+            raise Refused("extension.unknown", str(error), _SHOWN_BY, 404) from None
 
     async def page(self, tenant: str, ask: ListExtensions) -> ExtensionList:
         known = await asyncio.to_thread(
@@ -148,7 +149,7 @@ class ExtensionHandlers:
     async def remove(self, tenant: str, ask: RemoveExtension) -> ExtensionRemoved:
         removed = await asyncio.to_thread(self._store.extensions.remove, TenantScope(tenant), ask.number)
         if not removed:
-            raise Refused("extension.unknown", f"there is no extension {ask.number}", status=404)
+            raise Refused("extension.unknown", f"there is no extension {ask.number}", _SHOWN_BY, 404)
         bindings = await self._live.remove_extension(tenant, ask.number) if self._live is not None else 0
         return ExtensionRemoved(number=ask.number, bindings=bindings)
 

@@ -73,7 +73,7 @@ class OperationHandlers:
         level = ask.level.lower()
         if level not in CHOICES:
             raise Refused(
-                "log.unknown_level", f"{ask.level[:40]} is no level", f"one of {', '.join(CHOICES)}"
+                "log.unknown_level", f"{ask.level[:40]} is no level", f"expected one of {', '.join(CHOICES)}"
             )
         if ask.logger is not None and not _known(ask.logger):
             raise Refused(

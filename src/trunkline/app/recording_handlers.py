@@ -56,7 +56,10 @@ class RecordingHandlers:
         running = self._recordings.of(call)
         if running is not None:
             raise Refused(
-                "recording.running", f"the call is recorded already, into {running.file}", status=409
+                "recording.running",
+                f"the call is recorded already, into {running.file}",
+                "end it: trunkline recording stop CALL-ID",
+                409,
             )
         settings = self._exchange.settings.recording
         folder = self._exchange.data / FOLDER
@@ -78,7 +81,9 @@ class RecordingHandlers:
         call = self._call(tenant, ask.call)
         recording = self._recordings.of(call)
         if recording is None:
-            raise Refused("recording.none", "the call is not recorded", "trunkline recording list", 404)
+            raise Refused(
+                "recording.none", "the call is not recorded", "trunkline recording list shows which are", 404
+            )
         try:
             event = await self._recordings.stop(recording)
         except MediaError as error:

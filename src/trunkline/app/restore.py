@@ -64,7 +64,9 @@ def _alone(folder: Path) -> Iterator[None]:
         hint = f"stop it first: trunkline stop --data {folder}"
         raise Refused("restore.running", str(error), hint, 409) from None
     except OSError as error:
-        raise Refused("restore.failed", f"{error.filename or folder}: {error.strerror or error}") from None
+        raise Refused(
+            "restore.failed", f"{error.filename or folder}: {error.strerror or error}", status=507
+        ) from None
     finally:
         lock.release()
 

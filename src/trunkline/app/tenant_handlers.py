@@ -179,7 +179,9 @@ def _check_name(name: str, known: Iterable[Tenant]) -> None:
         )
     for one in known:
         if one.name.casefold() == name.casefold():
-            raise Refused("tenant.exists", f"there is a tenant {one.name} already", status=409)
+            raise Refused(
+                "tenant.exists", f"there is a tenant {one.name} already", "choose another name", 409
+            )
 
 
 def _checked(domain: str, known: Iterable[Tenant]) -> str:

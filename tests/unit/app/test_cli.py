@@ -276,7 +276,7 @@ def test_import_checks_every_chunk_before_it_writes_one(offline: FakeExchange, t
 def test_import_of_a_number_that_exists_imports_nothing(offline: FakeExchange, tmp_path: Path) -> None:
     file = write(tmp_path, "number,password\n3001,x-y-z-1234\n1002,x-y-z-1234\n")
     result = run("extension", "import", file)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"{file}:3: 1002 exists" in result.stderr
     assert "nothing was imported" in result.stderr
     assert "3001" not in offline.extensions
@@ -293,6 +293,6 @@ def test_import_prints_generated_passwords_once(offline: FakeExchange, tmp_path:
 
 def test_import_of_a_bad_row_never_reaches_the_exchange(offline: FakeExchange, tmp_path: Path) -> None:
     result = run("extension", "import", write(tmp_path, "number,password\n3001,good-and-long\na b,x\n"))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "people.csv:3: the number must be" in result.stderr
     assert offline.asked == []

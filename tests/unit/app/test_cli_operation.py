@@ -112,7 +112,9 @@ def test_a_wrong_file_is_an_error_of_usage_with_each_of_its_lines(exchange: Exch
 
 
 def test_a_reload_of_a_stopping_exchange_fails(exchange: Exchange) -> None:
-    exchange.answers[Reload] = lambda _ask: Refused("exchange.is_stopping", "the exchange is stopping")
+    exchange.answers[Reload] = lambda _ask: Refused(
+        "exchange.is_stopping", "the exchange is stopping", status=409
+    )
     assert run("reload").exit_code == 1
 
 

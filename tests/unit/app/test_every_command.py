@@ -13,10 +13,12 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from trunkline import __version__
-from trunkline.app.cli import PANELS, app, report
+from trunkline.app.cli import PANELS, app
 from trunkline.app.cli.csv_file import BadFile
+from trunkline.app.cli.errors import report
 from trunkline.app.cli.exit_codes import ExitCode
-from trunkline.app.control_client import NotRunning
+from trunkline.app.control_client import NotAllowed, NotRunning
+from trunkline.app.control_wire import AlreadyRunning
 from trunkline.app.terminal import Screen
 from trunkline.base.errors import ConfigError, TransportError, TrunklineError
 from trunkline.base.messages import Refused, RowProblem
@@ -80,9 +82,12 @@ def test_a_wrong_option_is_a_usage_error_everywhere(name: str) -> None:
     ("error", "code"),
     [
         (TrunklineError("it did not work"), ExitCode.FAILED),
-        (Refused("extension.exists", "it exists", "remove it"), ExitCode.FAILED),
+        (Refused("extension.exists", "it exists", "change it", 409), ExitCode.FAILED),
+        (Refused("extension.invalid", "that is no number"), ExitCode.USAGE),
         (TransportError("the control socket broke"), ExitCode.FAILED),
-        (BadFile(Path("people.csv"), [RowProblem(3, "is wrong")]), ExitCode.FAILED),
+        (BadFile(Path("people.csv"), [RowProblem(3, "is wrong")]), ExitCode.USAGE),
+        (NotAllowed(Path("/d/control.sock")), ExitCode.FAILED),
+        (AlreadyRunning(7, Path("/d/control.lock")), ExitCode.FAILED),
         (ConfigError("trunkline.toml", "node", "999", "at most 255"), ExitCode.USAGE),
         (NotRunning(Path("/d/control.sock")), ExitCode.NOT_RUNNING),
     ],
@@ -105,7 +110,7 @@ def test_exit_codes_are_documented() -> None:
         assert f"| {code.value} |" in reference.read_text()
 
 
-def test_a_file_that_cannot_be_read_is_an_error_in_one_line(
+def test_a_file_that_cannot_be_read_is_an_error_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -113,7 +118,9 @@ def test_a_file_that_cannot_be_read_is_an_error_in_one_line(
 
     monkeypatch.setattr("trunkline.app.cli.live.exchange", refuse)
     result = CliRunner().invoke(app, ["calls"])
-    assert (result.exit_code, result.stderr) == (1, "error: /d/control.sock: Permission denied\n")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: /d/control.sock: Permission denied\n")
+    assert len(result.stderr.splitlines()) == 2
 
 
 def test_nothing_slow_is_imported_before_a_command_needs_it() -> None:
@@ -182,3 +189,29 @@ def test_the_options_of_the_phone_may_stand_anywhere(words: tuple[str, ...]) -> 
     result = CliRunner().invoke(app, [*words, "--server", "127.0.0.1:9"])
     assert result.exit_code == ExitCode.USAGE
     assert "saw 'nope', expected one of udp, tcp, tls" in result.stderr
+
+
+def test_who_forgets_the_data_folder_of_a_service_is_told_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    error = NotRunning(tmp_path / "mine" / "control.sock")
+    monkeypatch.setattr("trunkline.app.cli.errors.SERVICE_FOLDER", tmp_path / "service")
+    report(Screen(), error)
+    assert (
+        f"start one: trunkline up; or name its data folder with --data (this is {tmp_path}"
+        in capfd.readouterr().err
+    )
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "control.sock").touch()
+    report(Screen(), error)
+    assert f"one runs with {tmp_path}/service: --data {tmp_path}/service" in capfd.readouterr().err
+
+
+def test_who_may_not_is_told_who_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: -1)
+    report(Screen(), NotAllowed(tmp_path / "control.sock"))
+    assert (
+        f"{tmp_path} belongs to {tmp_path.owner()}: run this as {tmp_path.owner()}" in capfd.readouterr().err
+    )

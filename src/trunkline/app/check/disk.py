@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sqlite3
 import tempfile
 import threading
@@ -11,7 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 from trunkline.app.check.finding import Case, Finding, Findings
+from trunkline.store.copying import sealed_secret
+from trunkline.store.errors import KeyFileError, StoreError
 from trunkline.store.schema import HEAD
+from trunkline.store.secret_box import load_key
 from trunkline.store.store import DATABASE_FILE, KEY_FILE
 
 _say = Findings("disk")
@@ -28,6 +32,9 @@ def disk(case: Case) -> Iterator[Finding]:
     folder = case.data.path
     if not folder.is_dir():
         yield from _missing(folder)
+        return
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        yield _not_ours(folder)
         return
     yield _writable(folder)
     yield from _private(folder)
@@ -79,7 +86,7 @@ def _private(folder: Path) -> Iterator[Finding]:
 def room(free: os.statvfs_result, folder: Path) -> Finding:
     """Free bytes and inodes for who is not root."""
     left = free.f_bavail * free.f_frsize
-    shown = f"{left / (1 << 30):.1f} GiB free at {folder}"
+    shown = f"{_size(left)} free at {folder}"
     mend = "make room: records and registrations cannot be written to a full disk"
     if left < _LEAST:
         return _say.fail(shown, mend)
@@ -90,20 +97,52 @@ def room(free: os.statvfs_result, folder: Path) -> Finding:
     return _say.ok(shown)
 
 
+def _size(count: int) -> str:
+    return f"{count / (1 << 30):.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):.1f} MiB"
+
+
+def _not_ours(path: Path) -> Finding:
+    """Another user's, or on a disk that is mounted read-only."""
+    found = path.stat()
+    if found.st_uid == os.geteuid():
+        return _say.fail(
+            f"{path} is read-only (mode {found.st_mode & 0o777:o})", "mend its mode, or the mount"
+        )
+    try:
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        owner = f"uid {found.st_uid}"
+    return _say.fail(f"{path} belongs to {owner}, and we may not use it", f"run this as {owner}, or as root")
+
+
 def store(folder: Path) -> Iterator[Finding]:
     """Its pages and its schema, read without writing (https://www.sqlite.org/pragma.html#pragma_quick_check)."""
     path = folder / DATABASE_FILE
+    if not os.access(path, os.R_OK | os.W_OK):
+        yield _not_ours(path)
+        return
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
         ) as connection:
             yield _whole(connection, path)
             yield _schema(connection)
-    except sqlite3.Error as error:
-        yield _say.fail(f"{path} cannot be read: {error}", "restore a copy of the data folder")
+        yield from _key(folder)
+    except (sqlite3.Error, StoreError) as error:
+        yield _say.fail(f"{path} cannot be read: {error}", "restore a backup: trunkline restore")
+
+
+def _key(folder: Path) -> Iterator[Finding]:
+    """Whether the key opens the passwords: without it the exchange does not start."""
+    sealed = sealed_secret(folder / DATABASE_FILE)
+    if sealed is None:
         return
-    if not (folder / KEY_FILE).exists():
-        yield _say.warn(f"{folder / KEY_FILE} is not there", "restore it: passwords are sealed with it")
+    try:
+        load_key(folder / KEY_FILE).open(sealed.secret, sealed.tenant, sealed.owner)
+    except KeyFileError as error:
+        yield _say.fail(f"the stored passwords cannot be opened: {error}", "put the right key file back")
+    else:
+        yield _say.ok(f"{folder / KEY_FILE} opens the stored passwords")
 
 
 def _whole(connection: sqlite3.Connection, path: Path) -> Finding:
@@ -121,7 +160,7 @@ def _whole(connection: sqlite3.Connection, path: Path) -> Finding:
         stop.cancel()
     if said == ["ok"]:
         return _say.ok(f"{path} is whole")
-    return _say.fail(f"{path} is damaged: {said[0][:80]}", "restore a copy of the data folder")
+    return _say.fail(f"{path} is damaged: {said[0][:80]}", "restore a backup: trunkline restore")
 
 
 def _schema(connection: sqlite3.Connection) -> Finding:

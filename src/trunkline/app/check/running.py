@@ -16,7 +16,7 @@ from websockets.uri import parse_uri
 
 from trunkline.app.addresses import HostPort, is_unspecified, parse_host_port
 from trunkline.app.check.finding import Case, Finding, Findings
-from trunkline.app.control_client import ControlClient, NotRunning
+from trunkline.app.control_client import ControlClient, NotAllowed, NotRunning
 from trunkline.app.data_folder import DataFolder
 from trunkline.base.errors import TrunklineError
 from trunkline.base.messages import ExchangeStatus, Refused, Reload, Status
@@ -34,6 +34,8 @@ def find_running(data: DataFolder) -> tuple[ExchangeStatus | None, list[Finding]
             return client.ask(Status()), []
     except NotRunning:
         return None, [_say.ok(f"no exchange runs with {data.path}")]
+    except NotAllowed as error:
+        return None, [_say.fail(str(error), "run this as the exchange's user, or as root")]
     except TrunklineError as error:
         return None, [_say.fail(f"the exchange does not answer commands: {error}", "look at its log")]
 

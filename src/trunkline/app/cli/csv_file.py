@@ -29,7 +29,10 @@ class BadFile(TrunklineError):  # noqa: N818  (the file is bad, not the program)
 
     def lines(self, most: int = 20) -> list[str]:
         """One line per problem for people, ``most`` at most."""
-        shown = [f"{self.path}:{problem.line}: {problem.detail}" for problem in self.problems[:most]]
+        shown = [
+            f"{self.path}:{one.line}: {one.detail}" if one.line else f"{self.path}: {one.detail}"
+            for one in self.problems[:most]
+        ]
         rest = len(self.problems) - most
         return [*shown, f"... and {rest} more"] if rest > 0 else shown
 

@@ -24,6 +24,8 @@ from trunkline.app.file_limit import FileLimit
 from trunkline.app.settings import Settings
 from trunkline.app.settings.file import load_settings
 from trunkline.base.messages import ExchangeStatus, ListenerRow
+from trunkline.model.extension import NewExtension
+from trunkline.model.tenant import SystemScope, TenantScope
 from trunkline.net import NetSettings
 from trunkline.net.tls.certificates import utc_now
 from trunkline.net.tls.settings import CertificateFiles
@@ -257,6 +259,32 @@ def test_a_damaged_store_fails(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all, but long enough to be looked at" * 20)
     ((grade, _),) = bad(disk.store(tmp_path))
     assert grade is Grade.FAIL
+
+
+def test_a_key_that_opens_no_stored_password_fails(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as made:
+        (tenant,) = made.tenants.list(SystemScope("a test"))
+        assert bad(disk.store(tmp_path)) == []  # without passwords no key is needed
+        made.extensions.add(TenantScope(tenant.id), NewExtension("1001", "quiet-otter"))
+    assert any("opens the stored passwords" in finding.what for finding in disk.store(tmp_path))
+    (tmp_path / "secret.key").write_text("garbage\n")
+    ((grade, what),) = bad(disk.store(tmp_path))
+    assert (grade, "cannot be opened" in what) == (Grade.FAIL, True)
+    (tmp_path / "secret.key").unlink()
+    ((grade, _),) = bad(disk.store(tmp_path))
+    assert grade is Grade.FAIL
+
+
+def test_a_folder_of_somebody_else_is_told_with_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_settings(None, tmp_path, host=HOST, env={})
+    monkeypatch.setattr("os.access", lambda *_: False)
+    ((grade, what),) = bad(disk.disk(Case(loaded, loaded.data)))
+    assert (grade, "is read-only" in what) == (Grade.FAIL, True)
+    monkeypatch.setattr("os.geteuid", lambda: -1)
+    ((_, what),) = bad(disk.disk(Case(loaded, loaded.data)))
+    assert f"belongs to {tmp_path.owner()}" in what
 
 
 def test_a_missing_folder_is_made_by_the_first_start(tmp_path: Path) -> None:
