@@ -272,8 +272,10 @@ async def test_what_is_too_old_ended_when_it_was_last_seen() -> None:
         '{"version": 1}',
         '{"version": 99}',
         '{"version": 1, "up": true, "legs": [1]}',
-        '{"version": 1, "up": true, "legs": [], "caller": ["1", "2", "3"], "callee": "4", "parties": [],'
-        ' "started_at": 1, "story": [], "holds": null, "service": null}',
+        (
+            '{"version": 1, "up": true, "legs": [], "caller": ["1", "2", "3"], "callee": "4", "parties": [],'
+            ' "started_at": 1, "story": [], "holds": null, "service": null}'
+        ),
     ],
 )
 @virtual

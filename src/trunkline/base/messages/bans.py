@@ -10,7 +10,7 @@ from trunkline.base.messages.request import PAGE, Command, Query
 
 @dataclass(frozen=True, slots=True)
 class BanRow:
-    """A banned ``source`` (an IPv4 address or an IPv6 /64): ``code`` says why, ``expires_s`` how long it lasts still."""
+    """A banned ``source`` (an IPv4 address or an IPv6 /64): ``code`` says why, ``expires_s`` for how long still."""
 
     source: str
     code: str
