@@ -50,7 +50,8 @@ class StartRecording(Command[RecordingStarted]):
 
     ``file``: an absolute path, or one within the folder of recordings; None: one made of date, time and numbers.
     ``mono`` None is what the settings say. Refused with ``call.unknown``, ``recording.no_media``,
-    ``recording.running``, ``recording.file``, ``recording.disk_full``, or the engine's own codes (``media.codec``, ``media.recording``).
+    ``recording.running``, ``recording.file``, ``recording.disk_full``, or the engine's own codes
+    (``media.codec``, ``media.recording``).
     """
 
     call: str
