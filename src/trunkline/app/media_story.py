@@ -13,12 +13,10 @@ class MediaStory:
     def __init__(self, calls: Calls, inactivity_s: float) -> None:
         self._calls = calls
         self._ends = inactivity_s > 0
-        self._silent: dict[str, set[str]] = {}
 
     def __call__(self, event: MediaEvent) -> None:
         call = self._calls.active.get(event.owner)
         if call is None:
-            self._silent.pop(event.owner, None)
             return
         who = _party_of(call, event.port)
         if isinstance(event, PortLatched):
@@ -29,17 +27,15 @@ class MediaStory:
             self._silence(call, event.port)
         elif isinstance(event, PortActive):
             call.tell("media.heard_again", f"{who} is heard again")
-            self._silent.get(call.id, set()).discard(event.port)
+            call.silent -= {event.port}
         elif isinstance(event, DtmfReceived):
             # Which key is nobody's business but the parties': people dial their PINs.
             call.tell("media.key", f"{who} pressed a key", duration_ms=event.duration_ms)
 
     def _silence(self, call: Call, port: str) -> None:
-        silent = self._silent.setdefault(call.id, set())
-        silent.add(port)
+        call.silent |= {port}
         ports = {port for leg in call.legs if not leg.done for port in leg.media.ports if port is not None}
-        if self._ends and ports and ports <= silent:
-            del self._silent[call.id]
+        if self._ends and ports and ports <= call.silent:
             call.tell("call.media_timeout", "no party is heard any more")
             call.hang_up(code="call.media_timeout")
 

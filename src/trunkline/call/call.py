@@ -68,6 +68,7 @@ class Call:
         self.fork: Fork | None = None
         self.bridge: Bridge | None = None
         self.service: ServiceMedia | None = None
+        self.silent: frozenset[str] = frozenset()  # the media ports whose party is not heard
         self.changes = 0  # goes up whenever what ``call.snapshot`` writes down is about to change
         self.early = EarlyMedia(self)
         self.on_closed: Callable[[Call], None] = lambda _call: None
