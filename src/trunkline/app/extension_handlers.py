@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from trunkline.app.extension_rules import check_calls, check_extension, generate_password, weak_warning
+from trunkline.app.extension_rules import (
+    check_calls,
+    check_extension,
+    generate_password,
+    weak_warning,
+)
 from trunkline.base.messages import (
     DEFAULT_CALLS,
     AddExtension,
@@ -30,6 +35,7 @@ from trunkline.base.messages import (
 )
 from trunkline.model.extension import Extension, NewExtension
 from trunkline.model.tenant import TenantScope
+from trunkline.pbx.route import SERVICE_NUMBERS
 from trunkline.store.errors import DuplicateError, InvalidValueError, NotFoundError
 from trunkline.store.store import Store
 
@@ -80,6 +86,7 @@ class ExtensionHandlers:
         if self._live is not None:
             self._live.put_extension(added)
         warnings = weak_warning(ask.number, ask.password) if ask.password is not None else ()
+        warnings += _service_warning(ask.number)
         return ExtensionAdded(
             extension=ExtensionRow(ask.number, ask.name, ask.contact, max_calls=ask.max_calls),
             password=made,
@@ -191,15 +198,26 @@ class ExtensionHandlers:
             for row in ask.rows
         ]
         extensions.import_many(scope, new, replace=ask.replace)
-        weak = (weak_warning(row.number, row.password) for row in ask.rows if row.password)
+        told = [weak_warning(row.number, row.password) for row in ask.rows if row.password]
+        told += [_service_warning(row.number) for row in ask.rows if row.number not in known]
         done = ExtensionsImported(
             added=len(new) - len(known),
             replaced=len(known),
             generated=tuple(GeneratedPassword(number, password) for number, password in made.items()),
-            warnings=tuple(warning for warnings in weak for warning in warnings),
+            warnings=tuple(warning for warnings in told for warning in warnings),
         )
         written = extensions.some(scope, [row.number for row in new]) if self._live is not None else ()
         return done, written
+
+
+def _service_warning(number: str) -> tuple[str, ...]:
+    """The line for ``ExtensionAdded.warnings`` when callers lose a service to this extension."""
+    service = SERVICE_NUMBERS.get(number)
+    return (
+        (f"{number} was the service {service.value}: callers reach this extension instead",)
+        if service
+        else ()
+    )
 
 
 def _problems(rows: Iterable[ImportRow], taken: set[str]) -> Iterable[RowProblem]:

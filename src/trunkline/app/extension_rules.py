@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 
-NUMBER_FORM = "1 to 64 letters, digits and . _ - + (no spaces), such as 1001 or u100000"
+from trunkline.model.extension import NUMBER_FORM, is_number
+
 CONTACT_FORM = "a SIP URI such as sip:door@192.0.2.10:5060"
 MAX_NAME = 100
 MAX_PASSWORD = 128
 MAX_CALLS = 100_000
-_NUMBER = re.compile(r"[A-Za-z0-9+][A-Za-z0-9._+-]{0,63}")
 _CONTACT = re.compile(r"sips?:[^\s<>\"@]+(@[^\s<>\"@]+)?", re.IGNORECASE)
 # No 0/O, 1/l/I: these passwords are typed into phones.
 _LETTERS = "abcdefghijkmnpqrstuvwxyz"
@@ -28,7 +28,7 @@ def generate_password() -> str:
 
 def check_number(number: str) -> str:
     """What is wrong with it, or nothing."""
-    return "" if _NUMBER.fullmatch(number) else f"the number must be {NUMBER_FORM}"
+    return "" if is_number(number) else f"the number must be {NUMBER_FORM}"
 
 
 def check_extension(number: str, password: str | None, name: str, contact: str | None) -> list[str]:

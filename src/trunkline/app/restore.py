@@ -63,6 +63,8 @@ def _alone(folder: Path) -> Iterator[None]:
     except AlreadyRunning as error:
         hint = f"stop it first: trunkline stop --data {folder}"
         raise Refused("restore.running", str(error), hint, 409) from None
+    except PermissionError:
+        raise  # it is told with who may
     except OSError as error:
         raise Refused(
             "restore.failed", f"{error.filename or folder}: {error.strerror or error}", status=507

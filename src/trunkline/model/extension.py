@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from typing import Final
+
+NUMBER_FORM: Final = "1 to 64 letters, digits and . _ - + (no spaces), such as 1001 or u100000"
+_NUMBER = re.compile(r"[A-Za-z0-9+][A-Za-z0-9._+-]{0,63}")
+
+
+def is_number(text: str) -> bool:
+    """Whether an extension may be called so.
+
+    A part of what RFC 3261 §25.1 allows in front of the @: without what a dial pad keeps for service codes
+    (``*``, ``#``) and what shells, URIs or CSV files give a meaning. It begins with none of ``.``, ``_``, ``-``.
+    """
+    return _NUMBER.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

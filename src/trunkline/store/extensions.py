@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 from sqlalchemy.exc import IntegrityError
 
 from trunkline.base.ids import uuid7
-from trunkline.model.extension import Extension, NewExtension
+from trunkline.model.extension import NUMBER_FORM, Extension, NewExtension, is_number
 from trunkline.model.tenant import Scope, TenantScope
 from trunkline.store.database import Database
 from trunkline.store.errors import DuplicateError, InvalidValueError, NotFoundError
@@ -19,9 +18,6 @@ from trunkline.store.scope import one_tenant, within
 from trunkline.store.secret_box import SecretBox
 from trunkline.store.tables import extension, tenant
 
-_NUMBER = re.compile(
-    r"[A-Za-z0-9_.!~*+#-]{1,64}"
-)  # RFC 3261 §25.1 user, without what a dial pad or URI breaks
 _IMPORT_CHUNK = 500
 # An empty password or limit leaves the one there is.
 _UPDATE = (
@@ -186,10 +182,8 @@ class Extensions(Repository):
         return {"of": owner, "key": key, **cells}
 
     def _row(self, owner: str, new: NewExtension) -> dict[str, Any]:
-        if not _NUMBER.fullmatch(new.number):
-            raise InvalidValueError(
-                f"extension number {new.number[:80]!r}: expected 1 to 64 letters, digits or any of -_.!~*+#"
-            )
+        if not is_number(new.number):
+            raise InvalidValueError(f"extension number {new.number[:80]!r}: expected {NUMBER_FORM}")
         key = uuid7()
         sealed = self._sealed(new.password, owner, key)
         cells = {"number": new.number, "name": new.name, "secret": sealed, "contact": new.contact}

@@ -17,6 +17,8 @@ from trunkline.base.messages import (
     AddBan,
     AddExtension,
     ClearBans,
+    ImportExtensions,
+    ImportRow,
     ListBans,
     ListExtensions,
     Refused,
@@ -158,3 +160,13 @@ async def test_a_change_that_cannot_be_is_refused(tmp_path: Path, ask: SetExtens
             await office.handlers.change(office.tenant, ask)
         assert refused.value.problem.code == code
         assert (await office.stored())[1] == "nine-blue-chairs"
+
+
+async def test_who_takes_the_number_of_a_service_is_told(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        office = Extensions(store)
+        added = await office.handlers.add(office.tenant, AddExtension(number="9196"))
+        assert added.warnings == ("9196 was the service echo: callers reach this extension instead",)
+        rows = (ImportRow(2, "2002"), ImportRow(3, "9197"))
+        done = await office.handlers.import_rows(office.tenant, ImportExtensions(rows=rows))
+        assert done.warnings == ("9197 was the service tone: callers reach this extension instead",)

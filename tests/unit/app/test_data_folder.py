@@ -57,7 +57,9 @@ def test_numbers_and_names_are_taken(number: str) -> None:
     assert check_number(number) == ""
 
 
-@pytest.mark.parametrize("number", ["", "a b", "1@x", "x" * 65, "é", "-1", "1;x", "1\n"])
+@pytest.mark.parametrize(
+    "number", ["", "a b", "1@x", "x" * 65, "é", "-1", "1;x", "1\n", "*98", "1#", "~a", "a!"]
+)
 def test_what_is_no_number_is_refused(number: str) -> None:
     assert "the number must be" in check_number(number)
 

@@ -106,7 +106,7 @@ def _show_imported(screen: Screen, rows: Sequence[ImportRow], outcome: Outcome, 
         for warning in warnings[:_SHOWN_WARNINGS]:
             screen.warn(warning)
         if len(warnings) > _SHOWN_WARNINGS:
-            screen.warn(f"and {len(warnings) - _SHOWN_WARNINGS} more weak passwords")
+            screen.warn(f"and {len(warnings) - _SHOWN_WARNINGS} more")
     if outcome.error is not None:
         _show_stop(screen, rows, outcome, error or "")
         raise typer.Exit(130 if isinstance(outcome.error, KeyboardInterrupt) else 1)
