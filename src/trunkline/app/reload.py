@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from trunkline.app.live_parts import Part
+from trunkline.app.service_manager import ServiceManager
 from trunkline.app.settings import Settings
 from trunkline.app.settings.file import Loaded, load_again
 from trunkline.app.settings.live import as_text, values_of, with_values
@@ -39,21 +40,42 @@ def difference(old: Settings, new: Settings, live: frozenset[str]) -> Difference
 class Reloader:
     """Reads ``loaded``'s file again and lets each part take its keys over; one reload at a time.
 
-    ``running`` are the settings in force; ``on_change`` is told them after each reload.
+    ``running`` are the settings in force; ``on_change`` is told them after each reload, ``manager`` when one
+    begins and ends.
     """
 
     def __init__(
-        self, loaded: Loaded, parts: Sequence[Part], on_change: Callable[[Settings], None] = lambda _new: None
+        self,
+        loaded: Loaded,
+        parts: Sequence[Part],
+        on_change: Callable[[Settings], None] = lambda _new: None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self.running = loaded.settings
         self._loaded = loaded
         self._parts = parts
         self._on_change = on_change
+        self._manager = manager or ServiceManager({})
         self._one_at_a_time = asyncio.Lock()
         self._asked = False
 
     async def reload(self, *, dry_run: bool = False) -> Reloaded:
         """Apply the file; raises Refused (``settings.wrong``), and then nothing has changed."""
+        if dry_run:
+            return await self._reload(dry_run=True)
+        self._manager.reloading()
+        try:
+            done = await self._reload(dry_run=False)
+        except Refused as refused:
+            self._manager.status(f"settings refused: {refused.problem.detail}")
+            raise
+        else:
+            self._manager.status("")
+            return done
+        finally:
+            self._manager.ready()
+
+    async def _reload(self, *, dry_run: bool) -> Reloaded:
         async with self._one_at_a_time:
             try:
                 fresh = await asyncio.to_thread(load_again, self._loaded)

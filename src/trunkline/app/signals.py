@@ -8,7 +8,6 @@ import signal
 from typing import TYPE_CHECKING
 
 from trunkline.app.reload import Reloader
-from trunkline.app.service_manager import ServiceManager
 
 if TYPE_CHECKING:
     from trunkline.app.exchange import Exchange
@@ -28,23 +27,18 @@ def stop_on_signals(exchange: Exchange) -> None:
         loop.add_signal_handler(number, stop)
 
 
-def reload_on_hangup(exchange: Exchange, reloader: Reloader, manager: ServiceManager) -> None:
+def reload_on_hangup(exchange: Exchange, reloader: Reloader) -> None:
     """SIGHUP reads the settings anew. During the start it does nothing: they were read a moment ago.
 
     The same signal says that our terminal was closed, which ends a program, unless it was started with nohup.
     """
     had_terminal = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and has_terminal()
 
-    async def reload() -> None:
-        manager.reloading()
-        await reloader.on_signal()
-        manager.ready()
-
     def hangup() -> None:
         if had_terminal and not has_terminal():
             exchange.request_stop(exchange.settings.sip.grace_s)
         elif exchange.state in {"running", "draining"}:
-            exchange.context.spawn(reload())
+            exchange.context.spawn(reloader.on_signal())
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup)
 

@@ -74,6 +74,8 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         )
         await metrics.start(loaded.settings)
         stack.push_async_callback(metrics.stop)
+        manager = ServiceManager()
+        stack.callback(manager.close)
         reloader = Reloader(
             loaded,
             [
@@ -84,13 +86,12 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
                 Certificates(exchange),
             ],
             exchange.take_settings,
+            manager,
         )
         operation = OperationHandlers(exchange, reloader, lambda: stream.dropped)
         handlers = ExchangeHandlers(store, loaded.settings.domain, exchange, operation.table)
-        manager = ServiceManager()
-        stack.callback(manager.close)
         stop_on_signals(exchange)
-        reload_on_hangup(exchange, reloader, manager)
+        reload_on_hangup(exchange, reloader)
         await exchange.start()
         # From here on the exchange is stopped whatever happens, with the grace that was asked for.
         grace = [0.0]

@@ -25,6 +25,7 @@ from trunkline.app.live_parts import (
     MetricsPlace,
 )
 from trunkline.app.reload import Reloader
+from trunkline.app.service_manager import ServiceManager
 from trunkline.app.settings import Settings
 from trunkline.app.settings.errors import model_in
 from trunkline.app.settings.file import load_settings
@@ -234,3 +235,29 @@ async def test_names_are_looked_up_by_the_new_settings() -> None:
     )
     await applied(ExchangeValues, exchange, new, "dns.servers", "sip.tcp_within_s")
     assert (finding.next_hops.patience_s, large.within_s) == (3, 0.5)
+
+
+class Manager(ServiceManager):
+    """A service manager that notes what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.told: list[str] = []
+
+    def _tell(self, text: str) -> None:
+        self.told.append(text.splitlines()[0])
+
+
+async def test_the_service_manager_is_told_when_a_reload_begins_and_ends(tmp_path: Path) -> None:
+    case, manager = Case(tmp_path), Manager()
+    reloader = Reloader(load_settings(case.file, tmp_path, None, HOST, {}), [case.part], manager=manager)
+    await reloader.reload(dry_run=True)
+    assert manager.told == []
+    await reloader.reload()
+    assert manager.told == ["RELOADING=1", "STATUS=", "READY=1"]
+    manager.told.clear()
+    case.file.write_text("domian = 'x'")
+    await reloader.on_signal()
+    assert manager.told[0] == "RELOADING=1"
+    assert manager.told[1].startswith("STATUS=settings refused: ")
+    assert manager.told[2] == "READY=1"
