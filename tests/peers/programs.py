@@ -21,6 +21,8 @@ PACKAGES = {
     "svmap": "sipvicious",
     "svwar": "sipvicious",
     "svcrack": "sipvicious",
+    "systemd-analyze": "systemd",
+    "tshark": "tshark",
 }
 _PLACES = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 
