@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import pytest_asyncio
 
@@ -106,6 +108,36 @@ async def test_a_party_may_hang_up_while_the_exchange_is_down(call: Pair, exchan
     await exchange.restart()
     await callee.event("CALL_CLOSED")
     await exchange.no_calls()
+
+
+@pytest.fixture
+def soon(exchange: ExchangeProcess) -> Iterator[None]:
+    """The next process ends a call after a second of silence, the one after it after two minutes again."""
+    before = exchange.settings.read_text()
+    exchange.settings.write_text(before.replace("[media]\n", "[media]\ninactivity_s = 1.0\n"))
+    yield
+    exchange.settings.write_text(before)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_call_whose_phones_are_both_gone_ends_for_want_of_media(
+    call: Pair, exchange: ExchangeProcess
+) -> None:
+    (shown,) = await exchange.ask("calls")
+    await exchange.crash()
+    for phone in call:
+        await phone.stop()
+    await exchange.restart()
+    await exchange.no_calls(within=40)
+    await exchange.has_kept_calls(0)
+    records = {row["direction"]: row for row in await exchange.ask("records") if row["call"] == shown["call"]}
+    assert [(row["status"], row["code"]) for row in records.values()] == [(200, "call.media_timeout")] * 2
+    assert [step["code"] for step in records["in"]["story"]][-4:] == [
+        "call.restored",
+        "media.silent",
+        "media.silent",
+        "call.media_timeout",
+    ]
 
 
 async def test_a_call_survives_two_crashes_in_a_row(call: Pair, exchange: ExchangeProcess) -> None:

@@ -116,3 +116,28 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_by_the_client(
     url = f"wss://localhost:{exchange.port('wss')}/"
     async with WebClient(url, f"sip:{numbers.pop()}@{DOMAIN}", PASSWORD) as client:
         await client.event("disconnected")
+
+
+@pytest.mark.parametrize("caller", ["client", "phone"])
+async def test_a_crash_ends_its_calls_for_the_other_party_too(
+    phones: Pair, exchange: ExchangeProcess, caller: str
+) -> None:
+    client, phone = phones
+    if caller == "client":
+        client.command("call", target=phone.account.user)
+        await phone.event("CALL_INCOMING")
+        await phone.accept()
+    else:
+        await phone.dial(phone.writes_to)
+        await client.event("incoming")
+        client.command("answer")
+    await client.event("confirmed")
+    await phone.event("CALL_ESTABLISHED")
+    await exchange.has_kept_calls(1)
+    (shown,) = await exchange.ask("calls")
+    await exchange.crash_and_restart()
+    await phone.event("CALL_CLOSED")
+    await exchange.no_calls()
+    await exchange.has_kept_calls(0)
+    records = [row for row in await exchange.ask("records") if row["call"] == shown["call"]]
+    assert [(row["status"], row["code"]) for row in records] == [(200, "call.lost_in_crash")] * 2
