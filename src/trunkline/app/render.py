@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -40,6 +41,11 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def remaining(seconds: float) -> str:
+    """The same for a time that is left: what has just begun has all of it."""
+    return duration(math.ceil(seconds))
+
+
 def count_of(number: int, thing: str) -> str:
     """``1 call``, ``2 calls``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
@@ -66,7 +72,7 @@ TENANTS = (
 BANS = (
     Column[BanRow]("SOURCE", lambda row: row.source, "bold"),
     Column[BanRow]("SINCE", lambda row: clock(row.banned_at)),
-    Column[BanRow]("EXPIRES", lambda row: duration(row.expires_s), justify="right"),
+    Column[BanRow]("EXPIRES", lambda row: remaining(row.expires_s), justify="right"),
     Column[BanRow]("REASON", lambda row: row.code, "yellow"),
 )
 RECORDINGS = (
@@ -97,7 +103,7 @@ REGISTRATIONS = (
     Column[RegistrationRow]("FROM", lambda row: row.received),
     Column[RegistrationRow]("VIA", lambda row: row.transport),
     Column[RegistrationRow]("SINCE", lambda row: clock(row.registered_at)),
-    Column[RegistrationRow]("EXPIRES", lambda row: duration(row.expires_s), justify="right"),
+    Column[RegistrationRow]("EXPIRES", lambda row: remaining(row.expires_s), justify="right"),
     Column[RegistrationRow]("PHONE", lambda row: row.user_agent, "dim"),
 )
 RECORDS = (
@@ -166,7 +172,8 @@ def show_status(screen: Screen, status: ExchangeStatus) -> None:
         "media ports": f"{status.ports_open} open, {status.ports_free} free",
     }
     for number, listener in enumerate(status.listeners):
-        shown = f" as {listener.advertised}" if listener.advertised else ""
+        told = listener.advertised if not listener.url.endswith(f":{listener.advertised}") else ""
+        shown = f" as {told}" if told else ""
         facts["listening" if number == 0 else " " * number] = f"{listener.url}{shown} for {listener.role}"
     show_facts(screen, facts)
     for warning in status.warnings:

@@ -86,7 +86,7 @@ class Screen:
     def json(self, value: Any) -> None:
         """Dataclasses, lists and mappings as JSON, indented on a terminal."""
         indent = 2 if self.out.is_terminal else None
-        self.line(json.dumps(plain(value), ensure_ascii=False, indent=indent))
+        self.line(json.dumps(_rounded(plain(value)), ensure_ascii=False, indent=indent))
 
     def show(self, renderable: RenderableType) -> None:
         """Anything of rich."""
@@ -108,6 +108,17 @@ class Screen:
 
     def _labelled(self, label: str, text: str, style: str) -> None:
         self.err.print(Text.assemble((f"{label}: ", style), safe(text)), soft_wrap=True)
+
+
+def _rounded(value: Any) -> Any:
+    """Without the dust that arithmetic leaves on times: 3600.0, not 3600.000000000002."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return value
 
 
 def rich_table(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> Table:

@@ -9,7 +9,7 @@ import typer
 from trunkline.app.cli.asking import exchange, fetch
 from trunkline.app.cli.help import Commands
 from trunkline.app.cli.options import Data, Json, span
-from trunkline.app.render import BANS, count_of, duration
+from trunkline.app.render import BANS, count_of, remaining
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import AddBan, BanRow, ClearBans, ListBans
 
@@ -40,7 +40,7 @@ def add(
     if as_json:
         screen.json(row)
     else:
-        screen.line(f"{row.source} is banned for {duration(row.expires_s)}")
+        screen.line(f"{row.source} is banned for {remaining(row.expires_s)}")
 
 
 @app.command("list", examples=["trunkline bans list", "trunkline bans list --json"])

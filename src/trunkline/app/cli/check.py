@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -54,22 +53,19 @@ def check(
 
 
 def show(screen: Screen, found: Sequence[Finding]) -> None:
-    """A table on a terminal, a line for each elsewhere."""
-    if not screen.out.is_terminal:
+    """On a terminal what to do stands below each finding; elsewhere columns."""
+    if not screen.fancy:
         screen.table(_COLUMNS, found, "")
         return
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for title in ("", "AREA", "FINDING", "WHAT TO DO"):
-        table.add_column(title, overflow="fold")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
     for finding in found:
-        grade = str(finding.grade)
-        style = _STYLES[grade]
-        table.add_row(
-            Text(grade, style=style),
-            Text(finding.area, style="dim"),
-            safe(finding.what),
-            Text(safe(finding.mend), "cyan"),
-        )
+        what = Text(safe(finding.what))
+        if finding.mend:
+            what.append(f"\n{safe(finding.mend)}", "cyan")
+        table.add_row(Text(str(finding.grade), _STYLES[str(finding.grade)]), finding.area, what)
     screen.show(table)
 
 
