@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -59,8 +60,10 @@ class MetricsServer:
         try:
             server = await asyncio.start_server(self._clients.accept, host, port, limit=MAX_HEAD)
         except OSError as error:
+            why = os.strerror(error.errno).lower() if error.errno else str(error)
             raise TransportError(
-                f"cannot serve metrics on {self._address}: {error.strerror or error}"
+                f"cannot serve metrics on {self._address}: {why} "
+                '(free that port, or name another in [metrics] listen or --metrics, or "off")'
             ) from None
         self._clients.of(server)
         self.port = server.sockets[0].getsockname()[1]
