@@ -173,7 +173,7 @@ async def test_nothing_is_left_of_a_phone_that_leaves_in_a_call(
 async def test_a_server_that_is_not_there_is_told(unused_numbers: Iterator[str]) -> None:
     # TCP says at once that nobody listens; over UDP it takes a transaction's 32 s unless ICMP tells.
     async with handset(next(unused_numbers), PASSWORD, "127.0.0.1:9", "tcp", DOMAIN) as one:
-        with pytest.raises(PhoneFailed, match="did not answer") as failed:
+        with pytest.raises(PhoneFailed, match="cannot be reached") as failed:
             await one.phone.register()
     assert failed.value.code is PhoneExit.UNREACHABLE
 

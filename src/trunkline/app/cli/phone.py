@@ -120,7 +120,7 @@ Record = Annotated[
 ]
 Dtmf = Annotated[
     str,
-    typer.Option(metavar="KEYS", help="Press keys, by SIP INFO, such as 123#; a comma waits a second."),
+    typer.Option(metavar="KEYS", help="Press keys, such as 123#; a comma waits a second."),
 ]
 Duration = Annotated[
     float | None,
@@ -256,11 +256,13 @@ def _interactive(asked: Asked) -> None:
 
 def _run(asked: Asked, work: Callable[[Softphone], Coroutine[Any, Any, int]]) -> None:
     """Run a phone; Ctrl-C hangs up and takes the registration off."""
+    from trunkline.app.logs import setup_logs  # noqa: PLC0415
     from trunkline.app.phone.outcome import PhoneFailed  # noqa: PLC0415
     from trunkline.app.phone.softphone import Softphone  # noqa: PLC0415
     from trunkline.app.phone.telling import Teller  # noqa: PLC0415
 
     settings = asked.settings()
+    setup_logs("warning", "text")  # such as a server whose certificate is not accepted
 
     async def main() -> int:
         teller = Teller(settings.screen, as_json=settings.as_json)

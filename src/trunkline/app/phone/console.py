@@ -2,7 +2,7 @@
 
     call NUMBER  answer  refuse [STATUS]  hangup  dtmf KEYS  hold  resume
     play FILE  tone HZ  echo  silence  record FILE  stop
-    wait EVENT [SECONDS]  sleep SECONDS  quit
+    wait EVENT [SECONDS]  sleep SECONDS  help  quit
 
 ``wait`` and ``sleep`` are for scripts: events that were told before count for ``wait`` unless a ``wait`` has
 taken them. The end of the input is ``quit``.
@@ -85,6 +85,7 @@ class Console:
             "stop": ("", lambda _: self._current().sound.stop_recording()),
             "wait": ("EVENT [SECONDS]", self._wait),
             "sleep": ("SECONDS", lambda seconds: asyncio.sleep(_number(seconds))),
+            "help": ("", self._help),
         }
 
     async def run(self) -> PhoneExit:
@@ -111,7 +112,7 @@ class Console:
             return
         usage, command = self._commands.get(name, ("", None))
         if command is None:
-            self._problem(f"{name} is no command: {', '.join([*self._commands, QUIT])}")
+            self._problem(f"{name} is no command (help lists them)")
         elif bool(rest.strip()) < (bool(usage) and not usage.startswith("[")):
             self._problem(f"{name} needs {usage}")
         else:
@@ -129,6 +130,10 @@ class Console:
         if not self._phone.conversations:
             raise ValueError("there is no call")
         return self._phone.conversations[-1]
+
+    async def _help(self, _: str) -> None:
+        lines = [f"{name} {usage}".rstrip() for name, (usage, _command) in self._commands.items()]
+        self._told("help", commands=", ".join([*lines, QUIT]))
 
     async def _call(self, number: str) -> None:
         await self._phone.call(number)

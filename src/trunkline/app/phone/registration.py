@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from trunkline.app.phone.outcome import PhoneExit, PhoneFailed
+from trunkline.app.phone.telling import unheard
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Response
@@ -115,7 +116,7 @@ class Registration:
 def refusal(response: Response, what: str) -> PhoneFailed:
     """A final response as the end of the program; one that we made ourselves has no headers."""
     if not response.headers:
-        return PhoneFailed(f"the server did not answer ({response.status})", PhoneExit.UNREACHABLE)
+        return PhoneFailed(unheard(response.status), PhoneExit.UNREACHABLE)
     text = f"{what}: {response.status} {response.reason}"
     if response.status in {401, 403, 407}:
         text += " (wrong user or password?)"

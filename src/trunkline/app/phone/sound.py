@@ -57,6 +57,7 @@ class Sound:
         self._identity = SdpIdentity(int(_POOL.token(13), 16) | 1, address)
         self._doing: Command[Done] = SILENCE
         self._recording = ""
+        self._tells_file = True
         self._unsubscribe = engine.subscribe(self._on_event, self._port)
         self.agreed: ServiceMedia | None = None
         self.held = False
@@ -156,13 +157,14 @@ class Sound:
 
     # What we keep of it
 
-    async def record(self, file: Path) -> None:
-        """Into a new WAV file, by an absolute path; raises MediaError."""
+    async def record(self, file: Path, *, tell: bool = True) -> None:
+        """Into a new WAV file, by an absolute path; raises MediaError. ``tell`` is for files that stay."""
         await self.stop_recording()
         self.recorded.clear()
         name = _POOL.token(8)
         await self._engine.execute(Record(self._port, name, str(file)))
         self._recording = name
+        self._tells_file = tell
 
     async def stop_recording(self) -> None:
         """The file is complete afterwards."""
@@ -181,7 +183,8 @@ class Sound:
             self._tell("played", outcome=event.outcome, reason=event.reason)
             self.played.set()
         elif isinstance(event, Recorded):
-            self._tell("recorded", file=event.file, seconds=event.duration_ms / 1000, ended=event.ended)
+            if self._tells_file:
+                self._tell("recorded", file=event.file, seconds=event.duration_ms / 1000, ended=event.ended)
             self.recorded.set()
         elif isinstance(event, RecordFailed):
             self._tell("record_failed", file=event.file, reason=event.reason)

@@ -114,7 +114,7 @@ async def _do(conversation: Conversation, talk: Talk, record: Path | None) -> No
     sound = conversation.sound
     try:
         if record is not None:
-            await sound.record(record)
+            await sound.record(record, tell=talk.record is not None)
         if talk.play is not None:
             await sound.play(talk.play)
         elif talk.tone_hz is not None:
@@ -135,8 +135,9 @@ async def _do(conversation: Conversation, talk: Talk, record: Path | None) -> No
 
 async def _listen(conversation: Conversation, file: Path, frequency_hz: float) -> PhoneExit:
     seconds = await asyncio.to_thread(heard_s, file, frequency_hz)
-    conversation.tell("tone", frequency_hz=frequency_hz, seconds=round(seconds, 1))
-    return PhoneExit.OK if seconds >= TONE_S else PhoneExit.NOT_HEARD
+    heard = seconds >= TONE_S
+    conversation.tell("tone", frequency_hz=frequency_hz, seconds=round(seconds, 1), heard=heard)
+    return PhoneExit.OK if heard else PhoneExit.NOT_HEARD
 
 
 async def _first(*events: asyncio.Event, within_s: float | None = None) -> bool:

@@ -50,6 +50,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "reason": outcome.reason,
         "answered": outcome.answered,
+        "heard": outcome.heard,
         "ended_by": outcome.ended_by,
         "ring_s": round(outcome.ring_s, 3),
         "talk_s": round(outcome.talk_s, 3),
@@ -57,9 +58,18 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def unheard(status: int) -> str:
+    """Words for a status that came from nobody: 408 after our timers, else the network refused."""
+    return "the server did not answer" if status == 408 else "the server cannot be reached"
+
+
 def _ended(data: Mapping[str, Any]) -> str:
+    status = f"{data['status']} {data['reason']}"
+    if not data["answered"] and not data["heard"]:
+        return unheard(data["status"])
     if not data["answered"]:
-        return f"not answered: {data['status']} {data['reason']} (rang {data['ring_s']:.1f} s)"
+        hint = " (wrong user or password?)" if data["status"] in {401, 407} else ""
+        return f"not answered: {status}{hint} (rang {data['ring_s']:.1f} s)"
     by = f" by {data['ended_by']}" if data["ended_by"] else ""
     text = f"ended{by}: rang {data['ring_s']:.1f} s, talked {data['talk_s']:.1f} s"
     if "packets_in" not in data:
@@ -84,7 +94,12 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "played": lambda data: f"played: {data['outcome']} {data['reason']}".rstrip(),
     "recorded": lambda data: f"recorded {data['seconds']:.1f} s into {data['file']}",
     "record_failed": lambda data: f"recording failed: {data['reason']}",
-    "tone": lambda data: f"heard {data['frequency_hz']:g} Hz for {data['seconds']} s",
+    "tone": lambda data: (
+        f"heard {data['frequency_hz']:g} Hz for {data['seconds']} s"
+        if data["heard"]
+        else f"{data['frequency_hz']:g} Hz was not heard for half a second"
+    ),
     "ended": _ended,
     "problem": lambda data: f"problem: {data['text']}",
+    "help": lambda data: f"commands: {data['commands']}",
 }
