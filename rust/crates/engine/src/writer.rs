@@ -35,27 +35,29 @@ pub struct Writer {
     requests: Receiver<Request>,
     parcels: Receiver<Parcel>,
     recordings: Vec<Recording>,
+    /// Requests that were taken while packets were looked at, for the next turn.
+    later: Vec<Request>,
 }
 
 impl Writer {
     /// A writer that has not started yet.
     pub fn new(shared: Arc<Shared>, requests: Receiver<Request>, parcels: Receiver<Parcel>) -> Self {
-        Self { shared, requests, parcels, recordings: Vec::new() }
+        Self { shared, requests, parcels, recordings: Vec::new(), later: Vec::new() }
     }
 
     /// Writes until it is told to stop.
     pub fn run(mut self) {
         loop {
-            if self.recordings.is_empty() {
+            if !self.recordings.is_empty() {
+                thread::sleep(BEAT);
+            } else if self.later.is_empty() {
                 // Nothing is recorded, so that nothing but a request can come.
                 let request = self.requests.recv().unwrap_or(Request::Stop);
                 if !self.obey(vec![request]) {
                     return;
                 }
-            } else {
-                thread::sleep(BEAT);
             }
-            let requests = self.requests.try_iter().collect();
+            let requests = self.later.drain(..).chain(self.requests.try_iter()).collect();
             if !self.obey(requests) {
                 return;
             }
@@ -99,15 +101,16 @@ impl Writer {
 
     /// Takes what waits, a queue's length at most, and ends what has reached a limit.
     fn look(&mut self) {
+        // Before the first is taken: what comes while we look is still to be placed.
+        let now_ns = self.shared.now_ns();
         for _ in 0..QUEUE {
             let Ok(parcel) = self.parcels.try_recv() else { break };
-            if let Some(at) = self.place_of(parcel.recording)
+            if let Some(at) = self.place_of(parcel.recording).or_else(|| self.begun(parcel.recording))
                 && let Err(fault) = self.recordings[at].take(&parcel)
             {
                 self.give_up(at, fault);
             }
         }
-        let now_ns = self.shared.now_ns();
         for at in (0..self.recordings.len()).rev() {
             match self.recordings[at].keep_up(now_ns) {
                 Ok(None) => {}
@@ -115,6 +118,17 @@ impl Writer {
                 Err(fault) => self.give_up(at, fault),
             }
         }
+    }
+
+    /// The place of a recording that was asked for since we last looked: the request comes before its packets.
+    fn begun(&mut self, number: u64) -> Option<usize> {
+        while let Ok(request) = self.requests.try_recv() {
+            match request {
+                Request::Begin(plan) => self.begin(*plan),
+                other => self.later.push(other),
+            }
+        }
+        self.place_of(number)
     }
 
     fn place_of(&self, number: u64) -> Option<usize> {
@@ -137,5 +151,84 @@ impl Writer {
     fn tell(&self, plan: &Plan, event: Event) {
         plan.state.over.store(true, Ordering::Relaxed);
         self.shared.events.push(PortEvent { slot: 0, generation: 0, event });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::scratch::Scratch;
+    use std::sync::mpsc::{channel, sync_channel};
+
+    fn shared() -> Arc<Shared> {
+        let config = Config {
+            addresses: vec!["127.0.0.1".parse().unwrap()],
+            first_port: 20_000,
+            last_port: 20_003,
+            workers: 1,
+            inactivity: Duration::ZERO,
+            quarantine: Duration::ZERO,
+            learn: Duration::ZERO,
+            relearn: Duration::ZERO,
+            coalesce: Duration::ZERO,
+            event_queue: 8,
+        };
+        Arc::new(Shared::new(config).unwrap())
+    }
+
+    fn plan(scratch: &Scratch, number: u64) -> Request {
+        Request::Begin(Box::new(Plan {
+            number,
+            id: "r".into(),
+            names: ("call".into(), "a".into()),
+            file: scratch.path(&format!("{number}.wav")),
+            sources: 1,
+            mix: false,
+            longest: 8000 * 3600,
+            largest: 1 << 30,
+            keep_free: 0,
+            silence: 0,
+            began_ns: 0,
+            state: Arc::default(),
+        }))
+    }
+
+    fn parcel(recording: u64) -> Parcel {
+        let payload = vec![0x90; 160].into();
+        Parcel {
+            recording,
+            channel: 0,
+            at_ns: 0,
+            payload_type: 0,
+            ssrc: 7,
+            sequence: 0,
+            timestamp: 0,
+            payload,
+        }
+    }
+
+    fn voice_ms(event: &Event) -> u64 {
+        match event {
+            Event::Recorded(told) => told.voice_ms,
+            _ => panic!(),
+        }
+    }
+
+    #[test]
+    fn what_is_heard_while_another_recording_begins_is_in_its_file() {
+        let (scratch, (ask, requests), (hear, parcels)) = (Scratch::new(), channel(), sync_channel(8));
+        let mut writer = Writer::new(shared(), requests, parcels);
+        // The second was asked for, and heard something, after the writer had taken the first request.
+        ask.send(plan(&scratch, 2)).unwrap();
+        ask.send(Request::End(1, Ended::Stopped)).unwrap();
+        hear.send(parcel(1)).unwrap();
+        hear.send(parcel(2)).unwrap();
+        assert!(writer.obey(vec![plan(&scratch, 1)]));
+        assert_eq!(writer.recordings.len(), 2);
+        for recording in writer.recordings.drain(..) {
+            assert_eq!(voice_ms(&recording.finish(20_000_000, Ended::Stopped)), 20);
+        }
+        assert!(matches!(writer.later[..], [Request::End(1, Ended::Stopped)]));
     }
 }
