@@ -78,3 +78,13 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
         "# One `two` (three)\n\n[a](#one-two-three) [b](#four) [c](none.md)\n\n```\n[d](no.md)\n```\n"
     )
     assert list(broken(page)) == ["#four: there is no such heading", "none.md: there is no such file"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_source_file_that_is_named_is_there(page: Path) -> None:
+    """As ``app/exchange.py`` within the package, or from the root of the repository."""
+    named = set(re.findall(r"`([\w.]+(?:/[\w.]+)*/(?:[\w.]+\.(?:py|pyi|rs|toml))?)`", prose(page)))
+    places = (ROOT, ROOT / "src" / "trunkline", ROOT / "rust" / "crates")
+    known = ("data/", "prompts/", "recordings/", "scratch/", "trace/", "trunkline-backup/", "build/bench/")
+    missing = {name for name in named if not any((place / name).exists() for place in places)}
+    assert missing - set(known) == set()

@@ -5,6 +5,7 @@ Passwords are part of the table on the first start only.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 
 from rich import box
@@ -18,6 +19,7 @@ from trunkline.app.settings.file import Loaded
 from trunkline.app.terminal import Screen
 from trunkline.pbx.route import SERVICE_NUMBERS, Service
 
+FOUND_BY_ITSELF = ("$TRUNKLINE_DATA", "./data exists", "the user's data folder")  # as commands find it too
 FIRST_NUMBERS = ("1001", "1002")
 SERVICES = {
     Service.TIME: "time: hear what time it is",
@@ -42,7 +44,7 @@ class StartReport:
 
     ``listeners`` are urls with the bound ports, ``server`` is what a phone takes as its server or proxy
     (``host`` or ``host:port``), ``extensions`` are those made just now (empty on later starts),
-    ``service_numbers`` pairs of a number and what it does.
+    ``service_numbers`` pairs of a number and what it does, ``option`` what commands need to find this exchange.
     """
 
     version: str
@@ -56,6 +58,7 @@ class StartReport:
     )
     metrics: str = "off"
     notices: tuple[str, ...] = ()
+    option: str = ""
 
 
 def first_extensions() -> tuple[NewExtension, ...]:
@@ -89,6 +92,7 @@ def start_report(
         extensions=extensions,
         metrics=f"{address}:{metrics_port or metrics.port}/metrics" if metrics else "off",
         notices=(*loaded.notices, *notices),
+        option="" if loaded.data.why in FOUND_BY_ITSELF else f"--data {shlex.quote(str(loaded.data.path))}",
     )
 
 
@@ -114,6 +118,8 @@ def facts(report: StartReport) -> list[tuple[str, str]]:
         lines.append(("note", "the passwords are shown this once: keep them"))
     lines += [("dial", f"{number} for {what}") for number, what in report.service_numbers]
     lines.append(("next", "trunkline status, trunkline registrations, trunkline calls"))
+    if report.option:
+        lines.append(("next", f"each with {report.option}"))
     return lines
 
 

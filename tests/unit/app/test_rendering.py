@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -138,3 +139,11 @@ def test_no_password_is_in_the_repr_of_a_report() -> None:
     made = report()
     assert made.extensions[0].password not in repr(made)
     assert made.extensions[0].password != made.extensions[1].password
+
+
+def test_who_named_the_data_folder_is_told_that_commands_need_it_too(tmp_path: Path) -> None:
+    named = load_settings(data=tmp_path / "a b", host=HostAddresses("192.0.2.7"), env={})
+    paper = Paper(terminal=False)
+    show_start(paper.screen, start_report(named, "0.1.0", ()))
+    assert f"each with --data '{tmp_path}/a b'" in paper.out.getvalue()
+    assert report().option == ""
