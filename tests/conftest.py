@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  
 # The machine may be busy with peers: how long one example takes says nothing here.
 settings.register_profile("trunkline", deadline=None, print_blob=True)
 settings.load_profile("trunkline")
+
+# A shell starts its background jobs deaf to Ctrl-C, and the programs that we start would be so too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Folders whose tests wait for other programs, and the pages of the documentation, each a test by itself.
 _FIRST = ("tests/interop/", "tests/docs/", "tests/loopback/")

@@ -100,7 +100,7 @@ async def test_the_phone_is_reached_down_the_connection_that_it_made(
 async def test_status_shows_every_listener(exchange: ExchangeProcess) -> None:
     shown = await exchange.run("status")
     for transport in ("udp", "tcp", "tls", "ws", "wss"):
-        assert f"{transport}:127.0.0.1:{exchange.port(transport)} as" in shown
+        assert f"{transport}:127.0.0.1:{exchange.port(transport)} for phones" in shown
 
 
 @pytest.mark.parametrize("transport", ["tls", "wss"])
