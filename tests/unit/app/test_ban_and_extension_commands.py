@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
 from trunkline.app.ban_handlers import BanHandlers
-from trunkline.app.cli.extension_change import parse_calls
+from trunkline.app.cli.extension_change import parse_calls, password_of
 from trunkline.app.cli.options import span
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.base.messages import (
@@ -170,3 +172,22 @@ async def test_who_takes_the_number_of_a_service_is_told(tmp_path: Path) -> None
         rows = (ImportRow(2, "2002"), ImportRow(3, "9197"))
         done = await office.handlers.import_rows(office.tenant, ImportExtensions(rows=rows))
         assert done.warnings == ("9197 was the service tone: callers reach this extension instead",)
+
+
+@pytest.mark.parametrize(("terminal", "password"), [(False, "quiet otter"), (True, "typed twice, unseen")])
+def test_a_dash_reads_a_password_that_nobody_sees(
+    terminal: bool, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("quiet otter\r\nand more"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: terminal)
+    hidden: list[dict[str, Any]] = []
+
+    def prompt(_: str, **how: Any) -> str:
+        hidden.append(how)
+        return "typed twice, unseen"
+
+    monkeypatch.setattr("typer.prompt", prompt)
+    assert password_of("-", "2001") == password
+    assert all(how["hide_input"] and how["err"] for how in hidden)
+    assert password_of("given", "2001") == "given"
+    assert password_of(None, "2001") is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from trunkline.app.cli import extension_change, extension_files
 from trunkline.app.cli.asking import exchange, fetch
 from trunkline.app.cli.completing import numbers
-from trunkline.app.cli.extension_change import Calls, parse_calls, show_changed
+from trunkline.app.cli.extension_change import Calls, parse_calls, password_of, show_changed
 from trunkline.app.cli.help import Commands
 from trunkline.app.cli.options import Data, Json, Tenant
 from trunkline.app.extension_rules import check_extension
@@ -68,8 +67,7 @@ def add(
     """
     if generate and password is not None:
         raise typer.BadParameter("--generate makes a password, and --password gives one: choose one of them")
-    if password == "-":  # noqa: S105  (a dash is no password)
-        password = sys.stdin.readline().rstrip("\r\n")
+    password = password_of(password, number)
     most = parse_calls(max_calls)
     most = None if most == DEFAULT_CALLS else most
     problems = check_extension(number, password, name, contact)

@@ -49,8 +49,7 @@ def set_extension(
     """Change an extension; what is not given stays. With a new password a registered phone stays until it expires."""
     if generate and password is not None:
         raise typer.BadParameter("--generate makes a password, and --password gives one: choose one of them")
-    if password == "-":  # noqa: S105  (a dash is no password)
-        password = sys.stdin.readline().rstrip("\r\n")
+    password = password_of(password, number)
     ask = SetExtension(
         number=number,
         name=name,
@@ -68,6 +67,15 @@ def set_extension(
     with exchange(data, tenant) as asker:
         changed = asker.ask(ask)
     show_changed(changed, "changed", as_json=as_json)
+
+
+def password_of(given: str | None, number: str) -> str | None:
+    """What ``--password`` says; of "-" a line of standard input, which a terminal does not show."""
+    if given != "-":
+        return given
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"password of {number}", hide_input=True, confirmation_prompt=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def parse_calls(text: str | None) -> int | None:
