@@ -8,6 +8,7 @@ deleted only if it was.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SWEEP_S: Final = 1.0
 MATURE_S: Final = 2.0  # how long a call rings, or is up, before it is worth a row
 BEAT_S: Final = 30.0  # how often all rows are told to be of calls that are still up
-SLICE: Final = 20  # calls written at a time, some 100 µs each: the loop is held up for two milliseconds,
+SLICE: Final = 20  # most calls written at a time, 100 µs each: the loop is held up for two milliseconds,
 PAUSE_S: Final = 0.02  # and a tenth of a processor at most goes into it, whatever the load
 
 Stamp: TypeAlias = tuple[int, int, int]
@@ -57,6 +58,7 @@ class Checkpoints:
         self._wall = wall
         self._written: dict[str, tuple[str, Stamp]] = {}
         self._waiting: list[Call] = []
+        self._slice = 0
         self._due = 0.0
         self._beat_due = 0.0
 
@@ -73,8 +75,10 @@ class Checkpoints:
             self._due = now + SWEEP_S
             self._forget_ended()
             self._waiting = self._gather()
+            # Spread over the time until the next sweep: what waits for the disk meanwhile takes memory.
+            self._slice = min(SLICE, math.ceil(len(self._waiting) * PAUSE_S / SWEEP_S))
             self._beat(now)
-        some, self._waiting = self._waiting[:SLICE], self._waiting[SLICE:]
+        some, self._waiting = self._waiting[: self._slice], self._waiting[self._slice :]
         self.write([call for call in some if call.id in self._calls.active and _can_be_written(call)])
         return now + PAUSE_S if self._waiting else self._due
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DatabaseError
 from trunkline.store.errors import SchemaError, StoreUnavailableError
 
 BUSY_TIMEOUT_S = 15.0
+CACHE_KIB = 512  # of the writer's pages; SQLite's two megabytes fill up in seconds and save it nothing
 _WRITES = "trunkline_writes"
 
 # https://www.sqlite.org/rescode.html: the state of the file, disk or machine, not of the statement.
@@ -67,6 +68,7 @@ class Database:
         """A plain connection for the calling thread, without the toolkit around it. Raises sqlite3.Error."""
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         _set_pragmas(connection)
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         return connection
 
     def prepare_file(self) -> None:
