@@ -18,7 +18,7 @@ _FRAMES: Final = 4
 # What nobody sends by accident, over and over.
 _OFFENCES: Final = frozenset({"net.framing_error", "net.websocket_refused"})
 
-log = structlog.get_logger("trunkline.net")
+log = structlog.get_logger("net")
 
 
 class FaultLog:

@@ -44,7 +44,7 @@ BATCH_ROWS = 4_000  # rows in one transaction: other processes wait some tens of
 RETRY_S = 1.0
 GIVE_UP_S = 10.0  # how long ``stop`` waits for a file that cannot be written
 
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger("store")
 _BARRIER = Operation(Statement("", ""), (), kept=True)
 
 Outcome: TypeAlias = "tuple[asyncio.Future[None], StoreError | None]"

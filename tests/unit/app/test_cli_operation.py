@@ -200,7 +200,7 @@ def test_levels_are_shown_with_what_the_settings_say(exchange: Exchange) -> None
     ("words", "asked"),
     [
         (("debug",), SetLogLevel(level="debug")),
-        (("trunkline.net", "debug"), SetLogLevel(level="debug", logger="trunkline.net")),
+        (("net", "debug"), SetLogLevel(level="debug", logger="net")),
     ],
 )
 def test_a_level_is_for_all_or_for_one(

@@ -28,7 +28,7 @@ def show(data: Data = None, as_json: Json = False) -> None:
     _tell(Screen(), state, as_json=as_json)
 
 
-@app.command(examples=["trunkline log level debug", "trunkline log level trunkline.net debug"])
+@app.command(examples=["trunkline log level debug", "trunkline log level net debug"])
 def level(
     words: Annotated[
         list[str],

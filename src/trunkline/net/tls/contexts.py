@@ -28,7 +28,7 @@ from trunkline.net.tls.settings import CertificateFiles, TlsSettings
 
 SOON: Final = timedelta(days=14)
 
-log = structlog.get_logger("trunkline.net")
+log = structlog.get_logger("net")
 
 
 class Tls:
