@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-
-from tests.schedule import Schedule, turn
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
 # The machine may be busy with peers: how long one example takes says nothing here.
 settings.register_profile("trunkline", deadline=None, print_blob=True)
@@ -19,13 +18,29 @@ settings.load_profile("trunkline")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Folders whose tests wait for other programs, and the pages of the documentation, each a test by itself.
+_FIRST = ("tests/interop/", "tests/docs/", "tests/loopback/")
+_PAGES = "tests/docs/test_pages.py"
+
+
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc]  # hence
+    """The tests of a file stay in one process, for they share its fixtures; each page is by itself anyway."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(_PAGES) else str(super()._split_scope(nodeid))
+
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling:
     config.option.loadscopereorder = False  # the order is ours
-    return Schedule(config, log)
+    return _Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several processes begin with the long files, so that none is left over with one in the end."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=turn)
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    return next((turn for turn, folder in enumerate(_FIRST) if item.nodeid.startswith(folder)), len(_FIRST))
