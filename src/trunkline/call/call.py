@@ -116,9 +116,8 @@ class Call:
         self.fork = Fork(self, targets, ring_timeout_s or self.context.ring_timeout_s)
         try:
             callee, body = await self.fork.run()
-            async with self.early.turn:
-                self.fork = None
-                await self._join(callee, body)
+            await self.early.end()
+            await self._join(callee, body)
         finally:
             self.fork = None
 

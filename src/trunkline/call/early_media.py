@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class EarlyMedia:
-    """Progress in the order in which it came. ``turn`` is held by whoever joins media of the call's legs.
+    """Progress in the order in which it came; one at a time joins media of the call's legs.
 
     All callees' progress goes up in one early dialog; where several send media, the latest is heard.
     """
 
-    __slots__ = ("_behind", "_call", "turn")
+    __slots__ = ("_behind", "_call", "_turn")
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._behind = 0
-        self.turn = asyncio.Lock()
+        self._behind = 0  # how much is under way or waits for its turn
+        self._turn: asyncio.Lock | None = None  # most callees send no media before they answer
 
     def progress(self, leg: Leg, status: int, body: bytes) -> None:
         """101..199 of a callee, with its description when it sends media."""
@@ -43,6 +43,19 @@ class EarlyMedia:
         else:
             # RFC 3960 §3.2: a 180 after a 183 is passed on too, the phone knows what to play.
             call.caller_leg.progress(status, b"")
+
+    async def end(self) -> None:
+        """A callee was chosen: what came before that is passed on first, and nothing after it; the fork is over."""
+        if not self._behind:
+            self._call.fork = None
+            return
+        async with self._lock():
+            self._call.fork = None
+
+    def _lock(self) -> asyncio.Lock:
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        return self._turn
 
     async def _pass_on(self, status: int) -> None:
         async with self._in_order():
@@ -65,7 +78,7 @@ class EarlyMedia:
     async def _in_order(self) -> AsyncIterator[None]:
         """Whoever asks for the turn first has it first; until it is done, what comes after waits behind it."""
         try:
-            async with self.turn:
+            async with self._lock():
                 yield
         finally:
             self._behind -= 1

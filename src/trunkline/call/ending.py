@@ -9,17 +9,14 @@ from typing import Any
 class Ending:
     """Told once. A script that waits for it is woken; one that does something else is cancelled there."""
 
-    __slots__ = ("_cancelled", "_future", "_task", "_waits")
+    __slots__ = ("_cancelled", "_loop", "_task", "_waiters", "told")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._future: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
         self._task: asyncio.Task[Any] | None = None
-        self._waits = False
+        self._waiters: list[asyncio.Future[None]] = []
         self._cancelled = False
-
-    @property
-    def told(self) -> bool:
-        return self._future.done()
+        self.told = False
 
     def enter(self) -> None:
         """The script begins, in the task that runs now. A task that was cancelled before its first step would
@@ -28,19 +25,26 @@ class Ending:
 
     async def wait(self) -> None:
         """Return when the call is over."""
-        self._waits = True
+        if self.told:
+            return
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
         try:
-            await asyncio.shield(self._future)
+            await waiter
         finally:
-            self._waits = False
+            self._waiters.remove(waiter)
 
     def tell(self) -> None:
         """The call is over."""
-        if self._future.done():
+        if self.told:
             return
-        self._future.set_result(None)
+        self.told = True
         task = self._task
-        if task is not None and not self._waits and task is not asyncio.current_task():
+        if self._waiters:
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        elif task is not None and task is not asyncio.current_task():
             self._cancelled = task.cancel()
 
     def absorb(self) -> bool:
