@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
@@ -17,6 +19,15 @@ settings.load_profile("trunkline")
 # A shell starts its background jobs deaf to Ctrl-C, and the programs that we start would be so too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Commands that run within the tests set levels and outputs of the whole process."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+
 
 # Folders whose tests wait for other programs, and the pages of the documentation, each a test by itself.
 _FIRST = ("tests/interop/", "tests/docs/", "tests/loopback/")

@@ -243,13 +243,13 @@ class Baresip:
         return self._loudspeaker.heard_lately(seconds)
 
     async def hears(
-        self, hz: float, above_dbfs: float = -16.0, for_s: float = 0.5, within: float = 5.0
+        self, hz: float, above_dbfs: float = -16.0, for_s: float = 0.5, within: float = 30.0
     ) -> None:
         """Wait until ``hz`` has been heard without a break for the last ``for_s`` seconds."""
         await self._listen(lambda levels: min(levels) >= above_dbfs, f"{hz} Hz", hz, for_s, within)
 
     async def hears_nothing_of(
-        self, hz: float, below_dbfs: float = -50.0, for_s: float = 0.5, within: float = 5.0
+        self, hz: float, below_dbfs: float = -50.0, for_s: float = 0.5, within: float = 30.0
     ) -> None:
         """Wait until ``hz`` has been absent for the last ``for_s`` seconds."""
         await self._listen(lambda levels: max(levels) <= below_dbfs, f"silence at {hz} Hz", hz, for_s, within)
