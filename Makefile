@@ -6,7 +6,7 @@
 BIN := .venv/bin
 SECONDS_PER_TARGET ?= 5
 
-.PHONY: help setup setup-lint setup-test run test lint fmt bench fuzz soak docs lock clean
+.PHONY: help setup setup-lint setup-test run test rules removals lint fmt bench fuzz soak docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ run: setup  ## start the exchange (ARGS="--config FILE --data DIR")
 
 test: setup-test  ## every check: lint gate, Rust tests, Python tests with real peers
 	@scripts/check lint rust python
+
+rules: setup-test  ## each rule of interoperability: what proves it, and whether it holds
+	@scripts/check rules
+
+removals: setup-test  ## take the code of rules away in a scratch copy, and see their tests fail (ARGS="T-07")
+	@$(BIN)/python -m scripts.removals $(ARGS)
 
 lint: setup-lint  ## the lint gate alone: ruff, mypy, import-linter, rustfmt, clippy
 	@scripts/check lint

@@ -1,7 +1,8 @@
-"""Print docs/standards.md: which file obeys a section of an RFC, and which test proves it.
+"""Print docs/standards.md: which file obeys a section of an RFC, which test proves it, and how it stands.
 
 Files are found by what their comments and docstrings cite (``RFC 3261 §17.1.1.2``), tests by their marks
-(``@pytest.mark.rfc(3261, "17.1.1.2")`` and ``@pytest.mark.rule("T-06")``).
+(``@pytest.mark.rfc(3261, "17.1.1.2")`` and ``@pytest.mark.rule("T-06")``). The rules are those of tests/rules.toml, and
+tests/removals.toml says whose code was taken away to see the tests fail.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,29 @@ _INTRODUCTION = """\
 
 This page is generated from the sources (`make docs`): a section stands here when a file cites it or a test is
 marked with it. "none" means that no test carries the mark of that section, or no file cites it.
+
+| status | meaning |
+|---|---|
+| tested | tests carry its mark, and the suite passes with them |
+| cited | a file names it as its reason; whatever tests there are carry no mark of it |
+"""
+_RULES = """\
+## Rules of interoperability
+
+What real peers do, whatever the standards say, and what must not break when they do it. `make rules` runs the tests of
+each rule and prints this table with their outcome.
+
+| rule | what | tests | status |
+|---|---|---|---|
+"""
+_REMOVALS = """\
+## Seen to fail
+
+A test that stays green without the code that it is about proves nothing. `make removals` takes code of these rules
+away, each by itself in a scratch copy, and sees the tests of the rule turn red.
+
+| rule | what was taken away | tests that noticed |
+|---|---|---|
 """
 
 
@@ -39,14 +64,37 @@ def page(root: Path = ROOT) -> str:
         lines += [
             f"## [RFC {rfc}](https://www.rfc-editor.org/rfc/rfc{rfc})",
             "",
-            "| section | files | tests |",
-            "|---|---|---|",
+            "| section | files | tests | status |",
+            "|---|---|---|---|",
         ]
-        lines += [f"| {_dotted(row[1])} | {_cell(files[row])} | {_cell(tests[row])} |" for row in rows]
+        lines += [_section_row(row[1], files[row], tests[row]) for row in rows]
         lines.append("")
-    lines += ["## Rules of interoperability", "", "| rule | tests |", "|---|---|"]
-    lines += [f"| {rule} | {_cell(names)} |" for rule, names in sorted(rules.items())]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _rule_table(root, rules) + "\n" + _removal_table(root)
+
+
+def _section_row(section: tuple[int, ...], files: set[str], tests: set[str]) -> str:
+    return f"| {_dotted(section)} | {_cell(files)} | {_cell(tests)} | {'tested' if tests else 'cited'} |"
+
+
+def _rule_table(root: Path, proven: dict[str, set[str]]) -> str:
+    rows = [
+        f"| {rule} | {words['title']} | {_cell(proven.get(rule, set()))} | {_rule_status(words, rule in proven)} |"
+        for rule, words in tomllib.loads((root / "tests/rules.toml").read_text()).items()
+    ]
+    return _RULES + "\n".join(rows) + "\n"
+
+
+def _rule_status(words: dict[str, str], tested: bool) -> str:
+    said = ["tested"] if tested else []
+    return "; ".join(said + ([f"later: {words['later']}"] if "later" in words else [])) or "open"
+
+
+def _removal_table(root: Path) -> str:
+    rows = [
+        f"| {each['rule']} | {each['what']}, in `{each['file']}` | {_cell(set(each['tests']))} |"
+        for each in tomllib.loads((root / "tests/removals.toml").read_text())["removal"]
+    ]
+    return _REMOVALS + "\n".join(rows) + "\n"
 
 
 def _files(root: Path) -> Found:

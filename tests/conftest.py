@@ -12,6 +12,8 @@ import structlog
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
+from tests.rules import RuleReport, marked_rules, rules
+
 # The machine may be busy with peers: how long one example takes says nothing here.
 settings.register_profile("trunkline", deadline=None, print_blob=True)
 settings.load_profile("trunkline")
@@ -47,8 +49,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling:
     return _Scheduling(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rules", action="store_true", help="sum up the outcomes by rule of interoperability")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--rules") and "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(RuleReport())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Several processes begin with the long files, so that none is left over with one in the end."""
+    known = {rule.number for rule in rules()}
+    for item in items:
+        numbers = marked_rules(item)
+        if unknown := set(numbers) - known:
+            raise pytest.UsageError(f"{item.nodeid}: {unknown.pop()} is not in tests/rules.toml")
+        item.user_properties += [("rule", number) for number in numbers]
+    if config.getoption("--rules"):
+        items[:] = [item for item in items if any(name == "rule" for name, _ in item.user_properties)]
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=_turn)
 
