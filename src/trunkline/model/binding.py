@@ -10,17 +10,21 @@ class Binding:
     parameters; ``flow`` the token of the flow it registered over (``net`` turns it back into a flow);
     ``expires_at`` wall-clock seconds; ``q`` 0..1000 (thousandths, RFC 3261 §20.10); ``instance`` and
     ``reg_id`` of RFC 5626 when given; ``call_id`` and ``cseq`` order requests (RFC 3261 §10.3 step 7);
-    ``received`` is "host:port" as seen by us.
+    ``received`` is "host:port" as seen by us; ``params`` are the other parameters of its Contact header as they
+    came (";+sip.ice;methods=..."), kept for whoever asks what the phone can do; ``epoch`` is what the temporary
+    GRUUs of its instance carry (RFC 5627), "" without an instance.
     """
 
     __slots__ = (
         "call_id",
         "contact",
         "cseq",
+        "epoch",
         "expires_at",
         "flow",
         "id",
         "instance",
+        "params",
         "path",
         "q",
         "received",
@@ -48,6 +52,8 @@ class Binding:
         reg_id: int = 0,
         path: str = "",
         user_agent: str = "",
+        params: str = "",
+        epoch: str = "",
     ) -> None:
         self.tenant = tenant
         self.user = user
@@ -64,6 +70,8 @@ class Binding:
         self.reg_id = reg_id
         self.path = path
         self.user_agent = user_agent
+        self.params = params
+        self.epoch = epoch
 
     @property
     def by_websocket(self) -> bool:

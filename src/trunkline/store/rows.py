@@ -86,7 +86,7 @@ def binding_row(binding: Binding) -> Cells:
     """The cells for UPSERT_BINDING, as the binding is now."""
     cells: Cells = _binding_cells(binding)
     b = binding
-    if f"{b.contact}{b.user}{b.call_id}{b.user_agent}{b.path}{b.instance}{b.flow}{b.received}".isascii():
+    if f"{b.contact}{b.user}{b.call_id}{b.user_agent}{b.path}{b.instance}{b.flow}{b.received}{b.params}".isascii():
         return cells
     return tuple(map(_storable, cells))
 

@@ -47,6 +47,7 @@ tenant = Table(
     metadata,
     Column("id", IDENTIFIER, primary_key=True),
     Column("name", String(255), nullable=False),
+    Column("realm", String(255)),  # NULL: its first domain
     UniqueConstraint("name"),
 )
 
@@ -56,7 +57,7 @@ tenant_domain = Table(
     Column("tenant_id", IDENTIFIER, nullable=False),
     Column("id", IDENTIFIER, nullable=False),
     Column("domain", String(255), nullable=False),  # in lower case, without a trailing dot
-    Column("position", Integer, nullable=False),  # the first domain is the tenant's realm
+    Column("position", Integer, nullable=False),  # the first domain is the tenant's realm, unless it has one
     *_of_a_tenant(),
     UniqueConstraint("domain"),  # of all tenants: the domain picks the tenant
 )
@@ -94,6 +95,8 @@ binding = Table(
     Column("reg_id", BigInteger, nullable=False),
     Column("path", Text, nullable=False),
     Column("user_agent", Text, nullable=False),
+    Column("params", Text, nullable=False, server_default=""),
+    Column("epoch", Text, nullable=False, server_default=""),
     *_of_a_tenant(),
 )
 
