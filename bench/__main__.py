@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import calls, register, relay
+from bench import calls, endurance, register, relay
 from bench.build import build_programs, install_sippy
 from bench.isolation import enter_own_network
 from bench.plan import FULL, QUICK, Settings
@@ -38,7 +38,7 @@ def external_relay(text: str) -> External:
 def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     """The command line, and the settings that follow from it."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("measure", choices=[*MEASURES, "all"], nargs="?", default="all")
+    parser.add_argument("measure", choices=[*MEASURES, "all", "endurance"], nargs="?", default="all")
     parser.add_argument("--quick", action="store_true", help="one short run of each; memory without settling")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, not as a table")
     parser.add_argument("--runs", type=int, help="times that each server is measured at each load")
@@ -56,6 +56,11 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
         metavar="PID:FILE",
         help="relay: also a process with its ports in FILE",
     )
+    long = parser.add_argument_group("endurance", "memory over many units, drawn as SVG; not part of `all`")
+    long.add_argument("--calls", type=int, default=200_000, help="calls to place, one after the other")
+    long.add_argument("--registrations", type=int, default=1_000_000, help="times that phones register again")
+    long.add_argument("--rate", type=int, default=300, help="calls per second")
+    long.add_argument("--plots", type=Path, default=Path("docs/images"), help="folder for the drawings")
     options = parser.parse_args(argv)
     names = ("runs", "seconds", "users", "rates", "streams", "held_calls", "settle_s", "servers")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -77,14 +82,24 @@ def prepare(session: Session, wanted: tuple[str, ...], *, isolated: bool) -> Non
         session.report.notes.append("Measured on the machine's own loopback, not in a network namespace.")
 
 
-def measure(session: Session, wanted: tuple[str, ...], *, srtp: bool, more: Sequence[Relay]) -> None:
+def measure(session: Session, wanted: tuple[str, ...], options: argparse.Namespace) -> None:
     """Run the measurements that are wanted."""
     if "register" in wanted:
         register.measure(session)
     if "calls" in wanted:
         calls.measure(session)
     if "relay" in wanted:
-        relay.measure(session, srtp=srtp, more=more)
+        # A process that somebody else has started is not in a namespace of ours.
+        more: Sequence[Relay] = [options.external] if options.external else []
+        relay.measure(session, srtp=options.srtp, more=more)
+    if "endurance" in wanted:
+        endurance.measure(
+            session,
+            calls=options.calls,
+            registrations=options.registrations,
+            rate=options.rate,
+            plots=options.plots,
+        )
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -103,10 +118,8 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="trunkline-bench-") as folder:
         session = Session(settings, Path(folder))
         try:
-            # A process that somebody else has started is not in a namespace of ours.
             prepare(session, wanted, isolated=options.external is None)
-            more = [options.external] if options.external else []
-            measure(session, wanted, srtp=options.srtp, more=more)
+            measure(session, wanted, options)
         except KeyboardInterrupt:
             return INTERRUPTED
         except BenchError as error:

@@ -123,7 +123,8 @@ def caller_argv(load: Load, *, challenged: bool, statistics: Path) -> Argv:
 
 
 @contextmanager
-def _callee(folder: Path) -> Iterator[None]:
+def callee(folder: Path) -> Iterator[None]:
+    """sipp as the callee of all calls, while the block runs."""
     argv = [*sipp_argv("callee.xml", CALLEE), "-mp", "7000"]
     with running(argv, cpu=LOAD_CPU, log=folder / "callee.log", cwd=folder) as process:
         time.sleep(0.5)  # sipp gives no sign when it listens
@@ -140,7 +141,8 @@ def _wait_for_caller(caller: Popen[str], load: Load) -> None:
         raise BenchError("the caller's sipp did not end") from error
 
 
-def _call(load: Load, server: SipServer, folder: Path) -> Outcome:
+def place_calls(load: Load, server: SipServer, folder: Path) -> Outcome:
+    """Place that many calls and wait for their ends; raises BenchError when sipp does not end."""
     statistics = folder / f"calls-{load.rate}-{load.calls}.csv"
     argv = caller_argv(load, challenged=server.challenges, statistics=statistics)
     with running(argv, cpu=LOAD_CPU, log=folder / "caller.log", cwd=folder) as caller:
@@ -152,10 +154,10 @@ def _timed_at(rate: int) -> Callable[[Session, SipServer], None]:
     def timed(session: Session, server: SipServer) -> None:
         folder = session.work_folder(server.name)
         load = Load(int(rate * session.settings.seconds), rate, HOLD_MS)
-        with server.start(folder, users=0) as process, _callee(folder):
-            _call(Load(WARM_UP_CALLS, WARM_UP_RATE, HOLD_MS), server, folder)
+        with server.start(folder, users=0) as process, callee(folder):
+            place_calls(Load(WARM_UP_CALLS, WARM_UP_RATE, HOLD_MS), server, folder)
             with Meter(process.pid) as meter:
-                outcome = _call(load, server, folder)
+                outcome = place_calls(load, server, folder)
         session.add(sample(server, load, outcome, meter.cpu_s, meter.wall_s))
 
     return timed
@@ -168,8 +170,8 @@ def _memory(session: Session, server: SipServer) -> None:
     load = Load(settings.held_calls, HELD_RATE, int(1000 * (ready_s + MARGIN_S)))
     statistics = folder / "held.csv"
     argv = caller_argv(load, challenged=server.challenges, statistics=statistics)
-    with server.start(folder, users=0) as process, _callee(folder):
-        _call(Load(WARM_UP_CALLS, WARM_UP_RATE, HOLD_MS), server, folder)
+    with server.start(folder, users=0) as process, callee(folder):
+        place_calls(Load(WARM_UP_CALLS, WARM_UP_RATE, HOLD_MS), server, folder)
         time.sleep(settings.settle_s)
         before = memory_bytes(process.pid)
         with running(argv, cpu=LOAD_CPU, log=folder / "held.log", cwd=folder) as caller:

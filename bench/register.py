@@ -51,7 +51,8 @@ def _load(first: int, users: int, seconds: float, *, each_once: bool) -> dict[st
     return result
 
 
-def _register_all(first: int, users: int) -> None:
+def register_all(first: int, users: int) -> None:
+    """Register each of the users once; raises BenchError when one could not."""
     result = _load(first, users, ALL_USERS_TIMEOUT_S, each_once=True)
     if result["ok"] < users:
         answer = result["last_failure"] or "no answer"
@@ -62,7 +63,7 @@ def _timed(session: Session, server: SipServer) -> None:
     """Each user has registered before: phones mostly refresh, and that is cheaper than a first contact."""
     settings = session.settings
     with server.start(session.work_folder(server.name), settings.users + WARM_UP_USERS) as process:
-        _register_all(FIRST_USER, settings.users)
+        register_all(FIRST_USER, settings.users)
         with Meter(process.pid) as meter:
             result = _load(FIRST_USER, settings.users, settings.seconds, each_once=False)
     session.add(sample(server.name, result, meter.cpu_s, meter.wall_s))
@@ -71,10 +72,10 @@ def _timed(session: Session, server: SipServer) -> None:
 def _memory(session: Session, server: SipServer) -> None:
     settings = session.settings
     with server.start(session.work_folder(server.name), settings.users + WARM_UP_USERS) as process:
-        _register_all(FIRST_USER + settings.users, WARM_UP_USERS)
+        register_all(FIRST_USER + settings.users, WARM_UP_USERS)
         time.sleep(settings.settle_s)
         before = memory_bytes(process.pid)
-        _register_all(FIRST_USER, settings.users)
+        register_all(FIRST_USER, settings.users)
         time.sleep(settings.settle_s)
         grown = memory_bytes(process.pid) - before
     session.add(
