@@ -134,6 +134,8 @@ class SetRemote(Command[Done]):
     """The payload type of telephone events that the peer sends (RFC 4733)."""
     clock_hz: int = 8000
     """The RTP clock of dynamic payload types and telephone events."""
+    opaque: bool = False
+    """Not RTP, but datagrams that are relayed as they are: UDPTL (ITU-T T.38)."""
 
 
 @dataclass(slots=True)

@@ -203,6 +203,7 @@ def _set_remote(native: _native.MediaEngine, command: c.SetRemote) -> c.Done:
         command.policy == "nat",
         command.dtmf_payload_type,
         command.clock_hz,
+        command.opaque,
     )
     return _DONE
 

@@ -14,6 +14,7 @@ COMMANDS: list[c.Command[c.Reply]] = [
     c.OpenPort("a", "call", "ipv6", 10_002),
     c.SetRemote("a", "192.0.2.1", 4000, "192.0.2.2", 4005, rtcp_mux=True, policy="signalled"),
     c.SetRemote("a", "2001:db8::1", 4000, dtmf_payload_type=101, clock_hz=48_000),
+    c.SetRemote("a", "192.0.2.1", 4000, opaque=True),
     c.Link("a", "b"),
     c.Unlink("a"),
     c.SetDirection("a", send=False),

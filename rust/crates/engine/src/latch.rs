@@ -8,6 +8,7 @@
 //!    a row. After the window strangers are not learnt; the signalled host still is if nobody was.
 //! 4. A locked source stays. Others are foreign, unless the locked one fell silent and the very same SSRC
 //!    comes from elsewhere: a telephone that moved from one network to another.
+//!    What has no SSRC (UDPTL) never moves so.
 //! 5. A new offer or answer opens the window again. With another address it forgets the lock; with the same
 //!    one the lock stays while its source still sends.
 
@@ -50,14 +51,14 @@ pub struct Times {
 #[derive(Clone, Copy, Debug)]
 struct Lock {
     source: SocketAddr,
-    ssrc: u32,
+    ssrc: Option<u32>,
     heard_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     source: SocketAddr,
-    ssrc: u32,
+    ssrc: Option<u32>,
     sequence: u16,
     in_a_row: u32,
 }
@@ -111,14 +112,14 @@ impl Latch {
     }
 
     /// A packet came through the socket that is connected to the locked source.
-    pub fn heard(&mut self, now_ns: u64, ssrc: u32) {
+    pub fn heard(&mut self, now_ns: u64, ssrc: Option<u32>) {
         if let Some(lock) = &mut self.lock {
             (lock.heard_ns, lock.ssrc) = (now_ns, ssrc);
         }
     }
 
-    /// Judges a packet by its source.
-    pub fn judge(&mut self, now_ns: u64, source: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
+    /// Judges a packet by its source; `ssrc` is absent when it is no RTP.
+    pub fn judge(&mut self, now_ns: u64, source: SocketAddr, ssrc: Option<u32>, sequence: u16) -> Verdict {
         if self.locked() == Some(source) {
             self.heard(now_ns, ssrc);
             return Verdict::Accept;
@@ -131,7 +132,7 @@ impl Latch {
         Verdict::Lock
     }
 
-    fn may_lock(&mut self, now_ns: u64, source: SocketAddr, ssrc: u32, sequence: u16) -> bool {
+    fn may_lock(&mut self, now_ns: u64, source: SocketAddr, ssrc: Option<u32>, sequence: u16) -> bool {
         let Some(signalled) = self.signalled else { return false };
         let rank = rank(source, signalled);
         if self.policy == Policy::Signalled {
@@ -142,7 +143,7 @@ impl Latch {
             return rank > Rank::Stranger || learning && self.is_consistent(source, ssrc, sequence);
         };
         let silent_ns = now_ns.saturating_sub(lock.heard_ns);
-        if silent_ns >= self.times.relearn_ns && ssrc == lock.ssrc {
+        if silent_ns >= self.times.relearn_ns && ssrc.is_some() && ssrc == lock.ssrc {
             return true;
         }
         if !learning {
@@ -152,11 +153,13 @@ impl Latch {
             || silent_ns >= TAKEOVER_NS && self.is_consistent(source, ssrc, sequence)
     }
 
-    fn is_consistent(&mut self, source: SocketAddr, ssrc: u32, sequence: u16) -> bool {
+    fn is_consistent(&mut self, source: SocketAddr, ssrc: Option<u32>, sequence: u16) -> bool {
+        // Gateways send UDPTL packets twice for safety, under the number that they had.
+        let steps = u16::from(ssrc.is_some())..=3;
         let in_a_row = match self.candidate {
             Some(last)
                 if (last.source, last.ssrc) == (source, ssrc)
-                    && (1..=3).contains(&sequence.wrapping_sub(last.sequence)) =>
+                    && steps.contains(&sequence.wrapping_sub(last.sequence)) =>
             {
                 last.in_a_row + 1
             }
@@ -202,7 +205,7 @@ mod tests {
 
         fn packet(&mut self, source: &str, ssrc: u32) -> Verdict {
             self.sequence += 1;
-            self.latch.judge(self.now, source.parse().unwrap(), ssrc, self.sequence)
+            self.latch.judge(self.now, source.parse().unwrap(), Some(ssrc), self.sequence)
         }
 
         fn wait(&mut self, ns: u64) {
@@ -253,6 +256,24 @@ mod tests {
             bench.sequence = bench.sequence.wrapping_mul(31).wrapping_add(500);
             assert_eq!(bench.packet(STRANGER, 1), Verdict::Foreign);
         }
+    }
+
+    #[test]
+    fn what_has_no_ssrc_is_learnt_like_all_else_and_moves_by_a_new_offer_only() {
+        let mut bench = Bench::new(Policy::Nat);
+        let mut datagram = |bench: &mut Bench, source: &str, sequence: u16| {
+            bench.latch.judge(bench.now, source.parse().unwrap(), None, sequence)
+        };
+        assert_eq!(datagram(&mut bench, STRANGER, 7), Verdict::Foreign);
+        assert_eq!(datagram(&mut bench, STRANGER, 7), Verdict::Foreign);
+        assert_eq!(datagram(&mut bench, STRANGER, 8), Verdict::Lock);
+        bench.wait(60 * SECOND);
+        for sequence in 9..20 {
+            assert_eq!(datagram(&mut bench, "198.51.100.9:99", sequence), Verdict::Foreign);
+        }
+        assert_eq!(datagram(&mut bench, STRANGER, 20), Verdict::Accept);
+        bench.latch.aim(bench.now, Policy::Nat, Some("198.51.100.9:99".parse().unwrap()));
+        assert_eq!(datagram(&mut bench, "198.51.100.9:99", 1), Verdict::Lock);
     }
 
     #[test]

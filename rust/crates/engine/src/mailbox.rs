@@ -29,6 +29,8 @@ pub struct Remote {
     pub dtmf_payload_type: Option<u8>,
     /// The RTP clock of the peer's dynamic payload types and telephone events.
     pub clock_hz: u32,
+    /// Whether what comes is no RTP, but datagrams to be relayed as they are (UDPTL).
+    pub opaque: bool,
 }
 
 /// A tone to be sent to the peer.

@@ -24,9 +24,15 @@ const COMFORT_NOISE: u8 = 13;
 impl Port {
     /// A datagram came to the RTP port. `source` is absent when the socket is connected to the peer.
     pub fn on_rtp_port(&mut self, context: &Context<'_>, bytes: &mut [u8], source: Option<SocketAddr>) {
-        if self.remote.is_some_and(|remote| remote.mux) && is_rtcp(bytes) {
-            self.on_muxed_rtcp(context, bytes, source);
-            return;
+        if let Some(remote) = self.remote {
+            if remote.opaque {
+                self.on_opaque(context, bytes, source);
+                return;
+            }
+            if remote.mux && is_rtcp(bytes) {
+                self.on_muxed_rtcp(context, bytes, source);
+                return;
+            }
         }
         let counts = &self.slot(context).counts;
         let Ok(packet) = RtpPacket::parse(bytes) else {
@@ -34,15 +40,11 @@ impl Port {
             return;
         };
         match source {
-            None => self.latch.heard(context.now_ns, packet.ssrc()),
+            None => self.latch.heard(context.now_ns, Some(packet.ssrc())),
             Some(source) => {
-                match self.latch.judge(context.now_ns, source, packet.ssrc(), packet.sequence()) {
-                    Verdict::Accept => {}
-                    Verdict::Lock => self.locked(context, source),
-                    Verdict::Foreign => {
-                        counts.foreign();
-                        return;
-                    }
+                let (ssrc, sequence) = (Some(packet.ssrc()), packet.sequence());
+                if !self.is_peer(context, source, ssrc, sequence) {
+                    return;
                 }
             }
         }
@@ -53,6 +55,46 @@ impl Port {
             }
             self.pass_on(context, bytes);
         }
+    }
+
+    /// A datagram of a protocol that is not read here: UDPTL (ITU-T T.38), which begins with a sequence number.
+    fn on_opaque(&mut self, context: &Context<'_>, bytes: &[u8], source: Option<SocketAddr>) {
+        let &[high, low, ..] = bytes else {
+            self.slot(context).counts.invalid();
+            return;
+        };
+        match source {
+            None => self.latch.heard(context.now_ns, None),
+            Some(source) => {
+                if !self.is_peer(context, source, None, u16::from_be_bytes([high, low])) {
+                    return;
+                }
+            }
+        }
+        self.alive(context);
+        self.slot(context).counts.received_opaque(bytes.len(), context.now_ns);
+        if self.receive {
+            self.relay(context, bytes);
+        }
+    }
+
+    /// Judges a packet by its source; one that is not the peer's is counted.
+    fn is_peer(
+        &mut self,
+        context: &Context<'_>,
+        source: SocketAddr,
+        ssrc: Option<u32>,
+        sequence: u16,
+    ) -> bool {
+        match self.latch.judge(context.now_ns, source, ssrc, sequence) {
+            Verdict::Accept => {}
+            Verdict::Lock => self.locked(context, source),
+            Verdict::Foreign => {
+                self.slot(context).counts.foreign();
+                return false;
+            }
+        }
+        true
     }
 
     /// A datagram came to the RTCP port.
@@ -165,11 +207,7 @@ impl Port {
 
     fn pass_on(&mut self, context: &Context<'_>, bytes: &mut [u8]) {
         match self.job {
-            Job::Plain(Task::Relay(peer)) => {
-                if let Some((slot, egress)) = way_to(context, peer) {
-                    send_rtp(context, slot, &egress, bytes);
-                }
-            }
+            Job::Plain(Task::Relay(_)) => self.relay(context, bytes),
             Job::Plain(Task::Echo) if !self.is_pressing() => {
                 // RFC 3550 §8.2: a source that met its own identifier would take it for a loop.
                 let mask = (self.seed as u32 | 1).to_be_bytes();
@@ -180,6 +218,14 @@ impl Port {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn relay(&self, context: &Context<'_>, bytes: &[u8]) {
+        if let Job::Plain(Task::Relay(peer)) = self.job
+            && let Some((slot, egress)) = way_to(context, peer)
+        {
+            send_rtp(context, slot, &egress, bytes);
         }
     }
 

@@ -62,11 +62,16 @@ fn add_alone(cell: &AtomicU64, amount: u64) {
 impl Counts {
     /// An RTP packet of the peer arrived.
     pub fn received(&self, octets: usize, now_ns: u64, ssrc: u32, payload_type: u8) {
+        self.received_opaque(octets, now_ns);
+        let stream = HEARD_SOMETHING | u64::from(payload_type) << 32 | u64::from(ssrc);
+        self.stream.store(stream, Ordering::Relaxed);
+    }
+
+    /// A datagram of the peer arrived that is no RTP, and is not meant to be.
+    pub fn received_opaque(&self, octets: usize, now_ns: u64) {
         add_alone(&self.packets_in, 1);
         add_alone(&self.bytes_in, octets as u64);
         self.heard_ns.store(now_ns, Ordering::Relaxed);
-        let stream = HEARD_SOMETHING | u64::from(payload_type) << 32 | u64::from(ssrc);
-        self.stream.store(stream, Ordering::Relaxed);
     }
 
     /// What the stream's accounting says after that packet.

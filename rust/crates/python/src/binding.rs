@@ -66,7 +66,7 @@ impl MediaEngine {
     }
 
     /// Tells what an offer or answer said about the peer of a port.
-    #[pyo3(signature = (port, host, rtp_port, rtcp_host, rtcp_port, rtcp_mux, nat, dtmf_payload_type, clock_hz))]
+    #[pyo3(signature = (port, host, rtp_port, rtcp_host, rtcp_port, rtcp_mux, nat, dtmf_payload_type, clock_hz, opaque))]
     fn set_remote(
         &self,
         port: &str,
@@ -78,6 +78,7 @@ impl MediaEngine {
         nat: bool,
         dtmf_payload_type: Option<u8>,
         clock_hz: u32,
+        opaque: bool,
     ) -> PyResult<()> {
         let remote = Remote {
             rtp: peer(host, rtp_port)?,
@@ -86,6 +87,7 @@ impl MediaEngine {
             policy: if nat { Policy::Nat } else { Policy::Signalled },
             dtmf_payload_type,
             clock_hz,
+            opaque,
         };
         self.engine.set_remote(port, remote).map_err(refused)
     }
