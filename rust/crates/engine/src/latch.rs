@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn what_has_no_ssrc_is_learnt_like_all_else_and_moves_by_a_new_offer_only() {
         let mut bench = Bench::new(Policy::Nat);
-        let mut datagram = |bench: &mut Bench, source: &str, sequence: u16| {
+        let datagram = |bench: &mut Bench, source: &str, sequence: u16| {
             bench.latch.judge(bench.now, source.parse().unwrap(), None, sequence)
         };
         assert_eq!(datagram(&mut bench, STRANGER, 7), Verdict::Foreign);
