@@ -25,6 +25,7 @@ from trunkline.base.messages import (
     Refused,
     RemoveDomain,
     RemoveTenant,
+    SetTenant,
     Status,
 )
 from trunkline.model.binding import Binding
@@ -94,6 +95,19 @@ async def test_a_new_realm_keeps_every_password(running: Running) -> None:
         assert directory.credentials(key)(number, "b.test", "SHA-256") == expected
     await running.ask(AddDomain(name="acme", domain="a.test"))
     assert directory.tenant_of("a.test") == key
+
+
+@pytest.mark.rule("T-32")
+async def test_a_realm_of_its_own_holds_whatever_becomes_of_the_domains(running: Running) -> None:
+    added = await running.ask(AddTenant(name="acme", domains=("a.test", "b.test"), realm="Acme"))
+    await running.ask(AddExtension(tenant="acme", number="1001", password="secret of 1001"))
+    lookup = running.exchange.directory.credentials
+    assert lookup(added.row.id)("1001", "Acme", "MD5") == ha1("1001", "Acme", "secret of 1001", "MD5")
+    assert (await running.ask(RemoveDomain(name="acme", domain="a.test"))).row.realm == "Acme"
+    assert (await running.ask(SetTenant(name="acme", realm=""))).row.realm == "b.test"
+    assert lookup(added.row.id)("1001", "b.test", "MD5") == ha1("1001", "b.test", "secret of 1001", "MD5")
+    with pytest.raises(Refused, match="without quotes"):
+        await running.ask(SetTenant(name="acme", realm='a"b'))
 
 
 async def test_a_removed_tenant_takes_its_registrations_along(running: Running) -> None:

@@ -14,6 +14,7 @@ from trunkline.base.messages import (
     Refused,
     RemoveDomain,
     RemoveTenant,
+    SetTenant,
     TenantChanged,
     TenantList,
     TenantRemoved,
@@ -51,12 +52,20 @@ class TenantHandlers:
         _check_name(ask.name, known)
         domains = tuple(dict.fromkeys(_checked(domain, known) for domain in ask.domains))
         try:
-            added = await asyncio.to_thread(self._store.tenants.add, _ALL, ask.name, domains)
+            added = await asyncio.to_thread(self._store.tenants.add, _ALL, ask.name, domains, ask.realm)
         except (DuplicateError, InvalidValueError) as error:
             raise Refused("tenant.invalid", str(error)) from None
         if self._live is not None:
             self._live.directory.put_tenant(self._live.directory.entry_of(added))
         return TenantChanged(row=self._row(added, 0), warnings=tuple(self._unreachable([*known, added])))
+
+    async def change(self, _tenant: str, ask: SetTenant) -> TenantChanged:
+        found = tenant_named(ask.name, await self._all())
+        try:
+            await asyncio.to_thread(self._store.tenants.set_realm, TenantScope(found.id), ask.realm)
+        except InvalidValueError as error:
+            raise Refused("tenant.invalid", str(error)) from None
+        return await self._changed(found.id)
 
     async def page(self, _tenant: str, ask: ListTenants) -> TenantList:
         sizes = await asyncio.to_thread(self._store.tenants.sizes, _ALL)
@@ -129,7 +138,7 @@ class TenantHandlers:
         return await asyncio.to_thread(self._store.tenants.list, _ALL)
 
     def _row(self, tenant: Tenant, extensions: int) -> TenantRow:
-        realm = tenant.domains[0] if tenant.domains else self._domain
+        realm = tenant.realm or (tenant.domains[0] if tenant.domains else self._domain)
         return TenantRow(tenant.name, tenant.id, tenant.domains, realm, extensions)
 
     def _unreachable(self, known: Iterable[Tenant]) -> Iterator[str]:

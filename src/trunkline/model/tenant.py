@@ -22,11 +22,15 @@ N = TypeVar("N", bound=Named)
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Owner of SIP domains and of everything in them. ``id`` is a UUIDv7; the first domain is its realm."""
+    """Owner of SIP domains and of everything in them. ``id`` is a UUIDv7.
+
+    ``realm`` is that of its digest challenges; "" when that is its first domain.
+    """
 
     id: str
     name: str
     domains: tuple[str, ...] = ()
+    realm: str = ""
 
 
 @dataclass(frozen=True, slots=True)

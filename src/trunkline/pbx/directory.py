@@ -20,49 +20,67 @@ ALGORITHMS: Final = ("SHA-256", "MD5")
 class Entry:
     """One extension as calls see it: ``number``, ``name``, a fixed ``contact`` or None, ``max_calls``, its HA1s.
 
-    ``secrets`` are by algorithm for the user ``number``, ``qualified_secrets`` for ``number@realm``.
+    ``secrets`` are by algorithm for the user ``number``, ``qualified_secrets`` for ``number@realm`` and, where a
+    realm of its own makes that another name, ``domain_secrets`` for ``number@domain``.
     """
 
-    __slots__ = ("contact", "max_calls", "name", "number", "qualified_secrets", "secrets")
+    __slots__ = (
+        "contact",
+        "domain_secrets",
+        "max_calls",
+        "name",
+        "number",
+        "qualified_secrets",
+        "secrets",
+    )
 
-    def __init__(self, extension: Extension, realm: str) -> None:
+    def __init__(self, extension: Extension, realm: str, domain: str = "") -> None:
         self.number = extension.number
         self.name = extension.name
         self.contact = extension.contact
         self.max_calls = extension.max_calls
         self.secrets = _ha1s(extension.number, realm, extension.password)
         self.qualified_secrets = _ha1s(f"{extension.number}@{realm}", realm, extension.password)
+        self.domain_secrets = self.qualified_secrets
+        if domain and domain != realm:
+            self.domain_secrets = _ha1s(f"{extension.number}@{domain}", realm, extension.password)
 
     def __repr__(self) -> str:
         return f"Entry({self.number})"
 
 
 class TenantEntry:
-    """One tenant: its realm is its first domain."""
+    """One tenant: ``domain`` stands in its addresses, ``realm`` in its challenges; by default they are the same."""
 
-    __slots__ = ("domains", "extensions", "id", "name", "realm")
+    __slots__ = ("domain", "domains", "extensions", "id", "name", "realm")
 
-    def __init__(self, tenant: Tenant, realm: str) -> None:
+    def __init__(self, tenant: Tenant, domain: str) -> None:
         self.id = tenant.id
         self.name = tenant.name
         self.domains = tenant.domains
-        self.realm = realm
+        self.domain = domain
+        self.realm = tenant.realm or domain
         self.extensions: dict[str, Entry] = {}
 
     def ha1(self, username: str, realm: str, algorithm: str) -> str | None:
-        """The HA1 of one of its users, who may call itself ``number@realm`` (rule T-32); its own realm only."""
+        """The HA1 of one of its users, who may call itself ``number@realm`` or ``number@domain`` (rule T-32).
+
+        For its own realm only.
+        """
         if realm != self.realm:
             return None
         known = self.extensions.get(username)
         if known is not None:
             return known.secrets.get(algorithm)
         number, at, domain = username.rpartition("@")
-        known = self.extensions.get(number) if at and domain == realm else None
-        return None if known is None else known.qualified_secrets.get(algorithm)
+        known = self.extensions.get(number) if at else None
+        if known is None or domain not in {realm, self.domain}:
+            return None
+        return (known.qualified_secrets if domain == realm else known.domain_secrets).get(algorithm)
 
 
 class Directory:
-    """All tenants. ``fallback_domain`` is the realm of a tenant without a domain.
+    """All tenants. ``fallback_domain`` is that of a tenant without a domain.
 
     With a single tenant every domain is its own: phones are configured with addresses, aliases and the names
     of NAT boxes. With several, a domain that nobody owns belongs to nobody, but for the fallback: that is the
@@ -84,7 +102,7 @@ class Directory:
         """A tenant with its extensions, not put in yet. It hashes every password: a thread may do that."""
         made = TenantEntry(tenant, tenant.domains[0] if tenant.domains else self._fallback_domain)
         for extension in extensions:
-            made.extensions[extension.number] = Entry(extension, made.realm)
+            made.extensions[extension.number] = Entry(extension, made.realm, made.domain)
         return made
 
     def put_tenant(self, entry: TenantEntry) -> None:
@@ -100,7 +118,7 @@ class Directory:
     def put(self, extension: Extension) -> None:
         """Add or replace an extension."""
         tenant = self._tenants[extension.tenant]
-        tenant.extensions[extension.number] = Entry(extension, tenant.realm)
+        tenant.extensions[extension.number] = Entry(extension, tenant.realm, tenant.domain)
 
     def remove(self, tenant: str, number: str) -> None:
         """Take an extension out; harmless when it is not there."""
@@ -131,6 +149,11 @@ class Directory:
         """Empty for a tenant that was removed while a request of its waited."""
         entry = self._tenants.get(tenant)
         return entry.realm if entry is not None else ""
+
+    def domain_of(self, tenant: str) -> str:
+        """What stands after the @ in a tenant's addresses; empty for one that was removed meanwhile."""
+        entry = self._tenants.get(tenant)
+        return entry.domain if entry is not None else ""
 
     def extension(self, tenant: str, number: str) -> Entry | None:
         entry = self._tenants.get(tenant)

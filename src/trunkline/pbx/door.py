@@ -106,7 +106,7 @@ class ExchangeDoor:
         story.add(incoming.now, "call.received", f"{user} calls {dialled}", flow=flow.token)
         story.extend(decision.steps)
         caller = owner.extensions.get(user)
-        party = Party(user, owner.realm, caller.name if caller is not None else "")
+        party = Party(user, owner.domain, caller.name if caller is not None else "")
         call = Call(self.context, tenant, party, dialled, story)
         script = self._secured(decision, tenant, call, flow) if sips else self._script(decision, tenant)
         call.begin(incoming, flow, script)

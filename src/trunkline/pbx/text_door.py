@@ -135,9 +135,9 @@ class TextDoor:
                 raise CallFailed(480, reason_phrase(480), 0, "route.sips_insecure")
             targets = [target for target in targets if is_secure(target)]  # RFC 3261 §26.2.2
         writer = self._directory.extension(tenant, user)
-        realm = self._directory.realm_of(tenant)
-        sender = Party(user, realm, writer.name if writer is not None else "")
-        to = f"<{Party(entry.number, realm).uri}>"
+        domain = self._directory.domain_of(tenant)
+        sender = Party(user, domain, writer.name if writer is not None else "")
+        to = f"<{Party(entry.number, domain).uri}>"
         text = Text(request, sender.name_addr, to, self._context.max_forwards)
         return await TextFork(self._context, text, story).run(targets)
 

@@ -175,7 +175,7 @@ class RegistrarDoor:
             raise UnsupportedTagsError("path")
         to = headers["To"]
         # The common form is told without parsing it.
-        if not to.startswith(f"<sip:{user}@{self.accounts.realm_of(tenant)}>") and not self._is_aor_of(
+        if not to.startswith(f"<sip:{user}@{self.accounts.domain_of(tenant)}>") and not self._is_aor_of(
             to, tenant, user
         ):
             raise RemoteProtocolError("nobody registers for another", 403)

@@ -42,6 +42,6 @@ class Accounts(Protocol):
         """The tenant that owns a SIP domain."""
         ...
 
-    def realm_of(self, tenant: str) -> str:
-        """The realm of a tenant by its id; empty when it was removed meanwhile."""
+    def domain_of(self, tenant: str) -> str:
+        """The domain that stands in a tenant's addresses, by its id; empty when it was removed meanwhile."""
         ...

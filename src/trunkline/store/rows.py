@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row, Table
 
 from trunkline.model.binding import Binding
+from trunkline.model.client_registration import ClientRegistration
 from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
 from trunkline.store import tables
@@ -68,6 +69,13 @@ UPSERT_CALL = Statement(
     f"{_insert(tables.call_journal)}DO UPDATE SET {_set_others(tables.call_journal)}", "call_journal"
 )
 DELETE_CALL = Statement('DELETE FROM call_journal WHERE "tenant_id" = ? AND "id" = ?', "call_journal")
+UPSERT_CLIENT_REGISTRATION = Statement(
+    f"{_insert(tables.client_registration)}DO UPDATE SET {_set_others(tables.client_registration)}",
+    "client_registration",
+)
+DELETE_CLIENT_REGISTRATION = Statement(
+    'DELETE FROM client_registration WHERE "tenant_id" = ? AND "id" = ?', "client_registration"
+)
 TOUCH_CALLS = Statement('UPDATE call_journal SET "updated_at" = ? WHERE "node" = ?', "call_journal")
 # Records are final, so the second writing of one is an echo of the first and changes nothing.
 APPEND_RECORD = Statement(f"{_insert(tables.call_record)}DO NOTHING", "call_record")
@@ -146,3 +154,19 @@ def _storable(value: Any) -> Any:
         return value
     escaped = "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in value)
     return escaped.encode("utf-8", "replace").decode()
+
+
+def client_registration_row(one: ClientRegistration) -> Cells:
+    """The cells of ``UPSERT_CLIENT_REGISTRATION``, in the order of the table's columns."""
+    return (
+        one.tenant,
+        one.id,
+        one.owner,
+        one.address,
+        one.registrar,
+        one.call_id,
+        one.cseq,
+        one.contact,
+        one.expires_at,
+        one.target,
+    )

@@ -18,6 +18,7 @@ from trunkline.base.errors import ConfigError
 from trunkline.base.ids import uuid7
 from trunkline.model.tenant import Tenant
 from trunkline.store.bindings import Bindings
+from trunkline.store.client_registrations import ClientRegistrations
 from trunkline.store.database import Database
 from trunkline.store.directory import Directory
 from trunkline.store.errors import StoreUnavailableError
@@ -48,6 +49,7 @@ class Store:
         self.bindings = Bindings(database)
         self.records = CallRecords(database)
         self.kept_calls = KeptCalls(database)
+        self.client_registrations = ClientRegistrations(database)
 
     @classmethod
     def open(cls, location: Path | str, key: SecretBox | None = None) -> Store:

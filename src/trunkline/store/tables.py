@@ -140,3 +140,20 @@ call_journal = Table(
     Column("updated_at", Double, nullable=False),
     *_of_a_tenant(),
 )
+
+# Registrations that we make elsewhere; ``id`` is the user of our Contact there.
+client_registration = Table(
+    "client_registration",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("registrar", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("cseq", BigInteger, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("target", Text, nullable=False),
+    *_of_a_tenant(),
+)

@@ -81,14 +81,15 @@ class Authenticator:
     def judge(self, incoming: Incoming, realm: str, source: CredentialSource) -> tuple[Verdict, str]:
         """What the request's credentials are worth, and the user whose they are ("" when there are none).
 
-        A user may call itself ``user@realm``, as some phones do for the sake of tenants (rule T-32).
+        A user may call itself ``user@realm`` or ``user@domain``, as some phones do for the sake of tenants (rule
+        T-32); which of them holds is the source's to say.
         """
         request = incoming.request
         # Another scheme counts as none: the challenge says what we want (RFC 4475 §3.3.12).
         credentials = find_credentials(request.headers.get("Authorization"), realm)
         if credentials is None:
             return Verdict.MISSING, ""
-        user = _user_of(credentials, realm)
+        user = _user_of(credentials)
         if self.fence.shut and self._is_muted(incoming, realm, user):
             return Verdict.MISSING, ""
         remote = incoming.wire.remote
@@ -168,9 +169,10 @@ def tell_refusal(story: Story, at: float, verdict: Verdict, source: str = "") ->
         story.add(at, "auth.wrong", f"credentials refused: {verdict.value}", verdict=verdict.value, **told)
 
 
-def _user_of(credentials: Credentials, realm: str) -> str:
+def _user_of(credentials: Credentials) -> str:
+    """The user without its tenant: no extension has an @ in its number."""
     name = credentials.username
-    return name.removesuffix(f"@{realm}") if "@" in name else name
+    return name.rpartition("@")[0] if "@" in name else name
 
 
 def _claimed(request: Request, realm: str) -> str:
@@ -178,7 +180,7 @@ def _claimed(request: Request, realm: str) -> str:
     try:
         credentials = find_credentials(request.headers.get("Authorization"), realm)
         if credentials is not None:
-            return _user_of(credentials, realm)
+            return _user_of(credentials)
         return parse_name_addr(request.headers["From"]).address.user
     except RemoteProtocolError:
         return ""

@@ -103,3 +103,17 @@ def test_no_secret_is_shown() -> None:
     assert entry is not None
     assert "301" in repr(entry)
     assert not any(secret in repr(entry) for secret in entry.secrets.values())
+
+
+@pytest.mark.rule("T-32")
+@pytest.mark.parametrize("username", ["301", "301@Acme telephones", "301@acme.test"])
+def test_a_tenant_may_have_a_realm_that_is_no_domain(username: str) -> None:
+    directory = Directory([Tenant("t", "acme", ("acme.test",), "Acme telephones")], "fallback.test")
+    directory.put(Extension("t", "e", "301", password="quiet-otter"))
+    assert (directory.realm_of("t"), directory.domain_of("t")) == ("Acme telephones", "acme.test")
+    lookup = directory.credentials("t")
+    assert lookup(username, "Acme telephones", "MD5") == ha1(
+        username, "Acme telephones", "quiet-otter", "MD5"
+    )
+    assert lookup(username, "acme.test", "MD5") is None
+    assert lookup("301@other.test", "Acme telephones", "MD5") is None

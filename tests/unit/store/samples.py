@@ -6,6 +6,7 @@ from typing import Any
 
 from trunkline.base.ids import uuid7
 from trunkline.model.binding import Binding
+from trunkline.model.client_registration import ClientRegistration
 from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
 from trunkline.model.tenant import SystemScope
@@ -75,3 +76,20 @@ def a_kept_call(tenant: str, **changes: Any) -> KeptCall:
 def fields_of(binding: Binding) -> dict[str, Any]:
     """What a binding holds, to compare two of them."""
     return {name: getattr(binding, name) for name in Binding.__slots__}
+
+
+def a_client_registration(tenant: str, **changes: Any) -> ClientRegistration:
+    """Our registration at a carrier, which expires at 4600."""
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "id": uuid7().replace("-", ""),
+        "owner": "trunk carrier",
+        "address": "sip:me@carrier.example",
+        "registrar": "sip:carrier.example",
+        "call_id": "0000a84b4c76e66710",
+        "cseq": 107,
+        "contact": "203.0.113.9:5060",
+        "expires_at": 4600.0,
+        "target": "UDP 192.0.2.9:5060",
+    }
+    return ClientRegistration(**(fields | changes))

@@ -163,3 +163,18 @@ def test_an_import_that_is_interrupted_writes_nothing(store: Store, mine: Tenant
     with pytest.raises(KeyboardInterrupt):
         store.extensions.import_many(mine, [NewExtension("1001")], interrupt)
     assert store.extensions.list(mine) == ()
+
+
+def test_a_tenant_has_a_realm_of_its_own_until_it_is_taken_back(store: Store) -> None:
+    tenant = store.tenants.add(SYSTEM, "acme", ["acme.example"], "Acme telephones")
+    assert store.tenants.list(TenantScope(tenant.id)) == (tenant,)
+    store.tenants.set_realm(TenantScope(tenant.id), "")
+    assert store.tenants.list(TenantScope(tenant.id))[0].realm == ""
+    with pytest.raises(NotFoundError):
+        store.tenants.set_realm(TenantScope("nobody"), "x")
+
+
+@pytest.mark.parametrize("realm", ['a"b', "a\\b", " a", "a\nb", "x" * 256])
+def test_a_realm_that_no_challenge_can_carry_is_refused(store: Store, realm: str) -> None:
+    with pytest.raises(InvalidValueError, match="realm"):
+        store.tenants.set_realm(TenantScope(store.tenants.list(SYSTEM)[0].id), realm)

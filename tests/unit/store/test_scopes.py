@@ -14,13 +14,18 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from sqlalchemy import select
 
-from tests.unit.store.samples import SYSTEM, a_binding, a_kept_call, a_record
+from tests.unit.store.samples import SYSTEM, a_binding, a_client_registration, a_kept_call, a_record
 from trunkline.model.extension import NewExtension
 from trunkline.model.tenant import SystemScope, TenantScope
 from trunkline.store import Store
 from trunkline.store.errors import NotFoundError, ScopeError
 from trunkline.store.repository import Repository
-from trunkline.store.rows import UPSERT_CALL, call_row
+from trunkline.store.rows import (
+    UPSERT_CALL,
+    UPSERT_CLIENT_REGISTRATION,
+    call_row,
+    client_registration_row,
+)
 from trunkline.store.tables import metadata
 
 REPOSITORIES: dict[str, type[Repository]] = {kind.__name__: kind for kind in Repository.__subclasses__()}
@@ -60,6 +65,8 @@ class World:
         kept = (a_kept_call(self.other.tenant), a_kept_call(self.other.tenant, id=self.record.call))
         with store.database.writing() as connection:
             connection.exec_driver_sql(UPSERT_CALL.sql, [call_row(one) for one in kept])
+            elsewhere = client_registration_row(a_client_registration(self.other.tenant))
+            connection.exec_driver_sql(UPSERT_CLIENT_REGISTRATION.sql, elsewhere)
 
     def call(self, method: str, scope: Any) -> Any:
         """The sample call of that method, aimed at what the other tenant owns."""
@@ -88,6 +95,7 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "CallRecords.find": lambda world: (world.record.call,),
     "CallRecords.list": lambda _: (),
     "CallRecords.purge": lambda world: (world.record.ended_at + 1,),
+    "ClientRegistrations.load_all": lambda _: (),
     "Directory.domains": lambda _: (),
     "Directory.tenant_of": lambda _: ("other.example",),
     "Extensions.add": lambda _: (NewExtension("3001"),),
@@ -103,6 +111,7 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "KeptCalls.load_all": lambda _: (1,),
     "Tenants.add": lambda _: ("third",),
     "Tenants.add_domain": lambda _: ("another.example",),
+    "Tenants.set_realm": lambda _: ("another realm",),
     "Tenants.get": lambda _: ("other",),
     "Tenants.list": lambda _: (),
     "Tenants.remove": lambda world: (world.other.tenant,),

@@ -18,6 +18,7 @@ from trunkline.base.messages import (
     ListTenants,
     RemoveDomain,
     RemoveTenant,
+    SetTenant,
     TenantChanged,
     TenantRow,
 )
@@ -44,16 +45,38 @@ def add(
     domain: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="DOMAIN", help="A domain of its own; several times for several. The first is its realm."
+            metavar="DOMAIN",
+            help="A domain of its own; several times for several. The first is its realm by default.",
         ),
     ] = None,
+    realm: Annotated[
+        str, typer.Option(metavar="REALM", help="Its digest realm. Default: its first domain.")
+    ] = "",
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Add a tenant: extensions, calls and records of its own, found by its domains."""
     with exchange(data) as asker:
-        added = asker.ask(AddTenant(name=name, domains=tuple(domain or ())))
+        added = asker.ask(AddTenant(name=name, domains=tuple(domain or ()), realm=realm))
     _show(added, f"tenant {added.row.name} added", as_json=as_json)
+
+
+@app.command(
+    "set",
+    examples=["trunkline tenant set acme --realm 'Acme telephones'", "trunkline tenant set acme --realm ''"],
+)
+def change(
+    name: Name,
+    realm: Annotated[
+        str, typer.Option(metavar="REALM", help="Its digest realm; an empty one is its first domain.")
+    ],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Change a tenant's realm. Its phones log in again by themselves; it never moves with the domains then."""
+    with exchange(data) as asker:
+        changed = asker.ask(SetTenant(name=name, realm=realm))
+    _show(changed, f"tenant {changed.row.name} changed", as_json=as_json)
 
 
 @app.command("list", examples=["trunkline tenant list", "trunkline tenant list --json"])
@@ -95,7 +118,7 @@ def remove(
 
 @domain_app.command("add", examples=["trunkline tenant domain add acme pbx.acme.example.com"])
 def add_domain(name: Name, domain: Domain, data: Data = None, as_json: Json = False) -> None:
-    """Give a tenant one more domain. Its first one becomes the realm, and phones log in again by themselves."""
+    """Give a tenant one more domain. Its first one becomes the realm where none is set: phones log in again."""
     with exchange(data) as asker:
         changed = asker.ask(AddDomain(name=name, domain=domain))
     _show(changed, f"tenant {changed.row.name} has the domain {domain}", as_json=as_json)

@@ -35,6 +35,16 @@ class AddTenant(Command[TenantChanged]):
     offline: ClassVar[bool] = True
     name: str
     domains: tuple[str, ...] = ()
+    realm: str = ""
+
+
+@message("tenant.set")
+class SetTenant(Command[TenantChanged]):
+    """Another digest realm, "" for the first domain. Refused with ``tenant.unknown`` or ``tenant.invalid``."""
+
+    offline: ClassVar[bool] = True
+    name: str
+    realm: str
 
 
 @message("tenant.page")
