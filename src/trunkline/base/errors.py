@@ -43,15 +43,24 @@ class CallFailed(TrunklineError):  # noqa: N818  (a normal outcome of a call, no
     """A call attempt ended without an answer.
 
     ``status`` is a SIP status (300..699), ``q850`` the ITU-T Q.850 cause when known, ``code`` a stable
-    reason code for stories and records.
+    reason code for stories and records, ``said`` the value of a Reason header to tell it with (RFC 6432).
     """
 
-    def __init__(self, status: int, reason: str, q850: int | None = None, code: str = "call.failed") -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        q850: int | None = None,
+        code: str = "call.failed",
+        *,
+        said: str = "",
+    ) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
         self.reason = reason
         self.q850 = q850
         self.code = code
+        self.said = said
 
 
 class MediaError(TrunklineError):

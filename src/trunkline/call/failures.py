@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
-from trunkline.proto.sip.reasons import Q850, reason_phrase
+from trunkline.proto.sip.reasons import Q850, STATUS_OF_CAUSE, reason_phrase
 
 # A callee's status -> what its caller gets, where they differ. The caller asked for a person, not for a
 # phone's troubles with us: statuses that would make it authenticate, retry at once or move are not passed on.
@@ -25,6 +25,10 @@ PASSED_AS: Final[dict[int, int]] = {
     503: 480,  # RFC 3261 §16.7 item 6: a 503 is never passed on, or the caller would avoid us
 }  # fmt: skip
 
+# Statuses that say little: a Q.850 cause beside them says more (RFC 6432), if it is one that a person would understand.
+_VAGUE: Final = frozenset({480, 500, 502, 503, 504, 580})
+_TELLING: Final = frozenset({1, 3, 17, 18, 19, 20, 21, 22, 28})
+
 # Which of several failures says most to the caller: a person's word before a phone's, a phone's before none.
 _RANK: Final[dict[int, int]] = {
     486: 0,
@@ -41,12 +45,21 @@ _RANK: Final[dict[int, int]] = {
 }
 
 
-def passed_on(status: int, reason: str, code: str = "call.refused") -> CallFailed:
-    """The failure for the caller, made from the callee's status."""
+def passed_on(
+    status: int, reason: str, code: str = "call.refused", *, cause: int | None = None, said: str = ""
+) -> CallFailed:
+    """The failure for the caller, made from the callee's status.
+
+    ``cause`` is the Q.850 cause that the callee gave with it, ``said`` its whole Reason header.
+    """
+    if cause in _TELLING and status in _VAGUE:
+        status, reason = STATUS_OF_CAUSE[cause], ""
+    if code == "call.refused" and status in {486, 600}:
+        code = "call.busy"
     # A redirection is for whoever asked, which is us, and we ring only the contacts that we know.
     mapped = 480 if status < 400 else PASSED_AS.get(status, status)
     text = reason if mapped == status and reason else reason_phrase(mapped)
-    return CallFailed(mapped, text, Q850.get(mapped, 31), code)
+    return CallFailed(mapped, text, cause or Q850.get(mapped, 31), code, said=said)
 
 
 def fault(error: CallFailed | MediaError | RemoteProtocolError | TransportError) -> CallFailed:

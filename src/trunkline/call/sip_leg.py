@@ -17,6 +17,7 @@ from trunkline.call.sip_info import SipInfo
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.message import Request, Response
+from trunkline.proto.sip.reason_header import q850_cause
 from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.failed_hops import retry_after_s
@@ -154,12 +155,14 @@ class SipLeg:
     def refuse(self, failure: CallFailed) -> None:
         if isinstance(self.session, ServerSession) and not self.done:
             self._finish("exchange", failure.status, failure.reason, failure.code, failure.q850)
-            self.session.refuse(failure.status, failure.reason)
+            # RFC 6432: why the callee refused, in the network's words, is the caller's to know.
+            told = header_lines("Reason", failure.said) if failure.said else ""
+            self.session.refuse(failure.status, failure.reason, told)
 
     def hang_up(self, reason: str = "", *, code: str = "call.hangup", by: str = "exchange") -> None:
         if not self.done:
             status = 200 if self.outcome.answered_at is not None else self._unanswered_status
-            self._finish(by, status, reason_phrase(status), code, 16)
+            self._finish(by, status, reason_phrase(status), code, q850_cause(reason) or 16)
         if self.session is not None:
             self.session.hang_up(header_lines("Reason", reason) if reason else "")
 
@@ -233,13 +236,15 @@ class SipLeg:
             code = "call.unreachable" if status == 408 else "call.not_sent"
             self._fail(CallFailed(480, reason_phrase(480), 18, code), by="exchange", seen=(status, reason))
             return
-        failure = passed_on(status, reason, "call.busy" if status in {486, 600} else "call.refused")
+        said = reason_of(response)
+        failure = passed_on(status, reason, cause=q850_cause(said), said=said or "")
         self._fail(failure, by="callee", seen=(status, reason))
 
     def on_cancelled(self, _session: Session, request: Request) -> None:
         if not self.done:
-            self._finish("caller", 487, "Request Terminated", "call.cancelled", 16)
-            self.observer.leg_cancelled(self, reason_of(request))
+            said = reason_of(request)
+            self._finish("caller", 487, "Request Terminated", "call.cancelled", q850_cause(said) or 16)
+            self.observer.leg_cancelled(self, said)
 
     def on_acknowledged(self, _session: Session, ack: Request) -> None:
         if not self.done:
@@ -271,8 +276,12 @@ class SipLeg:
             return
         by_peer = code == "bye"
         party = "caller" if self.outcome.direction == "in" else "callee"
-        self._finish(party if by_peer else "exchange", 200, "OK", _HANG_UP_CODES.get(code, "call.hangup"), 16)
-        self.observer.leg_ended(self, reason_of(request))
+        said = reason_of(request)
+        cause = q850_cause(said) or 16
+        self._finish(
+            party if by_peer else "exchange", 200, "OK", _HANG_UP_CODES.get(code, "call.hangup"), cause
+        )
+        self.observer.leg_ended(self, said)
 
     # Endings
 

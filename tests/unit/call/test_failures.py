@@ -65,3 +65,22 @@ def test_each_error_has_a_failure(
     failure = fault(error)
     assert (failure.status, failure.code) == (status, code)
     assert failure.q850 is not None
+
+
+@pytest.mark.rfc("6432", "4")
+@pytest.mark.rule("T-34")
+@pytest.mark.parametrize(
+    ("status", "cause", "told", "code"),
+    [
+        (500, 17, 486, "call.busy"),
+        (503, 1, 404, "call.refused"),
+        (480, 21, 403, "call.refused"),
+        (502, 18, 480, "call.refused"),
+        (500, 41, 500, "call.refused"),
+        (603, 17, 603, "call.refused"),
+    ],
+)
+def test_a_vague_status_is_made_precise_by_its_cause(status: int, cause: int, told: int, code: str) -> None:
+    failure = passed_on(status, "Whatever", cause=cause, said=f"Q.850;cause={cause}")
+    assert (failure.status, failure.q850, failure.code) == (told, cause, code)
+    assert failure.said == f"Q.850;cause={cause}"

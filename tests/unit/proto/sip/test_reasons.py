@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.proto.sip.reasons import Q850, REASONS, reason_phrase
+from trunkline.proto.sip.reasons import CAUSE_TEXTS, Q850, REASONS, STATUS_OF_CAUSE, reason_phrase
 
 
 @pytest.mark.rfc(3261, "21")
@@ -52,3 +52,28 @@ def test_a_failure_has_the_cause_of_the_isup_mapping(status: int, cause: int) ->
 def test_causes_are_those_of_failures_and_within_q850() -> None:
     assert all(400 <= status <= 699 and status in REASONS for status in Q850)
     assert all(1 <= cause <= 127 for cause in Q850.values())
+
+
+@pytest.mark.rfc(3398, "7.2.4.1")
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [
+        (1, 404),
+        (17, 486),
+        (18, 408),
+        (19, 480),
+        (20, 480),
+        (21, 403),
+        (22, 410),
+        (28, 484),
+        (34, 503),
+        (102, 504),
+    ],
+)
+def test_a_cause_has_the_failure_of_the_isup_mapping(cause: int, status: int) -> None:
+    assert STATUS_OF_CAUSE[cause] == status
+
+
+def test_every_cause_has_words_and_a_status_that_exists() -> None:
+    assert all(status in REASONS for status in STATUS_OF_CAUSE.values())
+    assert set(STATUS_OF_CAUSE) <= set(CAUSE_TEXTS)
