@@ -89,4 +89,5 @@ class CallContext:
 
         Raises TransportError when there is none, within a deadline; RemoteProtocolError for a malformed URI.
         """
-        return await self.next_hops.ways(target.next_hop or first_hop(target.uri, target.route), tell)
+        asked = target.next_hop or first_hop(target.uri, target.route)
+        return await self.next_hops.ways(asked, tell, target.sticky)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
 from trunkline.call.breadth import Breadth
 from trunkline.call.failures import best_of, fault
+from trunkline.call.invitation import Errand
 from trunkline.call.leg import Leg
 from trunkline.call.party import Party
 from trunkline.call.sip_leg import SipLeg
@@ -44,19 +45,28 @@ class Fork:
         "branches",
         "call",
         "decided",
+        "errand",
         "failures",
         "ring_timeout_s",
     )
 
-    def __init__(self, call: Call, source: AsyncIterable[Target], ring_timeout_s: float) -> None:
+    def __init__(
+        self,
+        call: Call,
+        source: AsyncIterable[Target],
+        ring_timeout_s: float,
+        errand: Errand | None = None,
+    ) -> None:
+        """``errand`` is what the call's own caller asked for, unless another is given."""
         self.call = call
+        self.errand = errand or Errand(call.invitation, call.caller, call.callee, call.caller_leg.media)
         self._source = source
         self.ring_timeout_s = ring_timeout_s
         self.branches: list[Leg] = []
         self.failures: list[CallFailed] = []
         self.decided: asyncio.Future[Winner | CallFailed] = call.context.endpoint.loop.create_future()
         known = min(len(source.targets), MAX_BRANCHES) if isinstance(source, StaticTargets) else None
-        self._breadth = Breadth(call.invitation.max_breadth, known, MAX_BRANCHES)
+        self._breadth = Breadth(self.errand.asked.max_breadth, known, MAX_BRANCHES)
         self._exhausted = False
         self._trials: dict[Leg, Trial] = {}  # of branches that may go on to another server
         self._aside: set[asyncio.Task[None]] = set()
@@ -171,7 +181,7 @@ class Fork:
         (leg or self._new_branch(target, None)).give_up(fault(error))
 
     def _new_branch(self, target: Target, flow: Flow | None) -> SipLeg:
-        leg = self.call.new_branch(target, flow)
+        leg = self.call.new_branch(target, flow, self.errand)
         self.branches.append(leg)
         return leg
 
@@ -183,6 +193,8 @@ class Fork:
         if asked.offer:
             await leg.media.open_for(asked.streams, call.caller_leg.media)
             body = leg.media.rewritten(asked.offer, len(asked.streams))
+        elif target.needs_offer:
+            body = await leg.media.own_offer()
         if leg.done:
             return  # while its ports were opened, another answered or the caller left
         call.tell("leg.invited", f"inviting {target.label}", flow=flow.token)
@@ -191,8 +203,8 @@ class Fork:
             target,
             flow,
             body,
-            from_=call.caller.name_addr,
-            to=f"<{Party(call.callee, call.caller.domain).uri}>",
+            from_=target.caller or call.caller.name_addr,
+            to=target.callee or f"<{Party(call.callee, call.caller.domain).uri}>",
             extra=f"{asked.headers}Max-Breadth: {breadth}\r\n",
             max_forwards=asked.max_forwards,
             ring_s=ring_s if trial is None else trial.ring_until - call.context.endpoint.now(),

@@ -111,6 +111,7 @@ class SipLeg:
             extra=extra,
             route=target.route,
             max_forwards=max_forwards,
+            authorizer=target.authorizer() if target.authorizer is not None else None,
             like=like,
         )
         self.outcome.sip_call_id = self.session.sip_call_id

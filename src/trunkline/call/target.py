@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
+from trunkline.net.dns import Hop
 from trunkline.net.flow import Flow
+from trunkline.ua.challenges import Authorizer
 
 
 class Target:
@@ -14,9 +16,25 @@ class Target:
     the servers of ``next_hop`` are looked up: by default the first of ``route``, which holds finished Route
     lines, else ``uri`` itself. ``label`` says in stories whom it means;
     ``profile`` names the SDP profile towards it; ``ring_timeout_s`` overrides that of the fork.
+    ``sticky`` is the server to try first while it is one of them; ``authorizer()`` answers the challenges of one
+    request; ``caller`` and ``callee`` are the name-addrs of From and To where they are not the call's own.
+    ``needs_offer`` tells that it takes no INVITE without an offer: we make one when the caller has not.
     """
 
-    __slots__ = ("flow", "label", "next_hop", "profile", "ring_timeout_s", "route", "uri")
+    __slots__ = (
+        "authorizer",
+        "callee",
+        "caller",
+        "flow",
+        "label",
+        "needs_offer",
+        "next_hop",
+        "profile",
+        "ring_timeout_s",
+        "route",
+        "sticky",
+        "uri",
+    )
 
     def __init__(
         self,
@@ -28,6 +46,11 @@ class Target:
         profile: str = "transparent",
         ring_timeout_s: float | None = None,
         next_hop: str = "",
+        needs_offer: bool = False,
+        sticky: Hop | None = None,
+        authorizer: Callable[[], Authorizer] | None = None,
+        caller: str = "",
+        callee: str = "",
     ) -> None:
         self.uri = uri
         self.flow = flow
@@ -36,6 +59,11 @@ class Target:
         self.profile = profile
         self.ring_timeout_s = ring_timeout_s
         self.next_hop = next_hop
+        self.needs_offer = needs_offer
+        self.sticky = sticky
+        self.authorizer = authorizer
+        self.caller = caller
+        self.callee = callee
 
     def __repr__(self) -> str:
         return f"Target({self.uri})"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip.challenge import parse_challenges
+from trunkline.proto.sip.dialog import Dialog
 from trunkline.proto.sip.digest_client import Attempts, DigestClient
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Response
@@ -25,6 +26,19 @@ class Authorizer:
         self._attempts = Attempts()
         self._cnonce = cnonce
         self._digest = digest
+
+    def another(self) -> Authorizer:
+        """For another request to the same peer: what became of this one does not count for it."""
+        return Authorizer(self._digest, self._cnonce)
+
+    def within(self, dialog: Dialog) -> Authorizer:
+        """For a request within a dialog, with the same credentials (rule T-32: 407 on re-INVITE, REFER, BYE)."""
+        return _InDialog(self._digest, self._cnonce, dialog)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the request has left with credentials."""
+        return self._attempts.any
 
     def answer(self, draft: Draft, response: Response) -> Draft | None:
         """The request again with the next CSeq and our answer, or None when there is no (further) answer.
@@ -72,3 +86,20 @@ class Authorizer:
             return ""
         names = ("Authorization:", "Proxy-Authorization:")
         return "".join(f"{line}\r\n" for line in draft.extra.split("\r\n") if line.startswith(names))
+
+
+class _InDialog(Authorizer):
+    """Numbers the request that is sent again from its dialog, where another may have been sent meanwhile."""
+
+    __slots__ = ("_dialog",)
+
+    def __init__(self, digest: DigestClient, cnonce: Callable[[], str], dialog: Dialog) -> None:
+        super().__init__(digest, cnonce)
+        self._dialog = dialog
+
+    def answer(self, draft: Draft, response: Response) -> Draft | None:
+        again = super().answer(draft, response)
+        if again is not None:
+            self._dialog.local_seq += 1
+            again.cseq = self._dialog.local_seq
+        return again

@@ -65,6 +65,11 @@ class Attempts:
         self._refused: dict[str, int] = {}
         self._stale: dict[str, int] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether the request has left with credentials."""
+        return bool(self._answered)
+
     def sent(self, realm: str) -> None:
         """The request leaves with credentials for ``realm``."""
         self._answered.add(realm)

@@ -16,6 +16,7 @@ from trunkline.ua.challenges import Authorizer
 from trunkline.ua.sessions.acknowledge import Acknowledger, acknowledge
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
 from trunkline.ua.sessions.session import Session, SessionUser
+from trunkline.ua.sessions.session_timer import agreed, ask_longer
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -39,8 +40,9 @@ MAX_FORKS: Final = 16  # early dialogs kept for one INVITE
 class ClientSession(Session):
     """An INVITE of ours. ``draft`` is let go when its transaction ends."""
 
-    __slots__ = ("authorizer", "draft", "forks", "heard", "local_tag", "transaction")
+    __slots__ = ("asked_longer", "draft", "forks", "heard", "local_tag", "transaction")
 
+    owns_call_id = True
     CONFIRMED = CONFIRMED
     ENDING = ENDING
     ENDED = ENDED
@@ -62,6 +64,7 @@ class ClientSession(Session):
         self.authorizer = authorizer
         self.forks: dict[str, Dialog] | None = None
         self.transaction: ClientInvite | None = None
+        self.asked_longer = False
         self.heard = False  # whether anything came back, be it a 100
 
     @property
@@ -86,7 +89,7 @@ class ClientSession(Session):
                 self.step(PROVISIONAL, response)
         elif status < 300:
             self._accepted(response)
-        elif not self._authorize(response):
+        elif not self._authorize(response) and not (status == 422 and self._ask_longer(response)):
             self.step(FAILURE, (status, response.reason or reason_phrase(status), response))
 
     def on_failure(self, _transaction: Any, failure: Failure, _now: float) -> None:
@@ -139,6 +142,18 @@ class ClientSession(Session):
         self.start()
         return True
 
+    def _ask_longer(self, response: Response) -> bool:
+        """Send the INVITE again with the session interval that a 422 asks for (RFC 4028 §7.1); once is enough."""
+        if self.draft is None or self.state != CALLING or self.asked_longer:
+            return False
+        again = ask_longer(self.draft, response)
+        if again is None:
+            return False
+        self.asked_longer = True
+        self.draft = again
+        self.start()
+        return True
+
     # Actions
 
     def early(self, response: Response, _now: float) -> None:
@@ -185,6 +200,7 @@ class ClientSession(Session):
             # RFC 3261 §13.2.2.4: the 2xx decides route set and target anew.
             chosen.route, chosen.target, chosen.early = final.route, final.target, False
         self._choose(chosen)
+        agreed(self, argument[1])
         chosen.local_seq = max(chosen.local_seq, draft.cseq)
         transaction.user = Acknowledger(self.endpoint, self.flow, chosen.remote_tag, draft.cseq)
         if draft.body or self.state != CONFIRMED:

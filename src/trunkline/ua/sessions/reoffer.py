@@ -20,6 +20,7 @@ from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.sessions.acknowledge import acknowledge
 from trunkline.ua.sessions.answer import Answer
 from trunkline.ua.sessions.inputs import LOST
+from trunkline.ua.sessions.session_timer import accept, agreed
 
 if TYPE_CHECKING:
     from trunkline.ua.sessions.session import Session
@@ -73,7 +74,7 @@ class Reoffer:
         data = render_response(
             incoming.request,
             200,
-            extra=f"Contact: {session.contact}\r\n{endpoint.capabilities}{extra}",
+            extra=f"Contact: {session.contact}\r\n{endpoint.capabilities}{accept(session, incoming.request)}{extra}",
             body=body,
         )
         self.answer_on_way = Answer(
@@ -127,6 +128,8 @@ class Reoffer:
         if session.dialog is None or not self.free or not session.acked:
             on_done(491, None)
             return
+        if session.timer is not None:
+            extra = session.timer.lines() + extra
         capabilities = session.endpoint.capabilities
         draft = session.dialog.request(
             "INVITE", contact=session.contact, extra=capabilities + extra, body=body
@@ -136,6 +139,15 @@ class Reoffer:
         self.outgoing.transaction = session.endpoint.send(draft, flow, self.outgoing, session.now)
         wheel = session.endpoint.wheel
         self.outgoing.patience = wheel.call_at(session.now + PATIENCE_S, lambda _now: self.withdraw())
+
+    def glare_pause_s(self) -> float:
+        """How long to wait after a 491 to ours (§14.1): 2.1..4.0 s as the owner of the Call-ID, else 0..2.0 s.
+
+        In steps of 10 ms, so that the two of them seldom choose alike.
+        """
+        session = self.session
+        dice = int(session.endpoint.ids.pool.token(6), 16)
+        return (210 + dice % 191 if session.owns_call_id else dice % 201) / 100
 
     def withdraw(self) -> None:
         """CANCEL our re-INVITE, unless it is answered; its outcome is told all the same."""
@@ -166,9 +178,11 @@ class Outgoing:
     """One re-INVITE of ours, and its ACK for as long as the 2xx may be repeated."""
 
     __slots__ = (
+        "authorizer",
         "cseq",
         "data",
         "delayed",
+        "draft",
         "flow",
         "on_done",
         "owner",
@@ -182,6 +196,8 @@ class Outgoing:
     ) -> None:
         self.owner = owner
         self.session: Session | None = owner.session
+        self.draft: Draft | None = draft
+        self.authorizer = owner.session.authorizer_within()
         self.cseq = draft.cseq
         self.on_done: Callable[[int, Response | None], None] | None = on_done
         self.delayed = delayed
@@ -197,10 +213,24 @@ class Outgoing:
         if 200 <= status < 300:
             self._succeeded(response)
             return
+        if self._authorize(response):
+            return
         self._over()
         self.finish(status, response)
         if status in {408, 481} and self.session is not None:
             self.session.step(LOST)  # §12.2.1.2
+
+    def _authorize(self, response: Response) -> bool:
+        """Send the re-INVITE again with the credentials that a 401 or 407 asks for; False when we cannot."""
+        session = self.session
+        if self.authorizer is None or self.draft is None or session is None or self.on_done is None:
+            return False
+        again = self.authorizer.answer(self.draft, response)
+        if again is None:
+            return False
+        self.draft, self.cseq = again, again.cseq
+        self.transaction = session.endpoint.send(again, session.in_dialog_flow(), self, session.now)
+        return True
 
     def _succeeded(self, response: Response) -> None:
         if self.data:
@@ -213,6 +243,7 @@ class Outgoing:
             session.dialog.refresh_target(response)
         except RemoteProtocolError:
             session.endpoint.layer.counters.parse_errors += 1
+        agreed(session, response)
         if not self.delayed:
             self.acknowledge(b"")
             self._over()

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.dialog import Dialog
+from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.transaction import Failure
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.transaction.machine import Table
+from trunkline.ua.challenges import Authorizer
 from trunkline.ua.door import flow_of
 from trunkline.ua.option_tags import unsupported
 from trunkline.ua.sessions.acknowledge import acknowledge
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
 from trunkline.ua.sessions.reoffer import Reoffer
+from trunkline.ua.sessions.session_timer import SessionTimer
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -56,15 +59,33 @@ class SessionUser(Protocol):
     def on_offer_withdrawn(self, session: Session) -> None:
         """The re-INVITE was cancelled; it has its 487 already."""
 
+    def on_refresh(self, session: Session) -> None:
+        """The session is to be refreshed by re-INVITE: send our last description again by ``session.reoffer.send``,
+        and say what became of it to ``session.timer.refreshed``."""
+
     def on_ended(self, session: Session, code: str, request: Request | None) -> None:
-        """An answered session is over: ``bye`` (the peer's request), ``hangup`` (ours), ``no-ack``, ``lost``."""
+        """An answered session is over: ``bye`` (the peer's request), ``hangup`` (ours), ``no-ack``, ``lost``,
+        ``expired`` (nobody has refreshed it)."""
 
 
 class Session:
     """One INVITE session. ``dialog`` is None on the client side until a response creates it."""
 
-    __slots__ = ("acked", "contact", "dialog", "endpoint", "flow", "reoffer", "state", "user")
+    __slots__ = (
+        "acked",
+        "authorizer",
+        "contact",
+        "dialog",
+        "endpoint",
+        "flow",
+        "may_refresh",
+        "reoffer",
+        "state",
+        "timer",
+        "user",
+    )
 
+    owns_call_id: ClassVar[bool] = False
     TABLE: ClassVar[Table] = {}
     CONFIRMED: ClassVar[int] = -1
     ENDING: ClassVar[int] = -1
@@ -79,6 +100,9 @@ class Session:
         self.contact = endpoint.contact(flow)
         self.reoffer = Reoffer(self)
         self.acked = False
+        self.authorizer: Authorizer | None = None
+        self.timer: SessionTimer | None = None
+        self.may_refresh = True  # some peers take no refresh from us
 
     @property
     def now(self) -> float:
@@ -121,7 +145,9 @@ class Session:
         if self.dialog is None:
             raise RemoteProtocolError("there is no dialog yet", 481)
         draft = self.dialog.request(method, **rest)
-        response = await self.endpoint.request(draft, self.in_dialog_flow())
+        response = await self.endpoint.request(
+            draft, self.in_dialog_flow(), authorizer=self.authorizer_within()
+        )
         if response.status in {408, 481}:
             self.step(LOST)
         return response
@@ -137,9 +163,12 @@ class Session:
             incoming.respond(481)
             return
         try:
-            tags = unsupported(request, frozenset()) if "Require" in request.headers else ""
+            tags = unsupported(request, self.endpoint.option_tags) if "Require" in request.headers else ""
             if tags:
                 incoming.respond(420, extra=f"Unsupported: {tags}\r\n")
+                return
+            if "Session-Expires" in request.headers and self.endpoint.session_timers.too_short(request):
+                incoming.respond(422, extra=self.endpoint.session_timers.refusal)
                 return
             dialog.accept(request)
             if self.flow.closed:
@@ -180,15 +209,21 @@ class Session:
             self.flow = self.endpoint.flow_for(self.flow, self.dialog)
         return self.flow
 
+    def authorizer_within(self) -> Authorizer | None:
+        """For one request within the dialog, when there are credentials for the peer."""
+        if self.authorizer is None or self.dialog is None:
+            return None
+        return self.authorizer.within(self.dialog)
+
     def send_bye(self, extra: Any, now: float) -> None:
         """RFC 3261 §15.1.1; the session ends when the BYE is done with, whatever the answer."""
         if self.dialog is None:
             self.step(BYE_DONE)
             return
-        self.reoffer.close()
+        self._stop_changes()
         draft = self.dialog.request("BYE", extra=extra if isinstance(extra, str) else "")
         flow = self.in_dialog_flow()
-        self.endpoint.send(draft, flow, ByeUser(self), now)
+        self.endpoint.send(draft, flow, ByeUser(self, draft, self.authorizer_within()), now)
 
     def tell_hung_up(self, _argument: Any, _now: float) -> None:
         self.user.on_ended(self, "hangup", None)
@@ -196,27 +231,41 @@ class Session:
     def tell_bye(self, request: Request, _now: float) -> None:
         self.user.on_ended(self, "bye", request)
 
-    def tell_lost(self, _argument: Any, _now: float) -> None:
-        self.user.on_ended(self, "lost", None)
+    def tell_lost(self, why: str | None, _now: float) -> None:
+        self.user.on_ended(self, why or "lost", None)
 
     def close(self, _argument: Any, now: float) -> None:
         """Forget the session: nothing is found by its dialog any more, nothing runs for it."""
-        self.reoffer.close()
+        self._stop_changes()
         if self.dialog is not None:
             self.endpoint.forget(self.dialog.key, self)
 
+    def _stop_changes(self) -> None:
+        self.reoffer.close()
+        if self.timer is not None:
+            self.timer.stop()
+            self.timer = None
+
 
 class ByeUser:
-    """Waits for the end of our BYE."""
+    """Waits for the end of our BYE, and sends it again when it is challenged."""
 
-    __slots__ = ("session",)
+    __slots__ = ("authorizer", "draft", "session")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, draft: Draft, authorizer: Authorizer | None = None) -> None:
         self.session = session
+        self.draft = draft
+        self.authorizer = authorizer
 
-    def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
-        if response.status >= 200:
+    def on_response(self, _transaction: Any, response: Response, now: float) -> None:
+        if response.status < 200:
+            return
+        again = self.authorizer.answer(self.draft, response) if self.authorizer is not None else None
+        if again is None:
             self.session.step(BYE_DONE)
+        else:
+            self.draft = again
+            self.session.endpoint.send(again, self.session.in_dialog_flow(), self, now)
 
     def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
         self.session.step(BYE_DONE)
