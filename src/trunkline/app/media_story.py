@@ -34,7 +34,7 @@ class MediaStory:
 
     def _silence(self, call: Call, port: str) -> None:
         call.silent |= {port}
-        ports = {port for leg in call.legs if not leg.done for port in leg.media.ports if port is not None}
+        ports = {port for leg in call.legs if not leg.done for port in leg.media.live}
         if self._ends and ports and ports <= call.silent:
             call.tell("call.media_timeout", "no party is heard any more")
             call.hang_up(code="call.media_timeout")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.leg import Info, Leg
 from trunkline.media.commands import Link
-from trunkline.media.offer_answer import Hold, Stream, check_answer, hold_of, streams_of
+from trunkline.media.offer_answer import Hold, Stream, check_answer, hold_of, same_formats, streams_of
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 # A re-INVITE's failure that the other side may be told as it is; everything else becomes 488. Not 408 and
 # 481: they would end the asker's dialog, while what they mean is that the other party's has ended.
 _PASSED = frozenset({415, 487, 488, 491, 500, 503, 606})
+
+
+class Late(NamedTuple):
+    """An offer whose answer comes by the ACK of ``answerer``.
+
+    ``told`` that its maker believes itself in agreement: what we pass on as its offer was its answer to one of ours.
+    """
+
+    answerer: Leg
+    offered: list[Stream]
+    told: bool
 
 
 class Bridge:
@@ -28,7 +39,7 @@ class Bridge:
         self.b = b
         self._asking: set[str] = set()
         self._held: dict[str, Hold] = {}
-        self._late: tuple[Leg, list[Stream]] | None = None
+        self._late: Late | None = None
 
     @property
     def held(self) -> bool:
@@ -102,10 +113,16 @@ class Bridge:
             await self.hear(leg, offered, other, answered)
             leg.answer_offer(leg.media.rewritten(answer, len(answered)))
             if not self._note_hold(leg, held_by(offered)):
-                self.call.tell("call.change", f"{self._name(leg)} changes the session")
+                self._tell_change(leg, answered)
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             # The other party lives by the new description already, this one cannot: they no longer agree.
             self._break("call.bad_answer", error)
+
+    def _tell_change(self, leg: Leg, answered: list[Stream]) -> None:
+        fax = any(stream.transport == "udptl" and not stream.rejected for stream in answered)
+        self.call.tell(
+            "call.change", f"{self._name(leg)} changes the session{' to fax (T.38)' if fax else ''}"
+        )
 
     def _take_question(self, leg: Leg) -> bool:
         """Whether ``leg`` still waits for what it asked; from now on it does not."""
@@ -140,22 +157,32 @@ class Bridge:
             other.acknowledge(b"")
             self._break("call.bad_offer", error)
 
-    async def late_offer(self, maker: Leg, answerer: Leg, offer: bytes) -> bytes:
+    async def late_call(self, body: bytes) -> bytes:
+        """The callee's 2xx to a call without offer, as the caller's offer; its ACK will bring the answer.
+
+        When the callee was offered something nevertheless (``Target.needs_offer``), ``body`` is its answer to that.
+        """
+        ours = self.b.media.identity.body
+        if ours:
+            check_answer(streams_of(ours), body)
+        return await self.late_offer(self.b, self.a, body, told=bool(ours))
+
+    async def late_offer(self, maker: Leg, answerer: Leg, offer: bytes, *, told: bool = False) -> bytes:
         """The offer in ``maker``'s 2xx as ``answerer`` shall see it, whose ACK will bring the answer."""
         streams = streams_of(offer)
         await answerer.media.open_for(streams, maker.media)
         await maker.media.open_for(streams, answerer.media)
-        self._late = (answerer, streams)
+        self._late = Late(answerer, streams, told)
         return answerer.media.rewritten(offer, len(streams))
 
     def acknowledged(self, leg: Leg, body: bytes) -> None:
         """The ACK of a 2xx that carried an offer: its answer goes to the party that made the offer."""
-        if self._late is not None and self._late[0] is leg:
-            offered, self._late = self._late[1], None
-            self.call.context.spawn(self._pass_late_answer(leg, offered, body))
+        if self._late is not None and self._late.answerer is leg:
+            late, self._late = self._late, None
+            self.call.context.spawn(self._pass_late_answer(leg, late, body))
 
-    async def _pass_late_answer(self, leg: Leg, offered: list[Stream], body: bytes) -> None:
-        other = self.other(leg)
+    async def _pass_late_answer(self, leg: Leg, late: Late, body: bytes) -> None:
+        other, offered = self.other(leg), late.offered
         try:
             answered = check_answer(offered, body)
             await self.hear(other, offered, leg, answered)
@@ -163,10 +190,35 @@ class Bridge:
             self._note_hold(other, offers_hold)
             # Who answers a hold with silence only agrees to it.
             self._note_hold(leg, held_by(answered) if offers_hold is Hold.ACTIVE else Hold.ACTIVE)
-            other.acknowledge(other.media.rewritten(body, len(answered)))
+            if not late.told:
+                other.acknowledge(other.media.rewritten(body, len(answered)))
+            elif not same_formats(offered, answered):
+                self._adapt(other, leg, answered, body)
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             # The 2xx must be acknowledged whatever happens; without a usable answer the call cannot go on.
             other.acknowledge(b"")
+            self._break("call.bad_answer", error)
+
+    def _adapt(self, maker: Leg, answerer: Leg, answered: list[Stream], body: bytes) -> None:
+        """``maker`` agreed with us before ``answerer`` was asked: let it know what is left of that."""
+
+        def done(status: int, again: bytes) -> None:
+            self.call.context.spawn(self._adapted(maker, answerer, answered, status, again))
+
+        maker.offer(maker.media.rewritten(body, len(answered)), done)
+
+    async def _adapted(
+        self, maker: Leg, answerer: Leg, answered: list[Stream], status: int, again: bytes
+    ) -> None:
+        if status >= 300:
+            # They hear each other as far as what both named allows; a crossing change (491) settles it anyway.
+            self.call.tell(
+                "call.change_refused", f"the callee keeps its first answer: {status}", status=status
+            )
+            return
+        try:
+            await self.hear(answerer, answered, maker, check_answer(answered, again))
+        except (RemoteProtocolError, MediaError, CallFailed) as error:
             self._break("call.bad_answer", error)
 
     def _break(self, code: str, error: Exception) -> None:

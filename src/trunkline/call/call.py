@@ -142,7 +142,7 @@ class Call:
         bridge = Bridge(self, caller, callee)
         if not asked.offer:
             # RFC 3261 §13.2.1: the callee's 2xx offers, the caller's ACK answers, and ours waits for that.
-            described = await bridge.late_offer(callee, caller, body)
+            described = await bridge.late_call(body)
         else:
             answered = check_answer(asked.streams, body)
             await bridge.hear(caller, asked.streams, callee, answered)

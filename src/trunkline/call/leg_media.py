@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
-from trunkline.base.errors import MediaError
+from trunkline.base.errors import CallFailed, MediaError
 from trunkline.base.ids import TokenPool
 from trunkline.media.commands import ClosePort, Family, OpenPort, SetDirection, SetRemote
 from trunkline.media.engine import MediaEngine
-from trunkline.media.offer_answer import PROFILES, LocalPort, Profile, SdpIdentity, Stream, carries, rewrite
-from trunkline.proto.sdp import Direction
+from trunkline.media.offer_answer import (
+    PROFILES,
+    LocalPort,
+    Profile,
+    SdpIdentity,
+    Stream,
+    carries,
+    offer_for_service,
+    rewrite,
+)
+from trunkline.proto.sdp import Direction, excerpt
 
 _POOL = TokenPool()
+# What nearly every phone and carrier can, in the order of the sound.
+_OWN_CODECS: Final = ("G722", "PCMA", "PCMU")
 
 
 class LegMedia:
@@ -48,13 +59,29 @@ class LegMedia:
         self.identity = SdpIdentity(int(_POOL.token(13), 16) | 1, address)
 
     async def open_for(self, streams: Sequence[Stream], other: LegMedia) -> None:
-        """Have a port for each stream that both legs' profiles carry."""
+        """Have a port for each stream that both legs' profiles carry.
+
+        Raises CallFailed 488 when none of the live ones can be carried: the parties would have nothing to talk by.
+        """
+        carried = False
         while len(self.ports) < len(streams):
             self.ports.append(None)
             self._local.append(None)
         for index, stream in enumerate(streams):
-            if self.ports[index] is None and carries(self.profile, stream) and carries(other.profile, stream):
-                await self._open(index)
+            if carries(self.profile, stream) and carries(other.profile, stream):
+                carried = True
+                if self.ports[index] is None:
+                    await self._open(index)
+        if not carried:
+            _nothing_but(streams)
+
+    @property
+    def live(self) -> list[str]:
+        """The ports of streams that neither party has rejected."""
+        known = self._remotes
+        return [
+            port for port in self.ports if port is not None and (port not in known or known[port][0].rtp_port)
+        ]
 
     async def open_one(self) -> LocalPort:
         """The one audio port of a leg that ends at us."""
@@ -73,6 +100,11 @@ class LegMedia:
         self._local[index] = local
         return local
 
+    async def own_offer(self) -> bytes:
+        """An offer of ours to a party that wants one while the party across has made none yet."""
+        local = await self.open_one()
+        return offer_for_service(local, self.identity, _OWN_CODECS).encode()
+
     def rewritten(self, body: bytes, count: int) -> bytes:
         """The other party's description as this leg's party shall see it: with our ports."""
         text = body.decode("utf-8", "surrogateescape")
@@ -83,8 +115,7 @@ class LegMedia:
         """Take over where the party receives and sends; ``across`` are the other party's streams."""
         for port, stream, other in zip(self.ports, streams, across, strict=False):
             if port is not None:
-                # RFC 5761 §5.1.1: RTCP comes by the RTP port only when both sides said so.
-                remote = remote_of(port, stream, mux=stream.mux and other.mux)
+                remote = remote_of(port, stream, other)
                 direction = stream.effective_direction
                 before = self._remotes.get(port)
                 self._remotes[port] = remote, direction
@@ -157,6 +188,14 @@ class LegMedia:
                     await self._engine.execute(ClosePort(port))
 
 
+def _nothing_but(streams: Sequence[Stream]) -> None:
+    """Raises CallFailed 488 when there is a live stream: it could not be carried."""
+    for stream in streams:
+        if not stream.rejected:
+            seen = f"{excerpt(stream.kind)} over {excerpt(stream.protocol)}"
+            raise CallFailed(488, f"No stream to relay, only {seen}", 88, "sdp.no_stream")
+
+
 def _without_keys(identity: dict[str, int | str]) -> dict[str, int | str]:
     """An SDP identity that may be written to disk: our last description, unless it says SRTP keys (RFC 4568).
 
@@ -167,17 +206,25 @@ def _without_keys(identity: dict[str, int | str]) -> dict[str, int | str]:
     return identity | {"after": ""} if keyed else identity
 
 
-def remote_of(port: str, stream: Stream, *, mux: bool) -> SetRemote:
-    """The engine's command for where a stream's packets go and may come from."""
+def remote_of(port: str, stream: Stream, across: Stream) -> SetRemote:
+    """The engine's command for where a stream's packets go and may come from.
+
+    ``across`` is what the peer was told in turn: our own description, or that of the party whom we stand for.
+    """
+    if stream.rejected or across.rejected:
+        return SetRemote(port, "", 0)  # RFC 3264 §6: a stream that one side rejects is none for either
     address = stream.address if stream.address_kind != "name" else ""
-    event = stream.telephone_events[0] if stream.telephone_events else None
+    # RFC 3264 §6.1: a party sends under the numbers that it was told, which need not be those of its own.
+    event = across.telephone_events[0] if across.telephone_events else None
     return SetRemote(
         port,
         "" if stream.zero_address else address,
         stream.port,
         stream.rtcp_address,
         stream.rtcp_port,
-        mux,
+        # RFC 5761 §5.1.1: RTCP comes by the RTP port only when both sides said so.
+        stream.mux and across.mux,
         dtmf_payload_type=event[0] if event is not None else None,
         clock_hz=event[1] if event is not None else 8000,
+        opaque=stream.transport == "udptl",
     )

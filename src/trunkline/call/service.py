@@ -13,7 +13,13 @@ from trunkline.media import offer_answer
 from trunkline.media.commands import Echo, Play, Tone
 from trunkline.media.events import Recorded
 from trunkline.media.identity import SdpIdentity
-from trunkline.media.offer_answer import agreed_for_service, answer_for_service, offer_for_service
+from trunkline.media.offer_answer import (
+    agreed_for_service,
+    answer_for_service,
+    check_answer,
+    offer_for_service,
+    streams_of,
+)
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
@@ -47,15 +53,17 @@ class ServiceMedia:
         return text.encode("utf-8", "surrogateescape")
 
     async def _hear(self) -> None:
+        media = self._leg.media
         if self.media is not None:
-            streams = [self.media.stream]
-            await self._leg.media.hear(streams, streams)
+            told = streams_of(media.identity.body)[self.media.position]
+            await media.hear([self.media.stream], [told])
 
     async def acknowledged(self, body: bytes) -> None:
         """The ACK; it answers when we have offered."""
         if self.media is not None:
             return
         try:
+            check_answer(streams_of(self._leg.media.identity.body), body)
             self.media = agreed_for_service(_text(body))
             await self._hear()
             await self._resume()

@@ -42,6 +42,7 @@ __all__ = [
     "hold_of",
     "offer_for_service",
     "rewrite",
+    "same_formats",
     "streams_of",
 ]
 
@@ -73,3 +74,17 @@ def check_answer(offered: Sequence[Stream], answer: str | bytes) -> list[Stream]
             expected = f"{excerpt(given.protocol)}, expected {excerpt(asked.protocol)}"
             raise RemoteProtocolError(f"{place}: {expected}", 488)
     return answered
+
+
+def same_formats(offered: Sequence[Stream], answered: Sequence[Stream]) -> bool:
+    """Whether an answer takes all of an offer: its streams, formats, telephone events and directions.
+
+    If so, a party whose own description was offered may send whatever that says (RFC 3264 §6.1).
+    """
+    return all(
+        asked.rejected == given.rejected
+        and set(asked.formats) <= set(given.formats)
+        and set(asked.telephone_events) == set(given.telephone_events)
+        and REVERSED[asked.effective_direction] == given.effective_direction
+        for asked, given in zip(offered, answered, strict=True)
+    )

@@ -80,7 +80,7 @@ def agreed_for_service(answer: str, codecs: Sequence[str] = DEFAULT_CODECS) -> S
     Raises RemoteProtocolError 400 for a body that cannot be parsed, CallFailed 488 without a shared codec.
     """
     sketch = sketch_of(text_of(answer))
-    return _choose(sketch.shapes[:1], sketch.streams[:1], [row.encoding for row in _known(codecs)], True)
+    return _choose(sketch.shapes, sketch.streams, [row.encoding for row in _known(codecs)], True)
 
 
 def _known(codecs: Sequence[str]) -> list[RtpMap]:

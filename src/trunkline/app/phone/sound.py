@@ -33,6 +33,7 @@ from trunkline.media.offer_answer import (
     agreed_for_service,
     answer_for_service,
     offer_for_service,
+    streams_of,
 )
 from trunkline.media.statistics import PortStatistics
 from trunkline.proto.sdp import Direction
@@ -100,7 +101,9 @@ class Sound:
 
     async def _agree(self, agreed: ServiceMedia) -> None:
         stream = agreed.stream
-        await self._engine.execute(remote_of(self._port, stream, mux=agreed.mux and stream.mux))
+        await self._engine.execute(
+            remote_of(self._port, stream, streams_of(self._identity.body)[agreed.position])
+        )
         theirs = stream.effective_direction
         sends, receives = theirs in {"sendrecv", "recvonly"}, theirs in {"sendrecv", "sendonly"}
         await self._engine.execute(SetDirection(self._port, send=sends, receive=receives))

@@ -69,13 +69,13 @@ class SessionDescription:
 def parse_session(body: str | bytes) -> SessionDescription:
     """Parse a body; ``o=``, ``s=``, ``t=`` and ``c=`` may be missing, ``v=0`` may not.
 
-    Raises RemoteProtocolError 400 when the body is too large, does not begin with ``v=0``, has a malformed
-    ``m=`` row, or more than ``MAX_MEDIA`` of them.
+    Raises RemoteProtocolError 400 when the body is too large, does not begin with ``v=0`` or has a malformed
+    ``m=`` row; 488 when it has more than ``MAX_MEDIA`` of them.
     """
     rows = rows_of(body)
     starts = [index for index, row in enumerate(rows) if row.startswith("m=")]
     if len(starts) > MAX_MEDIA:
-        raise RemoteProtocolError(f"SDP of {len(starts)} media lines, expected at most {MAX_MEDIA}")
+        raise RemoteProtocolError(f"SDP of {len(starts)} media lines, expected at most {MAX_MEDIA}", 488)
     starts.append(len(rows))
     media = [MediaDescription(rows[start:end]) for start, end in pairwise(starts)]
     return SessionDescription(rows[: starts[0]], media)

@@ -87,7 +87,6 @@ def test_a_section_overrides_the_direction_of_the_session() -> None:
         ("v=0\r\ns=a\rm=audio 1 RTP/AVP 0\r\n", "carriage return"),
         ("v=0\r\ns=" + "a" * MAX_BODY, f"at most {MAX_BODY}"),
         ("v=0\r\n" + "a=x\r\n" * MAX_ROWS, f"at most {MAX_ROWS}"),
-        ("v=0\r\n" + "m=audio 1 RTP/AVP 0\r\n" * (MAX_MEDIA + 1), f"at most {MAX_MEDIA}"),
         ("v=0\r\nm=audio 1 RTP/AVP" + " 0" * (MAX_FORMATS + 1), f"at most {MAX_FORMATS} formats"),
         ("v=0\r\nm=audio\r\n", "'m=audio'"),
         ("v=0\r\nm=audio 1 RTP/AVP\r\n", "expected 'm=kind port protocol format'"),
@@ -104,6 +103,14 @@ def test_what_cannot_be_parsed_is_named_with_a_400(body: str, said: str) -> None
         parse_session(body)
     assert caught.value.status == 400
     assert said in caught.value.reason
+
+
+@pytest.mark.rule("T-20")
+def test_more_media_lines_than_we_carry_are_not_acceptable_here() -> None:
+    body = "v=0\r\n" + "m=audio 1 RTP/AVP 0\r\n" * (MAX_MEDIA + 1)
+    with pytest.raises(RemoteProtocolError, match=f"at most {MAX_MEDIA}") as caught:
+        parse_session(body)
+    assert caught.value.status == 488
 
 
 def test_an_error_shows_a_short_printable_excerpt_only() -> None:
