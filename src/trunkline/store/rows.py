@@ -18,6 +18,7 @@ from trunkline.model.binding import Binding
 from trunkline.model.client_registration import ClientRegistration
 from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
+from trunkline.model.text import Text
 from trunkline.store import tables
 
 Cells: TypeAlias = tuple[Any, ...]
@@ -79,9 +80,12 @@ DELETE_CLIENT_REGISTRATION = Statement(
 TOUCH_CALLS = Statement('UPDATE call_journal SET "updated_at" = ? WHERE "node" = ?', "call_journal")
 # Records are final, so the second writing of one is an echo of the first and changes nothing.
 APPEND_RECORD = Statement(f"{_insert(tables.call_record)}DO NOTHING", "call_record")
+INSERT_TEXT = Statement(f"{_insert(tables.text)}DO NOTHING", "text")
+DELETE_TEXT = Statement('DELETE FROM text WHERE "tenant_id" = ? AND "id" = ?', "text")
 
 _BINDING_FIELDS = _fields(tables.binding)
 _RECORD_FIELDS = _fields(tables.call_record)
+_text_cells = attrgetter(*_fields(tables.text))
 _binding_cells = attrgetter(*_BINDING_FIELDS)
 _record_cells = attrgetter(*_RECORD_FIELDS)
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
@@ -107,6 +111,11 @@ def binding_from(row: Row[Any]) -> Binding:
 def call_row(call: KeptCall) -> Cells:
     """The cells for UPSERT_CALL."""
     return call.tenant, call.id, call.node, call.body, call.updated_at
+
+
+def text_row(text: Text) -> Cells:
+    """The cells for INSERT_TEXT."""
+    return tuple(map(_storable, _text_cells(text)))
 
 
 def record_row(record: CallRecord) -> Cells:

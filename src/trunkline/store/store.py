@@ -29,6 +29,7 @@ from trunkline.store.schema import migrate
 from trunkline.store.secret_box import SecretBox, create_key, load_key
 from trunkline.store.tables import extension, tenant
 from trunkline.store.tenants import DEFAULT_TENANT, Tenants, insert_tenant
+from trunkline.store.texts import KeptTexts
 
 DATABASE_FILE = "trunkline.db"
 KEY_FILE = "secret.key"
@@ -49,6 +50,7 @@ class Store:
         self.bindings = Bindings(database)
         self.records = CallRecords(database)
         self.kept_calls = KeptCalls(database)
+        self.texts = KeptTexts(database)
         self.client_registrations = ClientRegistrations(database)
 
     @classmethod

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -155,5 +156,25 @@ client_registration = Table(
     Column("contact", Text, nullable=False),
     Column("expires_at", Double, nullable=False),
     Column("target", Text, nullable=False),
+    *_of_a_tenant(),
+)
+
+# Texts that wait for their reader.
+text = Table(
+    "text",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("from_", Text, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("max_forwards", Integer, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
     *_of_a_tenant(),
 )

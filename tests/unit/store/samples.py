@@ -10,6 +10,7 @@ from trunkline.model.client_registration import ClientRegistration
 from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
 from trunkline.model.tenant import SystemScope
+from trunkline.model.text import Text
 
 SYSTEM = SystemScope("tests look at everything")
 
@@ -93,3 +94,23 @@ def a_client_registration(tenant: str, **changes: Any) -> ClientRegistration:
         "target": "UDP 192.0.2.9:5060",
     }
     return ClientRegistration(**(fields | changes))
+
+
+def a_text(tenant: str, **changes: Any) -> Text:
+    """A text from 1001 that waits for 1002."""
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "id": uuid7(),
+        "sender": "1001",
+        "receiver": "1002",
+        "from_": '"Anna" <sip:1001@example.com>',
+        "to": "<sip:1002@example.com>",
+        "call_id": "9b1f@exchange",
+        "content_type": "text/plain;charset=utf-8",
+        "headers": "Subject: x\r\n",
+        "body": b"Gr\xc3\xbc\xc3\x9fe\x00\xff",
+        "max_forwards": 69,
+        "received_at": 1000.0,
+        "expires_at": 605_800.0,
+    }
+    return Text(**(fields | changes))

@@ -14,17 +14,19 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from sqlalchemy import select
 
-from tests.unit.store.samples import SYSTEM, a_binding, a_client_registration, a_kept_call, a_record
+from tests.unit.store.samples import SYSTEM, a_binding, a_client_registration, a_kept_call, a_record, a_text
 from trunkline.model.extension import NewExtension
 from trunkline.model.tenant import SystemScope, TenantScope
 from trunkline.store import Store
 from trunkline.store.errors import NotFoundError, ScopeError
 from trunkline.store.repository import Repository
 from trunkline.store.rows import (
+    INSERT_TEXT,
     UPSERT_CALL,
     UPSERT_CLIENT_REGISTRATION,
     call_row,
     client_registration_row,
+    text_row,
 )
 from trunkline.store.tables import metadata
 
@@ -67,6 +69,7 @@ class World:
             connection.exec_driver_sql(UPSERT_CALL.sql, [call_row(one) for one in kept])
             elsewhere = client_registration_row(a_client_registration(self.other.tenant))
             connection.exec_driver_sql(UPSERT_CLIENT_REGISTRATION.sql, elsewhere)
+            connection.exec_driver_sql(INSERT_TEXT.sql, text_row(a_text(self.other.tenant)))
 
     def call(self, method: str, scope: Any) -> Any:
         """The sample call of that method, aimed at what the other tenant owns."""
@@ -109,6 +112,7 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "Extensions.some": lambda _: (["zulu"],),
     "KeptCalls.delete_recorded": lambda _: (1,),
     "KeptCalls.load_all": lambda _: (1,),
+    "KeptTexts.load_all": lambda _: (),
     "Tenants.add": lambda _: ("third",),
     "Tenants.add_domain": lambda _: ("another.example",),
     "Tenants.set_realm": lambda _: ("another realm",),
