@@ -31,12 +31,14 @@ from trunkline.ua.door import Door
 from trunkline.ua.large_requests import LargeRequests
 from trunkline.ua.option_tags import unsupported
 from trunkline.ua.sessions.client import ClientSession
+from trunkline.ua.sessions.reliable import ReliablePolicy
 from trunkline.ua.sessions.session import Session, SessionUser
+from trunkline.ua.sessions.session_timer import TimerPolicy
 
 # RFC 3261 §8.2.1: what is known everywhere; doors add theirs.
 _FOR_US = frozenset({"REGISTER", "OPTIONS"})  # answered here, so they may be at their last hop (§11, §10.3)
-_IN_DIALOG = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS"})
-
+_IN_DIALOG = frozenset({"INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS", "PRACK", "UPDATE"})
+_NEEDS_DIALOG = frozenset({"BYE", "INFO", "PRACK", "UPDATE"})
 
 _branches = re.compile(r"branch=(z9hG4bK[0-9A-Za-z]+)").findall
 
@@ -50,6 +52,14 @@ class Network(Protocol):
 
     def flow_from_token(self, token: str) -> Flow | None:
         """The flow that a token names, if it can still be used."""
+        ...
+
+
+class Subscribed(Protocol):
+    """The other usage of a dialog: a subscription of somebody else with us."""
+
+    def receive(self, incoming: Incoming) -> None:
+        """A request within its dialog."""
         ...
 
 
@@ -86,12 +96,21 @@ class Endpoint:
         self.layer.on_large = self.large.send
         self.doors: list[Door] = []
         self.sessions: dict[str, Session] = {}
+        self.subscriptions: dict[str, Subscribed] = {}
+        self.allow_events = ""
+        """A finished Allow-Events line, for OPTIONS (RFC 6665 §8.2.2)."""
         self.draining = False
         self.another_way: Callable[[str], Flow | None] = lambda _token: None
         """Where the peer of a flow that is gone can be reached now, given its token; None when nobody knows."""
+        self.option_tags: frozenset[str] = frozenset()
+        """What a request may require of us everywhere (RFC 3261 §8.2.2.3), in lower case."""
+        self.session_timers = TimerPolicy()
+        self._timer_offer = self._passive_offer = ""
         self.capabilities = ""
         self.methods = _IN_DIALOG
-        self._allow = ""
+        self.reliable_provisionals: ReliablePolicy = "follow"
+        self._reliable_capabilities = ""
+        self._allow = self._supported = ""
         self._user_agent = f"User-Agent: {user_agent}\r\n" if user_agent else ""
         self._answer_to_source = answer_to_source
         self._handle: asyncio.TimerHandle | None = None
@@ -103,7 +122,26 @@ class Endpoint:
         self.doors = doors
         self.methods = _IN_DIALOG.union(*(door.methods for door in doors))
         self._allow = f"Allow: {', '.join(sorted(self.methods))}\r\n"
-        self.capabilities = f"{self._allow}{self._user_agent}"
+        self._tell_capabilities()
+
+    def set_session_timers(self, policy: TimerPolicy) -> None:
+        """From the next call on; those that are up keep what was agreed."""
+        self.session_timers = policy
+        self._timer_offer, self._passive_offer = policy.offer(refreshes=True), policy.offer(refreshes=False)
+        self.option_tags -= {"timer"}
+        self.support(*(() if policy.mode == "off" else ("timer",)))
+
+    def support(self, *tags: str) -> None:
+        """Say from now on that we support these option tags, and let requests require them."""
+        self.option_tags |= set(tags)
+        self._tell_capabilities()
+
+    def _tell_capabilities(self) -> None:
+        tags = ", ".join(sorted(self.option_tags))
+        self._supported = f"Supported: {tags}\r\n" if tags else ""
+        self.capabilities = f"{self._allow}{self._supported}{self._user_agent}"
+        tags = ", ".join(sorted(self.option_tags | {"100rel"}))
+        self._reliable_capabilities = f"{self._allow}Supported: {tags}\r\n{self._user_agent}"
 
     # Timers
 
@@ -154,6 +192,9 @@ class Endpoint:
                 self._answer_stranger(incoming, 482)
                 return
             flow: Any = incoming.wire  # every wire of an endpoint is a flow of its ``net``
+            if "Session-Expires" in request.headers and self.session_timers.too_short(request):
+                self._answer_stranger(incoming, 422, self.session_timers.refusal)
+                return
             for door in self.doors:
                 if method in door.methods and door.claim(incoming, flow):
                     return
@@ -188,20 +229,29 @@ class Endpoint:
         wire = incoming.wire
         return self.fence.mutes_strangers(wire.remote, incoming.now, reliable=wire.reliable)
 
-    def _answer_stranger(self, incoming: Incoming, status: int) -> None:
+    def _answer_stranger(self, incoming: Incoming, status: int, extra: str = "") -> None:
         if not self._is_ignored(incoming):
-            incoming.respond(status)
+            incoming.respond(status, extra=extra)
 
     def _in_dialog(self, incoming: Incoming) -> None:
         request = incoming.request
         session = self.sessions.get(dialog_key(request.call_id, request.to_tag or "", request.from_tag or ""))
         if session is not None:
             session.receive(incoming)
+        elif (subscription := self._subscription(request)) is not None:
+            subscription.receive(incoming)
         elif not self._is_ignored(incoming):
             if request.method == "OPTIONS":
                 self._unclaimed(incoming)
             else:
                 incoming.respond(481)
+
+    def _subscription(self, request: Request) -> Subscribed | None:
+        if not self.subscriptions:
+            return None
+        return self.subscriptions.get(
+            dialog_key(request.call_id, request.to_tag or "", request.from_tag or "")
+        )
 
     def _unclaimed(self, incoming: Incoming) -> None:
         method = incoming.request.method
@@ -209,7 +259,7 @@ class Endpoint:
             self._answer_options(incoming)
         elif method in self.methods:
             # RFC 3261 §12.2.2: what only makes sense in a dialog meets none here.
-            incoming.respond(481 if method in {"BYE", "INFO"} else 405, extra=self._allow)
+            incoming.respond(481 if method in _NEEDS_DIALOG else 405, extra=self._allow)
         else:
             incoming.respond(501, extra=self._allow)
 
@@ -217,7 +267,7 @@ class Endpoint:
         """RFC 3261 §11.2: what an INVITE would be told; a draining exchange says so to whoever probes it."""
         request = incoming.request
         try:
-            tags = unsupported(request, frozenset())
+            tags = unsupported(request, self.option_tags)
             foreign = not parse_uri(request.uri).is_sip
         except RemoteProtocolError as error:
             incoming.respond(error.status)
@@ -229,7 +279,7 @@ class Endpoint:
         elif self.draining:
             incoming.respond(503, extra="Retry-After: 60\r\n")
         else:
-            incoming.respond(200, extra=f"{self._allow}Accept: application/sdp\r\n")
+            incoming.respond(200, extra=f"{self._allow}{self._supported}{self.allow_events}Accept: application/sdp\r\n")
 
     def on_ack(self, ack: Request, wire: Wire, now: float) -> None:
         session = self.sessions.get(dialog_key(ack.call_id, ack.to_tag or "", ack.from_tag or ""))
@@ -265,14 +315,15 @@ class Endpoint:
             return wire
         return self.network.flow_to(flow.transport, flow.remote[0], port, flow.listener)
 
-    def dismiss(self, response: Response, wire: Wire, now: float) -> None:
-        """ACK a 2xx that we do not want, then end its dialog with BYE."""
+    def dismiss(self, response: Response, wire: Wire, now: float, *, above: int = 0) -> None:
+        """ACK a 2xx that we do not want, then end its dialog with BYE, its CSeq higher than ``above``."""
         flow: Any = wire
         headers = response.headers
         number = response.cseq[0]
         seed = Draft("INVITE", "sip:invalid", headers["From"], headers["To"], response.call_id, number)
         dialog = Dialog.of_response(seed, response, response.from_tag or "", flow.token)
         flow.send(dialog.request("ACK", cseq=number).render(self.via(flow)))
+        dialog.local_seq = max(number, above)
         self.send(dialog.request("BYE"), flow, _Nobody(), now)
 
     # Going out
@@ -339,10 +390,14 @@ class Endpoint:
         max_forwards: int = 70,
         authorizer: Authorizer | None = None,
         like: tuple[str, str] | None = None,
+        may_refresh: bool = True,
+        reliable: bool = False,
     ) -> ClientSession:
         """Start an INVITE session; ``from_`` and ``to`` are name-addrs without tag; ``user`` is told all.
 
-        ``like`` holds Call-ID and From tag of an INVITE that failed elsewhere, which this one repeats.
+        ``like`` holds Call-ID and From tag of an INVITE that failed elsewhere, which this one repeats;
+        without ``may_refresh`` no session refresh is ever sent by us (RFC 4028); with ``reliable`` the callee may
+        send provisionals that arrive for certain (RFC 3262).
         """
         call_id, tag = like or (self.ids.call_id(), self.ids.tag())
         draft = Draft(
@@ -353,12 +408,15 @@ class Endpoint:
             call_id,
             1,
             contact=self.contact(flow, sips=is_sips(uri)),
-            extra=self.capabilities + extra,
+            extra=(self._reliable_capabilities if reliable else self.capabilities)
+            + (self._timer_offer if may_refresh else self._passive_offer)
+            + extra,
             route=route,
             body=body,
             max_forwards=max_forwards,
         )
         session = ClientSession(self, flow, user, draft, tag, authorizer)
+        session.may_refresh = may_refresh
         session.start()
         return session
 

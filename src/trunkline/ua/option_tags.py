@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip.grammar import is_token, split_list
 from trunkline.proto.sip.message import Request
+
+IN_DIALOG: Final = frozenset({"100rel"})
+"""What a request within a dialog may require of us: we send no provisional but 100 to it, so RFC 3262 asks nothing."""
 
 
 def unsupported(request: Request, supported: AbstractSet[str]) -> str:

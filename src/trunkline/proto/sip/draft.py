@@ -62,6 +62,11 @@ class Draft:
         self.content_type = content_type
         self.max_forwards = max_forwards
 
+    def again(self, extra: str) -> Draft:
+        """The request once more, with the next CSeq and other header lines."""
+        kept = {name: getattr(self, name) for name in self.__slots__}
+        return Draft(**(kept | {"cseq": self.cseq + 1, "extra": extra}))
+
     def render(self, via: str) -> bytes:
         """The bytes to send, ``via`` being the whole value of the topmost Via.
 

@@ -34,13 +34,14 @@ class Acknowledger:
     than it needs, because it stays for 32 seconds.
     """
 
-    __slots__ = ("cseq", "data", "endpoint", "flow", "tag")
+    __slots__ = ("cseq", "data", "endpoint", "flow", "tag", "used")
 
-    def __init__(self, endpoint: Endpoint, flow: Flow, tag: str, cseq: int) -> None:
+    def __init__(self, endpoint: Endpoint, flow: Flow, tag: str, cseq: int, used: int = 0) -> None:
         self.endpoint = endpoint
         self.flow = flow
         self.tag = tag
         self.cseq = cseq
+        self.used = used or cseq  # the highest CSeq of ours in any early dialog: each BYE is above it
         self.data = b""
 
     def on_response(self, _transaction: Any, response: Response, now: float) -> None:
@@ -51,7 +52,7 @@ class Acknowledger:
                 self.flow.send(self.data)
             return
         try:
-            self.endpoint.dismiss(response, self.flow, now)
+            self.endpoint.dismiss(response, self.flow, now, above=self.used)
         except RemoteProtocolError:
             self.endpoint.layer.counters.parse_errors += 1
 

@@ -8,15 +8,18 @@ from trunkline.base.errors import RemoteProtocolError
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.dialog import Dialog
 from trunkline.proto.sip.draft import Draft
+from trunkline.proto.sip.grammar import split_list
 from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction import ClientInvite, Failure
 from trunkline.proto.sip.transaction.machine import Table
 from trunkline.ua.challenges import Authorizer
 from trunkline.ua.sessions.acknowledge import Acknowledger, acknowledge
+from trunkline.ua.sessions.early import Early, EarlyDialogs, rseq_of
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
 from trunkline.ua.sessions.session import Session, SessionUser
 from trunkline.ua.sessions.session_timer import agreed, ask_longer
+from trunkline.ua.sessions.update import allows_update
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -35,12 +38,13 @@ UNUSABLE: Final = 13  # a 2xx that makes no dialog
 INPUTS: Final = (HANG_UP, BYE_RECEIVED, BYE_DONE, LOST, PROVISIONAL, SUCCESS, FAILURE, UNUSABLE)
 
 MAX_FORKS: Final = 16  # early dialogs kept for one INVITE
+RELIABLE: Final = "Supported: 100rel\r\n"  # what an INVITE says whose provisionals may be reliable
 
 
 class ClientSession(Session):
     """An INVITE of ours. ``draft`` is let go when its transaction ends."""
 
-    __slots__ = ("asked_longer", "draft", "forks", "heard", "local_tag", "transaction")
+    __slots__ = ("asked_longer", "draft", "early_dialogs", "forks", "heard", "local_tag", "transaction")
 
     owns_call_id = True
     CONFIRMED = CONFIRMED
@@ -63,6 +67,7 @@ class ClientSession(Session):
         self.local_tag = local_tag
         self.authorizer = authorizer
         self.forks: dict[str, Dialog] | None = None
+        self.early_dialogs: EarlyDialogs | None = None  # once one spoke reliably
         self.transaction: ClientInvite | None = None
         self.asked_longer = False
         self.heard = False  # whether anything came back, be it a 100
@@ -89,7 +94,7 @@ class ClientSession(Session):
                 self.step(PROVISIONAL, response)
         elif status < 300:
             self._accepted(response)
-        elif not self._authorize(response) and not (status == 422 and self._ask_longer(response)):
+        elif not self._authorize(response) and not self._ask_again(response):
             self.step(FAILURE, (status, response.reason or reason_phrase(status), response))
 
     def on_failure(self, _transaction: Any, failure: Failure, _now: float) -> None:
@@ -154,6 +159,23 @@ class ClientSession(Session):
         self.start()
         return True
 
+    def _ask_again(self, response: Response) -> bool:
+        """Send the INVITE again as its refusal wants it; False when it is refused for good."""
+        if response.status == 422:
+            return self._ask_longer(response)
+        return response.status == 421 and self._extend(response)
+
+    def _extend(self, response: Response) -> bool:
+        """Send the INVITE again with the extension that a 421 misses; False when we cannot (RFC 3261 §21.4.15)."""
+        draft = self.draft
+        if draft is None or self.state != CALLING or "100rel" in draft.extra:
+            return False
+        if [tag.lower() for tag in split_list(response.headers.get("Require", ""))] != ["100rel"]:
+            return False
+        self.draft = draft.again(draft.extra + RELIABLE)
+        self.start()
+        return True
+
     # Actions
 
     def early(self, response: Response, _now: float) -> None:
@@ -162,9 +184,43 @@ class ClientSession(Session):
             tag, draft = response.to_tag, self.draft
             if tag is not None and draft is not None and self._known(tag) is None:
                 self._adopt(Dialog.of_response(draft, response, self.local_tag, self.flow.token))
+            if "RSeq" in response.headers and not self._is_in_order(response):
+                return
         except RemoteProtocolError:
             self.endpoint.layer.counters.parse_errors += 1  # it rings all the same
         self.user.on_provisional(self, response)
+
+    def _is_in_order(self, response: Response) -> bool:
+        """Acknowledge a reliable response; False for one that repeats another, or came too early (RFC 3262 §4)."""
+        rseq, draft, dialog = rseq_of(response), self.draft, self._known(response.to_tag or "")
+        if rseq is None or draft is None or dialog is None:
+            return True
+        if self.early_dialogs is None:
+            self.early_dialogs = EarlyDialogs(self)
+        self.takes_update = allows_update(response) or self.takes_update
+        return self.early_dialogs.take(dialog, rseq, response, offered=bool(draft.body))
+
+    def answer_early(self, body: bytes) -> bool:
+        """Answer the offer of a reliable provisional, in its PRACK; False when there is none to answer."""
+        return self.early_dialogs is not None and self.early_dialogs.answer(body)
+
+    def description(self, body: bytes) -> bytes:
+        """What counts, given the description of the 2xx: the first reliable one (RFC 3261 §13.2.1)."""
+        early = self._early_of(self.dialog)
+        return early.description if early is not None and early.description else body
+
+    def _early_of(self, dialog: Dialog | None) -> Early | None:
+        if self.early_dialogs is None or dialog is None:
+            return None
+        return self.early_dialogs.of(dialog)
+
+    def has_agreed(self, dialog: Dialog) -> bool:
+        early = self._early_of(dialog)
+        return self.acked or (early is not None and early.agreed)
+
+    def speaking_dialog(self) -> Dialog | None:
+        speaking = self.early_dialogs.speaking if self.early_dialogs is not None else None
+        return self.dialog if self.state != CALLING or speaking is None else speaking
 
     def _known(self, tag: str) -> Dialog | None:
         if self.dialog is not None and self.dialog.remote_tag == tag:
@@ -199,17 +255,22 @@ class ClientSession(Session):
         else:
             # RFC 3261 §13.2.2.4: the 2xx decides route set and target anew.
             chosen.route, chosen.target, chosen.early = final.route, final.target, False
+        used = max([draft.cseq, *(dialog.local_seq for dialog in self._dialogs())])
         self._choose(chosen)
         agreed(self, argument[1])
         chosen.local_seq = max(chosen.local_seq, draft.cseq)
-        transaction.user = Acknowledger(self.endpoint, self.flow, chosen.remote_tag, draft.cseq)
-        if draft.body or self.state != CONFIRMED:
+        transaction.user = Acknowledger(self.endpoint, self.flow, chosen.remote_tag, draft.cseq, used)
+        self.takes_update = allows_update(argument[1]) or self.takes_update
+        if draft.body or self.state != CONFIRMED or self.has_agreed(chosen):
             self.acknowledge()
+
+    def _dialogs(self) -> list[Dialog]:
+        return [one for one in (self.dialog, *(self.forks or {}).values()) if one is not None]
 
     def _choose(self, chosen: Dialog) -> None:
         """From now on this dialog is the session's only one."""
-        for other in (self.dialog, *(self.forks or {}).values()):
-            if other is not None and other is not chosen:
+        for other in self._dialogs():
+            if other is not chosen:
                 self.endpoint.forget(other.key, self)
         if self.dialog is not chosen:
             self.dialog = chosen
@@ -266,6 +327,7 @@ class ClientSession(Session):
             self.forks = None
         self.draft = None
         self.transaction = None
+        self.early_dialogs = None
         self.close(argument, now)
 
     TABLE: ClassVar[Table] = {

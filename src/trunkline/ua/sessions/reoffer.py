@@ -59,18 +59,34 @@ class Reoffer:
         self.incoming = incoming
         session.user.on_offer(session, incoming)
 
+    def receive_brief(self, incoming: Incoming) -> None:
+        """The offer of an UPDATE or a PRACK that is in order; nobody can cancel it."""
+        self.incoming = incoming
+        self.session.user.on_offer(self.session, incoming)
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether their change came by UPDATE or PRACK: no ACK follows, and nobody may be asked first."""
+        return self.incoming is not None and self.incoming.request.method != "INVITE"
+
     def on_cancel(self, _transaction: Any, _cancel: Request, now: float) -> None:
         """§14.2 with §9.2: a cancelled re-INVITE gets 487 and changes nothing."""
         self.refuse(487)
         self.session.user.on_offer_withdrawn(self.session)
 
     def answer(self, body: bytes, extra: str = "") -> None:
-        """200 to their re-INVITE, repeated until its ACK."""
+        """200 to their re-INVITE, repeated until its ACK; to their UPDATE or PRACK, once."""
         incoming, self.incoming = self.incoming, None
         if incoming is None or incoming.transaction is None:
             return
         session = self.session
         endpoint = session.endpoint
+        if incoming.request.method != "INVITE":
+            if incoming.request.method == "UPDATE" and session.acked:
+                extra = accept(session, incoming.request) + extra
+            extra = f"Contact: {session.contact}\r\n{endpoint.capabilities}{extra}"
+            incoming.respond(200, extra=extra, body=body, now=endpoint.now())
+            return
         data = render_response(
             incoming.request,
             200,

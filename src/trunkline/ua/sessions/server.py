@@ -15,7 +15,10 @@ from trunkline.proto.sip.transaction.machine import Table
 from trunkline.proto.sip.uri import is_sips
 from trunkline.ua.sessions.answer import Answer
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
+from trunkline.ua.sessions.reliable import Reliable, reliably
 from trunkline.ua.sessions.session import Session, SessionUser
+from trunkline.ua.sessions.session_timer import accept
+from trunkline.ua.sessions.update import allows_update
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -33,8 +36,11 @@ REFUSE: Final = 12
 CANCELLED: Final = 13
 ACK: Final = 14
 NO_ACK: Final = 15
+NO_PRACK: Final = 16
 
-INPUTS: Final = (HANG_UP, BYE_RECEIVED, BYE_DONE, LOST, PROGRESS, ANSWER, REFUSE, CANCELLED, ACK, NO_ACK)
+INPUTS: Final = (
+    HANG_UP, BYE_RECEIVED, BYE_DONE, LOST, PROGRESS, ANSWER, REFUSE, CANCELLED, ACK, NO_ACK, NO_PRACK,
+)  # fmt: skip
 
 
 class ServerSession(Session):
@@ -43,7 +49,7 @@ class ServerSession(Session):
     ``request`` is the INVITE; it is let go when the session is confirmed.
     """
 
-    __slots__ = ("answer_on_way", "local_tag", "request_", "transaction")
+    __slots__ = ("answer_on_way", "local_tag", "reliable", "request_", "transaction")
 
     CONFIRMED = CONFIRMED
     ENDING = ENDING
@@ -58,7 +64,9 @@ class ServerSession(Session):
         dialog = Dialog.of_request(incoming.request, self.local_tag, flow.token)
         self.dialog = dialog
         self.request_: Request | None = incoming.request
+        self.takes_update = allows_update(incoming.request)
         self.answer_on_way: Answer | None = None
+        self.reliable: Reliable | None = None  # once a provisional was sent so
         self.transaction: ServerInvite | None = incoming.begin_invite()
         self.transaction.user = self
         self.transaction.to_tag = self.local_tag
@@ -72,6 +80,7 @@ class ServerSession(Session):
         session.local_tag = local_tag
         session.request_ = None
         session.answer_on_way = None
+        session.reliable = None
         session.transaction = None
         return session
 
@@ -84,12 +93,16 @@ class ServerSession(Session):
 
     # What users do
 
-    def progress(self, status: int = 180, body: bytes = b"", extra: str = "") -> None:
-        """Send 101..199, with SDP for early media."""
-        self.step(PROGRESS, (status, body, extra))
+    def progress(
+        self, status: int = 180, body: bytes = b"", extra: str = "", *, followed: bool = False
+    ) -> None:
+        """Send 101..199, with SDP for early media; ``followed``: it passes on a reliable one (RFC 3262)."""
+        self.step(PROGRESS, (status, body, extra, followed))
 
     def answer(self, body: bytes, extra: str = "") -> None:
-        """Send 200 and repeat it until the ACK comes."""
+        """Send 200 and repeat it until the ACK comes; after the PRACK of a description that is on its way."""
+        if self.state == OFFERED and self.reliable is not None and self.reliable.holds(body, extra):
+            return
         self.step(ANSWER, (body, extra))
 
     def refuse(self, status: int, reason: str = "", extra: str = "") -> None:
@@ -108,22 +121,46 @@ class ServerSession(Session):
         else:
             self.reoffer.receive_ack(ack)
 
+    def receive_prack(self, incoming: Incoming) -> None:
+        if self.reliable is not None:
+            self.reliable.receive(incoming)
+        else:
+            super().receive_prack(incoming)
+
+    def give_up_prack(self) -> None:
+        """No PRACK came in 64*T1."""
+        self.step(NO_PRACK)
+
+    def has_agreed(self, dialog: Dialog) -> bool:
+        return self.acked or (self.reliable is not None and self.reliable.agreed)
+
     # Actions
 
-    def send_progress(self, argument: tuple[int, bytes, str], now: float) -> None:
-        status, body, extra = argument
-        self._respond(status, "", self._dialog_headers() + extra, body, now)
+    def send_progress(self, argument: tuple[int, bytes, str, bool], now: float) -> None:
+        status, body, extra, followed = argument
+        if reliably(self.invite, self.endpoint.reliable_provisionals, followed=followed):
+            if self.reliable is None:
+                self.reliable = Reliable(self)
+            self.reliable.send(status, body, extra, now)
+            return
+        if self.reliable is not None and self.reliable.described:
+            body = b""
+        self._respond(status, "", self.dialog_headers() + extra, body, now)
 
     def send_answer(self, argument: tuple[bytes, str], now: float) -> None:
         body, extra = argument
         if self.dialog is None or self.transaction is None:
             return
         self.dialog.early = False
+        if self.reliable is not None:
+            self.reliable.silence()
+            if self.reliable.described:
+                body = b""  # RFC 3261 §13.2.1: it was in a reliable provisional, and counts
         data = render_response(
             self.invite,
             200,
             self.local_tag,
-            extra=self._dialog_headers() + self.endpoint.capabilities + extra,
+            extra=self.dialog_headers() + self.endpoint.capabilities + accept(self, self.invite) + extra,
             body=body,
         )
         endpoint = self.endpoint
@@ -144,6 +181,9 @@ class ServerSession(Session):
     def send_refusal(self, argument: tuple[int, str, str], now: float) -> None:
         status, reason, extra = argument
         self._respond(status, reason, extra, b"", now)
+
+    def send_no_prack(self, _argument: Any, now: float) -> None:
+        self._respond(504, "", "", b"", now)
 
     def send_terminated(self, _argument: Any, now: float) -> None:
         self._respond(487, "", "", b"", now)
@@ -168,8 +208,13 @@ class ServerSession(Session):
     def tell_no_ack(self, _argument: Any, _now: float) -> None:
         self.user.on_ended(self, "no-ack", None)
 
+    def tell_no_prack(self, _argument: Any, _now: float) -> None:
+        self.user.on_ended(self, "no-prack", None)
+
     def release(self, argument: Any, now: float) -> None:
         self._stop_answer()
+        if self.reliable is not None:
+            self.reliable.silence()
         self.transaction = None
         self.request_ = None
         self.close(argument, now)
@@ -179,7 +224,7 @@ class ServerSession(Session):
             self.answer_on_way.stop()
             self.answer_on_way = None
 
-    def _dialog_headers(self) -> str:
+    def dialog_headers(self) -> str:
         """What a response that makes a dialog carries (RFC 3261 §12.1.1)."""
         routes = self.invite.headers.get("Record-Route")
         contact = f"Contact: {self.contact}\r\n"
@@ -199,6 +244,7 @@ class ServerSession(Session):
             CANCELLED: (ENDED, (send_terminated, tell_cancelled, release)),  # §9.2
             # §15.1.2: a caller may leave its early dialog by BYE; the INVITE still wants a final response.
             BYE_RECEIVED: (ENDED, (send_terminated, tell_cancelled, release)),
+            NO_PRACK: (ENDED, (send_no_prack, tell_no_prack, release)),  # RFC 3262 §3
         },
         ANSWERED: {
             ACK: (CONFIRMED, (take_ack,)),
@@ -257,4 +303,8 @@ IGNORED: Final = {
     (ENDING, CANCELLED): "too late",
     (ENDING, ACK): "late",
     (ENDING, NO_ACK): "given up already",
+    (ANSWERED, NO_PRACK): "nothing is repeated once it is answered",
+    (LEAVING, NO_PRACK): "nothing is repeated once it is answered",
+    (CONFIRMED, NO_PRACK): "nothing is repeated once it is answered",
+    (ENDING, NO_PRACK): "nothing is repeated once it is answered",
 }

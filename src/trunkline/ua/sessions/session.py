@@ -19,11 +19,12 @@ from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.transaction.machine import Table
 from trunkline.ua.challenges import Authorizer
 from trunkline.ua.door import flow_of
-from trunkline.ua.option_tags import unsupported
+from trunkline.ua.option_tags import IN_DIALOG, unsupported
 from trunkline.ua.sessions.acknowledge import acknowledge
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
 from trunkline.ua.sessions.reoffer import Reoffer
 from trunkline.ua.sessions.session_timer import SessionTimer
+from trunkline.ua.sessions.update import receive_update
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -48,13 +49,16 @@ class SessionUser(Protocol):
         """The caller gave up (CANCEL, or BYE in the early dialog); it has its 487 already."""
 
     def on_acknowledged(self, session: Session, ack: Request) -> None:
-        """The ACK of our 2xx, to the first INVITE or to a later one; a body answers an offer of ours."""
+        """The ACK of our 2xx, to the first INVITE or to a later one; a body answers an offer of ours.
+
+        Also the PRACK that answers the offer of a reliable provisional.
+        """
 
     def on_request(self, session: Session, incoming: Incoming) -> None:
-        """A request within the dialog but BYE, ACK, CANCEL, INVITE, checked for order. Answer it."""
+        """A request within the dialog but BYE, ACK, CANCEL, INVITE, PRACK, UPDATE, checked for order. Answer it."""
 
     def on_offer(self, session: Session, incoming: Incoming) -> None:
-        """A re-INVITE: answer it with ``session.reoffer.answer`` or ``.refuse``."""
+        """A re-INVITE, or the offer of an UPDATE or PRACK: answer it with ``session.reoffer.answer`` or ``.refuse``."""
 
     def on_offer_withdrawn(self, session: Session) -> None:
         """The re-INVITE was cancelled; it has its 487 already."""
@@ -65,7 +69,8 @@ class SessionUser(Protocol):
 
     def on_ended(self, session: Session, code: str, request: Request | None) -> None:
         """An answered session is over: ``bye`` (the peer's request), ``hangup`` (ours), ``no-ack``, ``lost``,
-        ``expired`` (nobody has refreshed it)."""
+        ``expired`` (nobody has refreshed it). Also one that we could not answer: ``no-prack``, its caller has its
+        504 already."""
 
 
 class Session:
@@ -81,6 +86,7 @@ class Session:
         "may_refresh",
         "reoffer",
         "state",
+        "takes_update",
         "timer",
         "user",
     )
@@ -100,6 +106,7 @@ class Session:
         self.contact = endpoint.contact(flow)
         self.reoffer = Reoffer(self)
         self.acked = False
+        self.takes_update = False  # whether the peer's Allow lists UPDATE
         self.authorizer: Authorizer | None = None
         self.timer: SessionTimer | None = None
         self.may_refresh = True  # some peers take no refresh from us
@@ -163,7 +170,8 @@ class Session:
             incoming.respond(481)
             return
         try:
-            tags = unsupported(request, self.endpoint.option_tags) if "Require" in request.headers else ""
+            known = self.endpoint.option_tags | IN_DIALOG
+            tags = unsupported(request, known) if "Require" in request.headers else ""
             if tags:
                 incoming.respond(420, extra=f"Unsupported: {tags}\r\n")
                 return
@@ -184,6 +192,10 @@ class Session:
             self.step(BYE_RECEIVED, request)
         elif request.method == "INVITE":
             self.reoffer.receive(incoming)
+        elif request.method == "UPDATE":
+            receive_update(self, dialog, incoming)
+        elif request.method == "PRACK":
+            self.receive_prack(incoming)
         else:
             incoming.begin()
             self.user.on_request(self, incoming)
@@ -191,6 +203,19 @@ class Session:
     def dialog_of(self, request: Request) -> Dialog | None:
         """The dialog that a request belongs to: each fork of an INVITE of ours has its own."""
         return self.dialog
+
+    def speaking_dialog(self) -> Dialog | None:
+        """The dialog that an UPDATE of ours goes into: of several early ones, that whose description came last."""
+        return self.dialog
+
+    def has_agreed(self, _dialog: Dialog) -> bool:
+        """Whether the first offer and answer are through, so that an UPDATE may bring the next (RFC 3311 §5.1)."""
+        return self.acked
+
+    def receive_prack(self, incoming: Incoming) -> None:
+        """A PRACK: no response of ours wants one, unless this is a call that came in (RFC 3262 §3)."""
+        incoming.begin()
+        incoming.respond(481)
 
     def receive_ack(self, ack: Request) -> None:
         """The ACK of a 2xx that we sent, to the first INVITE or to a later one."""
