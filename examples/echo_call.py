@@ -105,6 +105,9 @@ class Phone(SessionUser):
     def on_offer_withdrawn(self, session: Session) -> None:
         """It was refused at once."""
 
+    def on_refresh(self, session: Session) -> None:
+        """Nobody has agreed on a session timer: ``Endpoint.set_session_timers`` would let them."""
+
     def on_request(self, session: Session, incoming: Incoming) -> None:
         incoming.respond(405, extra=self.endpoint.capabilities)
 

@@ -97,6 +97,9 @@ class Phone(SessionUser):
     def on_offer_withdrawn(self, session: Session) -> None:
         self.say("keeps the session as it was")
 
+    def on_refresh(self, session: Session) -> None:
+        """Nobody has agreed on a session timer: ``Endpoint.set_session_timers`` would let them."""
+
     def on_request(self, session: Session, incoming: Incoming) -> None:
         incoming.respond(405, extra=self.endpoint.capabilities)
 

@@ -180,6 +180,14 @@ class Party:
         elif self.offer_answer is not None:
             session.reoffer.answer(self.offer_answer)
 
+    def on_refresh(self, session: Session) -> None:
+        self._say("refreshes")
+        session.reoffer.send(self.body, self._refreshed)
+
+    def _refreshed(self, status: int, response: Response | None) -> None:
+        if self.dialogue.timer is not None:
+            self.dialogue.timer.refreshed(status, response)
+
     def on_offer_withdrawn(self, session: Session) -> None:
         self._say("offer withdrawn")
 

@@ -13,6 +13,7 @@ from trunkline.call.headers import description_of, reason_of
 from trunkline.call.leg import Info, LegKind, LegObserver
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
+from trunkline.call.refresh import answer_refresh, send_refresh
 from trunkline.call.sip_info import SipInfo
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.draft import header_lines
@@ -36,15 +37,17 @@ class HopFailure(NamedTuple):
     retry_after_s: float | None = None
 
 
-_HANG_UP_CODES = {"no-ack": "call.no_ack", "lost": "call.lost"}
+_HANG_UP_CODES = {"no-ack": "call.no_ack", "lost": "call.lost", "expired": "call.timer_expired"}
 
 
 class SipLeg:
     """One SIP party of a call. ``direction`` of the outcome is ``in`` for the caller's leg, ``out`` else."""
 
     __slots__ = (
+        "asked",
         "context",
         "done",
+        "heard",
         "hop_failure",
         "id",
         "kind",
@@ -70,12 +73,15 @@ class SipLeg:
         self.patience: Timer | None = None
         self.hop_failure: HopFailure | None = None
         self.done = False
+        self.heard = 0  # hash of the description that the party has agreed to last, 0 when none is known
+        self.asked = 0  # of one that it wants to change to
 
     # The two ways to begin
 
     def accept(self, incoming: Incoming, flow: Flow) -> None:
         """Become the leg of an INVITE; raises RemoteProtocolError when it cannot make a dialog."""
         self.session = ServerSession(self.context.endpoint, incoming, flow, self)
+        self.heard = hash(incoming.request.body)
         self.outcome.sip_call_id = incoming.request.call_id
 
     def dial(
@@ -113,6 +119,7 @@ class SipLeg:
             max_forwards=max_forwards,
             authorizer=target.authorizer() if target.authorizer is not None else None,
             like=like,
+            may_refresh=target.may_refresh,
         )
         self.outcome.sip_call_id = self.session.sip_call_id
 
@@ -178,21 +185,27 @@ class SipLeg:
         elif self.session is not None:
             self.session.reoffer.acknowledge(body)
 
-    def offer(self, body: bytes, on_done: Callable[[int, bytes], None]) -> None:
+    def offer(self, body: bytes, on_done: Callable[[int, bytes], None], extra: str = "") -> None:
         if self.session is None or self.done:
             on_done(481, b"")
             return
 
         def finished(status: int, response: Response | None) -> None:
-            on_done(status, description_of(response) if response is not None else b"")
+            answer = description_of(response) if response is not None else b""
+            if status < 300:
+                self.heard = hash(answer)
+            elif body:
+                self.media.identity.take_back()
+            on_done(status, answer)
 
-        self.session.reoffer.send(body, finished, delayed=not body)
+        self.session.reoffer.send(body, finished, extra, delayed=not body)
 
     def withdraw_offer(self) -> None:
         if self.session is not None:
             self.session.reoffer.withdraw()
 
     def answer_offer(self, body: bytes) -> None:
+        self.heard = self.asked
         if self.session is not None:
             self.session.reoffer.answer(body)
 
@@ -226,6 +239,7 @@ class SipLeg:
         if self.done:
             return
         self.outcome.answered_at = self.context.wall()
+        self.heard = hash(response.body)
         self.observer.leg_answered(self, description_of(response))
 
     def on_failed(self, session: Session, status: int, reason: str, response: Response | None) -> None:
@@ -249,6 +263,8 @@ class SipLeg:
 
     def on_acknowledged(self, _session: Session, ack: Request) -> None:
         if not self.done:
+            if ack.body:
+                self.heard = hash(ack.body)
             self.observer.leg_acknowledged(self, description_of(ack))
 
     def on_request(self, session: Session, incoming: Incoming) -> None:
@@ -256,6 +272,8 @@ class SipLeg:
         now = self.context.endpoint.now()
         if request.method in {"INFO", "MESSAGE"}:
             self.observer.leg_info(self, SipInfo(incoming, self.context.endpoint.now))
+        elif request.method == "REFER":
+            self.observer.leg_refer(self, incoming)
         elif request.method == "OPTIONS":
             incoming.respond(200, extra=self.context.endpoint.capabilities, now=now)
         else:
@@ -266,8 +284,12 @@ class SipLeg:
         body = description_of(incoming.request)
         if incoming.request.body and not body:
             session.reoffer.refuse(415, "Accept: application/sdp\r\n")
-        else:
+        elif not answer_refresh(self, session, body):
+            self.asked = hash(body)
             self.observer.leg_offer(self, body)
+
+    def on_refresh(self, session: Session) -> None:
+        send_refresh(self, session)
 
     def on_offer_withdrawn(self, _session: Session) -> None:
         self.observer.leg_offer_withdrawn(self)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from trunkline.net.dns import Hop
 from trunkline.net.flow import Flow
+from trunkline.proto.sip.identity.diversion import Diversion
 from trunkline.ua.challenges import Authorizer
+
+if TYPE_CHECKING:
+    from trunkline.call.identity import IdentityPolicy
 
 
 class Target:
@@ -19,16 +24,23 @@ class Target:
     ``sticky`` is the server to try first while it is one of them; ``authorizer()`` answers the challenges of one
     request; ``caller`` and ``callee`` are the name-addrs of From and To where they are not the call's own.
     ``needs_offer`` tells that it takes no INVITE without an offer: we make one when the caller has not.
+    ``identity`` says what a peer, which is no phone of ours, is told of the caller; ``diverted_by`` who sent the call
+    there, the first one first.
+    Without ``may_refresh`` it gets no session refresh from us (RFC 4028).
     """
 
     __slots__ = (
         "authorizer",
         "callee",
         "caller",
+        "diverted_by",
         "flow",
+        "identity",
         "label",
+        "may_refresh",
         "needs_offer",
         "next_hop",
+        "others",
         "profile",
         "ring_timeout_s",
         "route",
@@ -47,10 +59,13 @@ class Target:
         ring_timeout_s: float | None = None,
         next_hop: str = "",
         needs_offer: bool = False,
+        may_refresh: bool = True,
         sticky: Hop | None = None,
         authorizer: Callable[[], Authorizer] | None = None,
         caller: str = "",
         callee: str = "",
+        identity: IdentityPolicy | None = None,
+        diverted_by: tuple[Diversion, ...] = (),
     ) -> None:
         self.uri = uri
         self.flow = flow
@@ -59,11 +74,16 @@ class Target:
         self.profile = profile
         self.ring_timeout_s = ring_timeout_s
         self.next_hop = next_hop
+        self.others: tuple[Target, ...] = ()
+        """Other ways to the same phone, tried when this one fails (RFC 5626 §7)."""
         self.needs_offer = needs_offer
+        self.may_refresh = may_refresh
         self.sticky = sticky
         self.authorizer = authorizer
         self.caller = caller
         self.callee = callee
+        self.identity = identity
+        self.diverted_by = diverted_by
 
     def __repr__(self) -> str:
         return f"Target({self.uri})"

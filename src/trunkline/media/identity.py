@@ -32,7 +32,7 @@ class SdpIdentity:
     will be sent. ``body`` is the last one ("" before the first).
     """
 
-    __slots__ = ("_after", "address", "session_id", "version")
+    __slots__ = ("_after", "_before", "address", "session_id", "version")
 
     def __init__(self, session_id: int, address: str) -> None:
         if not 0 <= session_id <= _MAX_SESSION_ID:
@@ -41,14 +41,21 @@ class SdpIdentity:
         self.address = address
         self.version = 0
         self._after = ""
+        self._before = ""
 
     def stamp(self, after: str) -> str:
         """The whole body, given what comes after the o= line; the version goes up when it changed."""
         after = f"{address_row(self.address)}\r\n{after}"
         if after != self._after:
             self.version += 1
-            self._after = after
+            self._before, self._after = self._after, after
         return self.body
+
+    def take_back(self) -> None:
+        """The peer has refused the last body: the one before holds, under a version that is new all the same."""
+        if self._before:
+            self.version += 1
+            self._after = self._before
 
     @property
     def body(self) -> str:

@@ -240,6 +240,9 @@ class Conversation:
             else:
                 session.reoffer.answer(described)
 
+    def on_refresh(self, _session: Session) -> None:
+        """This phone takes no part in session timers."""
+
     def on_offer_withdrawn(self, _session: Session) -> None:
         """It was refused already."""
 

@@ -20,6 +20,7 @@ from trunkline.ua.sessions.acknowledge import Acknowledger
 from trunkline.ua.sessions.client import ClientSession
 from trunkline.ua.sessions.server import ServerSession
 from trunkline.ua.sessions.session import Session, SessionUser
+from trunkline.ua.sessions.session_timer import restore as restore_timer
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -43,6 +44,7 @@ def snapshot(session: Session) -> dict[str, Any]:
         "contact": session.contact,
         "acked": session.acked,
         "dialog": session.dialog.snapshot() if session.dialog is not None else None,
+        "timer": session.timer.snapshot(session.now) if session.timer is not None else None,
     }
     if isinstance(session, ServerSession):
         return data | _server_data(session)
@@ -93,6 +95,7 @@ def _take_up(session: Session, data: dict[str, Any], dialog: Dialog | None) -> N
     session.contact = data["contact"]
     session.acked = data["acked"]
     session.dialog = dialog
+    restore_timer(session, data.get("timer"))
     if dialog is not None:
         dialog.flow = session.flow.token
         dialog.local_seq += GAP
