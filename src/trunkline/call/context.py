@@ -6,14 +6,27 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from trunkline.call.party import Party
+from trunkline.call.referrals import Referrals
 from trunkline.call.sounds import Sounds
 from trunkline.call.target import Target
 from trunkline.media.engine import MediaEngine
 from trunkline.model.record import CallRecord
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.dialog import first_hop
+from trunkline.proto.sip.identity.diversion import Diversion
 from trunkline.ua.endpoint import Endpoint
 from trunkline.ua.next_hops import NextHops, Tell, Ways
+
+
+class Signer(Protocol):
+    """What signs who calls (RFC 8224); ``ua.stir`` does."""
+
+    def lines(
+        self, caller: Party, number: str, target: Target, diversions: tuple[Diversion, ...], tell: Tell
+    ) -> str:
+        """Finished lines for the INVITE to ``target``, or none; ``number`` is how the caller is shown there."""
+        ...
 
 
 class Recorder(Protocol):
@@ -56,8 +69,10 @@ class CallContext:
         self.ring_timeout_s = ring_timeout_s
         self.max_forwards = max_forwards
         self.sounds = sounds or Sounds()
+        self.referrals: Referrals | None = None  # without it nobody may transfer calls
         self.on_call_over = on_call_over
         self.on_fault = on_fault
+        self.signer: Signer | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

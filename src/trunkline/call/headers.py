@@ -13,11 +13,19 @@ class Trust(StrEnum):
     """How far the other side may learn from this one."""
 
     PHONE = "phone"
+    UNTRUSTED = "trunk-untrusted"
+    TRUSTED = "trunk-trusted"
 
+
+# What describes the call and not the network: nothing that identifies, routes or authenticates. Who calls is never
+# copied, but written anew for each side (``call.identity``).
+_DESCRIBING: Final = ("Subject", "Priority", "Reason", "Accept-Language")
 
 ALLOWED: Final[dict[Trust, tuple[str, ...]]] = {
-    # What describes the call and not the network: nothing that identifies, routes or authenticates.
-    Trust.PHONE: ("Subject", "Priority", "Reason", "Accept-Language"),
+    Trust.PHONE: _DESCRIBING,
+    Trust.UNTRUSTED: _DESCRIBING,
+    # RFC 8496 §5.1: who pays is for those who trust each other, on both sides.
+    Trust.TRUSTED: ("P-Charge-Info",),
 }
 MAX_BLOCK: Final = 2048
 

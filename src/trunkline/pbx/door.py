@@ -8,6 +8,7 @@ from typing import Final
 from trunkline.base.story import Story
 from trunkline.call.call import Call, Script
 from trunkline.call.context import CallContext
+from trunkline.call.identity import asks_to_be_unknown
 from trunkline.call.party import Party
 from trunkline.call.registry import Calls
 from trunkline.call.target import Target, static_targets
@@ -106,7 +107,11 @@ class ExchangeDoor:
         story.add(incoming.now, "call.received", f"{user} calls {dialled}", flow=flow.token)
         story.extend(decision.steps)
         caller = owner.extensions.get(user)
-        party = Party(user, owner.domain, caller.name if caller is not None else "")
+        hidden = asks_to_be_unknown(incoming.request)
+        name = caller.name if caller is not None else ""
+        party = Party(user, owner.domain, name, anonymous=hidden)
+        if hidden:
+            story.add(incoming.now, "identity.anonymous", f"{user} stays unknown to the callee")
         call = Call(self.context, tenant, party, dialled, story)
         script = self._secured(decision, tenant, call, flow) if sips else self._script(decision, tenant)
         call.begin(incoming, flow, script)
