@@ -1,4 +1,4 @@
-"""Another way to a phone whose connection died with the process before us: the one it registered by."""
+"""Another way to a phone whose connection is gone, with the process before us or alone: the one it registered by."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ MAX_WAYS: Final = 65_536
 
 
 class EarlierFlows:
-    """Bindings by the flow that they came by when the process before us died; each is kept up to date since."""
+    """Bindings by the flows that they came by earlier; each is kept up to date since.
+
+    The oldest is forgotten for a new one when there are too many.
+    """
 
     def __init__(self, net: Net, policy: RegistrarPolicy) -> None:
         self._net = net
@@ -28,6 +31,13 @@ class EarlierFlows:
         for binding in bindings:
             if "|udp|" not in binding.flow and len(self._bindings) < MAX_WAYS:
                 self._bindings[binding.flow] = binding
+
+    def moved(self, token: str, binding: Binding) -> None:
+        """A phone that was reached by the flow ``token`` has registered by another one."""
+        if "|udp|" not in token:
+            if len(self._bindings) >= MAX_WAYS:
+                del self._bindings[next(iter(self._bindings))]
+            self._bindings[token] = binding
 
     def another_way(self, token: str) -> Flow | None:
         """The way to the phone that had this flow: its new connection, or one that we make; None without any."""

@@ -22,6 +22,7 @@ from trunkline.app.from_settings import (
     listeners_of,
     media_settings,
     registrar_policy,
+    text_policy,
     tls_settings,
 )
 from trunkline.app.handlers import load_directory
@@ -32,7 +33,7 @@ from trunkline.app.reaching import Reaching
 from trunkline.app.recording_handlers import log_over
 from trunkline.app.settings import Settings
 from trunkline.app.sound_files import sounds_of
-from trunkline.app.text_log import log_text
+from trunkline.app.text_log import log_kept_text, log_text
 from trunkline.app.trace.tracing import Tracing
 from trunkline.base.ids import NodeIds
 from trunkline.call.checkpoints import Checkpoints
@@ -40,18 +41,23 @@ from trunkline.call.context import CallContext
 from trunkline.call.recording import CallRecordings
 from trunkline.call.registry import Calls
 from trunkline.media.embedded import EmbeddedMediaEngine
+from trunkline.message.queue import TextQueue
+from trunkline.model.binding import Binding
 from trunkline.model.tenant import SystemScope
 from trunkline.net import Flow, Net
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.door import ExchangeDoor
 from trunkline.pbx.route import Snapshot
+from trunkline.pbx.text_delivery import TextDelivery
 from trunkline.pbx.text_door import TextDoor
 from trunkline.proto.sip.nonce import Nonces
 from trunkline.registrar.door import RegistrarDoor
+from trunkline.registrar.gruu import Gruus
 from trunkline.registrar.location import Location
 from trunkline.store.call_journal import CallJournal
 from trunkline.store.journals import BindingJournal, RecordJournal
 from trunkline.store.store import Store
+from trunkline.store.text_journal import TextJournal
 from trunkline.store.writer import Writer
 from trunkline.ua.authentication import Authenticator
 from trunkline.ua.endpoint import Endpoint
@@ -107,7 +113,10 @@ class Exchange:
             fence=self.fence,
         )
         self.policy = registrar_policy(settings)
-        self.reaching = Reaching(self.net, self.location, self.policy, settings.sip.sdp_profile, self.wall)
+        self.gruus = Gruus(self.store.box.derive("gruus"))
+        self.reaching = Reaching(
+            self.net, self.location, self.gruus, self.policy, settings.sip.sdp_profile, self.wall
+        )
         self.earlier_flows = EarlierFlows(self.net, self.policy)
         self.endpoint.another_way = self.earlier_flows.another_way
         self.finding = Finding(settings, self.net, loop)
@@ -144,6 +153,8 @@ class Exchange:
             wall=self.wall,
             spawn=self.context.spawn,
             on_story=self._fencing.log.registration,
+            gruus=self.gruus,
+            on_moved=self.earlier_flows.moved,
         )
         self.door = ExchangeDoor(
             self.directory,
@@ -154,12 +165,23 @@ class Exchange:
             self.reaching.targets,
             self._fencing.log.refused_call,
         )
+        self.text_queue = TextQueue(
+            TextDelivery(self.directory, self.context, self.reaching.targets),
+            TextJournal(self.writer),
+            self.endpoint.wheel,
+            now=self.endpoint.now,
+            wall=self.wall,
+            spawn=self.context.spawn,
+            policy=text_policy(self.settings),
+            on_over=log_kept_text,
+        )
+        self.location.watchers.append(self._wake_texts)
         self.texts = TextDoor(
             self.directory,
             self.live.bindings_of,
             self.authenticator,
             self.context,
-            self.reaching.targets,
+            self.text_queue,
             self._fencing.log.refused_text,
             log_text,
         )
@@ -184,6 +206,10 @@ class Exchange:
             on_fault=_log_fault,
         )
 
+    def _wake_texts(self, binding: Binding, event: str) -> None:
+        if event == "registered":
+            self.text_queue.wake(binding.tenant, binding.user)
+
     def _shut(self, source: str) -> None:
         self.net.shut(source)
 
@@ -206,6 +232,7 @@ class Exchange:
             self._fencing.let_in(self.location)
             self.earlier_flows.remember(kept)
             await self.earlier.load()
+            self.text_queue.restore(self.store.texts.load_all(SystemScope("texts outlive a restart")))
             await self.net.start(listeners_of(self.settings, self.endpoint.ids.prefix))
             self.earlier.take_up()
             undo.pop_all()
@@ -215,6 +242,7 @@ class Exchange:
         while self._early:
             self._loop.call_soon(self.endpoint.receive, *self._early.popleft())
         self.chores.start()
+        self.text_queue.start()
 
     async def stop(self, grace_s: float) -> None:
         """No new calls; those in progress may go on for ``grace_s`` seconds, then get BYE. Everything ends."""

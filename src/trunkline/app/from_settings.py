@@ -8,6 +8,7 @@ from trunkline.app.addresses import HostAddresses, host_addresses, is_unspecifie
 from trunkline.app.settings import Certificate, Settings, Tls
 from trunkline.app.settings import Listener as ListenerSettings
 from trunkline.media.embedded import MediaSettings
+from trunkline.message.policy import DAY_S, TextPolicy
 from trunkline.net import CertificateFiles, Listener, ListenerTls, SelfSigned, TlsSettings
 from trunkline.net.fence import PROOF_S, FencePolicy
 from trunkline.net.fence.penalties import Scale
@@ -95,6 +96,8 @@ def registrar_policy(settings: Settings) -> RegistrarPolicy:
         asked.default_expires_s,
         settings.sip.max_contacts,
         settings.sip.nat,
+        asked.service_route,
+        asked.path == "strict",
     )
 
 
@@ -108,3 +111,9 @@ def fence_policy(settings: Settings) -> FencePolicy:
         guard.networks,
         max(PROOF_S, settings.sip.registration.max_expires_s),
     )
+
+
+def text_policy(settings: Settings) -> TextPolicy:
+    """How long texts wait, and how many."""
+    texts = settings.texts
+    return TextPolicy(texts.keep_days * DAY_S, texts.most_of_one, texts.most)

@@ -61,6 +61,7 @@ from trunkline.call.call import Call
 from trunkline.model.tenant import SystemScope
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.route import Snapshot
+from trunkline.registrar.push_parameters import shown
 from trunkline.store.store import Store
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class ExchangeHandlers(StoreHandlers):
         rows = tuple(
             RegistrationRow(
                 binding.user,
-                binding.contact,
+                shown(binding.contact),
                 binding.received,
                 binding.flow.split("|", 2)[1],
                 binding.user_agent,

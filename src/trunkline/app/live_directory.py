@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from trunkline.call.registry import Calls
+from trunkline.model.binding import Binding
 from trunkline.model.extension import Extension
 from trunkline.pbx.directory import Directory
 from trunkline.registrar.location import Location
@@ -47,10 +48,14 @@ class LiveDirectory:
         """An extension is gone: so are its contacts."""
         self.directory.remove(tenant, number)
         known = list(self._location.all_of(tenant, number))
-        for binding in known:
-            self._location.remove(binding)
-            await self._journal.gone(binding)
+        await self._end(known)
         return len(known)
+
+    async def remove_bindings(self, tenant: str, number: str | None) -> list[Binding]:
+        """An operator ends the registrations of a number, or of all: phones are reached again when they register."""
+        known = [one for one in self._location if one.tenant == tenant and number in {None, one.user}]
+        await self._end(known)
+        return known
 
     async def remove_tenant(self, tenant: str) -> tuple[int, int]:
         """A tenant goes: nobody of it is admitted, its calls and registrations end, and all that is written."""
@@ -60,12 +65,15 @@ class LiveDirectory:
             call.tell("call.tenant_removed", "the tenant was removed")
             call.hang_up(code="call.tenant_removed")
         known = [binding for binding in self._location if binding.tenant == tenant]
-        for binding in known:
-            self._location.remove(binding)
-        await asyncio.gather(*map(self._journal.gone, known))
+        await self._end(known)
         loop = asyncio.get_running_loop()
         end = loop.time() + GOODBYE_S
         while any(call.id in self._calls.active for call in calls) and loop.time() < end:  # noqa: ASYNC110  (two seconds at most)
             await asyncio.sleep(0.02)
         await self._writer.drain()
         return len(known), len(calls)
+
+    async def _end(self, bindings: list[Binding]) -> None:
+        for binding in bindings:
+            self._location.remove(binding, "deactivated")
+        await asyncio.gather(*map(self._journal.gone, bindings))

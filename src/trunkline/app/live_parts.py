@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from trunkline.app.from_settings import fence_policy, listeners_of, registrar_policy
+from trunkline.app.from_settings import fence_policy, listeners_of, registrar_policy, text_policy
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics_server import MetricsServer
@@ -60,7 +60,8 @@ async def nothing() -> str:
 
 
 def _registrar(exchange: Exchange, new: Settings) -> None:
-    exchange.policy = exchange.registrar.policy = exchange.reaching.policy = registrar_policy(new)
+    exchange.policy = exchange.reaching.policy = registrar_policy(new)
+    exchange.registrar.adjust(exchange.policy)
 
 
 def _ring_timeout(exchange: Exchange, new: Settings) -> None:
@@ -85,6 +86,10 @@ def _finding(exchange: Exchange, new: Settings) -> None:
 
 def _tcp_within(exchange: Exchange, new: Settings) -> None:
     exchange.endpoint.large.within_s = new.sip.tcp_within_s
+
+
+def _texts(exchange: Exchange, new: Settings) -> None:
+    exchange.text_queue.policy = text_policy(new)
 
 
 def _read_from_settings(_exchange: Exchange, _new: Settings) -> None:
@@ -130,6 +135,7 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "sip.next_hop_s",
     ): _finding,
     ("sip.tcp_within_s",): _tcp_within,
+    ("texts.keep_days", "texts.most", "texts.most_of_one"): _texts,
 }
 
 

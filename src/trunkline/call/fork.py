@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
 from trunkline.call.breadth import Breadth
 from trunkline.call.failures import best_of, fault
+from trunkline.call.identity import shown_to
 from trunkline.call.invitation import Errand
 from trunkline.call.leg import Leg
 from trunkline.call.party import Party
@@ -22,6 +23,7 @@ from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import StaticTargets, Target
 from trunkline.call.trial import Trial
 from trunkline.net.flow import Flow
+from trunkline.ua.next_hops import Ways
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
@@ -121,8 +123,10 @@ class Fork:
 
     async def _ring(self, target: Target) -> None:
         flow = self.call.context.flow_at_once(target)
-        if flow is not None:
+        if flow is not None and not target.others:
             await self._dial(target, flow)
+        elif flow is not None:
+            await self._dial_next(Trial(target, Ways.down(flow), self._ring_until(target)))
         else:
             # A name server that takes its time must not keep the other targets from ringing.
             self._start_aside(self._look_up(target))
@@ -137,13 +141,19 @@ class Fork:
         self._settle()
 
     async def _look_up(self, target: Target) -> None:
+        ways = await self._ways_to(target)
+        if ways is not None:
+            await self._dial_next(Trial(target, ways, self._ring_until(target)))
+
+    async def _ways_to(self, target: Target) -> Ways | None:
         try:
-            ways = await self.call.context.ways_to(target, self.call.tell)
+            return await self.call.context.ways_to(target, self.call.tell)
         except (RemoteProtocolError, TransportError) as error:
             self._not_dialled(target, None, error)
-            return
-        ring_s = target.ring_timeout_s or self.ring_timeout_s
-        await self._dial_next(Trial(target, ways, self.call.context.endpoint.now() + ring_s))
+            return None
+
+    def _ring_until(self, target: Target) -> float:
+        return self.call.context.endpoint.now() + (target.ring_timeout_s or self.ring_timeout_s)
 
     async def _dial_next(self, trial: Trial) -> None:
         """Invite by the next way; what comes of it decides about the one after."""
@@ -157,6 +167,11 @@ class Fork:
 
     async def _dial_again(self, trial: Trial, failed: Leg) -> None:
         await failed.media.close()
+        if not trial.ways.more:
+            ways = await self._ways_to(trial.target)
+            if ways is None:
+                return
+            trial.ways = ways
         await self._dial_next(trial)
 
     async def _dial(self, target: Target, flow: Flow, trial: Trial | None = None) -> None:
@@ -188,10 +203,11 @@ class Fork:
     async def _invite(
         self, leg: SipLeg, target: Target, flow: Flow, breadth: int, trial: Trial | None
     ) -> None:
-        call, asked = self.call, self.call.invitation
+        call, errand = self.call, self.errand
+        asked = errand.asked
         body = b""
         if asked.offer:
-            await leg.media.open_for(asked.streams, call.caller_leg.media)
+            await leg.media.open_for(asked.streams, errand.media)
             body = leg.media.rewritten(asked.offer, len(asked.streams))
         elif target.needs_offer:
             body = await leg.media.own_offer()
@@ -199,16 +215,17 @@ class Fork:
             return  # while its ports were opened, another answered or the caller left
         call.tell("leg.invited", f"inviting {target.label}", flow=flow.token)
         ring_s = target.ring_timeout_s or self.ring_timeout_s
+        shown, identity = shown_to(errand.caller, target, call)
         leg.dial(
             target,
             flow,
             body,
-            from_=target.caller or call.caller.name_addr,
-            to=target.callee or f"<{Party(call.callee, call.caller.domain).uri}>",
-            extra=f"{asked.headers}Max-Breadth: {breadth}\r\n",
+            from_=shown,
+            to=target.callee or f"<{Party(errand.number, errand.caller.domain).uri}>",
+            extra=f"{asked.headers}{identity}Max-Breadth: {breadth}\r\n",
             max_forwards=asked.max_forwards,
             ring_s=ring_s if trial is None else trial.ring_until - call.context.endpoint.now(),
-            patience_s=0.0 if trial is None else trial.ways.patience_s,
+            patience_s=0.0 if trial is None else trial.patience_s(call.context.next_hops.patience_s),
             like=None if trial is None else trial.like,
         )
         if leg.detours:

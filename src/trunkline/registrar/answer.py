@@ -8,31 +8,37 @@ from email.utils import formatdate
 from trunkline.model.binding import Binding
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.grammar import quote
+from trunkline.registrar.gruu import Gruus
 
 
 class AnswerLines:
     """Makes the header lines of answers; the Date is written once a second."""
 
-    __slots__ = ("_date", "_second")
+    __slots__ = ("_date", "_gruus", "_second", "_service_route")
 
-    def __init__(self) -> None:
+    def __init__(self, gruus: Gruus | None = None, service_route: str = "") -> None:
+        self._gruus = gruus
+        self._service_route = header_lines("Service-Route", service_route) if service_route else ""
         self._second = -1
         self._date = ""
 
-    def of(self, bindings: Iterable[Binding], path: str, now: float) -> str:
-        """Contacts with the seconds they have left, the Path that the request came by, and the Date.
+    def of(self, bindings: Iterable[Binding], path: str, now: float, gruu_domain: str = "") -> str:
+        """Contacts with the seconds they have left, the Path that the request came by, Service-Route and the Date.
+
+        With ``gruu_domain``, the tenant's, each phone's contacts have their GRUUs.
 
         Some phones set their clock by it (RFC 3261 §10.3 asks for one). RFC 3327 §5.3: the Path is told.
         """
         second = int(now)
         if second != self._second:
             self._second = second
-            self._date = f"Date: {formatdate(second, usegmt=True)}\r\n"
-        contacts = "".join([_contact(binding, now) for binding in bindings])
+            self._date = f"{self._service_route}Date: {formatdate(second, usegmt=True)}\r\n"
+        gruus = self._gruus if gruu_domain else None
+        contacts = "".join([_contact(binding, now, gruus, gruu_domain) for binding in bindings])
         return f"{contacts}{header_lines('Path', path)}{self._date}" if path else contacts + self._date
 
 
-def _contact(binding: Binding, now: float) -> str:
+def _contact(binding: Binding, now: float, gruus: Gruus | None = None, domain: str = "") -> str:
     text = f"Contact: <{binding.contact}>;expires={round(binding.expires_at - now)}"
     if binding.q != 1000:
         text += f";q={binding.q / 1000:g}"
@@ -41,4 +47,6 @@ def _contact(binding: Binding, now: float) -> str:
         text += f";+sip.instance={quote(binding.instance)}"
         if binding.reg_id:
             text += f";reg-id={binding.reg_id}"
+        if gruus is not None and binding.epoch:
+            text += gruus.params(binding, domain)
     return f"{text}\r\n"

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from trunkline.base.errors import RemoteProtocolError
+from trunkline.proto.sip.grammar import render_parameters
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.name_addr import DEFAULT_EXPIRES_S, NameAddr, parse_contacts
 from trunkline.proto.sip.numbers import UINT32_MAX, parse_delta_seconds, parse_uint
@@ -13,7 +14,9 @@ from trunkline.proto.sip.numbers import UINT32_MAX, parse_delta_seconds, parse_u
 # What a binding keeps of a peer's text is bounded: a contact is to cost 3 KB at most.
 MAX_CONTACT: Final = 1024
 MAX_INSTANCE: Final = 256
+MAX_PARAMS: Final = 512
 WILDCARD: Final = "*"
+_KNOWN: Final = frozenset({"expires", "q", "+sip.instance", "reg-id", "pub-gruu", "temp-gruu"})
 
 # One contact as most phones write it, with its URI and its seconds: told without parsing the URI, which is
 # compared with known ones as text.
@@ -24,18 +27,28 @@ class Wanted:
     """One contact: ``uri`` as text, ``expires`` in seconds (0..2**32-1, 0 to remove it), ``q`` in thousandths.
 
     ``instance`` and ``reg_id`` (1..2**31-1, else 0) are those of RFC 5626; one without the other is nothing.
+    ``params`` are all others that say what the phone can do (RFC 3840), as text. ``epoch`` is that of the instance
+    once it is known which binding is meant.
     """
 
-    __slots__ = ("expires", "instance", "q", "reg_id", "uri")
+    __slots__ = ("epoch", "expires", "instance", "params", "q", "reg_id", "uri")
 
     def __init__(
-        self, uri: str, expires: int, q: int = 1000, instance: str | None = None, reg_id: int = 0
+        self,
+        uri: str,
+        expires: int,
+        q: int = 1000,
+        instance: str | None = None,
+        reg_id: int = 0,
+        params: str = "",
     ) -> None:
         self.uri = uri
         self.expires = expires
         self.q = q
         self.instance = instance
         self.reg_id = reg_id
+        self.params = params
+        self.epoch = ""
 
 
 def wanted_contacts(request: Request, default_expires_s: int) -> list[Wanted]:
@@ -80,7 +93,20 @@ def _wanted(contact: NameAddr, default_s: int) -> Wanted:
     if instance is not None and len(instance) > MAX_INSTANCE:
         raise RemoteProtocolError(f"a +sip.instance of more than {MAX_INSTANCE} characters")
     reg_id = _reg_id(contact) if instance is not None else 0
-    return Wanted(contact.uri, default_s if asked is None else asked, contact.q, instance, reg_id)
+    expires = default_s if asked is None else asked
+    return Wanted(contact.uri, expires, contact.q, instance, reg_id, _others(contact))
+
+
+def _others(contact: NameAddr) -> str:
+    """What is not understood here, as far as there is room; GRUUs are ours to give (RFC 5627 §5.1)."""
+    others = {name: value for name, value in contact.params.items() if name not in _KNOWN}
+    if not others:
+        return ""
+    text = render_parameters(others)
+    while len(text) > MAX_PARAMS:
+        others.popitem()
+        text = render_parameters(others)
+    return text
 
 
 def _reg_id(contact: NameAddr) -> int:

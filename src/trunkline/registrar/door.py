@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.story import Story
+from trunkline.model.binding import Binding
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.digest_server import Verdict
 from trunkline.proto.sip.message import Request
@@ -16,15 +17,19 @@ from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.registrar.answer import AnswerLines
 from trunkline.registrar.commit import NotKeptError, write
+from trunkline.registrar.contacts import wanted_contacts
+from trunkline.registrar.gruu import Gruus
 from trunkline.registrar.location import Location
+from trunkline.registrar.outbound import answer_lines, uses_outbound
 from trunkline.registrar.policy import RegistrarPolicy
 from trunkline.registrar.ports import Accounts, Journal
+from trunkline.registrar.push_parameters import shown
 from trunkline.registrar.refresh import plain_refresh
 from trunkline.registrar.registration import Changes, IntervalTooBriefError, adopt, changes_of, renew
 from trunkline.ua.authentication import Authenticator, tell_refusal
 from trunkline.ua.option_tags import supports, unsupported
 
-SUPPORTED: Final = frozenset({"path"})
+SUPPORTED: Final = frozenset({"gruu", "outbound", "path"})
 RETRY_AFTER_S: Final = 10
 # What any phone meets now and then.
 _UNTOLD: Final = (Verdict.MISSING, Verdict.STALE, Verdict.MOVED)
@@ -51,7 +56,9 @@ class RegistrarDoor:
     what comes for the same address of record meanwhile waits for it.
 
     ``on_story(user, story)`` hears of bindings made and ended, of refusals and wrong credentials. First
-    challenges and refreshes, thousands a second, have nothing to tell, and no story.
+    challenges and refreshes, thousands a second, have nothing to tell, and no story. ``on_moved(token, binding)``
+    hears that a phone which was reached by the flow ``token`` is now reached by another. ``gruus`` gives phones that
+    ask for them their GRUUs.
     """
 
     methods = frozenset({"REGISTER"})
@@ -67,6 +74,8 @@ class RegistrarDoor:
         wall: Callable[[], float],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         on_story: Callable[[str, Story], None] = lambda _user, _story: None,
+        gruus: Gruus | None = None,
+        on_moved: Callable[[str, Binding], None] = lambda _token, _binding: None,
     ) -> None:
         self.accounts = accounts
         self.location = location
@@ -77,8 +86,15 @@ class RegistrarDoor:
         self._wall = wall
         self._spawn = spawn
         self._on_story = on_story
-        self._lines = AnswerLines()
+        self._on_moved = on_moved
+        self._gruus = gruus
+        self._lines = AnswerLines(gruus, policy.service_route)
         self._writing: dict[tuple[str, str], asyncio.Event] = {}
+
+    def adjust(self, policy: RegistrarPolicy) -> None:
+        """Other limits from now on."""
+        self.policy = policy
+        self._lines = AnswerLines(self._gruus, policy.service_route)
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
         request = incoming.request
@@ -95,7 +111,7 @@ class RegistrarDoor:
             self._admit(incoming, flow, tenant, user)
         elif verdict is Verdict.REPLAYED and self._changes_nothing(request, flow, tenant, user):
             # RFC 3261 §8.2.7: its first answer was lost on the way, and we keep no transaction.
-            self._answer(incoming, tenant, user, request.headers.get("Path", ""), self._wall())
+            self._answer(incoming, flow, tenant, user, self._replayed(request), self._wall())
         else:
             self._challenge(incoming, realm, verdict, user)
         return True
@@ -147,7 +163,7 @@ class RegistrarDoor:
             known = self.location.all_of(tenant, user)
             until = plain_refresh(request, known, self.policy, now)
             if until is not None:
-                renew(known[0], until, request, flow)
+                self._renew_one(known[0], until, request, flow)
                 self.journal.refresh(known[0])
                 self.counters.refreshed += 1
                 incoming.respond(200, extra=self._lines.of(known, "", now))
@@ -163,14 +179,14 @@ class RegistrarDoor:
             self._spawn(self._commit(incoming, flow, changes, tenant, user))
             return
         self._renew(request, flow, changes)
-        self._answer(incoming, tenant, user, changes.path, now)
+        self._answer(incoming, flow, tenant, user, changes, now)
 
     def _check(self, request: Request, tenant: str, user: str) -> None:
         """RFC 3261 §10.3 steps 2, 4 and 5: required extensions, the right to register for the address in To."""
         headers = request.headers
         if "Require" in headers and (tags := unsupported(request, SUPPORTED)):
             raise UnsupportedTagsError(tags)
-        if "Path" in headers and not supports(request, "path"):
+        if "Path" in headers and self.policy.strict_path and not supports(request, "path"):
             # Rule T-30: the phone would not know that its calls take another way than it was told.
             raise UnsupportedTagsError("path")
         to = headers["To"]
@@ -188,10 +204,20 @@ class RegistrarDoor:
 
     def _renew(self, request: Request, flow: Flow, changes: Changes) -> None:
         for binding, want, until in changes.refreshed:
-            renew(binding, until, request, flow)
+            self._renew_one(binding, until, request, flow)
             adopt(binding, want, changes.path)
             self.journal.refresh(binding)
             self.counters.refreshed += 1
+        for binding, epoch in changes.renamed:
+            binding.epoch = epoch
+            if binding not in changes.removed:
+                self.journal.refresh(binding)
+
+    def _renew_one(self, binding: Binding, until: float, request: Request, flow: Flow) -> None:
+        before = binding.flow
+        renew(binding, until, request, flow)
+        if binding.flow != before:
+            self._on_moved(before, binding)
 
     async def _commit(self, incoming: Incoming, flow: Flow, changes: Changes, tenant: str, user: str) -> None:
         """A binding counts once it is on disk: the phone may rely on a 200 after our restart."""
@@ -208,7 +234,7 @@ class RegistrarDoor:
                 self.location.add(binding)
             self._renew(incoming.request, flow, changes)
             self._tell(changes, user, story, incoming.now)
-            self._answer(incoming, tenant, user, changes.path, self._wall())
+            self._answer(incoming, flow, tenant, user, changes, self._wall())
         finally:
             self._writing.pop((tenant, user)).set()
 
@@ -216,15 +242,37 @@ class RegistrarDoor:
         self.counters.registered += len(changes.added)
         self.counters.removed += len(changes.removed)
         for binding in changes.removed:
-            story.add(at, "register.unbound", f"{user} left {binding.contact}")
+            story.add(at, "register.unbound", f"{user} left {shown(binding.contact)}")
         for binding in changes.added:
             story.add(
-                at, "register.bound", f"{user} is reached at {binding.contact}", received=binding.received
+                at,
+                "register.bound",
+                f"{user} is reached at {shown(binding.contact)}",
+                received=binding.received,
             )
+            for old in changes.removed:
+                if old.instance is not None and old.instance == binding.instance:
+                    self._on_moved(old.flow, binding)
         self._on_story(user, story)
 
-    def _answer(self, incoming: Incoming, tenant: str, user: str, path: str, now: float) -> None:
-        incoming.respond(200, extra=self._lines.of(self.location.of(tenant, user, now), path, now))
+    def _replayed(self, request: Request) -> Changes:
+        """What the 200 of a request that came before said of it."""
+        changes = Changes(request.headers.get("Path", ""))
+        wanted = wanted_contacts(request, self.policy.default_expires_s)
+        changes.outbound = uses_outbound(request, wanted, changes.path)
+        return changes
+
+    def _answer(
+        self, incoming: Incoming, flow: Flow, tenant: str, user: str, changes: Changes, now: float
+    ) -> None:
+        request = incoming.request
+        domain = ""
+        if self._gruus is not None and "Supported" in request.headers and supports(request, "gruu"):
+            domain = self.accounts.domain_of(tenant)
+        extra = self._lines.of(self.location.of(tenant, user, now), changes.path, now, domain)
+        if changes.outbound:
+            extra += answer_lines(flow, self.policy)
+        incoming.respond(200, extra=extra)
 
     def _refuse(
         self, incoming: Incoming, user: str, error: RemoteProtocolError, story: Story | None = None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from trunkline.model.binding import Binding
 
 NOBODY: Final[tuple[Binding, ...]] = ()
+
+Watch: TypeAlias = Callable[[Binding, str], None]
+"""Hears of each binding that came or went, with the event of RFC 3680 §4.1.2; not of refreshes."""
 
 
 class Location:
@@ -16,9 +19,10 @@ class Location:
     Expired bindings are invisible at once and swept now and then; ``count`` includes them until then.
     """
 
-    __slots__ = ("_by_aor", "count")
+    __slots__ = ("_by_aor", "count", "watchers")
 
     def __init__(self) -> None:
+        self.watchers: list[Watch] = []
         self._by_aor: dict[tuple[str, str], list[Binding]] = {}
         self.count = 0
 
@@ -53,8 +57,11 @@ class Location:
         else:
             known.append(binding)
         self.count += 1
+        for watch in self.watchers:
+            watch(binding, "registered")
 
-    def remove(self, binding: Binding) -> None:
+    def remove(self, binding: Binding, event: str = "unregistered") -> None:
+        """Take a binding out; ``event`` is why, as RFC 3680 §4.1.2 has it: unregistered, expired, deactivated."""
         key = (binding.tenant, binding.user)
         known = self._by_aor.get(key)
         if known is not None and binding in known:
@@ -62,6 +69,8 @@ class Location:
             self.count -= 1
             if not known:
                 del self._by_aor[key]
+            for watch in self.watchers:
+                watch(binding, event)
 
     def sweep(self, now: float, is_lost: Callable[[Binding], bool] | None = None) -> list[Binding]:
         """Take out and return what has expired, and WebSocket clients of which ``is_lost`` says so."""
@@ -69,7 +78,7 @@ class Location:
         if is_lost is not None:
             gone += [b for b in self if b.by_websocket and b.expires_at > now and is_lost(b)]
         for binding in gone:
-            self.remove(binding)
+            self.remove(binding, "expired")
         return gone
 
     def __iter__(self) -> Iterator[Binding]:

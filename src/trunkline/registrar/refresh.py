@@ -25,7 +25,7 @@ def plain_refresh(
     contact = usual_contact(headers.get("Contact", ""))
     if contact is None or contact[1] != binding.contact or binding.expires_at <= now:
         return None
-    if binding.q != 1000 or binding.path or "Path" in headers:
+    if binding.q != 1000 or binding.path or binding.params or "Path" in headers:
         return None
     if binding.call_id != headers["Call-ID"] or request.cseq[0] <= binding.cseq:
         return None

@@ -12,9 +12,10 @@ from trunkline.net.listener import host_port
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.name_addr import parse_addresses
 from trunkline.proto.sip.uri import parse_uri
-from trunkline.proto.sip.uri_equivalence import equivalent
 from trunkline.registrar.contacts import WILDCARD, Wanted, wanted_contacts
 from trunkline.registrar.location import Location
+from trunkline.registrar.matching import find, is_replaced, name_epoch
+from trunkline.registrar.outbound import uses_outbound
 from trunkline.registrar.policy import RegistrarPolicy
 
 # What a binding keeps of a peer's text is bounded: a contact is to cost 3 KB at most.
@@ -33,13 +34,17 @@ class IntervalTooBriefError(RemoteProtocolError):
 class Changes:
     """The bindings that a REGISTER makes, renews (as wanted, until a wall-clock second) and ends.
 
-    ``path`` is the Path that the request came by. False when nothing changes.
+    ``path`` is the Path that the request came by; ``outbound`` tells whether the phone has a flow (RFC 5626);
+    ``renamed`` are the other bindings of a phone that began anew, with their new epoch (RFC 5627 §3.1.2). False when
+    nothing changes.
     """
 
-    __slots__ = ("added", "path", "refreshed", "removed")
+    __slots__ = ("added", "outbound", "path", "refreshed", "removed", "renamed")
 
     def __init__(self, path: str = "") -> None:
         self.path = path
+        self.outbound = False
+        self.renamed: list[tuple[Binding, str]] = []
         self.added: list[Binding] = []
         self.refreshed: list[tuple[Binding, Wanted, float]] = []
         self.removed: list[Binding] = []
@@ -62,9 +67,7 @@ def changes_of(
     wanted = wanted_contacts(request, policy.default_expires_s)
     if not wanted:
         return changes  # a query: RFC 3261 §10.2.3
-    call_id, number = request.headers["Call-ID"], request.cseq[0]
-    if len(call_id) > MAX_CALL_ID:
-        raise RemoteProtocolError(f"a Call-ID of more than {MAX_CALL_ID} characters")
+    call_id, number = _call_id_of(request), request.cseq[0]
     # What has expired is gone, though it may not have been swept yet.
     known = [binding for binding in location.all_of(tenant, user) if binding.expires_at > now]
     if wanted[0].uri == WILDCARD:
@@ -72,26 +75,35 @@ def changes_of(
         return changes
     if len(wanted) > 2 * policy.max_contacts:
         raise RemoteProtocolError("Too Many Contacts", 403)
+    changes.outbound = uses_outbound(request, wanted, changes.path)
     for want in wanted:
         if 0 < want.expires < policy.min_expires_s:
             raise IntervalTooBriefError
         until = now + min(want.expires, policy.max_expires_s)
-        binding = _find(want, known)
+        binding = find(want, known)
+        if want.instance is not None and want.expires:
+            changes.renamed += name_epoch(want, binding, known, call_id)
         if binding is None:
             _check_callable(want)
         elif not _in_order(binding, call_id, number) or (len(wanted) > 1 and _is_settled(changes, binding)):
             continue
-        elif want.expires and (not want.reg_id or binding.contact == want.uri):
+        elif want.expires and not is_replaced(want, binding):
             changes.refreshed.append((binding, want, until))
             continue
         else:
-            # RFC 5626 §6: the same instance and reg-id are the same binding, wherever the phone now is.
             changes.removed.append(binding)
-        if want.expires and _find(want, changes.added) is None:
+        if want.expires and find(want, changes.added) is None:
             changes.added.append(_bind(want, request, tenant, user, flow, changes.path, now, until))
     if len(known) + len(changes.added) - len(changes.removed) > policy.max_contacts:
         raise RemoteProtocolError("Too Many Contacts", 403)
     return changes
+
+
+def _call_id_of(request: Request) -> str:
+    call_id = request.headers["Call-ID"]
+    if len(call_id) > MAX_CALL_ID:
+        raise RemoteProtocolError(f"a Call-ID of more than {MAX_CALL_ID} characters")
+    return call_id
 
 
 def _path_of(request: Request) -> str:
@@ -128,27 +140,6 @@ def _is_settled(changes: Changes, binding: Binding) -> bool:
     return binding in settled
 
 
-def _find(want: Wanted, known: list[Binding]) -> Binding | None:
-    """The binding that a contact means: that of the same flow of a phone, else one with an equal URI."""
-    reg_id = want.reg_id
-    if reg_id:
-        for binding in known:
-            if binding.reg_id == reg_id and binding.instance == want.instance:
-                return binding
-        # Another flow of a phone is another binding even where the URI is the same.
-        known = [binding for binding in known if not binding.reg_id]
-    for binding in known:
-        if binding.contact == want.uri:
-            return binding
-    if not known:
-        return None
-    address = parse_uri(want.uri)
-    for binding in known:
-        if equivalent(parse_uri(binding.contact), address):
-            return binding
-    return None
-
-
 def _bind(
     want: Wanted, request: Request, tenant: str, user: str, flow: Flow, path: str, now: float, until: float
 ) -> Binding:
@@ -168,6 +159,8 @@ def _bind(
         want.reg_id,
         path,
         request.headers.get("User-Agent", "")[:MAX_USER_AGENT],
+        want.params,
+        want.epoch,
     )
 
 
@@ -190,5 +183,6 @@ def adopt(binding: Binding, want: Wanted, path: str) -> None:
     """Take over what a refresh says besides."""
     binding.q = want.q
     binding.path = path
-    if want.reg_id:
-        binding.instance, binding.reg_id = want.instance, want.reg_id
+    binding.params = want.params
+    if want.instance is not None:
+        binding.instance, binding.reg_id, binding.epoch = want.instance, want.reg_id, want.epoch

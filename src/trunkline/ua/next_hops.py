@@ -192,9 +192,9 @@ def is_hop_failure(status: int, response: Response | None, *, heard: bool) -> bo
 
     ``response`` is None for an outcome made here: 408 when nothing came in time, 503 when the transport failed.
     ``heard`` says that the request got somewhere: that anything had come back before such an outcome, or, before
-    a 503 of the server's own, that a phone had rung.
+    a 503 of the server's own, that a phone had rung. 430 says that there is no way on from there (RFC 5626 §11.5).
     """
-    return not heard and (status == 503 or (status == 408 and response is None))
+    return status == 430 or (not heard and (status == 503 or (status == 408 and response is None)))
 
 
 class Reached(NamedTuple):

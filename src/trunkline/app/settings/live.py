@@ -48,9 +48,14 @@ LIVE: frozenset[str] = frozenset({
     "sip.registration.default_expires_s",
     "sip.registration.max_expires_s",
     "sip.registration.min_expires_s",
+    "sip.registration.path",
+    "sip.registration.service_route",
     "sip.ring_timeout_s",
     "sip.sdp_profile",
     "sip.tcp_within_s",
+    "texts.keep_days",
+    "texts.most",
+    "texts.most_of_one",
 })  # fmt: skip
 # Sockets, the media engine's threads and what is in every message are made once, at the start.
 RESTART: frozenset[str] = frozenset({

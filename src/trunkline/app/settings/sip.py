@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from trunkline.app.addresses import HostPort, is_unspecified, parse_host_port
 from trunkline.app.settings.section import Advertise, Seconds, Section
 from trunkline.app.settings.tls import PemFile, Tls
-from trunkline.app.settings.values import as_listeners, as_origins, as_url, wrong
+from trunkline.app.settings.values import as_listeners, as_origins, as_route, as_url, wrong
 
 
 class Listener(Section):
@@ -97,6 +97,17 @@ class Registration(Section):
     max_expires_s: int = Field(default=3600, ge=1, le=604_800, description="A longer wish is cut to this.")
     default_expires_s: int = Field(
         default=3600, ge=1, le=604_800, description="Granted when the phone names none."
+    )
+    path: Literal["strict", "tolerant"] = Field(
+        default="strict",
+        description="A phone that comes by a proxy's Path without `Supported: path` gets 420 (`strict`), or is "
+        "registered all the same (`tolerant`): RFC 3327 §5.3.",
+    )
+    service_route: Annotated[str, BeforeValidator(as_route)] = Field(
+        default="",
+        description="Where phones are told to send their requests through (RFC 3608): SIP URIs in angle brackets, "
+        "with commas between them.",
+        examples=['"<sip:edge.example.com;lr>"'],
     )
 
     @model_validator(mode="after")

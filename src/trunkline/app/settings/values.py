@@ -13,6 +13,8 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from trunkline.app.addresses import HostPort, bracketed, is_host, is_ip, parse_host_port
+from trunkline.base.errors import RemoteProtocolError
+from trunkline.proto.sip.name_addr import parse_addresses
 
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 5066, "wss": 5067}
 TRANSPORTS = tuple(DEFAULT_PORTS)
@@ -128,6 +130,21 @@ def as_origins(value: Any) -> tuple[str, ...]:
         if not (scheme.isalnum() and separator and host) or any(each in host for each in "/?#*@ "):
             raise wrong(expected, seen=repr(one))
     return tuple(one.lower() for one in values)
+
+
+def as_route(value: Any) -> str:
+    """A Route of SIP URIs (RFC 3261 §20.34), as one line; "" for none."""
+    expected = "SIP URIs such as <sip:edge.example.com;lr>, with commas between them"
+    if not isinstance(value, str) or "\n" in value or "\r" in value:
+        raise wrong(expected)
+    try:
+        hops = parse_addresses(value)
+        loose = all(hop.address.is_sip and "lr" in hop.address.params for hop in hops)
+    except RemoteProtocolError as error:
+        raise wrong(expected, str(error)) from None
+    if not loose:
+        raise wrong(expected, "each is a sip or sips URI with ;lr (RFC 3261 §16.12.1.1)")
+    return ", ".join(str(hop) for hop in hops)
 
 
 def as_advertise(value: Any) -> str:

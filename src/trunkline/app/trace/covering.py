@@ -14,6 +14,8 @@ _CREDENTIALS: Final = re.compile(rb"(?im)^((?:Proxy-)?Authorization[ \t]*:[ \t]*
 _INFO: Final = re.compile(rb"(?im)^((?:Proxy-)?Authentication-Info[ \t]*:[ \t]*)" + _VALUE)
 _RESPONSE: Final = re.compile(rb"(?i)(\b(?:response|rspauth)[ \t]*=[ \t]*\"?)([^\",\r\n]*)")
 _DIGEST: Final = re.compile(rb"(?i)Digest\b")
+# RFC 8599 §4: whoever has it may wake the phone.
+_PUSH: Final = re.compile(rb"(?i)(;pn-(?:prid|tok)=)([^;>\s,?]*)")
 # SDES keys (RFC 4568 §6.1), ICE passwords (RFC 8839 §5.4), the obsolete k= line.
 _KEYS: Final = re.compile(rb"(?im)(^a=crypto:[^\r\n]*?inline:|^a=ice-pwd:|^k=[a-z]+:)([^\r\n|]*)")
 _TYPE: Final = re.compile(rb"(?im)^(?:Content-Type|c)[ \t]*:[ \t]*([^;\r\n]*)")
@@ -28,6 +30,8 @@ def covered(data: bytes, *, bodies: bool = False) -> bytes:
     head, body = (data, b"") if end < 0 else (data[: end + 4], data[end + 4 :])
     if b"uth" in head or b"UTH" in head:
         head = _INFO.sub(_cover_responses, _CREDENTIALS.sub(_cover_credentials, head))
+    if b"pn-" in head or b"PN-" in head:
+        head = _PUSH.sub(_cover_second, head)
     if body:
         body = _x(body) if not bodies and _is_private(head) else _KEYS.sub(_cover_second, body)
     return head + body
