@@ -235,3 +235,46 @@ async def test_early_dialogs_of_several_forks_are_kept() -> None:
     assert len(new.endpoint.sessions) == 1
     new.dialogue.hang_up()
     await settle(new, bob)
+
+
+# Provisionals that arrive for certain
+
+
+@pytest.mark.rule("T-17")
+@pytest.mark.rfc("3262", "3")
+@virtual
+async def test_a_reliable_provisional_is_repeated_by_who_carries_the_call_on() -> None:
+    network, alice, bob = pair()
+    bob.on_invite = lambda session: session.progress(183, SDP)
+    network.drop = lambda data, _src, _dst: data.startswith(b"PRACK")
+    alice.call(BOB, extra="Require: 100rel\r\n")
+    await alice.until("183")
+    bob.incoming.answer(SDP)
+    new = carry_on(bob)
+    network.drop = lambda _data, _src, _dst: False
+    await new.until("acknowledged")
+    new.dialogue.hang_up()
+    await settle(alice, new)
+
+
+@pytest.mark.rule("T-12")
+@pytest.mark.rfc("3262", "4")
+@virtual
+async def test_what_an_early_dialog_said_reliably_is_kept() -> None:
+    network, alice, bob = pair()
+    bob.on_invite = lambda session: session.progress(183, SDP)
+    alice.call(BOB, extra="Require: 100rel\r\n")
+    await alice.until("183")
+    await asyncio.sleep(1)
+    new = carry_on(alice)
+    bob.incoming.progress(180)
+    await new.until("180")
+    assert network.sent("PRACK") == 2
+    assert new.dialogue.takes_update
+    assert isinstance(new.session, ClientSession)
+    assert new.session.speaking_dialog() is new.session.dialog
+    bob.incoming.answer(SDP)
+    await new.until("answered")
+    assert new.session.description(b"") == SDP
+    new.dialogue.hang_up()
+    await settle(new, bob)

@@ -16,10 +16,10 @@ from trunkline.ua.sessions import ClientSession
 pytestmark = pytest.mark.rule("T-17")
 
 
-async def ringing(extra: str = SUPPORTED, **rest: bytes) -> tuple[Party, Party]:
+async def ringing(extra: str = SUPPORTED, body: bytes | None = None) -> tuple[Party, Party]:
     """A call that has come to Bob."""
     _network, alice, bob = pair()
-    alice.call(BOB, extra=extra, **rest)
+    alice.call(BOB, body=body, extra=extra)
     await bob.until("invited")
     return alice, bob
 

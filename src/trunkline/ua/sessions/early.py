@@ -106,6 +106,21 @@ class EarlyDialogs:
         """What the dialog said reliably."""
         return self.by_tag.get(dialog.remote_tag)
 
+    # For the process that carries on
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "by_tag": {tag: early.snapshot() for tag, early in self.by_tag.items()},
+            "speaking": self.speaking.remote_tag if self.speaking is not None else "",
+        }
+
+    def restore(self, data: dict[str, Any], forks: list[Dialog]) -> None:
+        """Take over what another process wrote; ``forks`` are the dialogs besides the session's."""
+        self.by_tag = {tag: Early.restore(kept) for tag, kept in data["by_tag"].items()}
+        dialogs = [self._session.dialog, *forks]
+        self.speaking = next((one for one in dialogs if one and one.remote_tag == data["speaking"]), None)
+
 
 class Prack:
     """Waits for the answer to a PRACK. Whether it failed does not matter here: its INVITE ends then."""

@@ -87,7 +87,9 @@ class Reliable(Alarm):
             session.invite,
             status,
             session.local_tag,
-            extra=f"{session.dialog_headers()}Require: 100rel\r\nRSeq: {self.rseq}\r\n{extra}",
+            # RFC 3311 §4: the Allow tells the caller whether it may send UPDATE.
+            extra=f"{session.dialog_headers()}{session.endpoint.capabilities}"
+            f"Require: 100rel\r\nRSeq: {self.rseq}\r\n{extra}",
             body=body,
         )
         timings = session.endpoint.layer.timings
@@ -178,6 +180,7 @@ class Reliable(Alarm):
             "with_body": self.with_body,
             "described": self.described,
             "agreed": self.agreed,
+            "held": [self.held[0].decode("utf-8", "surrogateescape"), self.held[1]] if self.held else None,
             "interval_s": self.interval,
             "left_s": max(self.deadline - now, 0.01),
         }
@@ -188,6 +191,8 @@ class Reliable(Alarm):
         self.data = data["data"].encode("utf-8", "surrogateescape")
         self.with_body, self.described, self.agreed = data["with_body"], data["described"], data["agreed"]
         self.interval, self.deadline = data["interval_s"], now + data["left_s"]
+        if data["held"] is not None:
+            self.held = data["held"][0].encode("utf-8", "surrogateescape"), data["held"][1]
         if self.data:
             self._transmit(now)
             self.session.endpoint.wheel.arm(self, min(now + self.interval, self.deadline))

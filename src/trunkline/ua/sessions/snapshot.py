@@ -18,6 +18,8 @@ from trunkline.proto.sip.uri import parse_uri
 from trunkline.ua.sessions import client, pending, server
 from trunkline.ua.sessions.acknowledge import Acknowledger
 from trunkline.ua.sessions.client import ClientSession
+from trunkline.ua.sessions.early import EarlyDialogs
+from trunkline.ua.sessions.reliable import Reliable
 from trunkline.ua.sessions.server import ServerSession
 from trunkline.ua.sessions.session import Session, SessionUser
 from trunkline.ua.sessions.session_timer import restore as restore_timer
@@ -43,6 +45,7 @@ def snapshot(session: Session) -> dict[str, Any]:
         "flow": session.flow.token,
         "contact": session.contact,
         "acked": session.acked,
+        "takes_update": session.takes_update,
         "dialog": session.dialog.snapshot() if session.dialog is not None else None,
         "timer": session.timer.snapshot(session.now) if session.timer is not None else None,
     }
@@ -94,6 +97,7 @@ def _flow(data: dict[str, Any], endpoint: Endpoint, dialog: Dialog | None) -> Fl
 def _take_up(session: Session, data: dict[str, Any], dialog: Dialog | None) -> None:
     session.contact = data["contact"]
     session.acked = data["acked"]
+    session.takes_update = data.get("takes_update", False)
     session.dialog = dialog
     restore_timer(session, data.get("timer"))
     if dialog is not None:
@@ -112,6 +116,7 @@ def _server_data(session: ServerSession) -> dict[str, Any]:
         data["invite"] = pending.invite_data(session.request_, session.transaction, now)
     if session.answer_on_way is not None:
         data["answer"] = pending.answer_data(session.answer_on_way, now)
+    data["reliable"] = session.reliable.snapshot(now) if session.reliable is not None else None
     return data | _asked(session, now)
 
 
@@ -125,6 +130,9 @@ def _restore_server(session: ServerSession, data: dict[str, Any]) -> None:
             session.answer_on_way = pending.restore_answer(
                 data["answer"], endpoint, session.transaction, lambda: session.step(server.NO_ACK)
             )
+        if data.get("reliable") is not None:
+            session.reliable = Reliable(session)
+            session.reliable.restore(data["reliable"], session.now)
     _ask_again(session, data)
 
 
@@ -136,6 +144,7 @@ def _client_data(session: ClientSession) -> dict[str, Any]:
         "kind": "client",
         "local_tag": session.local_tag,
         "forks": [dialog.snapshot() for dialog in (session.forks or {}).values()],
+        "early": session.early_dialogs.snapshot() if session.early_dialogs is not None else None,
         "draft": pending.draft_data(session.draft) if session.draft is not None else None,
         "transaction": None,
     }
@@ -147,8 +156,12 @@ def _client_data(session: ClientSession) -> dict[str, Any]:
 def _restore_client(session: ClientSession, data: dict[str, Any]) -> None:
     forks = [Dialog.restore(kept) for kept in data["forks"]]
     for fork in forks:
+        fork.local_seq += GAP
         session.endpoint.remember(fork.key, session)
     session.forks = {fork.remote_tag: fork for fork in forks} or None
+    if data.get("early") is not None:
+        session.early_dialogs = EarlyDialogs(session)
+        session.early_dialogs.restore(data["early"], forks)
     if data["draft"] is not None and data["transaction"] is not None:
         draft = session.draft = pending.restore_draft(data["draft"])
         session.transaction = pending.restore_client(
