@@ -193,7 +193,7 @@ def accept(session: Session, request: Request) -> str:
     policy, headers = session.endpoint.session_timers, request.headers
     if policy.mode == "off":
         return ""
-    able = "Supported" in headers and supports(request, "timer")
+    able = ("Supported" in headers or "Require" in headers) and supports(request, "timer")
     value = headers.get("Session-Expires")
     if value is None and not able and policy.mode != "always":
         _set(session, None)
