@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from trunkline.base.errors import (
     CallFailed,
@@ -31,7 +31,7 @@ from trunkline.call.early_media import EarlyMedia
 from trunkline.call.ending import Ending
 from trunkline.call.failures import fault
 from trunkline.call.fork import Fork
-from trunkline.call.invitation import Invitation
+from trunkline.call.invitation import Errand, Invitation
 from trunkline.call.leg import Leg
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
@@ -47,7 +47,17 @@ from trunkline.net.flow import Flow
 from trunkline.net.listener import host_port
 from trunkline.proto.sip.transaction.incoming import Incoming
 
+if TYPE_CHECKING:
+    from trunkline.call.transfer import Transfer
+
 Script: TypeAlias = Callable[["Call"], Coroutine[Any, Any, None]]
+
+
+class Moved(NamedTuple):
+    """Where a leg that was moved here began: its call, and that call's story if the leg began it."""
+
+    call: str
+    story: Story | None
 
 
 class Call:
@@ -70,6 +80,9 @@ class Call:
         self.service: ServiceMedia | None = None
         self.silent: frozenset[str] = frozenset()  # the media ports whose party is not heard
         self.changes = 0  # goes up whenever what ``call.snapshot`` writes down is about to change
+        self.moved: dict[str, Moved] = {}  # of the legs that came from other calls
+        self.transfer: Transfer | None = None
+        self.referred: set[str] = set()  # legs that asked for a transfer before
         self.early = EarlyMedia(self)
         self.on_closed: Callable[[Call], None] = lambda _call: None
         self._reactions = Reactions(self)
@@ -78,7 +91,7 @@ class Call:
     def begin(self, incoming: Incoming, flow: Flow, script: Script) -> None:
         """Take the INVITE and start the script; raises RemoteProtocolError when it cannot make a call."""
         self.invitation = Invitation(incoming.request, self.context.max_forwards)
-        leg = self._new_leg("in", f"{flow.transport.lower()} {host_port(*flow.remote)}", flow)
+        leg = self._new_leg("in", source_of(flow), flow)
         leg.accept(incoming, flow)
         self.legs.append(leg)
         self.context.spawn(self._run(script))
@@ -102,6 +115,8 @@ class Call:
     def tell(self, code: str, text: str, **data: Value) -> None:
         """Add a step to the story."""
         self.story.add(self.context.endpoint.now(), code, text, **data)
+        if self.context.on_change is not None:
+            self.context.on_change(self)
 
     # What scripts do
 
@@ -195,11 +210,36 @@ class Call:
 
     # What a fork does
 
-    def new_branch(self, target: Target, flow: Flow | None) -> SipLeg:
+    def new_branch(self, target: Target, flow: Flow | None, errand: Errand) -> SipLeg:
         """One more outgoing leg; without a way to the target it is for the record only."""
-        leg = self._new_leg("out", target.label, flow, target.profile)
+        numbers = errand.caller.number, errand.number
+        leg = self._new_leg("out", target.label, flow, target.profile, numbers)
         self.legs.append(leg)
         return leg
+
+    def new_party(self, incoming: Incoming, flow: Flow, number: str) -> SipLeg:
+        """Somebody who comes in by an INVITE of its own; raises RemoteProtocolError when that makes no dialog.
+
+        For the books it was called: the caller's leg is the one that began the call.
+        """
+        leg = self._new_leg("out", source_of(flow), flow, numbers=(self.caller.number, number))
+        leg.accept(incoming, flow)
+        self.legs.append(leg)
+        return leg
+
+    def move_in(self, leg: Leg, media: LegMedia, before: Call) -> None:
+        """Take over a party of another call, with the ports that it has here; its record stays with that call."""
+        began = before.moved.pop(leg.id, None)
+        if began is None:
+            began = Moved(before.id, before.story if leg is before.legs[0] else None)
+        self.moved[leg.id] = began
+        before.legs.remove(leg)
+        before.bridge = None
+        before.changes += 1
+        leg.media = media
+        leg.observer = self._reactions
+        self.legs.append(leg)
+        self.changes += 1
 
     def take_up_leg(self, key: str, outcome: LegOutcome, media: LegMedia) -> SipLeg:
         """A leg that the process before us had."""
@@ -209,12 +249,18 @@ class Call:
         return leg
 
     def _new_leg(
-        self, direction: str, target: str, flow: Flow | None, profile: str = "transparent"
+        self,
+        direction: str,
+        target: str,
+        flow: Flow | None,
+        profile: str = "transparent",
+        numbers: tuple[str, str] | None = None,
     ) -> SipLeg:
         context = self.context
         address = context.media_for(flow) if flow is not None else ""
         media = LegMedia(context.engine, self.id, address, profile)
-        outcome = LegOutcome(direction, self.caller.number, self.callee, target, context.wall())
+        caller, callee = numbers or (self.caller.number, self.callee)
+        outcome = LegOutcome(direction, caller, callee, target, context.wall())
         return SipLeg(context, self._reactions, media, outcome)
 
     # The life of the script
@@ -246,6 +292,8 @@ class Call:
             caller.hang_up(code=failure.code)
 
     async def _close(self) -> None:
+        if self.transfer is not None:
+            self.transfer.cancel()
         caller = self.caller_leg
         if not caller.done and caller.outcome.answered_at is None:
             caller.refuse(CallFailed(480, "Temporarily Unavailable", 31, "call.no_decision"))
@@ -255,3 +303,10 @@ class Call:
             await close_books(self)
         finally:
             self.on_closed(self)
+            if self.context.on_change is not None:
+                self.context.on_change(self)
+
+
+def source_of(flow: Flow) -> str:
+    """Where a party speaks from, as its record names it."""
+    return f"{flow.transport.lower()} {host_port(*flow.remote)}"

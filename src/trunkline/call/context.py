@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trunkline.call.party import Party
 from trunkline.call.referrals import Referrals
@@ -17,6 +17,9 @@ from trunkline.proto.sip.dialog import first_hop
 from trunkline.proto.sip.identity.diversion import Diversion
 from trunkline.ua.endpoint import Endpoint
 from trunkline.ua.next_hops import NextHops, Tell, Ways
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call
 
 
 class Signer(Protocol):
@@ -73,6 +76,8 @@ class CallContext:
         self.on_call_over = on_call_over
         self.on_fault = on_fault
         self.signer: Signer | None = None
+        self.on_change: Callable[[Call], None] | None = None
+        """Told that something happened to a call, while somebody wants to know."""
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from trunkline.call.breadth import breadth_of
+from typing import NamedTuple, Self
+
+from trunkline.call.breadth import DEFAULT, breadth_of
 from trunkline.call.headers import crossing
+from trunkline.call.leg_media import LegMedia
+from trunkline.call.party import Party
 from trunkline.media.offer_answer import Stream, streams_of
 from trunkline.proto.sip.message import Request
 
@@ -25,3 +29,23 @@ class Invitation:
         self.max_forwards = min(request.max_forwards - 1, max_forwards)
         self.max_breadth = breadth_of(request)
         self.headers = crossing(request)
+
+    @classmethod
+    def made(cls, offer: bytes, headers: str, max_forwards: int) -> Self:
+        """One of ours, on behalf of somebody who talks already."""
+        made = cls.__new__(cls)
+        made.offer = offer
+        made.streams = streams_of(offer) if offer else []
+        made.max_forwards = max_forwards
+        made.max_breadth = DEFAULT
+        made.headers = headers
+        return made
+
+
+class Errand(NamedTuple):
+    """What a fork calls for: ``caller`` calls ``number``, its media by ``media``, and asks for ``asked``."""
+
+    asked: Invitation
+    caller: Party
+    number: str
+    media: LegMedia

@@ -14,6 +14,7 @@ from typing import Protocol
 from trunkline.base.errors import CallFailed
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
+from trunkline.proto.sip.transaction.incoming import Incoming
 
 
 class LegKind(StrEnum):
@@ -48,6 +49,7 @@ class Leg(Protocol):
     kind: LegKind
     media: LegMedia
     outcome: LegOutcome
+    observer: LegObserver
 
     @property
     def done(self) -> bool:
@@ -74,8 +76,11 @@ class Leg(Protocol):
         """Give the answer to an offer that came with the party's acceptance (late offer)."""
         ...
 
-    def offer(self, body: bytes, on_done: Callable[[int, bytes], None]) -> None:
-        """Change the session: ``on_done(status, answer)`` is called once. An empty body asks for an offer."""
+    def offer(self, body: bytes, on_done: Callable[[int, bytes], None], extra: str = "") -> None:
+        """Change the session: ``on_done(status, answer)`` is called once. An empty body asks for an offer.
+
+        ``extra`` holds finished header lines, such as who the party talks to from now on.
+        """
         ...
 
     def withdraw_offer(self) -> None:
@@ -124,3 +129,6 @@ class LegObserver(Protocol):
 
     def leg_info(self, leg: Leg, info: Info) -> None:
         """The party sent a message within the call."""
+
+    def leg_refer(self, leg: Leg, request: Incoming) -> None:
+        """The party asks for a transfer (REFER); answer it."""

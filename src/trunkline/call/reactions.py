@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from trunkline.base.errors import CallFailed
 from trunkline.call.leg import Info, Leg
+from trunkline.call.referring import refer_within
+from trunkline.proto.sip.transaction.incoming import Incoming
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
@@ -19,6 +21,11 @@ class Reactions:
     def __init__(self, call: Call) -> None:
         self._call = call
 
+    @property
+    def call(self) -> Call:
+        """Whose legs these are."""
+        return self._call
+
     # Before the answer
 
     def leg_progress(self, leg: Leg, status: int, body: bytes) -> None:
@@ -27,7 +34,10 @@ class Reactions:
             return
         code = "leg.ringing" if status == 180 else "leg.progress"
         call.tell(code, f"{leg.outcome.target}: {status}", status=status)
-        call.early.progress(leg, status, body)
+        if call.transfer is not None:
+            call.transfer.progress(leg, status)
+        else:
+            call.early.progress(leg, status, body)
 
     def leg_answered(self, leg: Leg, body: bytes) -> None:
         if self._call.fork is not None:
@@ -77,8 +87,16 @@ class Reactions:
                 self._call.service.hear_info(info)
             info.answer(200 if info.method == "INFO" else 488)  # nobody here reads texts
 
+    def leg_refer(self, leg: Leg, request: Incoming) -> None:
+        refer_within(self._call, leg, request)
+
     def leg_ended(self, leg: Leg, reason: str | None) -> None:
         call, outcome = self._call, leg.outcome
+        bridge = call.bridge
+        left = bridge is not None and leg is not bridge.a and leg is not bridge.b
+        if left or (call.transfer is not None and call.transfer.outlives(leg)):
+            call.tell("call.left", f"{outcome.target} left the call", why=outcome.code)
+            return
         parties = {"caller": call.caller.number, "callee": outcome.target}
         who = parties.get(outcome.ended_by, "the exchange")
         text = f"{who} hung up" if outcome.code == "call.hangup" else f"ended: {outcome.code}"

@@ -35,8 +35,13 @@ def _write(call: Call, quality: dict[str, dict[str, Any]]) -> None:
     context, caller = call.context, call.legs[0]
     for leg in call.legs:
         port = next((port for port in leg.media.ports if port is not None), "")
-        story = call.story.as_list() if leg is caller else None
-        record = leg.outcome.record(call.tenant, leg.id, call.id, quality.get(port), story)
+        began = call.moved.get(leg.id) if call.moved else None
+        if began is not None:
+            number, told = began
+        else:
+            number, told = call.id, call.story if leg is caller and leg.outcome.direction == "in" else None
+        story = told.as_list() if told is not None else None
+        record = leg.outcome.record(call.tenant, leg.id, number, quality.get(port), story)
         context.recorder.append(record)
-        if leg is caller:
+        if told is not None:
             context.on_call_over(record)

@@ -34,16 +34,28 @@ class Calls:
         self.total += 1
         call.on_closed = self._remove
 
+    def count(self, call: Call, parties: tuple[str, ...]) -> None:
+        """A call counts for these numbers from now on, and for no others."""
+        if call.id in self.active:
+            self._discount(call)
+            call.parties = parties
+            for number in parties:
+                party = call.tenant, number
+                self._load[party] = self._load.get(party, 0) + 1
+
+    def _discount(self, call: Call) -> None:
+        load = self._load
+        for number in call.parties:
+            party = call.tenant, number
+            left = load[party] - 1
+            if left:
+                load[party] = left
+            else:
+                del load[party]
+
     def _remove(self, call: Call) -> None:
         if self.active.pop(call.id, None) is not None:
-            load = self._load
-            for number in call.parties:
-                party = call.tenant, number
-                left = load[party] - 1
-                if left:
-                    load[party] = left
-                else:
-                    del load[party]
+            self._discount(call)
         self.outcomes[call.legs[0].outcome.code or "call.unknown"] += 1
         if not self.active and self._idle is not None:
             self._idle.set()

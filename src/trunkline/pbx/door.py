@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from trunkline.base.story import Story
@@ -15,16 +16,17 @@ from trunkline.call.target import Target, static_targets
 from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry, TenantEntry
+from trunkline.pbx.handing_on import HandingOn, is_secure
+from trunkline.pbx.one_phone import FindPhone, OnePhone, phone_of
 from trunkline.pbx.route import MAX_DIALLED, CallRequest, Decision, Service, Snapshot, decide
 from trunkline.proto.sip.grammar import split_list
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
-from trunkline.proto.sip.uri import parse_uri
+from trunkline.proto.sip.uri import SipUri, parse_uri
 from trunkline.ua.authentication import Authenticator
 from trunkline.ua.option_tags import unsupported
 
 # Calls need no extension of their peers, and no peer may need one of us yet.
-_SUPPORTED: Final[frozenset[str]] = frozenset()
 _SERVICES: Final[dict[Service, Script]] = {
     Service.ECHO: scripts.echo,
     Service.TONE: scripts.tone,
@@ -40,7 +42,7 @@ class ExchangeDoor:
     credentials. A draining endpoint takes no new calls.
     """
 
-    methods = frozenset({"INVITE"})
+    methods = frozenset({"INVITE", "REFER"})
 
     def __init__(
         self,
@@ -59,6 +61,8 @@ class ExchangeDoor:
         self.calls = calls
         self.targets = targets
         self._on_refused = on_refused
+        self.handing_on = context.referrals = HandingOn(directory, snapshot, calls, targets)
+        self.find_phone: FindPhone | None = None
         self.services = dict(_SERVICES)
         """What each service does; a script of yours may take the place of ours."""
 
@@ -67,7 +71,7 @@ class ExchangeDoor:
         if self.context.endpoint.draining:
             incoming.respond(503, extra="Retry-After: 60\r\n")
             return True
-        refusal = refusal_of(request)
+        refusal = refusal_of(request, self.context.endpoint.option_tags)
         if refusal is not None:
             self._refuse(incoming, *refusal)
             return True
@@ -82,8 +86,7 @@ class ExchangeDoor:
             if story.last_code == "auth.wrong":
                 self._on_refused(flow.remote[0], story)
         else:
-            sips = address.scheme == "sips"
-            self._start(incoming, flow, owner, user, printable(address.user), story, sips=sips)
+            self._start(incoming, flow, owner, user, address, story)
         return True
 
     def _refuse(self, incoming: Incoming, status: int, extra: str = "") -> None:
@@ -97,12 +100,12 @@ class ExchangeDoor:
         flow: Flow,
         owner: TenantEntry,
         user: str,
-        dialled: str,
+        address: SipUri,
         story: Story,
-        *,
-        sips: bool,
     ) -> None:
         tenant = owner.id
+        phone = phone_of(address, tenant, self.find_phone)
+        dialled = printable(address.user if phone is None else phone.user)
         decision = decide(CallRequest(tenant, user, dialled, incoming.now), self.snapshot)
         story.add(incoming.now, "call.received", f"{user} calls {dialled}", flow=flow.token)
         story.extend(decision.steps)
@@ -113,12 +116,19 @@ class ExchangeDoor:
         if hidden:
             story.add(incoming.now, "identity.anonymous", f"{user} stays unknown to the callee")
         call = Call(self.context, tenant, party, dialled, story)
-        script = self._secured(decision, tenant, call, flow) if sips else self._script(decision, tenant)
+        if address.scheme == "sips":
+            script = self._secured(decision, tenant, call, flow, phone)
+        elif phone is not None and (decision.extension is not None or phone.targets is None):
+            script = phone.script(call)
+        else:
+            script = self._script(decision, tenant)
         call.begin(incoming, flow, script)
         callee = decision.extension
         self.calls.add(call, (user,) if callee is None else (user, callee.number))
 
-    def _secured(self, decision: Decision, tenant: str, call: Call, flow: Flow) -> Script:
+    def _secured(
+        self, decision: Decision, tenant: str, call: Call, flow: Flow, phone: OnePhone | None
+    ) -> Script:
         """For a sips URI: it came within TLS, and only contacts that are reached so are rung (RFC 3261 §26.2.2)."""
         if not flow.listener.is_secure:
             # RFC 5630 §4: each hop is within TLS; what was said on this one has been heard already.
@@ -127,6 +137,10 @@ class ExchangeDoor:
         if decision.extension is None:
             return self._script(decision, tenant)
         targets = self.targets(tenant, decision.extension)
+        if phone is not None:
+            if not phone.targets:
+                return phone.script(call)
+            targets = list(phone.targets)
         able = [target for target in targets if is_secure(target)]
         if not able:
             call.tell(
@@ -143,22 +157,16 @@ class ExchangeDoor:
         return scripts.refuse(decision.status, decision.code)
 
 
-def is_secure(target: Target) -> bool:
-    """Whether the next hop towards a contact is within TLS."""
-    if target.flow is not None:
-        return target.flow.listener.is_secure
-    return parse_uri(target.uri).target.transport in {"tls", "wss"}
-
-
-def refusal_of(request: Request) -> tuple[int, str] | None:
+def refusal_of(request: Request, supported: AbstractSet[str] = frozenset()) -> tuple[int, str] | None:
     """Status and header lines for an INVITE that we cannot serve whoever sends it (RFC 3261 §8.2), else None.
 
+    ``supported`` are the option tags that it may require, in lower case.
     Raises RemoteProtocolError when the Request-URI or Require is malformed.
     """
     if not parse_uri(request.uri).is_sip:
         return 416, ""
     headers = request.headers
-    if "Require" in headers and (tags := unsupported(request, _SUPPORTED)):
+    if "Require" in headers and (tags := unsupported(request, supported)):
         return 420, f"Unsupported: {tags}\r\n"
     if "Accept" in headers and not _takes_sdp(headers["Accept"]):
         return 406, "Accept: application/sdp\r\n"

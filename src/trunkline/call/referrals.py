@@ -1,0 +1,53 @@
+"""What calls ask of the exchange when a party wants to hand its call on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from trunkline.call.party import Party
+from trunkline.call.target import Target
+from trunkline.proto.sip.uri import SipUri
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call
+    from trunkline.call.leg import Leg
+
+
+class Onward(NamedTuple):
+    """Whom to ring for a transfer: ``caller`` is who calls, as the new party sees it, ``number`` whom it calls.
+
+    ``referrer`` is the URI of who transfers.
+    """
+
+    targets: AsyncIterable[Target]
+    number: str
+    caller: Party
+    referrer: str
+
+
+class Referrals(Protocol):
+    """The rules of transfers: who may, whereto, and for whom a call counts."""
+
+    def route(self, call: Call, leg: Leg, stays: Leg, uri: SipUri) -> Onward:
+        """Where the party of ``leg`` may transfer ``stays`` to; it tells the steps in the call's story.
+
+        Raises CallFailed with what the asker is answered.
+        """
+        ...
+
+    def back(self, call: Call, leg: Leg, stays: Leg) -> Onward | None:
+        """The way back to a party that left before its transfer failed; None when it is not to be rung."""
+        ...
+
+    def number_of(self, call: Call, leg: Leg) -> str:
+        """The extension that a leg's party is; empty for a stranger."""
+        ...
+
+    def count(self, call: Call, *legs: Leg) -> None:
+        """The call counts for these parties from now on, and for nobody else."""
+        ...
+
+    def party_of(self, call: Call, leg: Leg) -> Party:
+        """Who a leg's party is for those it talks to."""
+        ...

@@ -1,0 +1,154 @@
+"""A party asks for a transfer: what a REFER may ask, and how it is answered (RFC 3515, RFC 5589)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trunkline.base.errors import CallFailed, RemoteProtocolError
+from trunkline.call.leg import Leg
+from trunkline.call.refer_progress import ReferProgress
+from trunkline.call.sip_leg import SipLeg
+from trunkline.call.transfer import Transfer
+from trunkline.proto.sip.dialog import Dialog
+from trunkline.proto.sip.dialog_names import DialogName
+from trunkline.proto.sip.reasons import Q850, reason_phrase
+from trunkline.proto.sip.refer import NO_SUBSCRIPTION, Referral, parse_refer
+from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.door import flow_of
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call
+    from trunkline.call.context import CallContext
+    from trunkline.call.referrals import Referrals
+
+
+def refer_within(call: Call, leg: Leg, incoming: Incoming) -> None:
+    """A REFER within the dialog of a leg: the subscription lives in that dialog."""
+    session = leg.session if isinstance(leg, SipLeg) else None
+    if session is None or session.dialog is None:
+        incoming.respond(481)
+        return
+    again = leg.id in call.referred
+    call.referred.add(leg.id)
+    _refer(
+        call,
+        leg,
+        incoming,
+        dialog=session.dialog,
+        contact=session.contact,
+        flow=session.in_dialog_flow,
+        event_id=str(incoming.request.cseq[0]) if again else "",
+    )
+
+
+def refer_outside(call: Call, leg: Leg, incoming: Incoming) -> None:
+    """A REFER outside of it, by who proved to be the leg's party: the subscription has a dialog of its own.
+
+    Raises RemoteProtocolError when the request makes none.
+    """
+    endpoint = call.context.endpoint
+    flow = flow_of(incoming)
+    dialog = Dialog.of_request(incoming.request, endpoint.ids.tag(), flow.token)
+    _refer(
+        call,
+        leg,
+        incoming,
+        dialog=dialog,
+        contact=endpoint.contact(flow),
+        flow=lambda: endpoint.flow_for(flow, dialog),
+        event_id="",
+    )
+
+
+def _refer(
+    call: Call, leg: Leg, incoming: Incoming, *, dialog: Dialog, contact: str, flow: Any, event_id: str
+) -> None:
+    referrals = call.context.referrals
+    if referrals is None:
+        _answer(incoming, 603, dialog)
+        return
+    try:
+        referral = parse_refer(incoming.request)
+        progress = ReferProgress(
+            call.context, dialog, flow, contact, event_id=event_id, silent=referral.is_silent
+        )
+        transfer = Transfer(call, leg, progress, referrals)
+        begin = _plan(call, leg, referral, referrals, transfer)
+    except (CallFailed, RemoteProtocolError) as error:
+        call.tell("transfer.refused", f"{_name(leg)} may not transfer: {error}", status=error.status)
+        _answer(incoming, error.status, dialog, reason=error.reason)
+        return
+    # RFC 6665 §8.3.1: 200, which means what 202 meant.
+    refuses = NO_SUBSCRIPTION if referral.is_silent else ""
+    _answer(incoming, 200, dialog, extra=f"Contact: {contact}\r\n{refuses}")
+    begin()
+
+
+def _answer(incoming: Incoming, status: int, dialog: Dialog, reason: str = "", extra: str = "") -> None:
+    incoming.respond(status, reason=reason, extra=extra, to_tag=dialog.local_tag)
+
+
+def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, transfer: Transfer) -> Any:
+    """What to do once the REFER is answered; raises CallFailed."""
+    stays = _across(call, leg)
+    if call.transfer is not None:
+        raise _no(491, "transfer.busy")
+    if referral.replaces is None:
+        onward = referrals.route(call, leg, stays, referral.uri)
+        call.tell("transfer.asked", f"{_name(leg)} hands {_name(stays)} on to {onward.number}")
+        return lambda: transfer.go_on_to(onward, stays)
+    return _plan_attended(call, leg, stays, referral.replaces, transfer)
+
+
+def _plan_attended(call: Call, leg: Leg, stays: Leg, name: DialogName, transfer: Transfer) -> Any:
+    found = leg_of(call.context, name, call.tenant)
+    if found is None:
+        raise _no(481, "transfer.unknown_dialog")
+    other, consulted = found
+    referrals = call.context.referrals
+    if referrals is None or other is call:
+        raise _no(603, "transfer.same_call")
+    if referrals.number_of(other, consulted) != referrals.number_of(call, leg):
+        raise _no(403, "transfer.not_yours")
+    if consulted.done:
+        raise _no(603, "transfer.dialog_over")
+    if name.early_only and consulted.outcome.answered_at is not None:
+        raise _no(486, "transfer.answered")
+    moves = _across(other, consulted)
+    if other.transfer is not None:
+        raise _no(491, "transfer.busy")
+    call.tell("transfer.asked", f"{_name(leg)} joins {_name(stays)} and {_name(moves)}")
+    if moves.outcome.direction == "in" and stays.outcome.direction == "out":
+        # The call that the remaining caller began goes on: its story tells the whole.
+        transfer.take_place_in(other)
+        return lambda: transfer.bring_together(call, moves, stays, consulted)
+    return lambda: transfer.bring_together(other, stays, moves, leg)
+
+
+def leg_of(context: CallContext, name: DialogName, tenant: str) -> tuple[Call, SipLeg] | None:
+    """The leg whose dialog is named so, in a call of the tenant."""
+    session = context.endpoint.sessions.get(name.key)
+    leg = session.user if session is not None else None
+    if not isinstance(leg, SipLeg):
+        return None
+    call: Call | None = getattr(leg.observer, "call", None)
+    return (call, leg) if call is not None and call.tenant == tenant else None
+
+
+def _across(call: Call, leg: Leg) -> Leg:
+    """The party that ``leg`` talks to; raises CallFailed when there is none that could be handed on."""
+    bridge = call.bridge
+    if bridge is None or leg not in {bridge.a, bridge.b}:
+        raise _no(603, "transfer.nobody")
+    stays = bridge.other(leg)
+    if stays.done or leg.done:
+        raise _no(481, "transfer.party_left")
+    return stays
+
+
+def _no(status: int, code: str) -> CallFailed:
+    return CallFailed(status, reason_phrase(status), Q850.get(status, 31), code)
+
+
+def _name(leg: Leg) -> str:
+    return leg.outcome.caller if leg.outcome.direction == "in" else leg.outcome.target

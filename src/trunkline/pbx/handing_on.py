@@ -1,0 +1,129 @@
+"""Who may hand a call on, whereto, and for whom the call counts then: ``call.referrals`` by the exchange's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from trunkline.base.errors import CallFailed
+from trunkline.call.call import Call
+from trunkline.call.leg import Leg
+from trunkline.call.party import Party
+from trunkline.call.referrals import Onward
+from trunkline.call.registry import Calls
+from trunkline.call.sip_leg import SipLeg
+from trunkline.call.target import Target, static_targets
+from trunkline.pbx.directory import Directory, Entry
+from trunkline.pbx.route import CallRequest, Snapshot, decide, normalise
+from trunkline.proto.sip.reasons import Q850, reason_phrase
+from trunkline.proto.sip.uri import SipUri, parse_uri
+
+
+class HandingOn:
+    """Transfers are decided on the transferor's behalf, as if it called the new party itself.
+
+    ``recalls()`` says whether a transferor that left is rung again when its transfer fails.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        snapshot: Snapshot,
+        calls: Calls,
+        targets: Callable[[str, Entry], list[Target]],
+        recalls: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._directory = directory
+        self._snapshot = snapshot
+        self._calls = calls
+        self._targets = targets
+        self.recalls = recalls
+
+    # call.referrals.Referrals
+
+    def route(self, call: Call, leg: Leg, stays: Leg, uri: SipUri) -> Onward:
+        tenant = call.tenant
+        number = self.number_of(call, leg)
+        if not number:
+            raise _no(403, "transfer.stranger")  # who is no extension dials nothing here
+        if self._directory.tenant_of(uri.host) != tenant:
+            raise _no(404, "transfer.foreign_domain")
+        decision = decide(
+            CallRequest(tenant, number, uri.user, call.context.endpoint.now()), self._without(call)
+        )
+        call.story.extend(decision.steps)
+        if decision.extension is None:
+            if decision.status:
+                raise _no(decision.status, decision.code)
+            raise _no(603, "transfer.to_service")
+        targets = self._targets(tenant, decision.extension)
+        if uri.scheme == "sips":
+            targets = _secure(targets, leg)
+        entry = decision.extension
+        self.count(call, leg, stays, also=entry.number)
+        return self._onward(call, leg, stays, entry, targets)
+
+    def back(self, call: Call, leg: Leg, stays: Leg) -> Onward | None:
+        entry = self._directory.extension(call.tenant, self.number_of(call, leg))
+        if entry is None or not self.recalls():
+            return None
+        targets = self._targets(call.tenant, entry)
+        return self._onward(call, leg, stays, entry, targets) if targets else None
+
+    def number_of(self, call: Call, leg: Leg) -> str:
+        outcome = leg.outcome
+        dialled = outcome.caller if outcome.direction == "in" else outcome.callee
+        entry = self._directory.extension(call.tenant, normalise(dialled))
+        return entry.number if entry is not None else ""
+
+    def count(self, call: Call, *legs: Leg, also: str = "") -> None:
+        numbers = [self.number_of(call, leg) for leg in legs]
+        self._calls.count(call, tuple(number for number in (*numbers, also) if number))
+
+    def party_of(self, call: Call, leg: Leg) -> Party:
+        if leg is call.legs[0] and leg.outcome.direction == "in" and leg.id not in call.moved:
+            return call.caller
+        number = self.number_of(call, leg)
+        domain = self._directory.domain_of(call.tenant)
+        entry = self._directory.extension(call.tenant, number)
+        if entry is not None:
+            return Party(number, domain, entry.name)
+        outcome = leg.outcome
+        return Party(outcome.caller if outcome.direction == "in" else outcome.callee, domain)
+
+    # Parts
+
+    def _onward(self, call: Call, leg: Leg, stays: Leg, entry: Entry, targets: list[Target]) -> Onward:
+        referrer = self.party_of(call, leg).uri
+        return Onward(static_targets(targets), entry.number, self.party_of(call, stays), referrer)
+
+    def _without(self, call: Call) -> Snapshot:
+        """The snapshot as if the call that is handed on were over: it takes nobody a second time."""
+        load = self._snapshot.load
+
+        def left(tenant: str, number: str) -> int:
+            return load(tenant, number) - (call.parties.count(number) if tenant == call.tenant else 0)
+
+        return replace(self._snapshot, load=left)
+
+
+def _secure(targets: list[Target], leg: Leg) -> list[Target]:
+    """RFC 5630 §4: a sips address was asked for within TLS, and only contacts that are reached so are rung."""
+    session = leg.session if isinstance(leg, SipLeg) else None
+    if session is None or not session.flow.listener.is_secure:
+        raise _no(480, "route.sips_insecure")
+    able = [target for target in targets if is_secure(target)]
+    if not able:
+        raise _no(480, "route.sips_unreachable")
+    return able
+
+
+def is_secure(target: Target) -> bool:
+    """Whether the next hop towards a contact is within TLS."""
+    if target.flow is not None:
+        return target.flow.listener.is_secure
+    return parse_uri(target.uri).target.transport in {"tls", "wss"}
+
+
+def _no(status: int, code: str) -> CallFailed:
+    return CallFailed(status, reason_phrase(status), Q850.get(status, 31), code)
