@@ -63,26 +63,35 @@ async def test_a_refresh_that_changes_nothing_keeps_our_version(side: str) -> No
 
 @both_sides
 @pytest.mark.parametrize(
-    ("rows", "zero", "direction"),
+    ("rows", "nowhere", "direction"),
     [
-        (("a=sendonly",), False, b"a=sendonly"),
-        (("a=inactive",), False, b"a=inactive"),
-        ((), True, b"a=sendonly"),
-        (("a=inactive",), True, b"a=inactive"),
+        (("a=sendonly",), "", b"a=sendonly"),
+        (("a=inactive",), "", b"a=inactive"),
+        ((), "0.0.0.0", b"a=sendonly"),  # noqa: S104  (RFC 2543 hold)
+        (("a=recvonly",), "0.0.0.0", b"a=inactive"),  # noqa: S104
+        (("a=inactive",), "0.0.0.0", b"a=inactive"),  # noqa: S104
+        ((), "::", b"a=sendonly"),
+        (("a=inactive",), "::", b"a=inactive"),
+        ((), "nowhere.invalid", b"a=sendonly"),
     ],
 )
 @pytest.mark.rule("T-21")
+@pytest.mark.rfc("3264", "8.4")
 @virtual
 async def test_each_way_to_hold_reaches_the_other_as_a_direction(
-    side: str, rows: tuple[str, ...], zero: bool, direction: bytes
+    side: str, rows: tuple[str, ...], nowhere: str, direction: bytes
 ) -> None:
     stage = Stage()
     await talking(stage)
     one, other = who(stage, side)
     other.offer_answer = describe(other.host, "a=inactive", version=2)
-    hold = describe("0.0.0.0" if zero else one.host, *rows, version=2)  # noqa: S104  (RFC 2543 hold)
+    hold = describe(nowhere or one.host, *rows, version=2)
+    if ":" in nowhere:
+        hold = hold.replace(b"IP4", b"IP6")
     assert (await one.reoffer(hold))[0] == 200
     assert direction in other.heard[-1]
+    assert f"c=IN IP4 {stage.engine.ADDRESS}".encode() in other.heard[-1]
+    assert other.heard[-1].count(b"\r\na=sendonly\r\n") + other.heard[-1].count(b"\r\na=inactive\r\n") == 1
     assert stage.is_held()
     one.dialogue.hang_up()
     await stage.settle()
@@ -185,3 +194,127 @@ async def test_a_party_that_was_asked_for_an_offer_and_gives_none_ends_the_call(
     await other.until("ended bye")
     await stage.settle()
     assert stage.outcome("in") == [(200, "call.bad_offer", "exchange")]
+
+
+def gates(stage: Stage) -> list[tuple[bool, bool]]:
+    """Whether each party is sent and heard what the other says, the caller's first."""
+    call = stage.calls.all[-1]
+    told = [stage.engine.directions[leg.media.live[0]] for leg in call.legs]
+    return [(gate.send, gate.receive) for gate in told]
+
+
+@pytest.mark.rule("T-21")
+@pytest.mark.rfc("3264", "8.4")
+@virtual
+async def test_who_resumes_while_the_other_still_holds_is_heard_and_hears_nobody() -> None:
+    stage = Stage()
+    alice, bob = await talking(stage)
+    bob.offer_answer = describe(bob.host, "a=recvonly", version=2)
+    assert (await alice.reoffer(describe(alice.host, "a=sendonly", version=2)))[0] == 200
+    assert gates(stage) == [(False, True), (True, False)]
+    alice.offer_answer = describe(alice.host, "a=inactive", version=3)
+    assert (await bob.reoffer(describe(bob.host, "a=sendonly", version=3)))[0] == 200
+    assert gates(stage) == [(False, False), (False, True)]
+    bob.offer_answer = describe(bob.host, "a=sendonly", version=4)
+    status, answer = await alice.reoffer(describe(alice.host, version=4))
+    assert (status, b"a=sendonly" in answer) == (200, True)
+    assert stage.is_held()
+    assert gates(stage) == [(True, True), (False, True)]
+    alice.offer_answer = describe(alice.host, version=5)
+    assert (await bob.reoffer(describe(bob.host, version=5)))[0] == 200
+    assert not stage.is_held()
+    assert gates(stage) == [(True, True), (True, True)]
+    alice.dialogue.hang_up()
+    await stage.settle()
+    assert [code for code in stage.story if code in {"call.hold", "call.resume"}] == [
+        "call.hold",
+        "call.hold",
+        "call.resume",
+        "call.resume",
+    ]
+
+
+@both_sides
+@pytest.mark.rule("T-21")
+@virtual
+async def test_a_resume_without_description_leaves_the_others_hold_alone(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    one.offer_answer = describe(one.host, "a=recvonly", version=2)
+    assert (await other.reoffer(describe(other.host, "a=sendonly", version=2)))[0] == 200
+    await asyncio.sleep(1)
+    other.offer_answer = describe(other.host, "a=sendonly", version=3)
+    done: asyncio.Future[bytes] = stage.loop.create_future()
+    one.dialogue.reoffer.send(
+        b"", lambda _status, response: done.set_result(response.body if response else b""), delayed=True
+    )
+    assert b"a=sendonly" in await done
+    one.dialogue.reoffer.acknowledge(describe(one.host, "a=recvonly", version=4))
+    await asyncio.sleep(1)
+    assert stage.is_held(), "the other holds, as before"
+    one.dialogue.hang_up()
+    await stage.settle()
+
+
+@both_sides
+@pytest.mark.rule("T-08")
+@pytest.mark.rule("T-21")
+@pytest.mark.rfc("3261", "14.2")
+@virtual
+async def test_a_hold_while_a_change_is_under_way_is_to_be_tried_again(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    other.offer_answer = None
+    change = asyncio.ensure_future(one.reoffer(describe(one.host, "a=ptime:40", version=2)))
+    await other.until("offered")
+    other.dialogue.reoffer.incoming, asked = (
+        None,
+        other.dialogue.reoffer.incoming,
+    )  # it holds before it answers
+    assert (await other.reoffer(describe(other.host, "a=sendonly", version=2)))[0] == 491
+    assert not stage.is_held()
+    other.dialogue.reoffer.incoming = asked
+    other.dialogue.reoffer.answer(describe(other.host, version=3))
+    assert (await change)[0] == 200
+    await asyncio.sleep(1)
+    one.offer_answer = describe(one.host, "a=recvonly", version=4)
+    assert (await other.reoffer(describe(other.host, "a=sendonly", version=4)))[0] == 200
+    assert stage.is_held()
+    one.dialogue.hang_up()
+    await stage.settle()
+
+
+@both_sides
+@pytest.mark.rule("T-21")
+@virtual
+async def test_a_move_during_a_hold_is_followed_and_holds_on(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    other.offer_answer = describe(other.host, "a=recvonly", version=2)
+    assert (await one.reoffer(describe(one.host, "a=sendonly", version=2)))[0] == 200
+    told = other.heard[-1]
+    assert (await one.reoffer(describe("203.0.113.7", "a=sendonly", port=4242, version=3)))[0] == 200
+    assert other.heard[-1] == told
+    assert stage.is_held()
+    assert ("203.0.113.7", 4242) in {
+        (remote.address, remote.rtp_port) for remote in stage.engine.remotes.values()
+    }
+    one.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rule("T-19")
+@pytest.mark.rule("T-08")
+@pytest.mark.rfc("3261", "14.2")
+@virtual
+async def test_requests_for_an_offer_from_both_sides_at_once_are_both_refused_and_the_call_lives() -> None:
+    stage = Stage()
+    alice, bob = await talking(stage)
+    outcomes = await asyncio.gather(alice.reoffer(b""), bob.reoffer(b""))
+    assert [status for status, _ in outcomes] == [491, 491]
+    assert (await alice.reoffer(alice.body))[0] == 200
+    alice.dialogue.hang_up()
+    await stage.settle()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.link.phones import describe
+from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from tests.link.talking import version_of
 from tests.link.virtual_time import virtual
@@ -188,3 +188,100 @@ async def test_a_service_whose_ack_never_comes_is_ended() -> None:
     stage.network.drop = lambda _data, _src, _dst: False
     await stage.settle()
     assert stage.outcome("in") == [(200, "call.no_ack", "exchange")]
+
+
+@pytest.mark.rule("T-19")
+@pytest.mark.rule("T-20")
+@pytest.mark.rfc("3261", "14.2")
+@virtual
+async def test_a_service_offers_again_what_was_agreed_wherever_it_stood() -> None:
+    stage = Stage()
+    alice = stage.party()
+    video = b"m=video 5000 RTP/AVP 99\r\nm=audio"
+    stage.dial(alice, "9197", describe(alice.host).replace(b"m=audio", video))
+    await alice.until("answered")
+    first = alice.heard[-1]
+    status, offer = await reoffer_late(
+        stage, alice, describe(alice.host, version=2).replace(b"m=audio", video.replace(b"5000", b"0"))
+    )
+    assert (status, offer) == (200, first), "nothing has changed, so nothing is new"
+    assert alice.said[-1] == "answered"
+    assert [remote.rtp_port for remote in stage.engine.remotes.values()] == [4000]
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+async def reoffer_late(stage: Stage, party: Party, answer: bytes) -> tuple[int, bytes]:
+    """A re-INVITE without offer, and its ACK with the answer."""
+    done: asyncio.Future[tuple[int, bytes]] = stage.loop.create_future()
+    party.dialogue.reoffer.send(
+        b"",
+        lambda status, response: done.set_result((status, response.body if response else b"")),
+        delayed=True,
+    )
+    outcome = await done
+    party.dialogue.reoffer.acknowledge(answer)
+    await asyncio.sleep(1)
+    return outcome
+
+
+@pytest.mark.rule("T-20")
+@pytest.mark.rfc("3264", "6")
+@virtual
+async def test_an_answer_with_other_streams_than_a_service_offered_ends_it() -> None:
+    stage = Stage()
+    alice = stage.party()
+    stage.dial(alice, "9197")
+    await alice.until("answered")
+    await reoffer_late(stage, alice, describe(alice.host, count=2))
+    assert "ended bye" in alice.said
+    await stage.settle()
+    assert stage.outcome("in") == [(200, "call.bad_answer", "exchange")]
+
+
+@pytest.mark.rule("T-16")
+@pytest.mark.rfc("4028", "7.4")
+@virtual
+async def test_a_refresh_of_a_service_gets_the_answer_that_it_had() -> None:
+    stage = Stage()
+    alice = stage.party()
+    stage.dial(alice, "9196")
+    await alice.until("answered")
+    for _ in range(3):
+        assert (await alice.reoffer(alice.body)) == (200, alice.heard[-1])
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rule("T-22")
+@pytest.mark.rfc("3264", "6.1")
+@virtual
+async def test_keys_are_heard_under_the_number_that_we_offered_not_under_the_callers_own() -> None:
+    stage = Stage()
+    alice = stage.party()
+    stage.dial(alice, "9197", b"")
+    await alice.until("answered")
+    session: Any = alice.session
+    session.acknowledge(describe(alice.host).replace(b"101", b"96"))
+    await asyncio.sleep(1)
+    assert b"a=rtpmap:101 telephone-event/8000" in alice.heard[-1]
+    assert [remote.dtmf_payload_type for remote in stage.engine.remotes.values()] == [101]
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rule("T-21")
+@pytest.mark.parametrize("nowhere", ["0.0.0.0", "::"])  # noqa: S104  (RFC 2543 hold)
+@pytest.mark.rfc("3264", "8.4")
+@virtual
+async def test_a_hold_by_an_address_that_is_none_is_answered_as_a_hold(nowhere: str) -> None:
+    stage = Stage()
+    alice = stage.party()
+    stage.dial(alice, "9197")
+    await alice.until("answered")
+    hold = describe(nowhere, version=2)
+    status, held = await alice.reoffer(hold.replace(b"IP4", b"IP6") if ":" in nowhere else hold)
+    assert (status, b"a=recvonly" in held) == (200, True)
+    assert [direction.send for direction in stage.engine.directions.values()] == [False]
+    alice.dialogue.hang_up()
+    await stage.settle()
