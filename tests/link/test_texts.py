@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -10,19 +11,25 @@ import pytest
 from tests.conformance.torture import TORTURE
 from tests.link.memory_network import Weather
 from tests.link.phones import Party
-from tests.link.stage import DOMAIN, HOST, Stage
+from tests.link.stage import DOMAIN, EPOCH, HOST, Stage
 from tests.link.talking import talking
 from tests.link.virtual_time import virtual
 from trunkline.base.story import Story
+from trunkline.call.party import Party as Identity
 from trunkline.call.target import Target
+from trunkline.message.policy import TextPolicy
+from trunkline.message.queue import TextQueue
+from trunkline.model.text import Text
 from trunkline.net.flow import Flow
 from trunkline.pbx import text_door
+from trunkline.pbx.text_delivery import TextDelivery
 from trunkline.pbx.text_door import TextDoor, refusal_of
-from trunkline.pbx.text_fork import Text
+from trunkline.pbx.text_fork import text_of
 from trunkline.proto.sip.digest_client import Account, DigestClient
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Request, Response, parse_message
 from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.store.errors import StoreUnavailableError
 
 HELLO = "Grüße, 1002!".encode()
 
@@ -45,11 +52,32 @@ class Inbox:
         return True
 
 
+class TextShelf:
+    """Where texts are kept: written a moment later, or not at all when ``broken``."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._loop = stage.loop
+        self.texts: dict[str, Text] = {}
+        self.broken = False
+
+    async def keep(self, text: Text) -> None:
+        await asyncio.sleep(0.01)
+        if self.broken:
+            raise StoreUnavailableError("the disk is full")
+        self.texts[text.id] = text
+
+    def gone(self, text: Text) -> None:
+        self._loop.call_later(0.01, self.texts.pop, text.id, None)
+
+
 class TextStage(Stage):
     """The exchange with its door for texts."""
 
-    def __init__(self, weather: Weather | None = None, seed: int = 1) -> None:
+    def __init__(self, weather: Weather | None = None, seed: int = 1, keep_s: float = 0.0) -> None:
         super().__init__(weather, seed)
+        self.journal = TextShelf(self)
+        self.kept_over: list[tuple[str, int, str]] = []
+        self.queue = self.make_queue(keep_s)
         self.told: list[tuple[str, str, int, str]] = []
         self.strangers: list[str] = []
         self.texts = TextDoor(
@@ -57,11 +85,28 @@ class TextStage(Stage):
             lambda _tenant, number: len(self.contacts.get(number, ())),
             self.door.authenticator,
             self.context,
-            self._targets,
+            self.queue,
             lambda source, _story: self.strangers.append(source),
             self._tell,
         )
         self.endpoint.set_doors([self.door, self.texts])
+
+    def make_queue(self, keep_s: float) -> TextQueue:
+        """A queue over what the shelf holds."""
+        queue = TextQueue(
+            TextDelivery(self.directory, self.context, self._targets),
+            self.journal,
+            self.endpoint.wheel,
+            now=self.endpoint.now,
+            wall=self.wall,
+            spawn=self.context.spawn,
+            policy=TextPolicy(keep_s),
+            on_over=lambda text, status, story: self.kept_over.append(
+                (text.receiver, status, story.last_code)
+            ),
+        )
+        queue.restore(self.journal.texts.values())
+        return queue
 
     def _tell(self, sender: str, receiver: str, status: int, story: Story) -> None:
         self.told.append((sender, receiver, status, story.last_code))
@@ -268,7 +313,8 @@ def test_a_text_of_several_binary_parts_passes_unchanged() -> None:
     request = parse_message(TORTURE["mpart01"].data)
     assert isinstance(request, Request)
     assert refusal_of(request, reliable=True) is None
-    text = Text(request, "<sip:1001@a>", "<sip:1002@a>")
+    parties = Identity("1001", "a"), Identity("1002", "a")
+    text = text_of(request, "t", *parties, at=EPOCH, keep_s=1.0, call_id="c@a", hops=70)
     assert text.body == request.body
     assert text.content_type == request.headers["Content-Type"]
     assert b"\x00" in text.body
@@ -288,11 +334,13 @@ async def test_one_writer_does_not_keep_the_others_from_writing(monkeypatch: pyt
     await asyncio.sleep(1)
     refused = await stage.write(alice, "1002")
     assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
-    inbox.answers = 200
-    assert (await stage.write(carol, "1002")).status == 200
     monkeypatch.setattr(text_door, "MOST_IN_FLIGHT", 2)
     assert (await stage.write(carol, "1002")).status == 503
+    inbox.answers = 200
     assert [answer.status for answer in await asyncio.gather(*waiting)] == [480, 480]
+    assert len(inbox.texts) == 1, (
+        "the second waited behind the first, and not for longer than its writer could"
+    )
     assert stage.texts.in_flight == 0
     assert (await stage.write(alice, "1002")).status == 200
 
@@ -334,4 +382,214 @@ async def test_a_text_within_a_call_to_a_service_is_read_by_nobody() -> None:
     response = await alice.dialogue.request("MESSAGE", body=HELLO, content_type="text/plain")
     assert response.status in {488, 500}
     alice.dialogue.hang_up()
+    await stage.settle()
+
+
+# Texts for who is away
+
+
+WEEK_S = 604_800.0
+TENANT = "t1"
+
+
+async def kept(stage: TextStage, alice: Party, *bodies: bytes) -> None:
+    """Texts to 1002, whom nobody finds: each is accepted, and written down."""
+    for body in bodies:
+        assert (await stage.write(alice, "1002", body)).status == 202
+    assert [text.body for text in stage.journal.texts.values()] == list(bodies)
+
+
+def away(stage: TextStage, number: str = "1002") -> list[Target]:
+    """Take the contacts of an extension away; what was there comes back by ``returns``."""
+    taken, stage.contacts[number] = stage.contacts[number], []
+    return taken
+
+
+def returns(stage: TextStage, contacts: list[Target], number: str = "1002") -> None:
+    """The phone registers again."""
+    stage.contacts[number] = contacts
+    stage.queue.wake(TENANT, number)
+
+
+@pytest.mark.rule("T-39")
+@pytest.mark.rfc("3428", "7")
+@virtual
+async def test_texts_wait_for_who_is_away_and_come_in_order_with_the_time_they_were_written() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    contacts = away(stage)
+    wrote_at = stage.wall()
+    await kept(stage, alice, b"one", b"two", b"three")
+    await asyncio.sleep(3600)
+    assert not inbox.texts
+    returns(stage, contacts)
+    await asyncio.sleep(1)
+    assert [text.body for text in inbox.texts] == [b"one", b"two", b"three"]
+    written = parsedate_to_datetime(inbox.texts[0].headers["Date"]).timestamp()
+    assert abs(written - wrote_at) < 60
+    assert not stage.journal.texts
+    assert stage.kept_over == [("1002", 200, "text.delivered")] * 3
+    await stage.settle()
+
+
+@pytest.mark.rule("T-39")
+@pytest.mark.rfc("3428", "8")
+@virtual
+async def test_one_text_at_a_time_is_on_its_way_to_a_reader() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    carol = stage.party()
+    inbox.answers = 0
+    both = [asyncio.ensure_future(stage.write(one, "1002", b"from each")) for one in (alice, carol)]
+    answered = await both[1]
+    assert (answered.status, len(inbox.texts)) == (202, 1), "it is kept before its writer's patience ends"
+    assert (await both[0]).status == 202, "a silent phone is away"
+    assert len(inbox.texts) == 1
+    inbox.answers = 200
+    stage.queue.wake(TENANT, "1002")
+    await asyncio.sleep(1)
+    assert len(inbox.texts) == 3
+    assert inbox.texts[1].call_id == inbox.texts[0].call_id, (
+        "the same text, whatever became of the first copy"
+    )
+    await stage.settle()
+
+
+@pytest.mark.rule("T-39")
+@virtual
+async def test_a_phone_that_is_registered_and_silent_is_tried_again_and_again() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    inbox.answers = 0
+    await kept(stage, alice, b"one")
+    await asyncio.sleep(300)
+    inbox.answers = 200
+    await asyncio.sleep(300)
+    assert len(inbox.texts) > 2
+    assert not stage.journal.texts
+    await stage.settle()
+
+
+@pytest.mark.rule("T-39")
+@virtual
+async def test_what_was_kept_outlives_a_crash() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    contacts = away(stage)
+    await kept(stage, alice, b"one", b"two")
+    stage.queue = stage.make_queue(WEEK_S)
+    stage.contacts["1002"] = contacts
+    stage.queue.start()
+    await asyncio.sleep(1)
+    assert [text.body for text in inbox.texts] == [b"one", b"two"]
+    assert not stage.journal.texts
+    await stage.settle()
+
+
+@pytest.mark.rule("T-39")
+@pytest.mark.parametrize("content_type", ["message/cpim", "message/imdn+xml", 'multipart/mixed;boundary="7"'])
+@virtual
+async def test_wrapped_texts_and_receipts_are_untouched(content_type: str) -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    body = b"From: <sip:a@b>\r\nDateTime: 2026-11-22T00:00:00Z\r\nimdn.Message-ID: x\r\n\r\n\x00\xff"
+    contacts = away(stage)
+    assert (await stage.write(alice, "1002", body, content_type=content_type)).status == 202
+    returns(stage, contacts)
+    await asyncio.sleep(1)
+    (text,) = inbox.texts
+    assert (text.body, text.headers["Content-Type"]) == (body, content_type)
+    await stage.settle()
+
+
+@pytest.mark.rule("T-39")
+@virtual
+async def test_that_somebody_types_is_not_kept() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    away(stage)
+    typing = {"body": b"<isComposing/>", "content_type": "application/im-iscomposing+xml"}
+    assert (await stage.write(alice, "1002", **typing)).status == 480
+    await kept(stage, alice, b"one")
+    assert (await stage.write(alice, "1002", **typing)).status == 480
+    assert len(stage.journal.texts) == 1
+    assert not inbox.texts
+    stage.queue.drop(TENANT, "1002")
+    await stage.settle()
+
+
+@pytest.mark.rule("T-39")
+@virtual
+async def test_a_text_that_nobody_fetched_in_time_is_forgotten() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    contacts = away(stage)
+    assert (await stage.write(alice, "1002", b"soon stale", extra="Expires: 60\r\n")).status == 202
+    assert (await stage.write(alice, "1002", b"fresh")).status == 202
+    await asyncio.sleep(120)
+    returns(stage, contacts)
+    await asyncio.sleep(1)
+    assert [text.body for text in inbox.texts] == [b"fresh"]
+    assert stage.kept_over == [("1002", 408, "text.expired"), ("1002", 200, "text.delivered")]
+    await stage.settle()
+
+
+@virtual
+async def test_a_refusal_of_a_kept_text_is_final_and_the_next_one_goes() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    contacts = away(stage)
+    await kept(stage, alice, b"one", b"two")
+    inbox.answers = 415
+    returns(stage, contacts)
+    await asyncio.sleep(1)
+    assert len(inbox.texts) == 2
+    assert stage.kept_over == [("1002", 415, "text.refused")] * 2
+    assert not stage.journal.texts
+    await stage.settle()
+
+
+@virtual
+async def test_a_phone_that_comes_back_while_the_old_place_is_tried_gets_it_at_once() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, inbox = pair(stage)
+    inbox.answers = 0
+    writing = asyncio.ensure_future(stage.write(alice, "1002"))
+    await asyncio.sleep(2)
+    inbox.answers = 200
+    stage.queue.wake(TENANT, "1002")
+    assert (await writing).status == 202
+    await asyncio.sleep(1)
+    assert not stage.journal.texts
+    await stage.settle()
+
+
+@virtual
+async def test_a_text_that_cannot_be_written_down_is_not_accepted() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, _inbox = pair(stage)
+    away(stage)
+    stage.journal.broken = True
+    assert (await stage.write(alice, "1002")).status == 500
+    assert stage.queue.count == 0
+    stage.journal.broken = False
+    await kept(stage, alice, b"later")
+    stage.queue.drop(TENANT, "1002")
+    await stage.settle()
+
+
+@virtual
+async def test_no_more_wait_for_one_reader_than_may() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, _inbox = pair(stage)
+    away(stage)
+    stage.queue.policy = TextPolicy(WEEK_S, most_of_one=2)
+    await kept(stage, alice, b"one", b"two")
+    assert (await stage.write(alice, "1002")).status == 480
+    (state,) = stage.queue.lanes(TENANT)
+    assert (state.receiver, state.count) == ("1002", 2)
+    assert stage.queue.drop(TENANT, "1002") == 2
+    await asyncio.sleep(1)
+    assert not stage.journal.texts
+    assert not list(stage.queue.lanes())
     await stage.settle()

@@ -176,6 +176,7 @@ class Exchange:
             on_over=log_kept_text,
         )
         self.location.watchers.append(self._wake_texts)
+        self.door.find_phone = self.reaching.instance
         self.texts = TextDoor(
             self.directory,
             self.live.bindings_of,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from trunkline.base.story import Story
+from trunkline.model.text import Text
 
 log = structlog.get_logger("text")
 
@@ -19,3 +20,8 @@ def log_text(sender: str, receiver: str, status: int, story: Story) -> None:
         code=story.last_code,
         story=[f"{step.code}: {step.text}" for step in story.steps],
     )
+
+
+def log_kept_text(text: Text, status: int, story: Story) -> None:
+    """A text that had been kept was delivered (2xx), or is kept no more for another reason."""
+    log_text(text.sender, text.receiver, status, story)

@@ -239,8 +239,12 @@ class TextQueue:
 
     def _turn(self, lane: Lane, waiting: Waiting) -> None:
         """It still waits for those before it, and its writer cannot wait for long."""
-        if waiting.may_keep and waiting in lane.texts and waiting is not lane.texts[0]:
+        if waiting not in lane.texts or waiting is lane.texts[0]:
+            return
+        if waiting.may_keep:
             self._spawn(self._keep(lane, waiting))
+        else:
+            self._leave(lane, waiting, _failed(UNREACHABLE, "text.not_kept"))
 
     async def _keep(self, lane: Lane, waiting: Waiting) -> None:
         """Write it down, and tell its writer; when it cannot be written it is over."""

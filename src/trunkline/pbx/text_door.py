@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from trunkline.base.errors import CallFailed
+from trunkline.base.errors import CallFailed, RemoteProtocolError
 from trunkline.base.story import Story
 from trunkline.call.context import CallContext
 from trunkline.call.party import Party
-from trunkline.call.target import Target
+from trunkline.message.queue import TextQueue
 from trunkline.net.flow import Flow
 from trunkline.pbx.directory import Directory, Entry, Reach
-from trunkline.pbx.door import is_secure, printable
+from trunkline.pbx.door import printable
 from trunkline.pbx.route import CallRequest, Decision, Snapshot, decide
-from trunkline.pbx.text_fork import Text, TextFork
+from trunkline.pbx.text_fork import text_of
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import is_sips, parse_uri
 from trunkline.ua.authentication import Authenticator
+from trunkline.ua.door import flow_of
 from trunkline.ua.option_tags import unsupported
 
 MAX_BODY: Final = 65_536
@@ -38,8 +39,8 @@ OnOver = Callable[[str, str, int, Story], None]
 class TextDoor:
     """Claims MESSAGEs outside of dialogs: challenges, decides and passes them on; a draining exchange too.
 
-    ``targets(tenant, extension)`` gives the contacts; ``on_refused(source, story)`` hears of wrong credentials,
-    ``on_over(from, to, status, story)`` of each text that was decided. What a text says is told to nobody.
+    ``on_refused(source, story)`` hears of wrong credentials, ``on_over(from, to, status, story)`` of each text that
+    was decided; what becomes of one that was kept is told by the queue. What a text says is told to nobody.
     """
 
     methods = frozenset({"MESSAGE"})
@@ -50,7 +51,7 @@ class TextDoor:
         reach: Reach,
         authenticator: Authenticator,
         context: CallContext,
-        targets: Callable[[str, Entry], list[Target]],
+        queue: TextQueue,
         on_refused: Callable[[str, Story], None] = lambda _source, _story: None,
         on_over: OnOver = lambda _from, _to, _status, _story: None,
     ) -> None:
@@ -58,7 +59,7 @@ class TextDoor:
         self._snapshot = Snapshot(directory, reach)  # how many calls somebody has is no matter
         self._authenticator = authenticator
         self._context = context
-        self._targets = targets
+        self._queue = queue
         self._on_refused = on_refused
         self._on_over = on_over
         self._of_one: Counter[tuple[str, str]] = Counter()
@@ -106,7 +107,9 @@ class TextDoor:
         now = self._context.endpoint.now
         status, reason = 500, ""
         try:
-            status, reason = await self._fork(incoming, tenant, user, decision, story), ""
+            status, reason = await self._send(incoming, tenant, user, decision, story), ""
+        except RemoteProtocolError as error:
+            status, reason = error.status, error.reason
         except CallFailed as failure:
             status, reason = failure.status, failure.reason
             story.add(
@@ -120,26 +123,37 @@ class TextDoor:
             incoming.respond(status, reason=reason, now=now())
         self._on_over(user, decision.number, status, story)
 
-    async def _fork(
+    async def _send(
         self, incoming: Incoming, tenant: str, user: str, decision: Decision, story: Story
     ) -> int:
+        entry = self._reader(tenant, decision)
         request = incoming.request
+        if is_sips(request.uri) and not flow_of(incoming).listener.is_secure:
+            raise CallFailed(480, reason_phrase(480), 0, "route.sips_insecure")
+        writer = self._directory.extension(tenant, user)
+        realm = self._directory.domain_of(tenant)
+        context = self._context
+        text = text_of(
+            request,
+            tenant,
+            Party(user, realm, writer.name if writer is not None else ""),
+            Party(entry.number, realm),
+            at=context.wall(),
+            keep_s=self._queue.policy.keep_s,
+            call_id=context.endpoint.ids.call_id(),
+            hops=context.max_forwards,
+        )
+        return await self._queue.submit(text, story)
+
+    def _reader(self, tenant: str, decision: Decision) -> Entry:
+        """Whom the text is for; that nobody is registered now is for the queue to deal with."""
         entry = decision.extension
+        if entry is None and decision.code == "route.not_registered":
+            entry = self._directory.extension(tenant, decision.number)
         if entry is None:
             status, code = (decision.status, decision.code) if decision.status else (404, "text.service")
             raise CallFailed(status, reason_phrase(status), 0, code)
-        targets = self._targets(tenant, entry)
-        if is_sips(request.uri):
-            flow: Any = incoming.wire  # every wire of an endpoint is a flow of its ``net``
-            if not flow.listener.is_secure:
-                raise CallFailed(480, reason_phrase(480), 0, "route.sips_insecure")
-            targets = [target for target in targets if is_secure(target)]  # RFC 3261 §26.2.2
-        writer = self._directory.extension(tenant, user)
-        domain = self._directory.domain_of(tenant)
-        sender = Party(user, domain, writer.name if writer is not None else "")
-        to = f"<{Party(entry.number, domain).uri}>"
-        text = Text(request, sender.name_addr, to, self._context.max_forwards)
-        return await TextFork(self._context, text, story).run(targets)
+        return entry
 
 
 def refusal_of(request: Request, *, reliable: bool) -> tuple[int, str] | None:

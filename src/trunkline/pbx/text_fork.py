@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from email.utils import formatdate
 from typing import Final
 
 from trunkline.base.errors import CallFailed, RemoteProtocolError, TransportError
+from trunkline.base.ids import uuid7
 from trunkline.base.story import Story, Value
 from trunkline.call.context import CallContext
 from trunkline.call.failures import best_of, fault, passed_on
+from trunkline.call.party import Party
 from trunkline.call.target import Target
+from trunkline.model.text import Text
 from trunkline.proto.sip.draft import Draft, header_lines
 from trunkline.proto.sip.message import Request
+from trunkline.proto.sip.numbers import parse_delta_seconds
+from trunkline.proto.sip.uri import is_sips
 from trunkline.ua.next_hops import Ways, request_by
 
 # The sender's transaction ends after 32 seconds; it is answered before (RFC 4320 §4.2: not with 408).
@@ -31,23 +37,50 @@ ALLOWED: Final = (
 MAX_BLOCK: Final = 2048
 
 
-class Text:
+def text_of(
+    request: Request,
+    tenant: str,
+    sender: Party,
+    receiver: Party,
+    *,
+    at: float,
+    keep_s: float,
+    call_id: str,
+    hops: int,
+) -> Text:
     """What goes to each contact: the body as it came, the sender as we know it.
 
-    ``from_`` and ``to`` are name-addrs without a tag.
+    ``at`` is the wall clock; the text is kept for ``keep_s`` seconds, or less when its writer says so (RFC 3428 §7).
+    Raises RemoteProtocolError for an Expires that is no number.
     """
+    headers = request.headers
+    if "Expires" in headers:
+        keep_s = min(keep_s, parse_delta_seconds(headers["Expires"], "Expires"))
+    to = receiver.uri
+    return Text(
+        tenant,
+        uuid7(),
+        sender.number,
+        receiver.number,
+        sender.name_addr,
+        f"<{to.replace('sip:', 'sips:', 1)}>" if is_sips(request.uri) else f"<{to}>",
+        call_id,
+        headers.get("Content-Type", "text/plain"),
+        _header_block(request, at),
+        request.body,
+        min(request.max_forwards - 1, hops),
+        at,
+        at + keep_s,
+    )
 
-    __slots__ = ("body", "content_type", "from_", "headers", "max_forwards", "to")
 
-    def __init__(self, request: Request, from_: str, to: str, max_forwards: int = 70) -> None:
-        headers = request.headers
-        lines = "".join([header_lines(name, headers[name]) for name in ALLOWED if name in headers])
-        self.headers = lines if len(lines) <= MAX_BLOCK else ""
-        self.body = request.body
-        self.content_type = headers.get("Content-Type", "text/plain")
-        self.max_forwards = min(request.max_forwards - 1, max_forwards)
-        self.from_ = from_
-        self.to = to
+def _header_block(request: Request, at: float) -> str:
+    """The lines that cross, with a Date: the text may be read days later."""
+    headers = request.headers
+    lines = "".join([header_lines(name, headers[name]) for name in ALLOWED if name in headers])
+    if len(lines) > MAX_BLOCK:
+        lines = ""
+    return lines if "Date" in headers and lines else f"{lines}Date: {formatdate(at, usegmt=True)}\r\n"
 
 
 class TextFork:
@@ -110,7 +143,7 @@ class TextFork:
             target.uri,
             f"{text.from_};tag={ids.tag()}",
             text.to,
-            ids.call_id(),
+            text.call_id,
             1,
             route=target.route,
             extra=text.headers,

@@ -18,6 +18,7 @@ from trunkline.app.settings.operation import Log, Metrics
 from trunkline.app.settings.recording import Recording
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.sip import Sip
+from trunkline.app.settings.texts import Texts
 from trunkline.app.settings.trace import Trace
 from trunkline.app.settings.values import as_domain, as_folder
 
@@ -46,6 +47,7 @@ class Settings(Section):
     recording: Recording = Recording()
     guard: Guard = Guard()
     limits: Limits = Limits()
+    texts: Texts = Texts()
     metrics: Metrics = Metrics()
     log: Log = Log()
     trace: Trace = Trace()
