@@ -28,7 +28,7 @@ class TrustingDoor(ExchangeDoor):
         uri = parse_uri(incoming.request.uri)
         owner = self.directory.owner_of(uri.host)
         assert owner is not None
-        self._start(incoming, flow, owner, "1001", uri.user, Story(incoming.now), sips=False)
+        self._start(incoming, flow, owner, "1001", uri, Story(incoming.now))
         return True
 
 

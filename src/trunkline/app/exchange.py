@@ -21,12 +21,15 @@ from trunkline.app.from_settings import (
     fence_policy,
     listeners_of,
     media_settings,
+    overload_policy,
     registrar_policy,
     text_policy,
+    timer_policy,
     tls_settings,
 )
 from trunkline.app.handlers import load_directory
 from trunkline.app.live_directory import GOODBYE_S, LiveDirectory
+from trunkline.app.load_watch import LoadWatch
 from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
 from trunkline.app.reaching import Reaching
@@ -121,6 +124,9 @@ class Exchange:
         self.endpoint.another_way = self.earlier_flows.another_way
         self.finding = Finding(settings, self.net, loop)
         self.endpoint.large.within_s = settings.sip.tcp_within_s
+        self.endpoint.set_session_timers(timer_policy(settings))
+        self.endpoint.overload.policy = overload_policy(settings)
+        self.load_watch = LoadWatch(loop, self.net, self.endpoint.overload)
 
     def _make_calls(self) -> None:
         """The media engine, and what calls need of everything else."""
@@ -243,6 +249,7 @@ class Exchange:
         while self._early:
             self._loop.call_soon(self.endpoint.receive, *self._early.popleft())
         self.chores.start()
+        self.load_watch.start()
         self.text_queue.start()
 
     async def stop(self, grace_s: float) -> None:
@@ -255,6 +262,7 @@ class Exchange:
                 call.hang_up(code="call.exchange_stops")
         await self._goodbye()
         self.chores.stop()
+        self.load_watch.stop()
         await self.tracing.stop()
         await self.net.stop()
         await self.finding.stop()
@@ -299,6 +307,9 @@ class Exchange:
         """What an operator should look at."""
         if self.writer.pressed:
             yield f"the store is behind: {self.writer.queued} rows wait to be written"
+        if self.endpoint.overload.level:
+            refused = sum(self.endpoint.overload.refused.values())
+            yield f"overloaded: new calls get 503, {refused} requests so far; see sip.overload"
         if self.engine.snapshot().ports_free == 0:
             yield "no media port is free: widen [media] ports"
         yield from self.net.tls.warnings()

@@ -36,7 +36,8 @@ def targets_of(
             found.append(target)
     for ways in phones.values():
         if len(ways) > 1:
-            found[found.index(ways[0])] = _in_turn(ways)
+            place = found.index(ways[0])
+            found[place] = _in_turn(ways)
     return found
 
 

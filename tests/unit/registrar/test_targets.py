@@ -8,7 +8,7 @@ from tests.unit.registrar.office import FakeFlow
 from trunkline.model.binding import Binding
 from trunkline.net.listener import Listener
 from trunkline.registrar.policy import RegistrarPolicy
-from trunkline.registrar.targets import target_of
+from trunkline.registrar.targets import target_of, targets_of
 
 
 def binding(path: str = "") -> Binding:
@@ -65,3 +65,32 @@ def test_a_sips_contact_is_reached_within_tls_alone(url: str, used: bool) -> Non
     bound.contact = "sips:301@10.0.0.7"
     found = target_of(bound, lambda _token: flow, RegistrarPolicy()).flow
     assert (found is flow) is used
+
+
+def of_phone(flow: str, reg_id: int, instance: str | None = "<urn:uuid:1>") -> Binding:
+    made = binding()
+    made.flow, made.reg_id, made.instance, made.contact = flow, reg_id, instance, f"sip:301@{flow}"
+    return made
+
+
+@pytest.mark.rule("T-30")
+@pytest.mark.rfc("5626", "7")
+def test_the_flows_of_one_phone_are_one_target_and_those_that_live_come_first() -> None:
+    known = {"b": FakeFlow(), "c": FakeFlow(), "d": FakeFlow(), "e": FakeFlow()}
+    bindings = [
+        of_phone("a", 1),
+        of_phone("b", 2),
+        of_phone("c", 3),
+        of_phone("d", 1, "<urn:uuid:2>"),
+        of_phone("e", 0, None),
+    ]
+    first, second, third = targets_of(bindings, known.get, RegistrarPolicy())
+    assert [first.uri, *(one.uri for one in first.others)] == ["sip:301@b", "sip:301@c", "sip:301@a"]
+    assert (second.uri, second.others) == ("sip:301@d", ())
+    assert (third.uri, third.others) == ("sip:301@e", ())
+
+
+@pytest.mark.rfc("5626", "5.3")
+def test_a_phone_with_flows_is_reached_by_them_even_without_nat() -> None:
+    flow = FakeFlow()
+    assert target_of(of_phone("a", 1), lambda _token: flow, RegistrarPolicy(nat=False)).flow is flow
