@@ -46,14 +46,15 @@ class SdpIdentity:
     def stamp(self, after: str) -> str:
         """The whole body, given what comes after the o= line; the version goes up when it changed."""
         after = f"{address_row(self.address)}\r\n{after}"
+        self._before = self._after
         if after != self._after:
             self.version += 1
-            self._before, self._after = self._after, after
+            self._after = after
         return self.body
 
     def take_back(self) -> None:
         """The peer has refused the last body: the one before holds, under a version that is new all the same."""
-        if self._before:
+        if self._before not in {"", self._after}:
             self.version += 1
             self._after = self._before
 

@@ -38,6 +38,30 @@ def test_the_version_goes_up_by_exactly_one_with_each_change() -> None:
     assert [origin.version for body in bodies if (origin := origin_of(body))] == [1, 2, 2, 3]
 
 
+@pytest.mark.rule("T-20")
+@pytest.mark.rfc("3264", "8")
+def test_a_refused_change_leaves_what_was_agreed_under_a_version_that_was_never_used() -> None:
+    identity = SdpIdentity(77, "203.0.113.5")
+    agreed = rewrite(SAMPLES["yealink"], OURS, identity)
+    rewrite(SAMPLES["t38"], OURS, identity)
+    identity.take_back()
+    assert identity.body == agreed.replace("o=- 77 1 ", "o=- 77 3 ")
+    assert rewrite(SAMPLES["yealink"], OURS, identity) == identity.body
+
+
+@pytest.mark.rule("T-16")
+@pytest.mark.rfc("4028", "7.4")
+def test_a_refused_refresh_takes_nothing_back() -> None:
+    identity = SdpIdentity(77, "203.0.113.5")
+    identity.take_back()
+    assert (identity.version, identity.body) == (0, "")
+    for sample in ("yealink", "t38", "t38"):
+        told = rewrite(SAMPLES[sample], OURS, identity)
+    identity.take_back()
+    identity.take_back()
+    assert identity.body == told
+
+
 @pytest.mark.rule("T-21")
 def test_a_peer_that_only_moves_does_not_change_what_we_send() -> None:
     identity = SdpIdentity(77, "203.0.113.5")
