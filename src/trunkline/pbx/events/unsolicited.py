@@ -1,0 +1,83 @@
+"""Waiting messages told to phones that did not ask (RFC 3842 §4.1 leaves room for it, and many phones expect it).
+
+A NOTIFY outside of any dialog goes to each registered contact when the counts change, and to a new contact when
+something waits; extensions that have subscribed are left to that. It is a policy, off by default: RFC 6665 §4.1.3
+knows no NOTIFY without a subscription.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trunkline.call.context import CallContext
+from trunkline.call.party import Party
+from trunkline.call.target import Target
+from trunkline.model.binding import Binding
+from trunkline.pbx.directory import Directory, Entry
+from trunkline.pbx.events.message_summary import CONTENT_TYPE, Mailboxes, render
+from trunkline.proto.sip.draft import Draft
+from trunkline.proto.sip.message import Response
+from trunkline.proto.sip.transaction import Failure
+from trunkline.ua.subscriptions import Notifier
+
+
+class Unsolicited:
+    """``targets(tenant, extension)`` gives the contacts. Whatever a phone answers, nothing follows from it."""
+
+    def __init__(
+        self,
+        context: CallContext,
+        directory: Directory,
+        mailboxes: Mailboxes,
+        notifier: Notifier,
+        targets: Callable[[str, Entry], list[Target]],
+    ) -> None:
+        self._context = context
+        self._directory = directory
+        self._mailboxes = mailboxes
+        self._notifier = notifier
+        self._targets = targets
+        self.sent = 0
+
+    def registered(self, binding: Binding) -> None:
+        """A phone has come: it is told when something waits."""
+        if any(self._mailboxes.waiting(binding.tenant, binding.user)):
+            self.changed(binding.tenant, binding.user, binding.contact)
+
+    def changed(self, tenant: str, number: str, contact: str = "") -> None:
+        """The counts of a mailbox are others now: its phones are told, or that of one contact."""
+        entry = self._directory.extension(tenant, number)
+        if entry is None or self._notifier.watchers("message-summary", tenant, number):
+            return
+        for target in self._targets(tenant, entry):
+            if not contact or target.uri == contact:
+                self._send(tenant, number, target)
+
+    def _send(self, tenant: str, number: str, target: Target) -> None:
+        flow = self._context.flow_at_once(target)
+        if flow is None:
+            return  # a name that would have to be looked up: no lamp is worth that
+        endpoint = self._context.endpoint
+        account = Party(number, self._directory.domain_of(tenant)).uri
+        draft = Draft(
+            "NOTIFY",
+            target.uri,
+            f"<{account}>;tag={endpoint.ids.tag()}",
+            f"<{account}>",
+            endpoint.ids.call_id(),
+            1,
+            route=target.route,
+            contact=endpoint.contact(flow),
+            extra="Event: message-summary\r\nSubscription-State: active\r\n",
+            body=render(account, self._mailboxes.waiting(tenant, number)),
+            content_type=CONTENT_TYPE,
+        )
+        self.sent += 1
+        endpoint.send(draft, flow, self, endpoint.now())
+
+    def on_response(self, _transaction: Any, _response: Response, _now: float) -> None:
+        """Nothing."""
+
+    def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
+        """Nothing."""
