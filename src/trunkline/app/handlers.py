@@ -16,6 +16,7 @@ from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.app.recording_handlers import RecordingHandlers
 from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
 from trunkline.app.trace_handlers import PastTraces, TraceHandlers
+from trunkline.app.waiting_handlers import WaitingHandlers
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import (
     AddBan,
@@ -153,6 +154,7 @@ class ExchangeHandlers(StoreHandlers):
             AddBan: bans.add,
             ClearBans: bans.clear,
             **RecordingHandlers(exchange).table,
+            **WaitingHandlers(exchange.text_queue).table,
             **operation,
         }
 

@@ -22,6 +22,7 @@ from trunkline.base.messages import (
     RegistrationRow,
     StoryStep,
     TenantRow,
+    WaitingRow,
 )
 
 
@@ -74,6 +75,13 @@ BANS = (
     Column[BanRow]("SINCE", lambda row: clock(row.banned_at)),
     Column[BanRow]("EXPIRES", lambda row: remaining(row.expires_s), justify="right"),
     Column[BanRow]("REASON", lambda row: row.code, "yellow"),
+)
+WAITING = (
+    Column[WaitingRow]("NUMBER", lambda row: row.number, "bold"),
+    Column[WaitingRow]("TEXTS", lambda row: str(row.count), justify="right"),
+    Column[WaitingRow]("SINCE", lambda row: clock(row.oldest_at)),
+    Column[WaitingRow]("ATTEMPTS", lambda row: str(row.attempts), justify="right"),
+    Column[WaitingRow]("WHY", lambda row: row.why, "yellow"),
 )
 RECORDINGS = (
     Column[RecordingRow]("CALL", lambda row: row.call, "cyan"),

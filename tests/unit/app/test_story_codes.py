@@ -18,7 +18,7 @@ AREAS = (
     r"recording|register|request|restore|route|settings|tenant|text|trace)"
 )
 CODE = re.compile(AREAS + r"\.[a-z][a-z_]*")
-LAYERS = ("app", "base", "call", "net", "pbx", "registrar", "ua")
+LAYERS = ("app", "base", "call", "message", "net", "pbx", "registrar", "ua")
 
 
 def documented() -> set[str]:

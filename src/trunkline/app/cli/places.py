@@ -34,7 +34,7 @@ _COMMANDS: Final = {
     "completion": "completion",
 }
 # Groups of commands: the ``app`` of the module of that name.
-_GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone")
+_GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone", "texts")
 
 
 class Places(Mapping[str, Any]):

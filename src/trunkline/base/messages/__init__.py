@@ -82,6 +82,13 @@ from trunkline.base.messages.tenants import (
     TenantRemoved,
     TenantRow,
 )
+from trunkline.base.messages.texts import (
+    DropTexts,
+    ListWaiting,
+    TextsDropped,
+    WaitingList,
+    WaitingRow,
+)
 from trunkline.base.messages.trace import (
     PastTrace,
     ReadTrace,
@@ -111,6 +118,7 @@ __all__ = [
     "Command",
     "Drain",
     "DrainState",
+    "DropTexts",
     "ExchangeStatus",
     "ExplainCall",
     "ExplainNumber",
@@ -136,6 +144,7 @@ __all__ = [
     "ListRecords",
     "ListRegistrations",
     "ListTenants",
+    "ListWaiting",
     "ListenerRow",
     "LogState",
     "LoggerRow",
@@ -176,8 +185,11 @@ __all__ = [
     "TenantList",
     "TenantRemoved",
     "TenantRow",
+    "TextsDropped",
     "TracePage",
     "TraceStarted",
     "TraceStopped",
     "TracedMessage",
+    "WaitingList",
+    "WaitingRow",
 ]
