@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from tests.loopback.net.kit import ANSWER, REQUEST, Exchange, dead_port
+from trunkline.proto.stun import MAGIC_COOKIE
 
 Start = Callable[..., Awaitable[Exchange]]
 
@@ -161,3 +162,52 @@ async def test_sending_after_the_end_fails_later(exchange: Start) -> None:
     assert (before, flow.closed) == (False, True)
     flow.send(REQUEST, one.on_failure)
     assert "closed" in str(await one.failed())
+
+
+@pytest.mark.rule("T-11")
+async def test_under_load_requests_within_dialogs_are_handed_up_before_new_ones(exchange: Start) -> None:
+    one = await exchange("udp:127.0.0.1:0", datagrams_per_wakeup=8)
+    one.net.triage = True
+    peer = await one.peer()
+    new = [b"INVITE sip:a@b SIP/2.0\r\nTo: <sip:a@b>\r\nCall-ID: %d\r\n\r\n" % i for i in range(20)]
+    known = [b"BYE sip:a@b SIP/2.0\r\nTo: <sip:a@b>;tag=1\r\nCall-ID: %d\r\n\r\n" % i for i in range(20)]
+    for data in (*new, *known):
+        peer.raw.send(data)  # at once: the loop has not had its turn
+    assert [(await one.heard())[0] for _ in range(40)] == known + new
+    one.net.triage = False
+    await peer.send(new[0])
+    assert (await one.heard())[0] == new[0]
+    assert one.net.counters.datagrams_in == 41
+
+
+@pytest.mark.rule("T-11")
+async def test_what_waits_in_the_receive_buffer_is_measured(exchange: Start) -> None:
+    one = await exchange("udp:127.0.0.1:0")
+    peer = await one.peer()
+    assert one.net.backlog() == 0.0
+    waiting = [0.0]
+    for _ in range(3):
+        for _ in range(20):
+            peer.raw.send(REQUEST)
+        waiting.append(one.net.backlog())
+    assert waiting == sorted(set(waiting))
+    assert waiting[-1] < 1.0
+    for _ in range(60):
+        await one.heard()
+    assert one.net.backlog() == 0.0
+
+
+@pytest.mark.rule("T-26")
+@pytest.mark.rfc("5626", "3.5.2")
+async def test_a_phone_keeps_its_nat_open_by_stun_on_the_sip_port(exchange: Start, address: str) -> None:
+    one = await exchange(f"udp:{address}:0")
+    peer = await one.peer()
+    transaction = bytes(range(12))
+    await peer.send(b"\x00\x01\x00\x00" + MAGIC_COOKIE + transaction)
+    response = await peer.receive()
+    assert response[:2] == b"\x01\x01"
+    assert response[8:20] == transaction
+    assert int.from_bytes(response[26:28], "big") ^ 0x2112 == peer.address[1]
+    assert one.net.counters.keepalives == 1
+    await peer.send(b"\x00\x01\x00\x00" + b"no magic cookie" + bytes(5))
+    assert (await one.heard())[0][:2] == b"\x00\x01"

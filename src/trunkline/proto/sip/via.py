@@ -21,6 +21,8 @@ from trunkline.proto.sip.numbers import parse_uint
 from trunkline.proto.sip.uri import HOST, bare_host
 
 MAGIC_COOKIE: Final = "z9hG4bK"
+DATAGRAM_KEEP_S: Final = 25
+STREAM_KEEP_S: Final = 120
 
 # As nearly everybody writes it: one space, no quotes; ends where the value or its list element ends.
 _usual = re.compile(
@@ -34,6 +36,7 @@ _spaced = re.compile(
     r"[ \t]*+(;.*+)?\Z",
     re.DOTALL | re.IGNORECASE | re.ASCII,
 ).match
+_keep = re.compile(r";keep(?=;|\Z)", re.IGNORECASE | re.ASCII)
 _marks = re.compile(r";(received|rport)(?:=[^;]*+)?+(?=;|\Z)", re.IGNORECASE | re.ASCII)
 
 
@@ -133,13 +136,15 @@ def stamp_via(
         source_host = source_host.partition("%")[0]
     tail = via.tail
     lower = tail.lower()
+    if ";keep" in lower:
+        tail = _promised(via)
     if "rport" in lower or "received" in lower:
         at = tail.find(";rport")
         alone = lower.count("rport") == 1 and "received" not in lower
         if alone and at >= 0 and tail[at + 6 : at + 7] in {"", ";"}:
             tail = f"{tail[: at + 6]}={source_port}{tail[at + 6 :]};received={source_host}"
             return f"{via.head}{tail}{value[via.end :]}"
-        tail, asked = _without_marks(via)
+        tail, asked = _without_marks(tail)
         force_rport = force_rport or asked
     if force_rport:
         tail = f"{tail};rport={source_port};received={source_host}"
@@ -148,12 +153,21 @@ def stamp_via(
     return f"{via.head}{tail}{value[via.end :]}"
 
 
-def _without_marks(via: Via) -> tuple[str, bool]:
-    """The parameters without ``received`` and ``rport``, and whether ``rport`` was among them."""
-    if '"' not in via.tail:
-        asked = any(len(mark) == len("rport") for mark in _marks.findall(via.tail))
-        return _marks.sub("", via.tail), asked
-    params = dict(via.params)
+def _promised(via: Via) -> str:
+    """The parameters with what we answer to ``keep``: how often a keep-alive is expected, in seconds (RFC 6223 §4.3).
+
+    NATs forget UDP after half a minute, connections after some.
+    """
+    seconds = DATAGRAM_KEEP_S if via.transport == "UDP" else STREAM_KEEP_S
+    return _keep.sub(f";keep={seconds}", via.tail, count=1)
+
+
+def _without_marks(tail: str) -> tuple[str, bool]:
+    """The parameters in ``tail`` without ``received`` and ``rport``, and whether ``rport`` was among them."""
+    if '"' not in tail:
+        asked = any(len(mark) == len("rport") for mark in _marks.findall(tail))
+        return _marks.sub("", tail), asked
+    params = parse_parameters(tail)
     asked = "rport" in params
     params.pop("rport", None)
     params.pop("received", None)

@@ -183,3 +183,24 @@ def test_an_answer_finds_its_way_by_the_stamped_via(value: str, address: tuple[s
 def test_a_hostile_number_of_marks_costs_linear_time() -> None:
     value = "SIP/2.0/UDP a" + ";rport=1;received=b" * 3000
     assert stamp_via(value, "192.0.2.1", 9) == "SIP/2.0/UDP a;rport=9;received=192.0.2.1"
+
+
+@pytest.mark.rule("T-26")
+@pytest.mark.rfc("6223", "4.3")
+@pytest.mark.parametrize(
+    ("value", "stamped"),
+    [
+        ("SIP/2.0/UDP h;branch=b;keep;rport", "SIP/2.0/UDP h;branch=b;keep=25;rport=7;received=192.0.2.1"),
+        ("SIP/2.0/TCP h;keep;branch=b", "SIP/2.0/TCP h;keep=120;branch=b;received=192.0.2.1"),
+        ("SIP/2.0/WSS h;Keep;branch=b", "SIP/2.0/WSS h;keep=120;branch=b;received=192.0.2.1"),
+        ("SIP/2.0/UDP h;rport=1;keep;branch=b", "SIP/2.0/UDP h;keep=25;branch=b;rport=7;received=192.0.2.1"),
+        ("SIP/2.0/UDP h;keep=9;branch=b", "SIP/2.0/UDP h;keep=9;branch=b;received=192.0.2.1"),
+        ("SIP/2.0/UDP h;keeper;branch=b", "SIP/2.0/UDP h;keeper;branch=b;received=192.0.2.1"),
+        (
+            "SIP/2.0/UDP h;branch=b,SIP/2.0/UDP i;keep",
+            "SIP/2.0/UDP h;branch=b;received=192.0.2.1,SIP/2.0/UDP i;keep",
+        ),
+    ],
+)
+def test_who_offers_to_keep_the_way_open_is_told_how_often(value: str, stamped: str) -> None:
+    assert stamp_via(value, "192.0.2.1", 7) == stamped
