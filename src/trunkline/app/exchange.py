@@ -15,9 +15,11 @@ import structlog
 from trunkline.app.chores import Chores
 from trunkline.app.earlier_calls import EarlierCalls
 from trunkline.app.earlier_flows import EarlierFlows
+from trunkline.app.event_log import log_event
 from trunkline.app.fencing import Fencing
 from trunkline.app.finding import Finding
 from trunkline.app.from_settings import (
+    event_policy,
     fence_policy,
     listeners_of,
     media_settings,
@@ -50,6 +52,7 @@ from trunkline.model.tenant import SystemScope
 from trunkline.net import Flow, Net
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.door import ExchangeDoor
+from trunkline.pbx.events.plane import Events
 from trunkline.pbx.route import Snapshot
 from trunkline.pbx.text_delivery import TextDelivery
 from trunkline.pbx.text_door import TextDoor
@@ -192,7 +195,20 @@ class Exchange:
             self._fencing.log.refused_text,
             log_text,
         )
-        self.endpoint.set_doors([self.registrar, self.door, self.texts])
+        self.events = Events(
+            self.directory,
+            self.authenticator,
+            self.context,
+            self.calls,
+            self.location,
+            self.reaching.targets,
+            event_policy(self.settings),
+            gruus=self.gruus,
+            on_refused=self._fencing.log.refused_watcher,
+            on_story=log_event,
+        )
+        self.live.on_removed = self.events.gone
+        self.endpoint.set_doors([self.registrar, self.door, self.texts, self.events.door])
 
     def _call_context(self) -> CallContext:
         addresses = {
@@ -260,6 +276,7 @@ class Exchange:
             for call in list(self.calls.active.values()):
                 call.tell("call.exchange_stops", "the exchange is being stopped")
                 call.hang_up(code="call.exchange_stops")
+        await self.events.stop()
         await self._goodbye()
         self.chores.stop()
         self.load_watch.stop()
@@ -276,10 +293,13 @@ class Exchange:
         await self.writer.stop()
 
     async def _goodbye(self) -> None:
-        """Wait until the last BYEs are answered, but not long."""
+        """Wait until the last BYEs and NOTIFYs are answered, but not long."""
         end = self._loop.time() + GOODBYE_S
-        while (self.endpoint.sessions or self.calls.active) and self._loop.time() < end:  # noqa: ASYNC110  (two seconds at most, once)
+        while self._is_leaving() and self._loop.time() < end:  # noqa: ASYNC110  (two seconds at most, once)
             await asyncio.sleep(0.02)
+
+    def _is_leaving(self) -> bool:
+        return bool(self.endpoint.sessions or self.calls.active or self.events.notifier.count)
 
     @property
     def state(self) -> Literal["starting", "running", "draining", "stopping"]:

@@ -44,6 +44,10 @@ class FenceLog:
         """A MESSAGE with wrong credentials."""
         self._attempt("text refused", source, "", story)
 
+    def refused_watcher(self, source: str, story: Story) -> None:
+        """A SUBSCRIBE or PUBLISH with wrong credentials."""
+        self._attempt("subscription refused", source, "", story)
+
     def registration(self, user: str, story: Story) -> None:
         """A REGISTER that has something to tell."""
         if story.last_code == "register.refused" and len(story.steps) > 1:

@@ -12,7 +12,11 @@ from trunkline.message.policy import DAY_S, TextPolicy
 from trunkline.net import CertificateFiles, Listener, ListenerTls, SelfSigned, TlsSettings
 from trunkline.net.fence import PROOF_S, FencePolicy
 from trunkline.net.fence.penalties import Scale
+from trunkline.pbx.events.plane import EventPolicy
 from trunkline.registrar.policy import RegistrarPolicy
+from trunkline.ua.overload import OverloadPolicy
+from trunkline.ua.sessions.session_timer import TimerPolicy
+from trunkline.ua.subscriptions import NotifierPolicy
 
 
 def listeners_of(settings: Settings, node: str) -> list[Listener]:
@@ -99,6 +103,33 @@ def registrar_policy(settings: Settings) -> RegistrarPolicy:
         asked.service_route,
         asked.path == "strict",
     )
+
+
+def timer_policy(settings: Settings) -> TimerPolicy:
+    """Whom we refresh, and how often."""
+    timer = settings.sip.session_timer
+    return TimerPolicy(timer.mode, timer.expires_s, timer.min_se_s)
+
+
+def overload_policy(settings: Settings) -> OverloadPolicy:
+    """From which load on new calls are refused."""
+    limits = settings.sip.overload
+    return OverloadPolicy(limits.enabled, limits.lag_s, limits.backlog, limits.retry_after_s)
+
+
+def event_policy(settings: Settings) -> EventPolicy:
+    """How long subscriptions last, how many there may be, and what they are told."""
+    events = settings.events
+    policy = NotifierPolicy(
+        events.min_expires_s,
+        events.max_expires_s,
+        events.default_expires_s,
+        events.interval_s,
+        events.per_extension,
+        events.per_tenant,
+        events.in_all,
+    )
+    return EventPolicy(policy, shows_callers=events.show_callers, unsolicited=events.unsolicited_mwi)
 
 
 def fence_policy(settings: Settings) -> FencePolicy:

@@ -35,6 +35,8 @@ class LiveDirectory:
         self._writer = writer
         self._calls = calls
         self._wall = wall
+        self.on_removed: Callable[[str, str], None] = lambda _tenant, _number: None
+        """Told of an extension that is gone, or with "" of a whole tenant."""
 
     def bindings_of(self, tenant: str, number: str) -> int:
         """How many live contacts an extension has."""
@@ -47,6 +49,7 @@ class LiveDirectory:
     async def remove_extension(self, tenant: str, number: str) -> int:
         """An extension is gone: so are its contacts."""
         self.directory.remove(tenant, number)
+        self.on_removed(tenant, number)
         known = list(self._location.all_of(tenant, number))
         await self._end(known)
         return len(known)
@@ -60,6 +63,7 @@ class LiveDirectory:
     async def remove_tenant(self, tenant: str) -> tuple[int, int]:
         """A tenant goes: nobody of it is admitted, its calls and registrations end, and all that is written."""
         self.directory.remove_tenant(tenant)
+        self.on_removed(tenant, "")
         calls = [call for call in self._calls.active.values() if call.tenant == tenant]
         for call in calls:
             call.tell("call.tenant_removed", "the tenant was removed")

@@ -10,7 +10,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from trunkline.app.from_settings import fence_policy, listeners_of, registrar_policy, text_policy
+from trunkline.app.from_settings import (
+    event_policy,
+    fence_policy,
+    listeners_of,
+    overload_policy,
+    registrar_policy,
+    text_policy,
+    timer_policy,
+)
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics_server import MetricsServer
@@ -92,6 +100,18 @@ def _texts(exchange: Exchange, new: Settings) -> None:
     exchange.text_queue.policy = text_policy(new)
 
 
+def _session_timer(exchange: Exchange, new: Settings) -> None:
+    exchange.endpoint.set_session_timers(timer_policy(new))
+
+
+def _overload(exchange: Exchange, new: Settings) -> None:
+    exchange.endpoint.overload.policy = overload_policy(new)
+
+
+def _events(exchange: Exchange, new: Settings) -> None:
+    exchange.events.policy = event_policy(new)
+
+
 def _read_from_settings(_exchange: Exchange, _new: Settings) -> None:
     """``exchange.settings`` itself is read when the value is needed."""
 
@@ -135,7 +155,29 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "sip.next_hop_s",
     ): _finding,
     ("sip.tcp_within_s",): _tcp_within,
+    (
+        "sip.session_timer.expires_s",
+        "sip.session_timer.min_se_s",
+        "sip.session_timer.mode",
+    ): _session_timer,
+    (
+        "sip.overload.backlog",
+        "sip.overload.enabled",
+        "sip.overload.lag_s",
+        "sip.overload.retry_after_s",
+    ): _overload,
     ("texts.keep_days", "texts.most", "texts.most_of_one"): _texts,
+    (
+        "events.default_expires_s",
+        "events.in_all",
+        "events.interval_s",
+        "events.max_expires_s",
+        "events.min_expires_s",
+        "events.per_extension",
+        "events.per_tenant",
+        "events.show_callers",
+        "events.unsolicited_mwi",
+    ): _events,
 }
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from trunkline.app.settings.dns import Dns
+from trunkline.app.settings.events import Events
 from trunkline.app.settings.guard import Guard, Limits
 from trunkline.app.settings.media import Media
 from trunkline.app.settings.operation import Log, Metrics
@@ -48,6 +49,7 @@ class Settings(Section):
     guard: Guard = Guard()
     limits: Limits = Limits()
     texts: Texts = Texts()
+    events: Events = Events()
     metrics: Metrics = Metrics()
     log: Log = Log()
     trace: Trace = Trace()
