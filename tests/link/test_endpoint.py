@@ -13,6 +13,7 @@ from trunkline.net.listener import Listener
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Response
 from trunkline.ua.endpoint import Endpoint
+from trunkline.ua.overload import BEGIN_AFTER, OverloadPolicy
 
 ALICE, BOB = "10.0.0.1", "10.0.0.2"
 
@@ -42,7 +43,7 @@ async def test_options_tells_what_is_served(to_tag: str) -> None:
     _network, alice, bob = pair()
     response = await ask(alice, "OPTIONS", to_tag=to_tag)
     assert response.status == 200
-    assert response.headers["Allow"] == "ACK, BYE, CANCEL, INFO, INVITE, OPTIONS"
+    assert response.headers["Allow"] == "ACK, BYE, CANCEL, INFO, INVITE, OPTIONS, PRACK, UPDATE"
     assert response.headers["Accept"] == "application/sdp"
     await settle(alice, bob)
 
@@ -55,6 +56,31 @@ async def test_options_tells_that_the_exchange_drains() -> None:
     response = await ask(alice, "OPTIONS")
     assert (response.status, response.headers["Retry-After"]) == (503, "60")
     await settle(alice, bob)
+
+
+@pytest.mark.rule("T-11")
+@pytest.mark.rfc("3261", "21.5.4")
+@virtual
+async def test_under_load_new_calls_are_refused_and_those_that_are_up_are_served() -> None:
+    network, alice, bob = pair()
+    alice.call(BOB)
+    await bob.until("acknowledged")
+    bob.endpoint.overload.policy = OverloadPolicy(enabled=True)
+    for _ in range(BEGIN_AFTER):
+        bob.endpoint.overload.measured(lag_s=0.6, backlog=0.0)
+    carol = Party(network, "10.0.0.3")
+    transactions = len(bob.endpoint.layer.servers)
+    carol.call(BOB)
+    await carol.until("failed 503")
+    refusal = next(data for _, _, to, data in network.log if to == carol.host)
+    assert 5 <= int(refusal.split(b"Retry-After: ")[1].split(b"\r\n")[0]) <= 10
+    assert len(bob.endpoint.layer.servers) == transactions, "nothing is kept of what is refused"
+    assert bob.said.count("invited") == 1
+    assert (await ask(carol, "OPTIONS")).status == 200
+    assert (await alice.reoffer(SDP))[0] == 200
+    alice.dialogue.hang_up()
+    await bob.until("ended bye")
+    await settle(alice, bob, carol)
 
 
 @pytest.mark.rule("T-40")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -78,9 +79,7 @@ async def test_who_refreshes_is_as_the_caller_asks_and_else_who_can(
 @virtual
 async def test_callees_are_asked_for_a_timer_and_may_refresh_themselves() -> None:
     stage = timed_stage()
-    stage.party()
-    speaks(stage.party(), TimerPolicy("asked", 300))
-    await stage.connect(*stage.parties)
+    await stage.connect(stage.party(), speaks(stage.party(), TimerPolicy("asked", 300)))
     invite = stage.sent(HOST, "INVITE")[-1]
     assert header(invite, "Session-Expires") == "1800"
     assert "timer" in header(invite, "Supported")
@@ -219,7 +218,7 @@ async def test_a_refresh_that_meets_a_change_is_tried_again_soon() -> None:
     bob.offer_answer = bob.body
     assert len(tries) >= 2
     # We own the Call-ID of the callee's leg (§14.1): 2.1 to 4.0 s, and a round trip.
-    assert all(2.1 <= b - a <= 4.1 for a, b in zip(tries, tries[1:], strict=False))
+    assert all(2.1 <= b - a <= 4.1 for a, b in pairwise(tries))
     await asyncio.sleep(20)
     assert stage.calls.active
     await end(stage)
@@ -275,9 +274,8 @@ async def test_too_short_an_interval_of_a_caller_without_timers_is_no_reason_to_
 @virtual
 async def test_a_callee_that_wants_longer_intervals_is_asked_once_more_with_its_own() -> None:
     stage = timed_stage()
-    stage.party()
-    bob = speaks(stage.party(), TimerPolicy("always", 7200, 3600))
-    await stage.connect(*stage.parties)
+    alice, bob = stage.party(), speaks(stage.party(), TimerPolicy("always", 7200, 3600))
+    await stage.connect(alice, bob)
     invites = stage.sent(HOST, "INVITE", bob.host)
     assert [header(one, "Session-Expires") for one in invites] == ["1800", "3600"]
     assert [header(one, "CSeq") for one in invites] == ["1 INVITE", "2 INVITE"]

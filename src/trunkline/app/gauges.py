@@ -57,6 +57,8 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "messages_sent": lambda: (
             {"udp": net.datagrams_out} | {each.lower(): one.messages_out for each, one in net.streams.items()}
         ),
+        "overload_refused": lambda: dict(exchange.endpoint.overload.refused),
+        "overload": lambda: exchange.endpoint.overload.ratio,
         "parse_errors": lambda: layer.counters.parse_errors + net.framing_errors,
         "retransmissions": lambda: layer.counters.absorbed,
         "connections": lambda: {each.lower(): one.connections for each, one in net.streams.items()},

@@ -54,6 +54,19 @@ FAMILIES = (
         "transport",
     ),
     Family("messages_sent", "trunkline_sip_messages_sent", "counter", "SIP messages sent", "transport"),
+    Family(
+        "overload",
+        "trunkline_overload",
+        "gauge",
+        "The load as a multiple of sip.overload: from 1 on new calls are refused, from 2 on all that is new",
+    ),
+    Family(
+        "overload_refused",
+        "trunkline_overload_refused",
+        "counter",
+        "New requests that got 503 because there was more to do than time",
+        "method",
+    ),
     Family("parse_errors", "trunkline_sip_parse_errors", "counter", "Messages that were no SIP"),
     Family(
         "retransmissions", "trunkline_sip_retransmissions", "counter", "Requests and responses sent again"

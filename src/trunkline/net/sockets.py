@@ -59,6 +59,7 @@ class Net:
         self._tap: Tap | None = None
         self._routes_old_at = loop.time() + _ROUTES_KEPT_S
         self._sweeper: asyncio.TimerHandle | None = None
+        self._triage = False
 
     async def start(self, listeners: Sequence[Listener]) -> None:
         """Bind and serve every listener; each then knows its real port.
@@ -124,6 +125,21 @@ class Net:
         for endpoint in self._endpoints.values():
             endpoint.tap(tap)
         self._connections.tap(tap)
+
+    def backlog(self) -> float:
+        """The largest share of a UDP receive buffer that waits to be read, 0 to 1."""
+        return max((endpoint.backlog for endpoint in self._endpoints.values()), default=0.0)
+
+    @property
+    def triage(self) -> bool:
+        """Whether datagrams that ask for something new wait for those of what stands: while there are too many."""
+        return self._triage
+
+    @triage.setter
+    def triage(self, wanted: bool) -> None:
+        self._triage = wanted
+        for endpoint in self._endpoints.values():
+            endpoint.triage = wanted
 
     def flow_to(
         self,
@@ -199,6 +215,7 @@ class Net:
                 self.fence,
             )
             self._endpoints[listener].tap(self._tap)
+            self._endpoints[listener].triage = self._triage
         else:
             await self._connections.listen(bound, listener)
         self.listeners.append(listener)

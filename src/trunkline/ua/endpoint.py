@@ -30,6 +30,7 @@ from trunkline.ua.challenges import Authorizer
 from trunkline.ua.door import Door
 from trunkline.ua.large_requests import LargeRequests
 from trunkline.ua.option_tags import unsupported
+from trunkline.ua.overload import Overload
 from trunkline.ua.sessions.client import ClientSession
 from trunkline.ua.sessions.reliable import ReliablePolicy
 from trunkline.ua.sessions.session import Session, SessionUser
@@ -100,6 +101,7 @@ class Endpoint:
         self.allow_events = ""
         """A finished Allow-Events line, for OPTIONS (RFC 6665 §8.2.2)."""
         self.draining = False
+        self.overload = Overload()
         self.another_way: Callable[[str], Flow | None] = lambda _token: None
         """Where the peer of a flow that is gone can be reached now, given its token; None when nobody knows."""
         self.option_tags: frozenset[str] = frozenset()
@@ -185,16 +187,11 @@ class Endpoint:
                 self._in_dialog(incoming)
                 return
             method = request.method
-            if request.max_forwards == 0 and method not in _FOR_US:
-                self._answer_stranger(incoming, 483)
-                return
-            if method == "INVITE" and self._has_looped(request):
-                self._answer_stranger(incoming, 482)
+            refusal = self._refusal(request, method)
+            if refusal is not None:
+                self._answer_stranger(incoming, *refusal)
                 return
             flow: Any = incoming.wire  # every wire of an endpoint is a flow of its ``net``
-            if "Session-Expires" in request.headers and self.session_timers.too_short(request):
-                self._answer_stranger(incoming, 422, self.session_timers.refusal)
-                return
             for door in self.doors:
                 if method in door.methods and door.claim(incoming, flow):
                     return
@@ -206,6 +203,20 @@ class Endpoint:
             return
         if not self._is_ignored(incoming):
             self._unclaimed(incoming)
+
+    def _refusal(self, request: Request, method: str) -> tuple[int, str] | None:
+        """Status and header lines for a new request that no door has to see, else None."""
+        if self.overload.level and self.overload.refuses(method):
+            dice = int(self.ids.pool.token(2), 16)
+            return 503, self.overload.retry_after(dice)
+        if request.max_forwards == 0 and method not in _FOR_US:
+            return 483, ""
+        if method == "INVITE":
+            if self._has_looped(request):
+                return 482, ""
+            if "Session-Expires" in request.headers and self.session_timers.too_short(request):
+                return 422, self.session_timers.refusal
+        return None
 
     def _has_looped(self, request: Request) -> bool:
         """Whether an INVITE of ours comes back as we sent it (RFC 3261 §16.3).

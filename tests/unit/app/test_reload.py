@@ -34,6 +34,8 @@ from trunkline.base.errors import TransportError
 from trunkline.base.messages import Refused, Reloaded
 from trunkline.net import Net
 from trunkline.registrar.policy import RegistrarPolicy
+from trunkline.ua.overload import Overload, OverloadPolicy
+from trunkline.ua.sessions.session_timer import TimerPolicy
 
 HOST = HostAddresses("192.0.2.7")
 FIRST = 'domain = "a.example"\n[sip]\nring_timeout_s = 20\n'
@@ -235,6 +237,18 @@ async def test_names_are_looked_up_by_the_new_settings() -> None:
     )
     await applied(ExchangeValues, exchange, new, "dns.servers", "sip.tcp_within_s")
     assert (finding.next_hops.patience_s, large.within_s) == (3, 0.5)
+
+
+async def test_session_timers_and_limits_of_load_hold_from_the_next_call_on() -> None:
+    taken: list[TimerPolicy] = []
+    endpoint = SimpleNamespace(set_session_timers=taken.append, overload=Overload())
+    new = Settings.model_validate(
+        {"sip": {"session_timer": {"mode": "asked", "expires_s": 600}, "overload": {"lag_s": 2.0}}}
+    )
+    exchange = SimpleNamespace(endpoint=endpoint)
+    await applied(ExchangeValues, exchange, new, "sip.session_timer.expires_s", "sip.overload.lag_s")
+    assert taken == [TimerPolicy("asked", 600, 90)]
+    assert endpoint.overload.policy == OverloadPolicy(enabled=True, lag_s=2.0, backlog=0.25, retry_after_s=5)
 
 
 class Manager(ServiceManager):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from trunkline.app.addresses import HostPort, is_unspecified, parse_host_port
+from trunkline.app.settings.calls_in_time import OverloadSettings, SessionTimerSettings
 from trunkline.app.settings.section import Advertise, Seconds, Section
 from trunkline.app.settings.tls import PemFile, Tls
 from trunkline.app.settings.values import as_listeners, as_origins, as_route, as_url, wrong
@@ -155,6 +156,8 @@ class Sip(Section):
         "(RFC 3261 §18.1.1) before it goes by UDP all the same.",
     )
     registration: Registration = Registration()
+    session_timer: SessionTimerSettings = SessionTimerSettings()
+    overload: OverloadSettings = OverloadSettings()
     tls: Tls = Tls()
     max_contacts: int = Field(
         default=10, ge=1, le=100, description="Contacts that one extension may register."

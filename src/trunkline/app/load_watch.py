@@ -1,0 +1,56 @@
+"""Measures how far behind the exchange is, ten times a second, and tells its endpoint and sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from trunkline.net import Net
+from trunkline.ua.overload import Load, Overload
+
+EACH_S: Final = 0.1
+log = structlog.get_logger("exchange")
+
+
+class LoadWatch:
+    """``start`` arms its timer, ``stop`` ends it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, net: Net, overload: Overload) -> None:
+        self._loop = loop
+        self._net = net
+        self._overload = overload
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._refused_before = 0
+
+    def start(self) -> None:
+        """From now on."""
+        self._due = self._loop.time() + EACH_S
+        self._timer = self._loop.call_at(self._due, self._measure)
+
+    def stop(self) -> None:
+        """No more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _measure(self) -> None:
+        # Timers fire late by as much as the loop is busy with what came before them.
+        lag_s = self._loop.time() - self._due
+        if self._overload.measured(lag_s, self._net.backlog()):
+            self._changed()
+        self.start()
+
+    def _changed(self) -> None:
+        overload = self._overload
+        busy = overload.level is not Load.NORMAL
+        self._net.triage = busy
+        refused = sum(overload.refused.values())
+        if busy:
+            what = "new calls" if overload.level is Load.CALLS else "all that is new"
+            log.warning("overloaded", refusing=what, load=round(overload.ratio, 2))
+        else:
+            log.warning("the overload is over", refused=refused - self._refused_before)
+            self._refused_before = refused

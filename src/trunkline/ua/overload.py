@@ -1,0 +1,86 @@
+"""More work than time: what is new is refused, cheaply, so that what stands is served (RFC 3261 §21.5.4).
+
+Whoever watches the load says it by ``measured``, several times a second. Above the limits INVITEs outside of dialogs
+get 503 with Retry-After, before anything is looked up for them; above twice the limits REGISTER, SUBSCRIBE, MESSAGE
+and the others too. Requests within dialogs, responses and OPTIONS are always served. No state is kept for what is
+refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+# Of measurements: so many in a row begin it, so many end it. One late moment is no overload.
+BEGIN_AFTER: Final = 3
+END_AFTER: Final = 10
+_EASE: Final = 0.5  # the share of the limits below which it is over
+
+
+class Load(IntEnum):
+    """What is refused."""
+
+    NORMAL = 0
+    CALLS = 1
+    ALL_NEW = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OverloadPolicy:
+    """``lag_s`` is how late the event loop may be, ``backlog`` which share (0..1) of a receive buffer may wait."""
+
+    enabled: bool = False
+    lag_s: float = 0.5
+    backlog: float = 0.25
+    retry_after_s: int = 5
+
+
+class Overload:
+    """The state of one endpoint. ``level`` is read for each new request; ``refused`` counts by method."""
+
+    __slots__ = ("_above", "_below", "level", "policy", "ratio", "refused")
+
+    def __init__(self) -> None:
+        self.policy = OverloadPolicy()
+        self.level = Load.NORMAL
+        self.ratio = 0.0  # the load as a multiple of the limits, when last measured
+        self.refused: dict[str, int] = {}
+        self._above = 0
+        self._below = 0
+
+    def measured(self, lag_s: float, backlog: float) -> bool:
+        """Take one measurement; whether the level has changed by it."""
+        policy, before = self.policy, self.level
+        if not policy.enabled:
+            self.ratio = 0.0
+            self._above = self._below = 0
+            self.level = Load.NORMAL
+            return before is not Load.NORMAL
+        self.ratio = ratio = max(lag_s / policy.lag_s, backlog / policy.backlog)
+        self._above = self._above + 1 if ratio >= 1 else 0
+        self._below = self._below + 1 if ratio < _EASE else 0
+        if self._above >= BEGIN_AFTER:
+            self.level = Load.ALL_NEW if ratio >= 2 else max(before, Load.CALLS)
+        elif self._below >= END_AFTER:
+            self.level = Load.NORMAL
+        elif before is Load.ALL_NEW and ratio < 1:
+            self.level = Load.CALLS
+        return self.level is not before
+
+    def refuses(self, method: str) -> bool:
+        """Whether a new request of this method is refused now; asked only while ``level`` is not NORMAL."""
+        if method == "OPTIONS" or (method != "INVITE" and self.level is Load.CALLS):
+            return False
+        # Methods are few, but a peer may invent them.
+        name = method if method in _COUNTED else "other"
+        self.refused[name] = self.refused.get(name, 0) + 1
+        return True
+
+    def retry_after(self, dice: int) -> str:
+        """The header line of the 503; ``dice`` is 0..255. All that come back at once would be refused at once."""
+        wait_s = self.policy.retry_after_s
+        return f"Retry-After: {wait_s + wait_s * dice // 255}\r\n"
+
+
+_COUNTED: Final = frozenset({"INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "REFER"})

@@ -1,0 +1,78 @@
+"""When new requests are refused for the load, and which."""
+
+from __future__ import annotations
+
+import pytest
+
+from trunkline.ua.overload import BEGIN_AFTER, END_AFTER, Load, Overload, OverloadPolicy
+
+pytestmark = [pytest.mark.rule("T-11")]
+
+
+def overload(*, enabled: bool = True) -> Overload:
+    made = Overload()
+    made.policy = OverloadPolicy(enabled, lag_s=0.5, backlog=0.25, retry_after_s=5)
+    return made
+
+
+def measure(watched: Overload, times: int, lag_s: float = 0.0, backlog: float = 0.0) -> Load:
+    for _ in range(times):
+        watched.measured(lag_s, backlog)
+    return watched.level
+
+
+def test_one_late_moment_is_no_overload() -> None:
+    watched = overload()
+    for _ in range(20):
+        assert measure(watched, BEGIN_AFTER - 1, lag_s=5.0) is Load.NORMAL
+        assert measure(watched, 1) is Load.NORMAL
+
+
+@pytest.mark.parametrize("load", [{"lag_s": 0.5}, {"backlog": 0.25}])
+def test_a_load_that_lasts_begins_it_and_a_calm_that_lasts_ends_it(load: dict[str, float]) -> None:
+    watched = overload()
+    assert measure(watched, BEGIN_AFTER, **load) is Load.CALLS
+    assert measure(watched, 100, lag_s=0.3) is Load.CALLS, "below the limit is not yet calm"
+    assert measure(watched, END_AFTER - 1) is Load.CALLS
+    assert measure(watched, 1) is Load.NORMAL
+
+
+def test_twice_the_load_refuses_all_that_is_new_until_it_sinks() -> None:
+    watched = overload()
+    assert measure(watched, BEGIN_AFTER, backlog=0.5) is Load.ALL_NEW
+    assert measure(watched, 1, backlog=0.3) is Load.ALL_NEW
+    assert measure(watched, 1, backlog=0.2) is Load.CALLS
+
+
+def test_a_change_is_told_once() -> None:
+    watched = overload()
+    told = [watched.measured(1.0, 0.0) for _ in range(BEGIN_AFTER + 5)]
+    assert told.count(True) == 1
+
+
+def test_switched_off_it_refuses_nothing_any_more() -> None:
+    watched = overload()
+    measure(watched, BEGIN_AFTER, lag_s=1.0)
+    watched.policy = OverloadPolicy(enabled=False)
+    assert watched.measured(9.0, 1.0)
+    assert watched.level is Load.NORMAL
+
+
+@pytest.mark.parametrize(
+    ("backlog", "refused"),
+    [(0.3, {"INVITE"}), (0.6, {"INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "MADE-UP"})],
+)
+def test_calls_are_refused_before_anything_else_and_probes_never(backlog: float, refused: set[str]) -> None:
+    watched = overload()
+    measure(watched, BEGIN_AFTER, backlog=backlog)
+    methods = {"INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "MADE-UP", "OPTIONS"}
+    assert {method for method in methods if watched.refuses(method)} == refused
+    assert sum(watched.refused.values()) == len(refused)
+    assert "MADE-UP" not in watched.refused, "peers do not make up what we count by"
+
+
+@pytest.mark.rfc("3261", "20.33")
+def test_who_is_refused_comes_back_at_different_times() -> None:
+    watched = overload()
+    lines = {watched.retry_after(dice) for dice in range(256)}
+    assert lines == {f"Retry-After: {seconds}\r\n" for seconds in range(5, 11)}
