@@ -206,7 +206,7 @@ def gates(stage: Stage) -> list[tuple[bool, bool]]:
 @pytest.mark.rule("T-21")
 @pytest.mark.rfc("3264", "8.4")
 @virtual
-async def test_who_resumes_while_the_other_still_holds_is_heard_and_hears_nobody() -> None:
+async def test_who_resumes_while_the_other_still_holds_hears_what_it_sends_and_is_not_heard_yet() -> None:
     stage = Stage()
     alice, bob = await talking(stage)
     bob.offer_answer = describe(bob.host, "a=recvonly", version=2)
