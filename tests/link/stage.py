@@ -20,6 +20,7 @@ from trunkline.net.dns import Hop
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.door import ExchangeDoor
+from trunkline.pbx.refer_door import ReferDoor
 from trunkline.pbx.route import Decision, Snapshot
 from trunkline.proto.sip.digest_client import Account
 from trunkline.proto.sip.nonce import Nonces
@@ -109,7 +110,8 @@ class Stage:
             self.directory, snapshot, authenticator, self.context, self.calls, self._targets
         )
         self.door.scripts = {}
-        self.endpoint.set_doors([self.door])
+        self.refer_door = ReferDoor(self.directory, authenticator, self.context, self.door.handing_on)
+        self.endpoint.set_doors([self.door, self.refer_door])
 
     # What the exchange asks of the world
 

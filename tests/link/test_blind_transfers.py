@@ -8,7 +8,7 @@ import pytest
 
 from tests.link.crash import Keeping
 from tests.link.phones import Party, describe
-from tests.link.stage import DOMAIN, Stage
+from tests.link.stage import DOMAIN, HOST, Stage
 from tests.link.talking import both_sides, port_of
 from tests.link.transferring import notifies, refer, relays, three, told, until_told
 from tests.link.virtual_time import virtual
@@ -202,7 +202,7 @@ async def test_when_who_was_to_stay_leaves_the_new_party_stops_ringing() -> None
     bob.dialogue.hang_up()
     await carol.until("cancelled")
     await alice.until("ended bye")
-    await until_told(alice, "487 terminated")
+    assert b"SIP/2.0 487" in await stage.until_sent(HOST, "NOTIFY", 3)
     await stage.settle()
 
 

@@ -128,6 +128,7 @@ class Exchange:
         self.finding = Finding(settings, self.net, loop)
         self.endpoint.large.within_s = settings.sip.tcp_within_s
         self.endpoint.set_session_timers(timer_policy(settings))
+        self.endpoint.set_reliable_provisionals(settings.sip.reliable_provisionals)
         self.endpoint.overload.policy = overload_policy(settings)
         self.load_watch = LoadWatch(loop, self.net, self.endpoint.overload)
 
@@ -208,7 +209,16 @@ class Exchange:
             on_story=log_event,
         )
         self.live.on_removed = self.events.gone
-        self.endpoint.set_doors([self.registrar, self.door, self.texts, self.events.door])
+        self.referring = ReferDoor(
+            self.directory,
+            self.authenticator,
+            self.context,
+            self.door.handing_on,
+            self._fencing.log.refused_call,
+        )
+        self.endpoint.set_doors(
+            [self.registrar, self.door, self.texts, self.events.door, self.referring]
+        )
 
     def _call_context(self) -> CallContext:
         addresses = {
@@ -224,6 +234,7 @@ class Exchange:
             media_address=lambda family: addresses[family],
             ring_timeout_s=self.settings.sip.ring_timeout_s,
             max_forwards=self.settings.sip.max_forwards,
+            early_media=self.settings.sip.early_media,
             sounds=sounds_of(self.data),
             on_call_over=log_call,
             on_fault=_log_fault,

@@ -48,7 +48,7 @@ from trunkline.net.listener import host_port
 from trunkline.proto.sip.transaction.incoming import Incoming
 
 if TYPE_CHECKING:
-    from trunkline.call.transfer import Transfer
+    from trunkline.call.referrals import Substitution
 
 Script: TypeAlias = Callable[["Call"], Coroutine[Any, Any, None]]
 
@@ -81,7 +81,7 @@ class Call:
         self.silent: frozenset[str] = frozenset()  # the media ports whose party is not heard
         self.changes = 0  # goes up whenever what ``call.snapshot`` writes down is about to change
         self.moved: dict[str, Moved] = {}  # of the legs that came from other calls
-        self.transfer: Transfer | None = None
+        self.transfer: Substitution | None = None
         self.referred: set[str] = set()  # legs that asked for a transfer before
         self.early = EarlyMedia(self)
         self.on_closed: Callable[[Call], None] = lambda _call: None
@@ -130,11 +130,18 @@ class Call:
         await caller.media.open_for(self.invitation.streams, caller.media)
         self.fork = Fork(self, targets, ring_timeout_s or self.context.ring_timeout_s)
         try:
-            callee, body = await self.fork.run()
+            callee, body = await self._answered_by(self.fork)
             await self.early.end()
             await self._join(callee, body)
         finally:
             self.fork = None
+
+    async def _answered_by(self, fork: Fork) -> tuple[Leg, bytes]:
+        try:
+            return await fork.run()
+        except CallFailed:
+            await self.early.end()
+            raise
 
     async def _join(self, callee: Leg, body: bytes) -> None:
         try:
@@ -155,13 +162,17 @@ class Call:
     async def _bridge(self, callee: Leg, body: bytes) -> None:
         caller, asked = self.caller_leg, self.invitation
         bridge = Bridge(self, caller, callee)
-        if not asked.offer:
+        if self.early.agreed:
+            described = b""  # offer and answer went through before the answer
+        elif not asked.offer:
             # RFC 3261 §13.2.1: the callee's 2xx offers, the caller's ACK answers, and ours waits for that.
             described = await bridge.late_call(body)
         else:
             answered = check_answer(asked.streams, body)
             await bridge.hear(caller, asked.streams, callee, answered)
             described = caller.media.rewritten(body, len(answered))
+            if caller.committed:
+                await self.early.tell_anew(callee, described, answered)
         self.bridge = bridge
         caller.answer(described)
 

@@ -28,16 +28,14 @@ class Reactions:
 
     # Before the answer
 
-    def leg_progress(self, leg: Leg, status: int, body: bytes) -> None:
+    def leg_progress(self, leg: Leg, status: int, body: bytes, *, reliable: bool = False) -> None:
         call = self._call
         if call.fork is None:
             return
         code = "leg.ringing" if status == 180 else "leg.progress"
         call.tell(code, f"{leg.outcome.target}: {status}", status=status)
-        if call.transfer is not None:
-            call.transfer.progress(leg, status)
-        else:
-            call.early.progress(leg, status, body)
+        if call.transfer is None or not call.transfer.progress(leg, status):
+            call.early.progress(leg, status, body, reliable=reliable)
 
     def leg_answered(self, leg: Leg, body: bytes) -> None:
         if self._call.fork is not None:
@@ -53,6 +51,9 @@ class Reactions:
 
     def leg_cancelled(self, leg: Leg, reason: str | None) -> None:
         call = self._call
+        if call.transfer is not None and call.transfer.outlives(leg):
+            call.transfer.left(leg)
+            return
         call.tell("call.cancelled", f"{call.caller.number} gave up")
         call.hang_up(reason or "", code="call.cancelled", by="caller")
 
@@ -60,10 +61,14 @@ class Reactions:
 
     def leg_acknowledged(self, leg: Leg, body: bytes) -> None:
         call = self._call
+        if call.transfer is not None and call.transfer.acknowledged(leg, body):
+            return
         if call.bridge is not None:
             call.bridge.acknowledged(leg, body)
         elif call.service is not None:
             call.context.spawn(call.service.acknowledged(body))
+        elif call.fork is not None:
+            call.early.acknowledged(body)
 
     def leg_offer(self, leg: Leg, body: bytes) -> None:
         call = self._call
@@ -72,6 +77,8 @@ class Reactions:
             call.bridge.offered(leg, body)
         elif call.service is not None:
             call.context.spawn(call.service.offered(body))
+        elif call.fork is not None:
+            call.early.offered(leg, body)
         else:
             leg.refuse_offer(491)  # RFC 3261 §14.2: the first offer is not through yet
 
@@ -96,6 +103,8 @@ class Reactions:
         left = bridge is not None and leg is not bridge.a and leg is not bridge.b
         if left or (call.transfer is not None and call.transfer.outlives(leg)):
             call.tell("call.left", f"{outcome.target} left the call", why=outcome.code)
+            if call.transfer is not None:
+                call.transfer.left(leg)
             return
         parties = {"caller": call.caller.number, "callee": outcome.target}
         who = parties.get(outcome.ended_by, "the exchange")

@@ -48,6 +48,30 @@ class Referrals(Protocol):
         """The call counts for these parties from now on, and for nobody else."""
         ...
 
-    def party_of(self, call: Call, leg: Leg) -> Party:
-        """Who a leg's party is for those it talks to."""
+    def connected(self, call: Call, leg: Leg) -> str:
+        """What the party across learns of who it talks to from now on: header lines for our re-INVITE (RFC 3325)."""
+        ...
+
+
+class Substitution(Protocol):
+    """Parties of a call change places; there is one at a time, which the call tells what its legs do."""
+
+    def progress(self, leg: Leg, status: int) -> bool:
+        """A leg rings; whether that was for us, and not for the caller."""
+        ...
+
+    def outlives(self, leg: Leg) -> bool:
+        """Whether the call goes on although this leg has ended."""
+        ...
+
+    def acknowledged(self, leg: Leg, body: bytes) -> bool:
+        """A leg has confirmed our answer; whether that was waited for here."""
+        ...
+
+    def left(self, leg: Leg) -> None:
+        """A leg that the call outlives has ended."""
+        ...
+
+    def cancel(self) -> None:
+        """The call is over: there is nothing to change any more."""
         ...

@@ -127,7 +127,9 @@ def _plan_attended(call: Call, leg: Leg, stays: Leg, name: DialogName, transfer:
 
 def leg_of(context: CallContext, name: DialogName, tenant: str) -> tuple[Call, SipLeg] | None:
     """The leg whose dialog is named so, in a call of the tenant."""
-    session = context.endpoint.sessions.get(name.key)
+    sessions = context.endpoint.sessions
+    # Who learned of a dialog by watching its phone (RFC 4235) names it as that phone would, the other way round.
+    session = sessions.get(name.key) or sessions.get(name.across.key)
     leg = session.user if session is not None else None
     if not isinstance(leg, SipLeg):
         return None

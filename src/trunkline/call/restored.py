@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from trunkline.base.story import Step, Story
 from trunkline.call.bridge import Bridge
-from trunkline.call.call import Call
+from trunkline.call.call import Call, Moved
 from trunkline.call.context import CallContext
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
@@ -113,13 +113,18 @@ async def until_over(call: Call) -> None:
 def _call_of(kept: KeptCall, data: dict[str, Any], context: CallContext) -> Call:
     number, domain, name = data["caller"]
     started = context.endpoint.now() - (context.wall() - data["started_at"])
-    story = Story(started)
-    story.extend([Step(started + ms / 1000, code, text, more) for ms, code, text, more in data["story"]])
+    story = _story_of(started, data["story"])
     call = Call(context, kept.tenant, Party(number, domain, name), data["callee"], story)
     call.id = kept.id
     call.parties = tuple(data["parties"])
     call.started_at = data["started_at"]
     return call
+
+
+def _story_of(started: float, steps: list[list[Any]]) -> Story:
+    story = Story(started)
+    story.extend([Step(started + ms / 1000, code, text, more) for ms, code, text, more in steps])
+    return story
 
 
 def _leg_of(call: Call, data: dict[str, Any]) -> SipLeg:
@@ -128,6 +133,10 @@ def _leg_of(call: Call, data: dict[str, Any]) -> SipLeg:
     owned = LegMedia(call.context.engine, call.id, address, profile)
     leg = call.take_up_leg(data["id"], LegOutcome.restore(data["outcome"]), owned)
     leg.done = data["session"] is None
+    if "moved" in data:
+        began, told = data["moved"]
+        story = None if told is None else _story_of(call.story.started + told[0], told[1])
+        call.moved[leg.id] = Moved(began, story)
     return leg
 
 

@@ -35,7 +35,7 @@ def snapshot(call: Call) -> dict[str, Any]:
         "parties": list(call.parties),
         "started_at": call.started_at,
         "story": _story_head(call.story),
-        "legs": [_leg_data(leg, live) for leg in call.legs],
+        "legs": [_leg_data(leg, live) | _origin(call, leg) for leg in call.legs],
         "holds": call.bridge.holds() if call.bridge is not None else None,
         "service": doing.to_dict() if doing is not None else None,
     }
@@ -63,6 +63,20 @@ def _leg_data(leg: Leg, live: list[SipLeg]) -> dict[str, Any]:
         data["session"] = session_snapshot(leg.session)
         data["media"] = leg.media.snapshot()
     return data
+
+
+def _origin(call: Call, leg: Leg) -> dict[str, Any]:
+    """The call where a leg began that was moved here, and the story that goes into its record."""
+    moved = call.moved.get(leg.id)
+    if moved is None:
+        return {}
+    story = moved.story
+    return {
+        "moved": [
+            moved.call,
+            None if story is None else [story.started - call.story.started, _story_head(story)],
+        ]
+    }
 
 
 def _story_head(story: Story) -> list[list[Any]]:

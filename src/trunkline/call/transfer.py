@@ -30,7 +30,7 @@ TRANSFERRED: Final = "call.transferred"
 
 
 class Transfer:
-    """One at a time in a call. ``gone`` are the legs whose end is not the end of the call meanwhile."""
+    """One under way in a call, or in two. ``gone`` are the legs whose end is not the end of the call meanwhile."""
 
     def __init__(self, call: Call, leg: Leg, progress: ReferProgress, referrals: Referrals) -> None:
         self._call = call
@@ -47,16 +47,20 @@ class Transfer:
 
     # What calls say to it
 
-    def progress(self, leg: Leg, status: int) -> None:
-        """The new party rings."""
+    def progress(self, leg: Leg, status: int) -> bool:
         self._progress.tell(180 if status == 180 else 183)
+        return True
 
     def outlives(self, leg: Leg) -> bool:
-        """Whether the call goes on although this leg has ended."""
         return leg in self.gone
 
+    def acknowledged(self, leg: Leg, body: bytes) -> bool:
+        return False
+
+    def left(self, leg: Leg) -> None:
+        """It is told how it went nevertheless."""
+
     def cancel(self) -> None:
-        """A party that was to stay has left: there is nothing to transfer any more."""
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
 
@@ -95,7 +99,7 @@ class Transfer:
             call.fork = None
         self._referrals.count(call, stays, joins)
         try:
-            extra = self._connected(joins)
+            extra = self._referrals.connected(call, joins)
             agreement = await pass_answer(joins, asked.streams, body, stays, extra)
             await self._join(stays, joins, agreement)
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
@@ -163,7 +167,7 @@ class Transfer:
         known = moves.media
         media = LegMedia(call.context.engine, call.id, known.identity.address, known.profile.name)
         media.identity = known.identity
-        extras = self._connected(moves), self._connected(stays)
+        extras = self._referrals.connected(other, moves), self._referrals.connected(call, stays)
         try:
             agreement = await agree_anew(stays, moves, media, told_last(consulted), extras)
             _must_be_there(stays, moves)
@@ -193,11 +197,6 @@ class Transfer:
             leg.hang_up(code=TRANSFERRED)
             if leg in self._call.legs:
                 await leg.media.close()
-
-    def _connected(self, talks_to: Leg) -> str:
-        """Who the party of a leg learns that it talks to from now on (RFC 3325)."""
-        party = self._referrals.party_of(self._call, talks_to)
-        return f"P-Asserted-Identity: {party.name_addr}\r\n" if party.number and not party.anonymous else ""
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         for call in self._calls:

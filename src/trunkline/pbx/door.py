@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from trunkline.base.errors import CallFailed
 from trunkline.base.story import Story
 from trunkline.call.call import Call, Script
 from trunkline.call.context import CallContext
@@ -18,6 +19,7 @@ from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry, TenantEntry
 from trunkline.pbx.handing_on import HandingOn, is_secure
 from trunkline.pbx.one_phone import FindPhone, OnePhone, phone_of
+from trunkline.pbx.picking_up import PickingUp, Place
 from trunkline.pbx.route import MAX_DIALLED, CallRequest, Decision, Service, Snapshot, decide
 from trunkline.proto.sip.grammar import split_list
 from trunkline.proto.sip.message import Request
@@ -42,7 +44,7 @@ class ExchangeDoor:
     credentials. A draining endpoint takes no new calls.
     """
 
-    methods = frozenset({"INVITE", "REFER"})
+    methods = frozenset({"INVITE"})
 
     def __init__(
         self,
@@ -62,6 +64,8 @@ class ExchangeDoor:
         self.targets = targets
         self._on_refused = on_refused
         self.handing_on = context.referrals = HandingOn(directory, snapshot, calls, targets)
+        self.picking_up = PickingUp(context, calls, self.handing_on)
+        context.endpoint.support("norefersub", "replaces", "tdialog")
         self.find_phone: FindPhone | None = None
         self.services = dict(_SERVICES)
         """What each service does; a script of yours may take the place of ours."""
@@ -109,6 +113,17 @@ class ExchangeDoor:
         decision = decide(CallRequest(tenant, user, dialled, incoming.now), self.snapshot)
         story.add(incoming.now, "call.received", f"{user} calls {dialled}", flow=flow.token)
         story.extend(decision.steps)
+        if "Replaces" in incoming.request.headers or decision.pickup:
+            try:
+                place = self._place(incoming.request, tenant, user, decision)
+            except CallFailed as failure:
+                story.add(incoming.now, "pickup.refused", str(failure), status=failure.status)
+                decision.extension = decision.service = None
+                decision.status, decision.code = failure.status, failure.code
+            else:
+                if place is not None:
+                    self.picking_up.take(place, incoming, flow, user, story)
+                    return
         caller = owner.extensions.get(user)
         hidden = asks_to_be_unknown(incoming.request)
         name = caller.name if caller is not None else ""
@@ -125,6 +140,12 @@ class ExchangeDoor:
         call.begin(incoming, flow, script)
         callee = decision.extension
         self.calls.add(call, (user,) if callee is None else (user, callee.number))
+
+    def _place(self, request: Request, tenant: str, user: str, decision: Decision) -> Place | None:
+        """The place in another call that an INVITE asks for; None when nothing rings there. Raises CallFailed."""
+        if "Replaces" in request.headers:
+            return self.picking_up.named(request, tenant, user)
+        return self.picking_up.at(tenant, decision.pickup, user)
 
     def _secured(
         self, decision: Decision, tenant: str, call: Call, flow: Flow, phone: OnePhone | None

@@ -80,7 +80,14 @@ class HandingOn:
         numbers = [self.number_of(call, leg) for leg in legs]
         self._calls.count(call, tuple(number for number in (*numbers, also) if number))
 
+    def connected(self, call: Call, leg: Leg) -> str:
+        party = self.party_of(call, leg)
+        if not party.number or party.anonymous:
+            return ""
+        return f"P-Asserted-Identity: {party.name_addr}\r\n"
+
     def party_of(self, call: Call, leg: Leg) -> Party:
+        """Who a leg's party is for those it talks to."""
         if leg is call.legs[0] and leg.outcome.direction == "in" and leg.id not in call.moved:
             return call.caller
         number = self.number_of(call, leg)

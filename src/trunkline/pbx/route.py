@@ -41,6 +41,9 @@ SERVICE_NUMBERS: Final[dict[str, Service]] = {
     "9198": Service.TALK_BACK,
 }
 
+PICKUP_PREFIX: Final = "**"
+"""Before an extension's number: pick up the call that rings there."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
@@ -74,9 +77,10 @@ class Decision:
     """An outcome with the steps that led to it: exactly one of ``extension``, ``service`` and ``status`` is set.
 
     ``status`` is the SIP status of a refusal with its ``code``; ``number`` the dialled number as normalised.
+    ``pickup`` is the number whose ringing call is asked for; the refusal beside it is for when nothing rings there.
     """
 
-    __slots__ = ("code", "extension", "number", "service", "status", "steps")
+    __slots__ = ("code", "extension", "number", "pickup", "service", "status", "steps")
 
     def __init__(self, number: str) -> None:
         self.number = number
@@ -85,6 +89,7 @@ class Decision:
         self.service: Service | None = None
         self.status = 0
         self.code = ""
+        self.pickup = ""
 
 
 class _Tell(Protocol):
@@ -117,6 +122,11 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
         if snapshot.is_full(request.tenant, entry, most):
             return refuse(486, "limit.callee", f"{entry.number} has as many calls as it may have at once")
         decision.extension = entry
+        return decision
+    if number.startswith(PICKUP_PREFIX) and snapshot.directory.extension(request.tenant, number[len(PICKUP_PREFIX) :]):
+        decision.pickup = number[len(PICKUP_PREFIX) :]
+        tell("route.pickup", f"the call that rings at {decision.pickup} is asked for")
+        decision.status, decision.code = 480, "pickup.nothing_rings"
         return decision
     service = SERVICE_NUMBERS.get(number)
     if service is not None:

@@ -34,6 +34,11 @@ class DialogName(NamedTuple):
         """What ``Dialog.key`` is for that dialog."""
         return dialog_key(self.call_id, self.local_tag, self.remote_tag)
 
+    @property
+    def across(self) -> DialogName:
+        """The same dialog as its other end would be told."""
+        return self._replace(local_tag=self.remote_tag, remote_tag=self.local_tag)
+
 
 def parse_replaces(value: str) -> DialogName:
     """The dialog that a Replaces names; raises RemoteProtocolError 400 when malformed or given twice."""
