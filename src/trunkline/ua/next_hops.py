@@ -140,6 +140,11 @@ class Ways:
         return ways
 
     @property
+    def ahead(self) -> tuple[Hop, ...]:
+        """The servers that were not asked yet."""
+        return tuple(self._hops)
+
+    @property
     def more(self) -> bool:
         """Whether another server is left to ask."""
         return bool(self._hops) or self._flow is not None
