@@ -53,6 +53,7 @@ from trunkline.net import Flow, Net
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.door import ExchangeDoor
 from trunkline.pbx.events.plane import Events
+from trunkline.pbx.refer_door import ReferDoor
 from trunkline.pbx.route import Snapshot
 from trunkline.pbx.text_delivery import TextDelivery
 from trunkline.pbx.text_door import TextDoor
