@@ -80,6 +80,14 @@ def _max_forwards(exchange: Exchange, new: Settings) -> None:
     exchange.context.max_forwards = new.sip.max_forwards
 
 
+def _early_media(exchange: Exchange, new: Settings) -> None:
+    exchange.context.early_media = new.sip.early_media
+
+
+def _reliable_provisionals(exchange: Exchange, new: Settings) -> None:
+    exchange.endpoint.set_reliable_provisionals(new.sip.reliable_provisionals)
+
+
 def _sdp_profile(exchange: Exchange, new: Settings) -> None:
     exchange.reaching.profile = new.sip.sdp_profile
 
@@ -143,6 +151,8 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "guard.window_s",
     ): _fence,
     ("sip.max_forwards",): _max_forwards,
+    ("sip.early_media",): _early_media,
+    ("sip.reliable_provisionals",): _reliable_provisionals,
     (
         "dns.cache_size",
         "dns.max_negative_ttl_s",

@@ -89,7 +89,7 @@ class Bridge:
             streams = streams_of(body)
             await other.media.open_for(streams, leg.media)
             await leg.media.open_for(streams, other.media)
-            offer = other.media.rewritten(body, len(streams))
+            offer = other.media.rewritten(body, len(streams), offer=True)
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             self._refuse(leg, error)
             return
@@ -97,7 +97,7 @@ class Bridge:
         def done(status: int, answer: bytes) -> None:
             self.call.context.spawn(self._pass_answer(leg, other, streams, status, answer))
 
-        other.offer(offer, done)
+        other.offer(offer, done, brief=leg.asks_briefly)
 
     async def _pass_answer(
         self, leg: Leg, other: Leg, offered: list[Stream], status: int, answer: bytes
@@ -173,7 +173,7 @@ class Bridge:
         await answerer.media.open_for(streams, maker.media)
         await maker.media.open_for(streams, answerer.media)
         self._late = Late(answerer, streams, told)
-        return answerer.media.rewritten(offer, len(streams))
+        return answerer.media.rewritten(offer, len(streams), offer=True)
 
     def acknowledged(self, leg: Leg, body: bytes) -> None:
         """The ACK of a 2xx that carried an offer: its answer goes to the party that made the offer."""
@@ -205,7 +205,7 @@ class Bridge:
         def done(status: int, again: bytes) -> None:
             self.call.context.spawn(self._adapted(maker, answerer, answered, status, again))
 
-        maker.offer(maker.media.rewritten(body, len(answered)), done)
+        maker.offer(maker.media.rewritten(body, len(answered), offer=True), done)
 
     async def _adapted(
         self, maker: Leg, answerer: Leg, answered: list[Stream], status: int, again: bytes

@@ -20,6 +20,7 @@ from trunkline.ua.next_hops import NextHops, Tell, Ways
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
+    from trunkline.call.early_media import EarlyMediaPolicy
 
 
 class Signer(Protocol):
@@ -59,6 +60,7 @@ class CallContext:
         media_address: Callable[[int], str],
         ring_timeout_s: float = 60.0,
         max_forwards: int = 70,
+        early_media: EarlyMediaPolicy = "callee",
         sounds: Sounds | None = None,
         on_call_over: Callable[[CallRecord], None] = lambda _record: None,
         on_fault: Callable[[BaseException], None] = lambda _error: None,
@@ -71,6 +73,7 @@ class CallContext:
         self._media_address = media_address
         self.ring_timeout_s = ring_timeout_s
         self.max_forwards = max_forwards
+        self.early_media = early_media
         self.sounds = sounds or Sounds()
         self.referrals: Referrals | None = None  # without it nobody may transfer calls
         self.on_call_over = on_call_over

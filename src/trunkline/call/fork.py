@@ -117,6 +117,10 @@ class Fork:
                 await close()
 
     @property
+    def _is_alone(self) -> bool:
+        return isinstance(self._source, StaticTargets) and len(self._source.targets) == 1
+
+    @property
     def _is_over(self) -> bool:
         """Whether no more branches are wanted."""
         return self.decided.done() or len(self.branches) >= MAX_BRANCHES
@@ -227,6 +231,8 @@ class Fork:
             ring_s=ring_s if trial is None else trial.ring_until - call.context.endpoint.now(),
             patience_s=0.0 if trial is None else trial.patience_s(call.context.next_hops.patience_s),
             like=None if trial is None else trial.like,
+            # An offer that comes reliably is for one callee, and for a caller that can answer it so.
+            reliable=bool(body) or (asked.takes_early_offer and self._is_alone),
         )
         if leg.detours:
             call.tell(

@@ -56,8 +56,26 @@ class Leg(Protocol):
         """True once the leg has said that it failed or ended."""
         ...
 
-    def progress(self, status: int, body: bytes) -> None:
-        """Tell the party of an incoming leg that it rings (101..199), with early media when there is a body."""
+    @property
+    def takes_update(self) -> bool:
+        """Whether the party may be offered a change before it is answered."""
+        ...
+
+    @property
+    def asks_briefly(self) -> bool:
+        """Whether the change that the party offered wants its answer at once (UPDATE)."""
+        ...
+
+    @property
+    def offers_early(self) -> bool:
+        """Whether the description of the party's provisional is an offer, for ``acknowledge`` to answer."""
+        ...
+
+    def progress(self, status: int, body: bytes, *, followed: bool = False) -> None:
+        """Tell the party of an incoming leg that it rings (101..199), with early media when there is a body.
+
+        ``followed``: what is passed on arrived for certain, and should so do again (RFC 3262).
+        """
         ...
 
     def answer(self, body: bytes) -> None:
@@ -73,13 +91,16 @@ class Leg(Protocol):
         ...
 
     def acknowledge(self, body: bytes) -> None:
-        """Give the answer to an offer that came with the party's acceptance (late offer)."""
+        """Give the answer to an offer that came with the party's acceptance (late offer), or reliably before it."""
         ...
 
-    def offer(self, body: bytes, on_done: Callable[[int, bytes], None], extra: str = "") -> None:
+    def offer(
+        self, body: bytes, on_done: Callable[[int, bytes], None], extra: str = "", *, brief: bool = False
+    ) -> None:
         """Change the session: ``on_done(status, answer)`` is called once. An empty body asks for an offer.
 
-        ``extra`` holds finished header lines, such as who the party talks to from now on.
+        ``extra`` holds finished header lines, such as who the party talks to from now on. ``brief``: the party is
+        asked for an answer at once (UPDATE), where it takes that.
         """
         ...
 
@@ -103,8 +124,8 @@ class Leg(Protocol):
 class LegObserver(Protocol):
     """Who is told what legs do: the call."""
 
-    def leg_progress(self, leg: Leg, status: int, body: bytes) -> None:
-        """The party rings (180), or more (181..199)."""
+    def leg_progress(self, leg: Leg, status: int, body: bytes, *, reliable: bool = False) -> None:
+        """The party rings (180), or more (181..199); ``reliable``: it was acknowledged (RFC 3262)."""
 
     def leg_answered(self, leg: Leg, body: bytes) -> None:
         """The party accepted; ``body`` answers our offer, or offers when we made none."""
@@ -116,7 +137,7 @@ class LegObserver(Protocol):
         """The party of an incoming leg gave up before the answer; ``reason`` as in ``leg_ended``."""
 
     def leg_acknowledged(self, leg: Leg, body: bytes) -> None:
-        """The party confirmed our acceptance; a body answers an offer of ours."""
+        """The party confirmed our acceptance, or a reliable provisional; a body answers an offer of ours."""
 
     def leg_ended(self, leg: Leg, reason: str | None) -> None:
         """An answered leg is over; ``reason`` is the Reason header that the party gave."""

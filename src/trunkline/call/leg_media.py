@@ -37,6 +37,7 @@ class LegMedia:
     __slots__ = (
         "_engine",
         "_family",
+        "_hushed",
         "_local",
         "_owner",
         "_remotes",
@@ -52,6 +53,7 @@ class LegMedia:
         self._family: Family = "ipv6" if ":" in address else "ipv4"
         self._remotes: dict[str, tuple[SetRemote, Direction]] = {}
         self._sealed = False
+        self._hushed = False
         self.profile: Profile = PROFILES[profile]
         self.ports: list[str | None] = []
         self._local: list[LocalPort | None] = []
@@ -105,10 +107,13 @@ class LegMedia:
         local = await self.open_one()
         return offer_for_service(local, self.identity, _OWN_CODECS).encode()
 
-    def rewritten(self, body: bytes, count: int) -> bytes:
-        """The other party's description as this leg's party shall see it: with our ports."""
+    def rewritten(self, body: bytes, count: int, *, offer: bool = False) -> bytes:
+        """The other party's description as this leg's party shall see it: with our ports.
+
+        An ``offer`` keeps the m-lines that the party knows beyond those of the other's, rejected.
+        """
         text = body.decode("utf-8", "surrogateescape")
-        described = rewrite(text, self._local[:count], self.identity, self.profile)
+        described = rewrite(text, self._local[:count], self.identity, self.profile, offer=offer)
         return described.encode("utf-8", "surrogateescape")
 
     async def hear(self, streams: Sequence[Stream], across: Sequence[Stream]) -> None:
@@ -120,8 +125,12 @@ class LegMedia:
                 before = self._remotes.get(port)
                 self._remotes[port] = remote, direction
                 await self._engine.execute(remote)
-                if direction != (before[1] if before is not None else "sendrecv"):
+                if self._hushed or direction != (before[1] if before is not None else "sendrecv"):
                     await self._gate(port, direction)
+        for port in self.ports[len(streams) :]:
+            if port is not None:
+                self._remotes[port] = SetRemote(port, "", 0), "sendrecv"
+                await self._engine.execute(self._remotes[port][0])
 
     async def _gate(self, port: str, direction: Direction) -> None:
         """Hold and resume: nothing is sent to a party that does not listen, nor its silence reported."""
@@ -129,9 +138,17 @@ class LegMedia:
             SetDirection(
                 port,
                 send=direction in {"sendrecv", "recvonly"},
-                receive=direction in {"sendrecv", "sendonly"},
+                receive=direction in {"sendrecv", "sendonly"} and not self._hushed,
             )
         )
+
+    async def hush(self, *, hushed: bool) -> None:
+        """Whether nothing that the party says is passed on, whatever it agreed to: before it is answered."""
+        self._hushed = hushed
+        for port in self.ports:
+            if port is not None:
+                known = self._remotes.get(port)
+                await self._gate(port, known[1] if known is not None else "sendrecv")
 
     # For the process that carries on after a crash
 

@@ -15,6 +15,8 @@ from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
 from trunkline.call.refresh import answer_refresh, send_refresh
 from trunkline.call.sip_info import SipInfo
+from trunkline.media.preconditions import MARK as PRECONDITIONS
+from trunkline.media.preconditions import mirrored, without_preconditions
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.message import Request, Response
@@ -24,6 +26,7 @@ from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.failed_hops import retry_after_s
 from trunkline.ua.next_hops import is_hop_failure
 from trunkline.ua.sessions import ClientSession, ServerSession, Session
+from trunkline.ua.sessions.update import send_update
 
 if TYPE_CHECKING:
     from trunkline.call.context import CallContext
@@ -55,6 +58,7 @@ class SipLeg:
         "observer",
         "outcome",
         "patience",
+        "preconditions",
         "ring_timer",
         "session",
     )
@@ -75,6 +79,7 @@ class SipLeg:
         self.done = False
         self.heard = 0  # hash of the description that the party has agreed to last, 0 when none is known
         self.asked = 0  # of one that it wants to change to
+        self.preconditions = b""  # the party's offer, when our answer has to speak of them (RFC 3312)
 
     # The two ways to begin
 
@@ -83,6 +88,15 @@ class SipLeg:
         self.session = ServerSession(self.context.endpoint, incoming, flow, self)
         self.heard = hash(incoming.request.body)
         self.outcome.sip_call_id = incoming.request.call_id
+        self._note_preconditions(incoming.request)
+
+    def _note_preconditions(self, request: Request) -> None:
+        """RFC 3312 §11: who requires them reads our answer for them."""
+        required = "Require" in request.headers and "precondition" in request.headers["Require"].lower()
+        self.preconditions = request.body if required and PRECONDITIONS in request.body else b""
+
+    def _answering(self, body: bytes) -> bytes:
+        return mirrored(self.preconditions, body) if self.preconditions and body else body
 
     def dial(
         self,
@@ -97,11 +111,12 @@ class SipLeg:
         ring_s: float,
         patience_s: float = 0.0,
         like: tuple[str, str] | None = None,
+        reliable: bool = False,
     ) -> None:
         """Send the INVITE; the leg fails with 480 when nobody answers within ``ring_s`` seconds.
 
         With ``patience_s`` it also fails when nothing at all comes back in that time; ``like`` holds Call-ID and
-        From tag of an INVITE that failed at another server.
+        From tag of an INVITE that failed at another server; with ``reliable`` provisionals may be so (RFC 3262).
         """
         endpoint = self.context.endpoint
         if patience_s:
@@ -120,6 +135,7 @@ class SipLeg:
             authorizer=target.authorizer() if target.authorizer is not None else None,
             like=like,
             may_refresh=target.may_refresh,
+            reliable=reliable and endpoint.reliable_provisionals != "never",
         )
         self.outcome.sip_call_id = self.session.sip_call_id
 
@@ -151,14 +167,38 @@ class SipLeg:
 
     # What the call does
 
-    def progress(self, status: int, body: bytes) -> None:
+    @property
+    def committed(self) -> bool:
+        """Whether the party of an incoming leg was given a description reliably, which counts for good."""
+        session = self.session
+        return (
+            isinstance(session, ServerSession) and session.reliable is not None and session.reliable.committed
+        )
+
+    @property
+    def takes_update(self) -> bool:
+        session = self.session
+        if session is None or self.done or not session.takes_update:
+            return False
+        dialog = session.speaking_dialog()
+        return dialog is not None and (self.committed or session.has_agreed(dialog))
+
+    @property
+    def asks_briefly(self) -> bool:
+        return self.session is not None and self.session.reoffer.is_brief
+
+    @property
+    def offers_early(self) -> bool:
+        return isinstance(self.session, ClientSession) and self.session.offers_early
+
+    def progress(self, status: int, body: bytes, *, followed: bool = False) -> None:
         if isinstance(self.session, ServerSession):
-            self.session.progress(status, body)
+            self.session.progress(status, self._answering(body), followed=followed)
 
     def answer(self, body: bytes) -> None:
         if isinstance(self.session, ServerSession) and not self.done:
             self.outcome.answered_at = self.context.wall()
-            self.session.answer(body)
+            self.session.answer(self._answering(body))
 
     def refuse(self, failure: CallFailed) -> None:
         if isinstance(self.session, ServerSession) and not self.done:
@@ -181,11 +221,14 @@ class SipLeg:
 
     def acknowledge(self, body: bytes) -> None:
         if isinstance(self.session, ClientSession) and not self.session.acked:
-            self.session.acknowledge(body)
+            if not self.session.answer_early(body):
+                self.session.acknowledge(body)
         elif self.session is not None:
             self.session.reoffer.acknowledge(body)
 
-    def offer(self, body: bytes, on_done: Callable[[int, bytes], None], extra: str = "") -> None:
+    def offer(
+        self, body: bytes, on_done: Callable[[int, bytes], None], extra: str = "", *, brief: bool = False
+    ) -> None:
         if self.session is None or self.done:
             on_done(481, b"")
             return
@@ -198,7 +241,10 @@ class SipLeg:
                 self.media.identity.take_back()
             on_done(status, answer)
 
-        self.session.reoffer.send(body, finished, extra, delayed=not body)
+        if brief and body and self.session.takes_update:
+            send_update(self.session, body, finished, extra)
+        else:
+            self.session.reoffer.send(body, finished, extra, delayed=not body)
 
     def withdraw_offer(self) -> None:
         if self.session is not None:
@@ -207,7 +253,7 @@ class SipLeg:
     def answer_offer(self, body: bytes) -> None:
         self.heard = self.asked
         if self.session is not None:
-            self.session.reoffer.answer(body)
+            self.session.reoffer.answer(self._answering(body))
 
     def refuse_offer(self, status: int) -> None:
         if self.session is not None:
@@ -232,15 +278,19 @@ class SipLeg:
 
     def on_provisional(self, _session: Session, response: Response) -> None:
         if not self.done:
-            self.observer.leg_progress(self, response.status, description_of(response))
+            reliable = "RSeq" in response.headers
+            self.observer.leg_progress(self, response.status, description_of(response), reliable=reliable)
 
-    def on_answered(self, _session: Session, response: Response) -> None:
+    def on_answered(self, session: Session, response: Response) -> None:
         self._stop_ringing()
         if self.done:
             return
         self.outcome.answered_at = self.context.wall()
-        self.heard = hash(response.body)
-        self.observer.leg_answered(self, description_of(response))
+        body = description_of(response)
+        if isinstance(session, ClientSession) and session.early_dialogs is not None:
+            body = session.description(body)
+        self.heard = hash(body)
+        self.observer.leg_answered(self, body)
 
     def on_failed(self, session: Session, status: int, reason: str, response: Response | None) -> None:
         heard = session.dialog is not None if response is not None else getattr(session, "heard", True)
@@ -258,6 +308,7 @@ class SipLeg:
     def on_cancelled(self, _session: Session, request: Request) -> None:
         if not self.done:
             said = reason_of(request)
+            self.outcome.answered_at = None  # an answer may have waited for the PRACK
             self._finish("caller", 487, "Request Terminated", "call.cancelled", q850_cause(said) or 16)
             self.observer.leg_cancelled(self, said)
 
@@ -286,7 +337,11 @@ class SipLeg:
             session.reoffer.refuse(415, "Accept: application/sdp\r\n")
         elif not answer_refresh(self, session, body):
             self.asked = hash(body)
-            self.observer.leg_offer(self, body)
+            self.observer.leg_offer(self, self._without_preconditions(incoming.request, body))
+
+    def _without_preconditions(self, request: Request, body: bytes) -> bytes:
+        self._note_preconditions(request)
+        return without_preconditions(body) if PRECONDITIONS in body else body
 
     def on_refresh(self, session: Session) -> None:
         send_refresh(self, session)
@@ -296,6 +351,11 @@ class SipLeg:
 
     def on_ended(self, _session: Session, code: str, request: Request | None) -> None:
         if self.done:
+            return
+        if code == "no-prack":
+            self.outcome.answered_at = None
+            self._finish("exchange", 504, reason_phrase(504), "call.no_prack", 102)
+            self.observer.leg_ended(self, None)
             return
         by_peer = code == "bye"
         party = "caller" if self.outcome.direction == "in" else "callee"

@@ -14,6 +14,8 @@ from trunkline.call.identity import asks_to_be_unknown
 from trunkline.call.party import Party
 from trunkline.call.registry import Calls
 from trunkline.call.target import Target, static_targets
+from trunkline.media.preconditions import MARK as PRECONDITIONS
+from trunkline.media.preconditions import are_met, refusal_of_preconditions
 from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry, TenantEntry
@@ -75,9 +77,13 @@ class ExchangeDoor:
         if self.context.endpoint.draining:
             incoming.respond(503, extra="Retry-After: 60\r\n")
             return True
-        refusal = refusal_of(request, self.context.endpoint.option_tags)
+        refusal = refusal_of(request, self.context.endpoint.call_tags)
         if refusal is not None:
             self._refuse(incoming, *refusal)
+            return True
+        if PRECONDITIONS in request.body and lacks_preconditions(request):
+            # RFC 3312 §8: what the caller insists on is not there, and we reserve nothing.
+            self._refuse(incoming, 580, body=refusal_of_preconditions(request.body))
             return True
         address = parse_uri(request.uri)
         owner = self.directory.owner_of(address.host)
@@ -93,10 +99,10 @@ class ExchangeDoor:
             self._start(incoming, flow, owner, user, address, story)
         return True
 
-    def _refuse(self, incoming: Incoming, status: int, extra: str = "") -> None:
+    def _refuse(self, incoming: Incoming, status: int, extra: str = "", body: bytes = b"") -> None:
         """Before we know who calls, and so only as often as strangers are answered at all."""
         if not self.authenticator.ignores(incoming):
-            incoming.respond(status, extra=extra)
+            incoming.respond(status, extra=extra, body=body)
 
     def _start(
         self,
@@ -198,6 +204,14 @@ def refusal_of(request: Request, supported: AbstractSet[str] = frozenset()) -> t
         if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             return 415, "Accept-Encoding: identity\r\n"
     return None
+
+
+def lacks_preconditions(request: Request) -> bool:
+    """Whether it requires preconditions (RFC 3312), and a mandatory one is not met."""
+    required = request.headers.get("Require")
+    if required is None or "precondition" not in required.lower():
+        return False  # §11: who only supports them goes on without
+    return not are_met(request.body)
 
 
 def _takes_sdp(accept: str) -> bool:

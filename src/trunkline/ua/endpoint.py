@@ -29,7 +29,7 @@ from trunkline.proto.sip.wire import Wire
 from trunkline.ua.challenges import Authorizer
 from trunkline.ua.door import Door
 from trunkline.ua.large_requests import LargeRequests
-from trunkline.ua.option_tags import unsupported
+from trunkline.ua.option_tags import PRECONDITION, unsupported
 from trunkline.ua.overload import Overload
 from trunkline.ua.sessions.client import ClientSession
 from trunkline.ua.sessions.reliable import ReliablePolicy
@@ -111,6 +111,8 @@ class Endpoint:
         self.capabilities = ""
         self.methods = _IN_DIALOG
         self.reliable_provisionals: ReliablePolicy = "follow"
+        self.call_tags: frozenset[str] = frozenset()
+        """What an INVITE may require of us, in lower case."""
         self._reliable_capabilities = ""
         self._allow = self._supported = ""
         self._user_agent = f"User-Agent: {user_agent}\r\n" if user_agent else ""
@@ -144,6 +146,16 @@ class Endpoint:
         self.capabilities = f"{self._allow}{self._supported}{self._user_agent}"
         tags = ", ".join(sorted(self.option_tags | {"100rel"}))
         self._reliable_capabilities = f"{self._allow}Supported: {tags}\r\n{self._user_agent}"
+        self._tell_call_tags()
+
+    def set_reliable_provisionals(self, policy: ReliablePolicy) -> None:
+        """When provisionals are sent reliably (RFC 3262), from the next call on."""
+        self.reliable_provisionals = policy
+        self._tell_call_tags()
+
+    def _tell_call_tags(self) -> None:
+        reliable = frozenset() if self.reliable_provisionals == "never" else frozenset({"100rel"})
+        self.call_tags = self.option_tags | PRECONDITION | reliable
 
     # Timers
 

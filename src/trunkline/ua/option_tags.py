@@ -9,7 +9,9 @@ from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip.grammar import is_token, split_list
 from trunkline.proto.sip.message import Request
 
-IN_DIALOG: Final = frozenset({"100rel"})
+PRECONDITION: Final = frozenset({"precondition"})
+"""Calls may require it (RFC 3312): what is mandatory and not met gets 580."""
+IN_DIALOG: Final = PRECONDITION | {"100rel"}
 """What a request within a dialog may require of us: we send no provisional but 100 to it, so RFC 3262 asks nothing."""
 
 

@@ -168,6 +168,17 @@ class Sip(Section):
         le=255,
         description="Hops that a call may still take when it leaves here (RFC 7332); less when it came with less.",
     )
+    reliable_provisionals: Literal["never", "required", "follow", "supported"] = Field(
+        default="follow",
+        description="When ringing and early media are told so that they arrive for certain (RFC 3262): to callers that "
+        "require it; to those that support it when the callee's came so (`follow`), or always (`supported`). `never` "
+        "also keeps callees from it, and refuses callers that require it.",
+    )
+    early_media: Literal["none", "callee", "both"] = Field(
+        default="callee",
+        description="Who is heard before the answer: nobody, the callee alone, or the caller too: some carriers' menus "
+        "want that, and so does fraud.",
+    )
     sdp_profile: Literal["transparent", "conservative"] = Field(
         default="transparent",
         description="`transparent` passes every codec on; `conservative` offers G.711, G.722, DTMF.",

@@ -202,7 +202,12 @@ class ClientSession(Session):
 
     def answer_early(self, body: bytes) -> bool:
         """Answer the offer of a reliable provisional, in its PRACK; False when there is none to answer."""
-        return self.early_dialogs is not None and self.early_dialogs.answer(body)
+        return self.state == CALLING and self.early_dialogs is not None and self.early_dialogs.answer(body)
+
+    @property
+    def offers_early(self) -> bool:
+        """Whether a reliable provisional had an offer that ``answer_early`` is to answer."""
+        return self.early_dialogs is not None and self.early_dialogs.offers
 
     def description(self, body: bytes) -> bytes:
         """What counts, given the description of the 2xx: the first reliable one (RFC 3261 §13.2.1)."""

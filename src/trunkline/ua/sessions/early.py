@@ -87,6 +87,12 @@ class EarlyDialogs:
             self._acknowledge(dialog, rack)
         return True
 
+    @property
+    def offers(self) -> bool:
+        """Whether the dialog that spoke last waits for our answer."""
+        early = self.by_tag.get(self.speaking.remote_tag) if self.speaking is not None else None
+        return early is not None and bool(early.unanswered)
+
     def answer(self, body: bytes) -> bool:
         """Our answer to the offer of the dialog that spoke last, in its PRACK; whether there was one to answer."""
         dialog = self.speaking

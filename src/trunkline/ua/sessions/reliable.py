@@ -67,6 +67,11 @@ class Reliable(Alarm):
         self.interval = 0.0
         self.deadline = 0.0
 
+    @property
+    def committed(self) -> bool:
+        """Whether a description was sent, or waits for its turn: no other one can be told by a provisional."""
+        return self.described or any(body for _, body, _ in self.waiting)
+
     def send(self, status: int, body: bytes, extra: str, now: float) -> None:
         """101..199, at once or after those before it; one that can say nothing new is left out."""
         if self.offers and not body and not self.described:
