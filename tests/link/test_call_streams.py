@@ -217,3 +217,22 @@ async def test_who_refreshes_is_answered_what_it_was_told_before(side: str) -> N
     assert version_of(changed) == version_of(first) + 1
     one.dialogue.hang_up()
     await stage.settle()
+
+
+@both_sides
+@pytest.mark.rfc("3264", "8")
+@virtual
+async def test_a_phone_that_forgets_an_ended_stream_is_helped_by_neither_losing_count(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    other.offer_answer = describe(other.host, version=2) + VIDEO
+    assert (await one.reoffer(describe(one.host, version=2) + VIDEO))[0] == 200
+    other.offer_answer = describe(other.host, version=3) + NO_VIDEO
+    status, answer = await one.reoffer(describe(one.host, version=3))
+    assert (status, live(answer)) == (200, [True]), "as many m-lines as it has asked for"
+    assert live(other.heard[-1]) == [True, False], "as many m-lines as it knows"
+    assert other.heard[-1].endswith(NO_VIDEO)
+    assert heard_ports(stage) == [4000, 4000]
+    one.dialogue.hang_up()
+    await stage.settle()

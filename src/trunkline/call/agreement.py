@@ -112,7 +112,7 @@ async def pass_answer(
         streams = check_answer(asked, body) if asked else streams_of(body)
         await stay.media.open_for(streams, newcomer.media)
         await newcomer.media.open_for(streams, stay.media)
-        _, answer = await ask(stay, stay.media.rewritten(body, len(streams)), extra)
+        _, answer = await ask(stay, stay.media.rewritten(body, len(streams), offer=True), extra)
         answered = check_answer(streams, answer)
     except BaseException:
         if not asked:
@@ -147,9 +147,9 @@ async def _by_offer(
     streams = streams_of(known)
     await stay.media.open_for(streams, media)
     await media.open_for(streams, stay.media)
-    _, answer = await ask(stay, stay.media.rewritten(known, len(streams)), extras[0])
+    _, answer = await ask(stay, stay.media.rewritten(known, len(streams), offer=True), extras[0])
     offered = check_answer(streams, answer)
-    _, final = await ask(move, media.rewritten(answer, len(offered)), extras[1])
+    _, final = await ask(move, media.rewritten(answer, len(offered), offer=True), extras[1])
     return Agreement(stay, offered, move, check_answer(offered, final))
 
 
@@ -160,7 +160,7 @@ async def _by_late_offer(stay: Leg, move: Leg, media: LegMedia, extras: tuple[st
         offered = streams_of(offer)
         await stay.media.open_for(offered, media)
         await media.open_for(offered, stay.media)
-        _, final = await ask(move, media.rewritten(offer, len(offered)), extras[1])
+        _, final = await ask(move, media.rewritten(offer, len(offered), offer=True), extras[1])
         answered = check_answer(offered, final)
         answer = stay.media.rewritten(final, len(answered))
     finally:

@@ -65,6 +65,16 @@ class SdpIdentity:
             return ""
         return f"v=0\r\no=- {self.session_id} {self.version} {self._after}"
 
+    @property
+    def lines(self) -> int:
+        """How many m-lines the last body had."""
+        return self._after.count("\r\nm=")
+
+    def rejected_from(self, position: int) -> list[str]:
+        """The m-lines of the last body from a position on, with port 0 and without line ends."""
+        rows = [row.split(" ", 2) for row in self._after.split("\r\n") if row.startswith("m=")]
+        return [f"{kind} 0 {rest}" for kind, _port, rest in rows[position:]]
+
     def snapshot(self) -> dict[str, int | str]:
         """Plain data that ``restore`` takes; it may hold SDES keys, so keep it where the dialog is kept."""
         return {

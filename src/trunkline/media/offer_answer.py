@@ -58,11 +58,14 @@ def streams_of(sdp: str | bytes) -> list[Stream]:
 def check_answer(offered: Sequence[Stream], answer: str | bytes) -> list[Stream]:
     """The streams of an answer, after holding it against the streams of the offer that it answers.
 
-    RFC 3264 §6: as many m-lines as the offer, of the same kinds and transports in the same order. Formats
-    are not compared, for each side numbers its own payload types (§6.1), and AVP answers AVPF. Raises
-    RemoteProtocolError 488 that names the m-line at fault, or 400 when the answer cannot be parsed.
+    RFC 3264 §6: as many m-lines as the offer, of the same kinds and transports in the same order; rejected ones
+    after them are left out, for our offer may have had them (``rewrite``). Formats are not compared, for each side
+    numbers its own payload types (§6.1), and AVP answers AVPF. Raises RemoteProtocolError 488 that names the m-line
+    at fault, or 400 when the answer cannot be parsed.
     """
     answered = streams_of(answer)
+    if len(answered) > len(offered) and all(given.rejected for given in answered[len(offered) :]):
+        answered = answered[: len(offered)]
     if len(answered) != len(offered):
         raise RemoteProtocolError(f"SDP answer has {len(answered)} media lines, expected {len(offered)}", 488)
     for asked, given in zip(offered, answered, strict=True):

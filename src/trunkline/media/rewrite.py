@@ -24,6 +24,8 @@ def rewrite(
     local: Sequence[LocalPort | None],
     identity: SdpIdentity,
     profile: Profile = TRANSPARENT,
+    *,
+    offer: bool = False,
 ) -> str:
     """The body to send on ``identity``'s dialog for the peer's ``sdp``, offer or answer alike.
 
@@ -32,11 +34,14 @@ def rewrite(
     rejected it or the profile does not carry it. Payload types, parameters, ptime, directions and unknown
     rows pass unchanged; a hold by zero address becomes the direction it means (RFC 3264 §8.4).
 
+    With ``offer`` the m-lines that the dialog had beyond these stay in it, rejected (RFC 3264 §8): phones forget
+    those of an ended fax or video. Their answer has more m-lines than ``local`` then, and the first ones count.
+
     Raises RemoteProtocolError 400 for a body that cannot be parsed, CallFailed 488 when the profile leaves
-    no audio, LocalProtocolError when ``local`` has another length than the m-lines.
+    no audio, LocalProtocolError when ``local`` is longer than there are m-lines.
     """
     sketch = sketch_of(sdp)
-    streams = sketch.streams
+    streams = sketch.streams[: len(local)]
     if len(local) != len(streams):
         raise LocalProtocolError(f"{len(local)} local ports for {len(streams)} media lines")
     live: list[LocalPort | None] = []
@@ -47,7 +52,7 @@ def rewrite(
         live.append(port if carried else None)
     texts = [shape.text for shape in sketch.shapes]
     if profile.codecs is not None:
-        _reduce(sketch, texts, live, profile)
+        _reduce(sketch, streams, texts, live, profile)
     address = identity.address
     for port in live:
         if port is not None:
@@ -59,7 +64,7 @@ def rewrite(
     else:
         # Each section of the peer has a c= row of its own, so the session needs none (RFC 8866 §5.7).
         parts, address, below = [head.before + head.after], "", f"\r\nc={address_row(identity.address)}"
-    for stream, shape, text, port in zip(streams, sketch.shapes, texts, live):  # noqa: B905  (likewise)
+    for stream, shape, text, port in zip(streams, sketch.shapes, texts, live):  # noqa: B905  (the first ones)
         if port is None:
             # Nothing below the m-line: it would describe a stream that will not be.
             parts.append(f"m={stream.kind} 0 {text.partition(CRLF)[0]}{below}\r\n")
@@ -67,20 +72,28 @@ def rewrite(
             parts.append(f"m={stream.kind} {port.port} {text}\r\n")
         else:
             parts.append(f"m={stream.kind} {port.port} {_edited(text, stream, port, address)}\r\n")
+    if offer and identity.lines > len(streams):
+        parts += [f"{line}{below}\r\n" for line in identity.rejected_from(len(streams))]
     return identity.stamp("".join(parts))
 
 
-def _reduce(sketch: Sketch, texts: list[str], live: list[LocalPort | None], profile: Profile) -> None:
+def _reduce(
+    sketch: Sketch,
+    streams: Sequence[Stream],
+    texts: list[str],
+    live: list[LocalPort | None],
+    profile: Profile,
+) -> None:
     """Apply the profile to the texts; an audio stream that loses all codecs is rejected."""
     lost = False
-    for stream in sketch.streams:
+    for stream in streams:
         if live[stream.position] is not None and stream.kind == "audio" and stream.transport != "udptl":
             text = reduced(profile, sketch.shapes[stream.position])
             if text is None:
                 live[stream.position], lost = None, True
             else:
                 texts[stream.position] = text
-    audio = any(live[stream.position] is not None and stream.kind == "audio" for stream in sketch.streams)
+    audio = any(live[stream.position] is not None and stream.kind == "audio" for stream in streams)
     if lost and not audio:
         raise CallFailed(488, f"No audio codec of the {profile.name} profile offered", 88, "sdp.no_codec")
 

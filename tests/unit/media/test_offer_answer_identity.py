@@ -55,8 +55,9 @@ def test_a_refused_refresh_takes_nothing_back() -> None:
     identity = SdpIdentity(77, "203.0.113.5")
     identity.take_back()
     assert (identity.version, identity.body) == (0, "")
-    for sample in ("yealink", "t38", "t38"):
-        told = rewrite(SAMPLES[sample], OURS, identity)
+    rewrite(SAMPLES["yealink"], OURS, identity)
+    told = rewrite(SAMPLES["t38"], OURS, identity)
+    assert rewrite(SAMPLES["t38"], OURS, identity) == told
     identity.take_back()
     identity.take_back()
     assert identity.body == told

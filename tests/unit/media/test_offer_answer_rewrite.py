@@ -139,6 +139,19 @@ def test_as_many_ports_as_m_lines_are_expected() -> None:
         sent(SAMPLES["yealink"], OURS, OURS)
 
 
+@pytest.mark.rule("T-20")
+@pytest.mark.rfc("3264", "8")
+def test_a_later_offer_has_the_m_lines_that_the_dialog_had() -> None:
+    ours = identity()
+    rewrite(HEAD + "m=audio 4000 RTP/AVP 0\r\nm=image 4002 udptl t38\r\na=x:y\r\n", [OURS, OURS], ours)
+    offer = rewrite(HEAD + "m=audio 4000 RTP/AVP 0\r\n", [OURS], ours, offer=True)
+    assert offer.endswith("m=audio 20000 RTP/AVP 0\r\nm=image 0 udptl t38\r\n")
+    again = rewrite(HEAD + "m=audio 4000 RTP/AVP 0\r\n", [OURS], ours, offer=True)
+    assert again == offer
+    answer = rewrite(HEAD + "m=audio 4000 RTP/AVP 0\r\nm=image 0 udptl t38\r\n", [OURS], identity())
+    assert answer == OUR_HEAD + "m=audio 20000 RTP/AVP 0\r\n"
+
+
 def test_a_body_that_cannot_be_parsed_leaves_the_identity_as_it_was() -> None:
     ours = identity()
     with pytest.raises(RemoteProtocolError):

@@ -184,5 +184,11 @@ class TestAnswers:
             self.check(*sections)
         assert caught.value.status == 488
 
+    def test_rejected_m_lines_after_those_of_the_offer_are_left_out(self) -> None:
+        sections = "m=audio 5000 RTP/AVP 0", "m=video 0 RTP/AVP 99"
+        assert len(self.check(*sections, "m=image 0 udptl t38")) == 2
+        with pytest.raises(RemoteProtocolError, match="has 4 media lines, expected 2"):
+            self.check(*sections, "m=image 0 udptl t38", "m=audio 5002 RTP/AVP 0")
+
     def test_a_rejected_section_may_name_any_transport(self) -> None:
         assert self.check("m=audio 5000 RTP/AVP 0", "m=video 0 x/y 0")[1].rejected
