@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from trunkline.app.log_stream import GuardedStream
@@ -71,6 +72,11 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
             "stale": names.stale,
             "failed": names.failed,
         },
+        "subscriptions": lambda: dict(
+            Counter(one.package.event for one in exchange.events.notifier.subscriptions.values())
+        ),
+        "notifications": lambda: exchange.events.notifier.counters.notified,
+        "publications": lambda: exchange.events.publications.count,
         "large_requests": lambda: {"by_tcp": large.by_tcp, "came_back": large.came_back},
         "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
         "media_ports_free": lambda: exchange.engine.snapshot().ports_free,

@@ -14,6 +14,8 @@ from trunkline.app import call_queries
 from trunkline.app.ban_handlers import BanHandlers
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.app.recording_handlers import RecordingHandlers
+from trunkline.app.registration_handlers import RegistrationHandlers
+from trunkline.app.subscription_handlers import SubscriptionHandlers
 from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
 from trunkline.app.trace_handlers import PastTraces, TraceHandlers
 from trunkline.app.waiting_handlers import WaitingHandlers
@@ -48,6 +50,7 @@ from trunkline.base.messages import (
     RegistrationRow,
     RemoveDomain,
     RemoveExtension,
+    RemoveRegistrations,
     RemoveTenant,
     Request,
     SetExtension,
@@ -144,6 +147,7 @@ class ExchangeHandlers(StoreHandlers):
         self._table |= {
             ListCalls: self._calls,
             ListRegistrations: self._registrations,
+            RemoveRegistrations: RegistrationHandlers(exchange.live).remove,
             HangUp: self._hang_up,
             Status: self._status_of,
             Stop: self._stop,
@@ -155,6 +159,9 @@ class ExchangeHandlers(StoreHandlers):
             ClearBans: bans.clear,
             **RecordingHandlers(exchange).table,
             **WaitingHandlers(exchange.text_queue).table,
+            **SubscriptionHandlers(
+                exchange.events, exchange.directory, exchange.endpoint.now, exchange.wall
+            ).table,
             **operation,
         }
 

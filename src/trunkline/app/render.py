@@ -17,10 +17,12 @@ from trunkline.base.messages import (
     Explanation,
     ExtensionRow,
     GeneratedPassword,
+    MailboxRow,
     RecordingRow,
     RecordRow,
     RegistrationRow,
     StoryStep,
+    SubscriptionRow,
     TenantRow,
     WaitingRow,
 )
@@ -82,6 +84,23 @@ WAITING = (
     Column[WaitingRow]("SINCE", lambda row: clock(row.oldest_at)),
     Column[WaitingRow]("ATTEMPTS", lambda row: str(row.attempts), justify="right"),
     Column[WaitingRow]("WHY", lambda row: row.why, "yellow"),
+)
+SUBSCRIPTIONS = (
+    Column[SubscriptionRow]("WATCHER", lambda row: row.watcher, "bold"),
+    Column[SubscriptionRow]("WATCHES", lambda row: row.number, "bold"),
+    Column[SubscriptionRow]("EVENT", lambda row: row.event, "cyan"),
+    Column[SubscriptionRow]("CONTACT", lambda row: row.contact),
+    Column[SubscriptionRow]("TRANSPORT", lambda row: row.transport),
+    Column[SubscriptionRow]("SINCE", lambda row: clock(row.since)),
+    Column[SubscriptionRow]("EXPIRES", lambda row: remaining(row.expires_s), justify="right"),
+    Column[SubscriptionRow]("NOTIFIED", lambda row: str(row.notified), justify="right"),
+)
+MAILBOXES = (
+    Column[MailboxRow]("NUMBER", lambda row: row.number, "bold"),
+    Column[MailboxRow]("NEW", lambda row: str(row.new), justify="right"),
+    Column[MailboxRow]("OLD", lambda row: str(row.old), justify="right"),
+    Column[MailboxRow]("NEW URGENT", lambda row: str(row.new_urgent), justify="right"),
+    Column[MailboxRow]("OLD URGENT", lambda row: str(row.old_urgent), justify="right"),
 )
 RECORDINGS = (
     Column[RecordingRow]("CALL", lambda row: row.call, "cyan"),

@@ -19,7 +19,6 @@ _COMMANDS: Final = {
     "up": "up",
     "version": "up",
     "calls": "live",
-    "registrations": "live",
     "hangup": "live",
     "status": "live",
     "stop": "live",
@@ -32,9 +31,10 @@ _COMMANDS: Final = {
     "backup": "backup",
     "restore": "backup",
     "completion": "completion",
+    "subscriptions": "subscriptions",
 }
 # Groups of commands: the ``app`` of the module of that name.
-_GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone", "texts")
+_GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone", "texts", "mwi", "registrations")
 
 
 class Places(Mapping[str, Any]):
