@@ -24,6 +24,7 @@ from trunkline.base.messages import (
     ListRegistrations,
     Refused,
     RemoveDomain,
+    RemoveRegistrations,
     RemoveTenant,
     SetTenant,
     Status,
@@ -171,3 +172,24 @@ async def test_commands_do_not_reach_into_calls_of_another_tenant(running: Runni
     assert (await running.ask(HangUp(tenant="acme", call="0199-"))).call == call.id
     assert call.ended == "call.hung_up_by_operator"
     del running.exchange.calls.active[call.id]
+
+
+@pytest.mark.rule("T-30")
+async def test_an_operator_ends_registrations_of_one_number_or_of_all(running: Running) -> None:
+    key = (await running.ask(AddTenant(name="acme", domains=("acme.test",)))).row.id
+    own = next(one.id for one in running.store.tenants.list(SystemScope("test")) if one.id != key)
+    told: list[tuple[str, str]] = []
+    running.exchange.location.watchers.append(lambda binding, event: told.append((binding.user, event)))
+    for tenant, number in ((own, "1001"), (own, "1002"), (own, "1003"), (key, "1001")):
+        await running.register(tenant, number)
+    told.clear()
+    assert (await running.ask(RemoveRegistrations(number="1001"))).removed == 1
+    with pytest.raises(Refused, match="1001 is not registered"):
+        await running.ask(RemoveRegistrations(number="1001"))
+    with pytest.raises(Refused, match="all extensions of the tenant"):
+        await running.ask(RemoveRegistrations())
+    gone = await running.ask(RemoveRegistrations(force=True))
+    assert (gone.removed, gone.numbers) == (2, ("1002", "1003"))
+    assert told == [(number, "deactivated") for number in ("1001", "1002", "1003")]
+    assert [one.tenant for one in running.exchange.location] == [key]
+    assert [one.tenant for one in running.store.bindings.load_all(SystemScope("test"))] == [key]

@@ -131,6 +131,8 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "sip.registration.default_expires_s",
         "sip.registration.max_expires_s",
         "sip.registration.min_expires_s",
+        "sip.registration.path",
+        "sip.registration.service_route",
     ): _registrar,
     ("sip.ring_timeout_s",): _ring_timeout,
     ("sip.sdp_profile",): _sdp_profile,

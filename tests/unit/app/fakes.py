@@ -74,6 +74,10 @@ class FakeExchange:
             Stop: lambda ask: Stopping(calls=2, grace_s=10.0 if ask.grace_s is None else ask.grace_s),
         }
 
+    def answer(self, kind: type, reply: Callable[[Any], Message]) -> None:
+        """What one kind of request gets from now on."""
+        self._answers[kind] = reply
+
     async def handle(self, message: Request[Any]) -> Message:
         self.asked.append(message)
         return self._answers[type(message)](message)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from tests.unit.app.fakes import FakeExchange
 from trunkline.app.cli import app, asking, extension, live, past
+from trunkline.app.cli import registrations as registrations_commands
 from trunkline.app.control_client import NotRunning
 from trunkline.app.settings.file import Loaded
 from trunkline.base.errors import TransportError
@@ -23,6 +24,8 @@ from trunkline.base.messages import (
     ExtensionRow,
     ImportExtensions,
     ListRecords,
+    RegistrationsRemoved,
+    RemoveRegistrations,
     Stop,
 )
 
@@ -53,7 +56,7 @@ def running(offline: FakeExchange, monkeypatch: pytest.MonkeyPatch) -> FakeExcha
     def exchange(_data: Path | None, _tenant: str | None = None) -> Iterator[Running]:
         yield Running()
 
-    for module in (extension, live, past):
+    for module in (extension, live, past, registrations_commands):
         monkeypatch.setattr(module, "exchange", exchange)
     return offline
 
@@ -296,3 +299,18 @@ def test_import_of_a_bad_row_never_reaches_the_exchange(offline: FakeExchange, t
     assert result.exit_code == 2
     assert "people.csv:3: the number must be" in result.stderr
     assert offline.asked == []
+
+
+def test_registrations_are_ended_one_by_one_or_all_of_them_on_purpose(running: FakeExchange) -> None:
+    running.answer(
+        RemoveRegistrations, lambda ask: RegistrationsRemoved(removed=2, numbers=(ask.number or "all",))
+    )
+    assert run("registrations", "remove", "1001").stdout == "2 registrations ended\n"
+    whole = run("registrations", "remove", "--all", "--yes", "--json")
+    assert json.loads(whole.stdout) == {"removed": 2, "numbers": ["all"]}
+    asked = [ask for ask in running.asked if isinstance(ask, RemoveRegistrations)]
+    assert [(ask.number, ask.force) for ask in asked] == [("1001", False), (None, True)]
+    for wrong in ((), ("1001", "--all")):
+        result = run("registrations", "remove", *wrong)
+        assert result.exit_code == 2
+        assert "expected a NUMBER, or --all" in result.output

@@ -210,9 +210,10 @@ async def applied(
 
 async def test_the_exchange_reads_the_new_values() -> None:
     old = RegistrarPolicy()
+    adjusted: list[RegistrarPolicy] = []
     exchange = SimpleNamespace(
         policy=old,
-        registrar=SimpleNamespace(policy=old),
+        registrar=SimpleNamespace(adjust=adjusted.append),
         reaching=SimpleNamespace(policy=old, profile="transparent"),
         context=SimpleNamespace(ring_timeout_s=60.0),
     )
@@ -220,8 +221,9 @@ async def test_the_exchange_reads_the_new_values() -> None:
         {"sip": {"ring_timeout_s": 5, "max_contacts": 3, "nat": False, "sdp_profile": "conservative"}}
     )
     await applied(ExchangeValues, exchange, new, "sip.max_contacts", "sip.nat")
-    assert exchange.registrar.policy.max_contacts == 3
-    assert exchange.reaching.policy is exchange.registrar.policy is exchange.policy
+    assert exchange.policy.max_contacts == 3
+    assert adjusted == [exchange.policy]
+    assert exchange.reaching.policy is exchange.policy
     assert (exchange.context.ring_timeout_s, exchange.reaching.profile) == (60.0, "transparent")
     await applied(ExchangeValues, exchange, new, "sip.ring_timeout_s", "sip.sdp_profile")
     assert (exchange.context.ring_timeout_s, exchange.reaching.profile) == (5, "conservative")

@@ -1,4 +1,4 @@
-"""What is happening now: calls, registrations, status; hang up and stop."""
+"""What is happening now: calls, status; hang up and stop."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from typing import Annotated
 import typer
 
 from trunkline.app.cli.asking import exchange, fetch
-from trunkline.app.cli.completing import call_ids, numbers
+from trunkline.app.cli.completing import call_ids
 from trunkline.app.cli.help import Commands
 from trunkline.app.cli.options import Data, Json, Tenant, TenantOnly, span
-from trunkline.app.render import CALLS, REGISTRATIONS, count_of, show_status
+from trunkline.app.render import CALLS, count_of, show_status
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import (
     CallRow,
     HangUp,
     ListCalls,
-    ListRegistrations,
-    RegistrationRow,
     Status,
     Stop,
 )
@@ -32,25 +30,6 @@ def calls(tenant: Tenant = None, data: Data = None, as_json: Json = False) -> No
         screen.json(rows)
     else:
         screen.table(CALLS, rows, "No calls are up.")
-
-
-def registrations(
-    number: Annotated[
-        str | None,
-        typer.Option("--number", metavar="NUMBER", help="Of this extension only.", autocompletion=numbers),
-    ] = None,
-    tenant: Tenant = None,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """List the phones that are registered."""
-    screen = Screen()
-    with exchange(data, tenant) as asker:
-        rows: list[RegistrationRow] = fetch(asker, ListRegistrations(number=number))
-    if as_json:
-        screen.json(rows)
-    else:
-        screen.table(REGISTRATIONS, rows, "No phone is registered.")
 
 
 def hangup(
@@ -108,7 +87,6 @@ def stop(
 def register(app: Commands) -> None:
     """Put the commands into the program."""
     app.command(examples=["trunkline calls", "trunkline calls --json"])(calls)
-    app.command(examples=["trunkline registrations", "trunkline registrations --number 1001"])(registrations)
     app.command(examples=["trunkline hangup 0193c8a0-5c3e-7aaa-8bbb-0123456789ab"])(hangup)
     app.command(examples=["trunkline status", "trunkline status --json"])(status)
     app.command(examples=["trunkline stop", "trunkline stop --grace 5m"])(stop)
