@@ -178,3 +178,13 @@ def test_deciding_asks_for_the_contacts_of_the_dialled_extension_alone(snapshot:
 
     decide(CallRequest("t", "1001", "1002"), Snapshot(snapshot.directory, reach))
     assert asked == [("t", "1002")]
+
+
+@pytest.mark.rule("T-37")
+def test_two_stars_ask_for_the_call_that_rings_at_an_extension(snapshot: Snapshot) -> None:
+    decision = decide(CallRequest("t", "1001", "**1002"), snapshot)
+    assert decision.pickup == "1002"
+    assert (decision.status, decision.code) == (480, "pickup.nothing_rings")  # when nothing does
+    assert [step.code for step in decision.steps] == ["route.pickup"]
+    nobody = decide(CallRequest("t", "1001", "**7777"), snapshot)  # an extension of another tenant
+    assert (nobody.pickup, nobody.code) == ("", "route.unknown_number")
