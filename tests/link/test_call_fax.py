@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.link.crash import Keeping
 from tests.link.phones import describe
 from tests.link.stage import Stage
 from tests.link.talking import both_sides, port_of, talking, version_of, who
@@ -180,3 +181,21 @@ async def test_a_service_refuses_a_fax_and_speaks_on() -> None:
     alice.dialogue.hang_up()
     await stage.settle()
     assert stage.outcome("in") == [(200, "call.hangup", "caller")]
+
+
+@virtual
+async def test_a_fax_goes_on_after_a_crash() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice, bob = await talking(stage)
+    bob.offer_answer = fax(bob.host, port=4600)
+    assert (await alice.reoffer(fax(alice.host)))[0] == 200
+    told = bob.heard[-1]
+    await keeping.after(4)
+    stage = (await keeping.crash()).stage
+    assert opaque(stage) == [True, True]
+    assert (await alice.reoffer(fax(alice.host)))[0] == 200
+    assert bob.heard[-1] == told
+    alice.dialogue.hang_up()
+    await bob.until("ended bye")
+    await stage.settle()

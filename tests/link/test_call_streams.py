@@ -7,6 +7,7 @@ import pytest
 from tests.link.phones import describe
 from tests.link.stage import Stage
 from tests.link.talking import both_sides, port_of, talking, version_of, who
+from tests.link.transferring import refer, relays
 from tests.link.virtual_time import virtual
 from trunkline.media.offer_answer import streams_of
 
@@ -22,7 +23,10 @@ def live(body: bytes) -> list[bool]:
 
 def heard_ports(stage: Stage) -> list[int]:
     """Where the parties listen, as far as they do."""
-    return sorted(remote.rtp_port for remote in stage.engine.remotes.values() if remote.rtp_port)
+    engine = stage.engine
+    return sorted(
+        one.rtp_port for port, one in engine.remotes.items() if port in engine.owners and one.rtp_port
+    )
 
 
 @pytest.mark.rfc("3264", "6")
@@ -235,4 +239,32 @@ async def test_a_phone_that_forgets_an_ended_stream_is_helped_by_neither_losing_
     assert other.heard[-1].endswith(NO_VIDEO)
     assert heard_ports(stage) == [4000, 4000]
     one.dialogue.hang_up()
+    await stage.settle()
+
+
+@both_sides
+@pytest.mark.rule("T-37")
+@pytest.mark.rfc("3264", "8")
+@virtual
+async def test_who_is_transferred_keeps_its_m_lines_whatever_the_new_party_has(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = who(stage, side)
+    carol = stage.party()
+    other.offer_answer = describe(other.host, version=2) + VIDEO
+    assert (await one.reoffer(describe(one.host, version=2) + VIDEO))[0] == 200
+    assert heard_ports(stage) == [4000, 4000, 5000, 5000]
+    carol.body = describe(carol.host) + NO_VIDEO
+    other.offer_answer = describe(other.host, version=3) + NO_VIDEO
+    await refer(one, "1003")
+    await carol.until("acknowledged")
+    await one.until("ended bye")
+    assert live(other.heard[-1])[1:] == [False]
+    other.offer_answer = describe(other.host, version=4) + NO_VIDEO
+    status, answer = await carol.reoffer(describe(carol.host, version=4))
+    assert (status, live(answer)) == (200, [True])
+    assert live(other.heard[-1]) == [True, False]
+    assert heard_ports(stage) == [4000, 4000]
+    assert relays(stage, other, carol)
+    carol.dialogue.hang_up()
     await stage.settle()
