@@ -210,6 +210,8 @@ class Exchange:
             on_story=log_event,
         )
         self.live.on_removed = self.events.gone
+        self.door.handing_on.recalls = lambda: self.settings.transfers.recall
+        self.door.picking_up.allowed = lambda: self.settings.transfers.pickup
         self.referring = ReferDoor(
             self.directory,
             self.authenticator,

@@ -142,6 +142,8 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "recording.channels",
         "recording.keep_free_mb",
         "recording.max_duration_s",
+        "transfers.pickup",
+        "transfers.recall",
     ): _read_from_settings,
     (
         "guard.attempts",

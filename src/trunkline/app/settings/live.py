@@ -73,6 +73,8 @@ LIVE: frozenset[str] = frozenset({
     "sip.tcp_within_s",
     "texts.keep_days",
     "texts.most",
+    "transfers.pickup",
+    "transfers.recall",
     "texts.most_of_one",
 })  # fmt: skip
 # Sockets, the media engine's threads and what is in every message are made once, at the start.

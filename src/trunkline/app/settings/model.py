@@ -21,6 +21,7 @@ from trunkline.app.settings.section import Section
 from trunkline.app.settings.sip import Sip
 from trunkline.app.settings.texts import Texts
 from trunkline.app.settings.trace import Trace
+from trunkline.app.settings.transfers import Transfers
 from trunkline.app.settings.values import as_domain, as_folder
 
 
@@ -49,6 +50,7 @@ class Settings(Section):
     guard: Guard = Guard()
     limits: Limits = Limits()
     texts: Texts = Texts()
+    transfers: Transfers = Transfers()
     events: Events = Events()
     metrics: Metrics = Metrics()
     log: Log = Log()
