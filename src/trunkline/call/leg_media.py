@@ -223,6 +223,19 @@ def _without_keys(identity: dict[str, int | str]) -> dict[str, int | str]:
     return identity | {"after": ""} if keyed else identity
 
 
+def _event_of(stream: Stream, across: Stream) -> tuple[int, int] | None:
+    """Payload type and clock rate in Hz of the telephone events that a party sends.
+
+    RFC 3264 §6.1: it sends under the numbers that it was told, which need not be those of its own; and at a clock
+    rate that it has itself.
+    """
+    events = across.telephone_events
+    if len(events) > 1:
+        rates = {rate for _, rate in stream.telephone_events}
+        events = tuple(event for event in events if event[1] in rates) or events
+    return events[0] if events else None
+
+
 def remote_of(port: str, stream: Stream, across: Stream) -> SetRemote:
     """The engine's command for where a stream's packets go and may come from.
 
@@ -231,8 +244,7 @@ def remote_of(port: str, stream: Stream, across: Stream) -> SetRemote:
     if stream.rejected or across.rejected:
         return SetRemote(port, "", 0)  # RFC 3264 §6: a stream that one side rejects is none for either
     address = stream.address if stream.address_kind != "name" else ""
-    # RFC 3264 §6.1: a party sends under the numbers that it was told, which need not be those of its own.
-    event = across.telephone_events[0] if across.telephone_events else None
+    event = _event_of(stream, across)
     return SetRemote(
         port,
         "" if stream.zero_address else address,

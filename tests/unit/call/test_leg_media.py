@@ -77,3 +77,36 @@ async def test_rtcp_comes_by_the_rtp_port_only_when_both_sides_said_so() -> None
     await media.hear(mux, mux)
     (remote,) = engine.remotes.values()
     assert remote.rtcp_mux
+
+
+@pytest.mark.rule("T-22")
+@pytest.mark.rfc("4733", "2.1")
+async def test_keys_are_heard_at_a_clock_rate_that_both_have() -> None:
+    engine = FakeEngine()
+    media = leg(engine)
+    events = "a=rtpmap:98 telephone-event/48000\r\na=rtpmap:99 telephone-event/8000"
+    many = describe("10.0.0.1").replace(b"101", b"98 99", 1)
+    many = many.replace(b"a=rtpmap:101 telephone-event/8000", events.encode())
+    theirs, ours = streams_of(describe("10.0.0.2")), streams_of(many)
+    assert [rate for _, rate in ours[0].telephone_events] == [48_000, 8000]
+    await media.open_for(theirs, media)
+    await media.hear(theirs, ours)
+    (remote,) = engine.remotes.values()
+    assert (remote.dtmf_payload_type, remote.clock_hz) == (99, 8000)
+    await media.hear(ours, theirs)
+    (remote,) = engine.remotes.values()
+    assert (remote.dtmf_payload_type, remote.clock_hz) == (101, 8000)
+
+
+async def test_a_stream_that_one_side_rejects_is_heard_by_neither() -> None:
+    engine = FakeEngine()
+    media = leg(engine)
+    wanted, rejected = streams_of(describe("10.0.0.1")), streams_of(describe("10.0.0.2", port=0))
+    await media.open_for(wanted, media)
+    assert len(media.live) == 1
+    await media.hear(wanted, rejected)
+    (remote,) = engine.remotes.values()
+    assert (remote.address, remote.rtp_port, media.live) == ("", 0, [])
+    await media.hear(wanted, wanted)
+    await media.hear([], [])
+    assert media.live == []
