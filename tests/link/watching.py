@@ -43,7 +43,7 @@ class EventStage(Stage):
             on_refused=lambda source, _story: self.strangers.append(source),
             on_story=self._tell,
         )
-        self.endpoint.set_doors([self.door, self.events.door])
+        self.endpoint.set_doors([self.door, self.refer_door, self.events.door])
 
     def _tell(self, user: str, story: Story) -> None:
         self.told.append((user, story.last_code))
