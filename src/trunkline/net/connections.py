@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from trunkline.base.errors import TransportError
+from trunkline.net.aliases import Aliases, offers
 from trunkline.net.faults import FaultLog
 from trunkline.net.fence import Fence
 from trunkline.net.fence.source import source_of
@@ -56,6 +57,7 @@ class Connections:
         self._servers: dict[Listener, asyncio.Server] = {}
         self._by_remote: dict[Key, TcpFlow] = {}
         self._by_serial: dict[str, TcpFlow] = {}
+        self._aliases = Aliases()
         self._per_source: dict[str, int] = {}
         self._lately: dict[str, int] = {}  # accepted since ``_lately_since``: a handshake costs a millisecond
         self._lately_since = loop.time()
@@ -95,7 +97,10 @@ class Connections:
 
     def find(self, listener: Listener, host: str, port: int, name: str = "") -> TcpFlow | None:
         """The open (or opening) connection to a remote, whoever made it; with ``name``, one that proved it."""
-        return self._by_remote.get((listener, host, port, name))
+        found = self._by_remote.get((listener, host, port, name))
+        if found is None and self._aliases:
+            return self._aliases.find(listener, host, port, name)
+        return found
 
     def by_serial(self, serial: str) -> TcpFlow | None:
         return self._by_serial.get(serial)
@@ -132,9 +137,15 @@ class Connections:
         self.counters.streams[flow.transport].connections += 1
         return True
 
+    def offered(self, flow: TcpFlow, message: bytes) -> None:
+        if flow.accepted and offers(message):
+            self._aliases.take(flow, message)
+
     def closed(self, flow: TcpFlow) -> None:
         if self._by_serial.pop(flow.serial, None) is None:
             return
+        if flow.certificate is not None:
+            self._aliases.forget(flow)
         key = (flow.listener, *flow.remote, flow.peer_name)
         if self._by_remote.get(key) is flow:
             del self._by_remote[key]

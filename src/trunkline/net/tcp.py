@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Protocol, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, cast
 
 from trunkline.base.errors import RemoteProtocolError, TransportError
 from trunkline.net.faults import FaultLog
@@ -40,6 +40,9 @@ class Owner(Protocol):
     def gone(self, flow: TcpFlow) -> None:
         """The connection's socket is closed."""
 
+    def offered(self, flow: TcpFlow, message: bytes) -> None:
+        """A peer with a certificate may offer its connection for our requests (RFC 5923)."""
+
 
 class Framer(Protocol):
     """Makes messages and pings of a connection's bytes: ``StreamFramer``, or a WebSocket."""
@@ -64,6 +67,7 @@ class TcpFlow(asyncio.Protocol):
         "_transport",
         "_unanswered",
         "accepted",
+        "certificate",
         "closed",
         "connecting",
         "last_heard",
@@ -88,6 +92,7 @@ class TcpFlow(asyncio.Protocol):
         self.serial = serial
         self.accepted = remote is None
         self.remote = remote or ("", 0)
+        self.certificate: Mapping[str, Any] | None = None  # what a client has shown, verified
         self.peer_name = ""  # what the peer of a TLS connection that we made has proved
         self.connecting: asyncio.Task[None] | None = None
         self.closed = False
@@ -224,6 +229,8 @@ class TcpFlow(asyncio.Protocol):
         self._tally.messages_in += 1
         if not self.spoke_sip:
             self.spoke_sip = b"SIP/2.0" in event[: event.find(b"\r\n")]
+        if self.certificate is not None:
+            owner.offered(self, event)
         try:
             owner.on_message(event, self)
         except Exception as error:  # noqa: BLE001  (one message must not end the connection)

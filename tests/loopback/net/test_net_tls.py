@@ -318,3 +318,54 @@ async def test_a_start_without_a_usable_certificate_binds_nothing(exchange: Star
     files = CertificateFiles(tmp_path / "none.pem", tmp_path / "none.pem")
     with pytest.raises(ConfigError, match=r"none\.pem, which cannot be read: No such file"):
         await exchange("udp:127.0.0.1:0", "tls:127.0.0.1:0", tls=TlsSettings((files,)))
+
+
+@pytest.mark.rule("T-27")
+@pytest.mark.rfc("5923", "9.1")
+async def test_a_connection_that_is_offered_is_used_for_whom_its_certificate_names(
+    exchange: Start, authority: Authority, local: CertificateFiles
+) -> None:
+    asking = ListenerTls(client_certificate="request", client_ca=authority.ca)
+    one = await exchange(Listener("tls:127.0.0.1:0", tls=asking), tls=TlsSettings((local,), ca=authority.ca))
+    offer = REQUEST.replace(
+        b"\r\n", b"\r\nVia: SIP/2.0/TLS sip.peer.example:5081;branch=z9hG4bK1;alias\r\n", 1
+    )
+
+    async def offered(files: CertificateFiles | None) -> tuple[TlsPeer, Flow]:
+        peer = await one.tls_peer(authority.client(files), "127.0.0.1")
+        await peer.send(offer)
+        return peer, (await one.heard())[1]
+
+    def found(name: str, port: int = 5081) -> Flow | None:
+        return one.net._connections.find(one.net.listeners[0], "127.0.0.1", port, name)
+
+    await offered(None)
+    assert found("peer.example") is None, "nobody has proved anything"
+    _, flow = await offered(authority.issue("sip:peer.example", file="peer"))
+    assert one.net.flow_to("TLS", "127.0.0.1", 5081, server_name="Peer.example") is flow
+    assert found("other.example") is None
+    assert found("") is None, "the certificate is for no address"
+    assert found("peer.example", 5082) is None
+    newer_peer, newer = await offered(authority.issue("sip:peer.example", file="peer"))
+    assert found("peer.example") is newer
+    newer_peer.peer.close()
+    await one.ended()
+    assert found("peer.example") is None
+
+
+@pytest.mark.rule("T-27")
+@pytest.mark.rfc("5923", "9.1")
+async def test_a_connection_that_is_not_offered_is_not_found_by_another_port(
+    exchange: Start, authority: Authority, local: CertificateFiles
+) -> None:
+    asking = ListenerTls(client_certificate="request", client_ca=authority.ca)
+    one = await exchange(Listener("tls:127.0.0.1:0", tls=asking), tls=TlsSettings((local,), ca=authority.ca))
+    peer = await one.tls_peer(authority.client(authority.issue("peer.example")), "127.0.0.1")
+    for header in (
+        b"Via: SIP/2.0/TLS peer.example:5081;branch=z9hG4bKx;aliases\r\n",
+        b"v: ;alias\r\n",
+        b"X: ;alias\r\n",
+    ):
+        await peer.send(REQUEST.replace(b"\r\n", b"\r\n" + header, 1))
+        await one.heard()
+    assert one.net._connections.find(one.net.listeners[0], "127.0.0.1", 5081, "peer.example") is None

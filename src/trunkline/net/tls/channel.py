@@ -156,6 +156,8 @@ class TlsChannel(asyncio.Protocol):
             return
         self._ready = True
         self._stop_waiting()
+        if not self._server_name:
+            self._flow.certificate = self._tls.getpeercert() or None
         kept, self._kept, self._kept_bytes = self._kept, [], 0
         self._pump()
         if kept:
