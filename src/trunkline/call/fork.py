@@ -225,7 +225,7 @@ class Fork:
             flow,
             body,
             from_=shown,
-            to=target.callee or f"<{Party(errand.number, errand.caller.domain).uri}>",
+            to=_to(target, errand),
             extra=f"{asked.headers}{identity}Max-Breadth: {breadth}\r\n",
             max_forwards=asked.max_forwards,
             ring_s=ring_s if trial is None else trial.ring_until - call.context.endpoint.now(),
@@ -278,3 +278,9 @@ class Fork:
         over = self._exhausted and not self._aside and not self.decided.done()
         if over and all(branch.done for branch in self.branches):
             self.decided.set_result(best_of(self.failures))
+
+
+def _to(target: Target, errand: Errand) -> str:
+    """A peer is told whom it is to call (RFC 8224 §8.1), a phone what was dialled."""
+    uri = Party(errand.number, errand.caller.domain).uri if target.identity is None else target.uri
+    return target.callee or f"<{uri}>"

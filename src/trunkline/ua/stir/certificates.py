@@ -44,7 +44,7 @@ class Fetched(NamedTuple):
 class Fetch(Protocol):
     """Gets the resource at an https URL, within bounds of size and time."""
 
-    async def __call__(self, url: str) -> Fetched:
+    async def __call__(self, url: str, /) -> Fetched:
         """Raises TransportError when it cannot be had."""
         ...
 
