@@ -24,6 +24,8 @@ REFUSED_HERE = {"insuf": 400, "multi01": 400, "mcl01": 400}
 UNFRAMED = {"ipv6-in-sdp": 400, "ipv6-bug-abnf-3-colons": 400, "ipv6-correct-abnf-2-colons": 400}
 NOT_OURS = "bcast"
 
+pytestmark = pytest.mark.rule("T-40")
+
 
 def status_of(vector: Vector) -> int | None:
     """The status to answer, or None when the message is handed to the user of the layer."""
@@ -49,7 +51,6 @@ def test_every_file_is_listed_and_every_listed_message_is_there() -> None:
 
 
 @pytest.mark.parametrize("vector", params(*(v.name for v in TORTURE.values() if v.is_request)))
-@pytest.mark.rule("T-40")
 def test_a_request_is_handed_up_or_answered_with_the_status_of_the_rfc(vector: Vector) -> None:
     world, wire = received(vector)
     status = status_of(vector)

@@ -74,6 +74,7 @@ def looping(contacts: int, max_forwards: int = 70) -> tuple[Stage, Party]:
 @pytest.mark.rfc("3261", "16.3")
 @pytest.mark.parametrize("contacts", [1, 2, 10])
 @virtual
+@pytest.mark.rule("T-07")
 async def test_a_contact_that_is_ourselves_ends_at_once(contacts: int) -> None:
     stage = Stage()
     alice = stage.party()
@@ -111,6 +112,7 @@ async def test_a_loop_that_forks_is_no_wider_than_its_breadth(contacts: int, cal
 
 @pytest.mark.rfc("7332", "4")
 @virtual
+@pytest.mark.rule("T-40")
 async def test_a_call_takes_no_more_hops_than_the_settings_allow_nor_than_it_came_with() -> None:
     stage = Stage()
     stage.context.max_forwards = 20

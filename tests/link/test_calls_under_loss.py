@@ -76,6 +76,7 @@ async def play(name: str, weather: Weather, seed: int) -> None:
 @pytest.mark.parametrize("name", STORIES)
 @pytest.mark.parametrize("seed", range(60))
 @virtual
+@pytest.mark.rule("T-10")
 async def test_under_loss_every_call_ends_defined_on_all_sides(name: str, seed: int) -> None:
     await play(name, ROUGH, seed)
 

@@ -33,6 +33,7 @@ from trunkline.proto.sip.grammar import (
         ('<sip:a@b>;x="1,2\t;3", <sip:c@d>', ['<sip:a@b>;x="1,2\t;3"', "<sip:c@d>"]),
     ],
 )
+@pytest.mark.rule("T-40")
 def test_a_list_is_split_at_commas_outside_of_quotes_and_brackets(value: str, elements: list[str]) -> None:
     assert split_list(value) == elements
 

@@ -43,6 +43,7 @@ def test_a_name_that_is_no_token_is_an_error(name: str) -> None:
 
 
 @pytest.mark.rfc("3261", "7.3.3")
+@pytest.mark.rule("T-40")
 def test_all_compact_forms_of_the_registry_are_known() -> None:
     assert "".join(sorted(COMPACT)) == "abcdefijklmnorstuvxy"
     assert all(canonical(short) == name for short, name in COMPACT.items())

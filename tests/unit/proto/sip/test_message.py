@@ -114,6 +114,7 @@ def test_the_version_is_read_in_any_case() -> None:
 
 @pytest.mark.rfc(3261, "7.3.3")
 @pytest.mark.parametrize("short", [*COMPACT, *(name.upper() for name in COMPACT)])
+@pytest.mark.rule("T-40")
 def test_a_compact_name_is_its_long_one(short: str) -> None:
     headers = parse_request(options(f"{short}: 0".encode())).headers
     assert headers == {COMPACT[short.lower()]: "0"}
@@ -121,12 +122,14 @@ def test_a_compact_name_is_its_long_one(short: str) -> None:
 
 @pytest.mark.rfc(3261, "7.3.1")
 @pytest.mark.parametrize("name", ["call-id", "CALL-ID", "Call-Id", "cAlL-iD", "i", "Call-ID \t"])
+@pytest.mark.rule("T-40")
 def test_a_header_name_is_found_in_any_spelling(name: str) -> None:
     assert parse_request(options(f"{name}:x".encode())).call_id == "x"
 
 
 @pytest.mark.rfc(3261, "7.3.1")
 @pytest.mark.parametrize("fold", ["\r\n ", "\r\n\t", "\r\n \t  ", " \r\n ", "\r\n \r\n "])
+@pytest.mark.rule("T-40")
 def test_a_folded_value_is_one_line(fold: str) -> None:
     value = parse_request(options(f"Subject: one{fold}two".encode())).headers["Subject"]
     assert value.split() == ["one", "two"]
@@ -135,12 +138,14 @@ def test_a_folded_value_is_one_line(fold: str) -> None:
 
 
 @pytest.mark.rfc(3261, "7.1")
+@pytest.mark.rule("T-40")
 def test_the_start_line_cannot_be_folded() -> None:
     assert refusal(b"OPTIONS sip:a@b\r\n SIP/2.0\r\nVia: x\r\n\r\n").status == 400
     assert refusal(b"SIP/2.0 200 OK\r\n Via: x\r\nVia: y\r\n\r\n").status == 400
 
 
 @pytest.mark.rfc(3261, "7.3.1")
+@pytest.mark.rule("T-40")
 def test_repeated_headers_stay_apart_in_order() -> None:
     message = parse_request(options(b"Via: a", b"Route: <sip:r>", b"v: b, c", b"VIA: d"))
     assert message.headers["Via"] == "a\nb, c\nd"
@@ -170,6 +175,7 @@ def test_a_message_without_empty_line_is_refused() -> None:
     ("length", "body"),
     [(None, b"abcdef"), ("6", b"abcdef"), ("3", b"abc"), ("0", b""), ("0006", b"abcdef"), ("  2 ", b"ab")],
 )
+@pytest.mark.rule("T-40")
 def test_content_length_cuts_the_body_and_its_absence_means_the_rest(length: str | None, body: bytes) -> None:
     assert parse_request(request_bytes(body=b"abcdef", Content_Length=length)).body == body
 
@@ -178,6 +184,7 @@ def test_content_length_cuts_the_body_and_its_absence_means_the_rest(length: str
 @pytest.mark.parametrize(
     "length", ["7", "-1", "+6", "6.0", "six", "", "٦", "6\n6", "6\n5", "9" * 30, "9" * 5000]
 )
+@pytest.mark.rule("T-40")
 def test_a_content_length_that_cannot_be_right_is_refused(length: str) -> None:
     assert refusal(request_bytes(body=b"abcdef", Content_Length=length)).status == 400
 
@@ -189,6 +196,7 @@ def test_a_body_may_hold_any_bytes() -> None:
 
 
 @pytest.mark.rfc(4475, "3.1.1.2")
+@pytest.mark.rule("T-40")
 def test_nul_and_bytes_that_are_no_utf8_leave_as_they_came() -> None:
     name = b'"\x00\xff\xc3\xa9\xed\xa0\x80" <sip:a@b>;tag=f1'
     message = parse_request(
@@ -230,6 +238,7 @@ def test_no_message_takes_more_than_a_moment(line: bytes) -> None:
 
 @pytest.mark.rfc(3261, "8.1.1")
 @pytest.mark.parametrize("name", ["Via", "From", "To", "Call_ID", "CSeq"])
+@pytest.mark.rule("T-40")
 def test_a_request_needs_each_mandatory_header_once(name: str) -> None:
     whole = request()
     check_request(whole)

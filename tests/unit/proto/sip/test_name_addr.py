@@ -52,6 +52,7 @@ from trunkline.proto.sip.numbers import UINT32_MAX
         ),
     ],
 )
+@pytest.mark.rule("T-40")
 def test_an_address_is_display_name_uri_and_parameters(
     value: str, display: str, uri: str, params: dict[str, str | None]
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_malformed_address_is_an_error(value: str) -> None:
         ("sip:a@b;tag=x;y=z", "x"),
     ],
 )
+@pytest.mark.rule("T-40")
 def test_no_quoting_smuggles_a_tag(value: str, tag: str | None) -> None:
     assert tag_of(value) == tag
     assert parse_name_addr(value).tag == tag

@@ -35,11 +35,13 @@ def refusal(data: bytes, **bounds: int) -> RemoteProtocolError:
 
 
 @pytest.mark.rfc(3261, "18.3")
+@pytest.mark.rule("T-40")
 def test_messages_of_one_segment_come_out_in_order() -> None:
     assert StreamFramer().feed(STREAM) == EVENTS
 
 
 @pytest.mark.rfc(3261, "18.3")
+@pytest.mark.rule("T-40")
 def test_messages_survive_being_fed_byte_by_byte() -> None:
     framer = StreamFramer()
     assert feed_all(framer, [STREAM[i : i + 1] for i in range(len(STREAM))]) == EVENTS
@@ -47,6 +49,7 @@ def test_messages_survive_being_fed_byte_by_byte() -> None:
 
 
 @given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=12))
+@pytest.mark.rule("T-40")
 def test_any_split_gives_the_same_events(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
     pieces = [STREAM[a:b] for a, b in itertools.pairwise(edges)]
@@ -92,6 +95,7 @@ def test_every_spelling_of_content_length_is_read(header: bytes) -> None:
         (b"Content-Length: 65536", "exceeds 65536"),
     ],
 )
+@pytest.mark.rule("T-40")
 def test_a_wrong_content_length_is_refused_by_its_fault(header: bytes, words: str) -> None:
     assert words in refusal(message(b"body", header)).reason
 

@@ -66,6 +66,7 @@ from trunkline.proto.sip.via import parse_top_via, stamp_via
         ("SIP/2.0/UDP h:0;branch=z9hG4bK1==", "UDP", "h:0", "z9hG4bK1=="),
     ],
 )
+@pytest.mark.rule("T-40")
 def test_the_topmost_via_is_read(value: str, transport: str, sent_by: str, branch: str) -> None:
     via = parse_top_via(value)
     assert (via.transport, via.sent_by, via.branch) == (transport, sent_by, branch)
@@ -136,6 +137,7 @@ BELOW = ", SIP / 2.0/TCP  b ;branch=z9hG4bK2\nSIP/2.0/UDP c;rport"
         ('SIP/2.0/UDP a;x=";rport=1;";rport', 'SIP/2.0/UDP a;x=";rport=1;";rport=40000;received=192.0.2.1'),
     ],
 )
+@pytest.mark.rule("T-40")
 def test_the_topmost_via_is_stamped_and_the_others_are_left(top: str, stamped: str, below: str) -> None:
     assert stamp_via(top + below, "192.0.2.1", 40000) == stamped + below
     via = parse_top_via(top + below)
@@ -156,6 +158,7 @@ def test_rport_can_be_forced_by_policy() -> None:
 
 
 @pytest.mark.rfc("5118", "4.5")
+@pytest.mark.rule("T-40")
 def test_ipv6_sources_are_written_without_brackets_and_zone() -> None:
     assert stamp_via("SIP/2.0/UDP [2001:DB8::1];rport", "2001:db8::1", 9) == (
         "SIP/2.0/UDP [2001:DB8::1];rport=9;received=2001:db8::1"

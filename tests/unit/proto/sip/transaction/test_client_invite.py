@@ -26,6 +26,7 @@ def answer(world: World, status: int, wire: FakeWire | None = None, **more: str)
 
 
 @pytest.mark.rfc(3261, "17.1.1.2")
+@pytest.mark.rule("T-10")
 def test_timer_a_doubles_without_ceiling_until_timer_b_gives_up(world: World, user: User) -> None:
     world.invite(user)
     world.pass_time(100)
@@ -36,6 +37,7 @@ def test_timer_a_doubles_without_ceiling_until_timer_b_gives_up(world: World, us
 
 
 @pytest.mark.rfc(3261, "17.1.1.2")
+@pytest.mark.rule("T-10")
 def test_timer_b_fires_after_64_t1_and_not_before(world: World, user: User) -> None:
     world.invite(user)
     world.pass_time(31.99)
@@ -67,6 +69,7 @@ def test_a_provisional_stops_timers_a_and_b(world: World, user: User) -> None:
 
 
 @pytest.mark.rfc(3261, "17.1.1.3")
+@pytest.mark.rule("T-05")
 def test_a_failure_is_acknowledged_and_each_repetition_of_it_too(world: World, user: User) -> None:
     client = world.invite(user)
     answer(world, 486)
@@ -235,6 +238,7 @@ class TestCancel:
         assert user.statuses == [180, 487]
 
     @pytest.mark.rule("T-03")
+    @pytest.mark.rule("T-06")
     def test_a_2xx_that_crossed_it_is_passed_up(self, world: World, user: User) -> None:
         self.cancelled(world, user)
         answer(world, 200)

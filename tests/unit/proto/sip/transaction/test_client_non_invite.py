@@ -57,6 +57,7 @@ def test_after_a_provisional_it_is_repeated_each_t2(world: World, user: User) ->
 
 @pytest.mark.rfc(3261, "17.1.2.2")
 @pytest.mark.parametrize("status", [200, 302, 404, 503, 603])
+@pytest.mark.rule("T-05")
 def test_a_final_response_is_passed_up_once_and_timer_k_absorbs_repetitions(
     world: World, user: User, status: int
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_transport_error_after_the_answer_changes_nothing(world: World, user: 
 
 @pytest.mark.rfc(3581, "3")
 @pytest.mark.rule("T-26")
+@pytest.mark.rule("T-10")
 def test_our_requests_ask_for_rport_and_have_branches_of_their_own(world: World, user: User) -> None:
     for _ in range(3):
         world.request(user)

@@ -64,6 +64,7 @@ def test_while_it_rings_no_timer_runs(world: World) -> None:
 
 
 @pytest.mark.rfc(3261, "17.2.1")
+@pytest.mark.rule("T-05")
 def test_timer_g_repeats_a_failure_up_to_t2_until_timer_h_gives_up(world: World) -> None:
     transaction, _ = world.begin_invite(INVITE)
     incoming(world).respond(486, to_tag="t1")
@@ -106,6 +107,7 @@ def test_the_ack_of_a_failure_ends_here_and_timer_i_absorbs_its_repetitions(worl
 
 
 @pytest.mark.rfc(3261, "17.2.1")
+@pytest.mark.rule("T-05")
 def test_timer_i_is_zero_over_a_reliable_wire(world: World) -> None:
     transaction, _ = world.begin_invite(INVITE, world.tcp)
     incoming(world).respond(486, to_tag="t1")
