@@ -78,8 +78,8 @@ async def test_a_lamp_shows_idle_ringing_busy_and_idle_again() -> None:
     await bob.until("ended bye")
     await asyncio.sleep(5)
     read = lamps(watcher)
-    assert [one.states for one in read][0] == []
-    assert [one.states for one in read][-1] == ["terminated"]
+    assert read[0].states == []
+    assert read[-1].states == ["terminated"]
     seen = [one.states[0] for one in read if one.states]
     assert [state for at, state in enumerate(seen) if state not in seen[:at]] in (
         ["trying", "early", "confirmed", "terminated"],

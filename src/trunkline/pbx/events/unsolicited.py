@@ -8,18 +8,21 @@ knows no NOTIFY without a subscription.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Final
 
+from trunkline.base.errors import RemoteProtocolError, TransportError
 from trunkline.call.context import CallContext
 from trunkline.call.party import Party
 from trunkline.call.target import Target
 from trunkline.model.binding import Binding
+from trunkline.net.flow import Flow
 from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.events.message_summary import CONTENT_TYPE, Mailboxes, render
 from trunkline.proto.sip.draft import Draft
-from trunkline.proto.sip.message import Response
-from trunkline.proto.sip.transaction import Failure
+from trunkline.ua.next_hops import Ways, request_by, tell_nobody
 from trunkline.ua.subscriptions import Notifier
+
+MOST_IN_FLIGHT: Final = 1_000
 
 
 class Unsolicited:
@@ -39,6 +42,7 @@ class Unsolicited:
         self._notifier = notifier
         self._targets = targets
         self.sent = 0
+        self._in_flight = 0
 
     def registered(self, binding: Binding) -> None:
         """A phone has come: it is told when something waits."""
@@ -52,32 +56,39 @@ class Unsolicited:
             return
         for target in self._targets(tenant, entry):
             if not contact or target.uri == contact:
-                self._send(tenant, number, target)
+                self._start(tenant, number, target)
 
-    def _send(self, tenant: str, number: str, target: Target) -> None:
-        flow = self._context.flow_at_once(target)
-        if flow is None:
-            return  # a name that would have to be looked up: no lamp is worth that
-        endpoint = self._context.endpoint
+    def _start(self, tenant: str, number: str, target: Target) -> None:
+        if self._in_flight < MOST_IN_FLIGHT:
+            self._in_flight += 1
+            self._context.spawn(self._send(tenant, number, target))
+
+    async def _send(self, tenant: str, number: str, target: Target) -> None:
+        context = self._context
         account = Party(number, self._directory.domain_of(tenant)).uri
-        draft = Draft(
-            "NOTIFY",
-            target.uri,
-            f"<{account}>;tag={endpoint.ids.tag()}",
-            f"<{account}>",
-            endpoint.ids.call_id(),
-            1,
-            route=target.route,
-            contact=endpoint.contact(flow),
-            extra="Event: message-summary\r\nSubscription-State: active\r\n",
-            body=render(account, self._mailboxes.waiting(tenant, number)),
-            content_type=CONTENT_TYPE,
-        )
-        self.sent += 1
-        endpoint.send(draft, flow, self, endpoint.now())
+        sender, call_id = f"<{account}>;tag={context.endpoint.ids.tag()}", context.endpoint.ids.call_id()
 
-    def on_response(self, _transaction: Any, _response: Response, _now: float) -> None:
-        """Nothing."""
+        def draft(flow: Flow) -> Draft:
+            return Draft(
+                "NOTIFY",
+                target.uri,
+                sender,
+                f"<{account}>",
+                call_id,
+                1,
+                route=target.route,
+                contact=context.endpoint.contact(flow),
+                extra="Event: message-summary\r\nSubscription-State: active\r\n",
+                body=render(account, self._mailboxes.waiting(tenant, number)),
+                content_type=CONTENT_TYPE,
+            )
 
-    def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
-        """Nothing."""
+        try:
+            flow = context.flow_at_once(target)
+            ways = Ways.down(flow) if flow is not None else await context.ways_to(target, tell_nobody)
+            self.sent += 1
+            await request_by(context.endpoint, ways, draft)
+        except (TransportError, RemoteProtocolError):
+            pass  # a phone that cannot be reached has no lamp to light
+        finally:
+            self._in_flight -= 1
