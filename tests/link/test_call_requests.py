@@ -15,6 +15,7 @@ from tests.link.virtual_time import virtual
 from trunkline.call.target import Target
 from trunkline.proto.sip.dialog import Dialog
 from trunkline.proto.sip.message import Request
+from trunkline.ua.sessions.session_timer import TimerPolicy
 
 
 @both_sides
@@ -73,6 +74,42 @@ async def test_other_requests_within_a_call_are_answered_here(side: str, method:
     assert "INVITE" in response.headers["Allow"]
     assert not other.requests
     one.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rfc("3261", "11.2")
+@pytest.mark.rule("T-40")
+@both_sides
+@virtual
+async def test_options_within_a_call_tells_what_is_taken_and_changes_nothing(side: str) -> None:
+    stage = Stage()
+    stage.endpoint.set_session_timers(TimerPolicy("always"))
+    await talking(stage)
+    one, other = who(stage, side)
+    response = await one.dialogue.request("OPTIONS", extra="Accept: application/sdp\r\n")
+    assert response.headers["Accept"] == "application/sdp"
+    assert "INVITE" in response.headers["Allow"]
+    assert "timer" in response.headers["Supported"]
+    assert not other.requests
+    one.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rule("T-40")
+@pytest.mark.rfc("6086", "3")
+@virtual
+async def test_info_before_the_answer_is_answered_and_the_call_goes_on() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party(rings_s=2.0)
+    stage.dial(alice, "1002")
+    await alice.until("180")
+    # Key presses into early media; no dialog with one callee is certain yet, so nobody across is told.
+    response = await alice.dialogue.request("INFO", body=b"Signal=1", content_type="application/dtmf-relay")
+    assert response.status == 200
+    await alice.until("answered")
+    await bob.until("acknowledged")
+    assert (await bob.dialogue.request("INFO", body=b"x", content_type="text/plain")).status == 200
+    alice.dialogue.hang_up()
     await stage.settle()
 
 

@@ -7,13 +7,14 @@ from itertools import pairwise
 
 import pytest
 
+from tests.link.crash import Keeping
 from tests.link.memory_network import MemoryNetwork
 from tests.link.phones import Party, describe
 from tests.link.stage import HOST, Stage
 from tests.link.talking import both_sides, talking, version_of, who
 from tests.link.virtual_time import virtual
 from trunkline.call.target import Target
-from trunkline.ua.sessions.session_timer import TimerPolicy
+from trunkline.ua.sessions.session_timer import SOON_S, TimerPolicy
 
 TIMED = TimerPolicy("always", 1800, 90)
 pytestmark = [pytest.mark.rule("T-16")]
@@ -358,4 +359,52 @@ async def test_a_service_leg_is_refreshed_too() -> None:
     assert alice.heard[-1] == told
     assert alice.said.count("offered") == 1
     assert await alice.reoffer(alice.body) == (200, told)
+    await end(stage)
+
+
+@both_sides
+@virtual
+async def test_after_a_crash_the_parties_are_refreshed_soon_and_so_is_the_call(side: str) -> None:
+    stage = timed_stage()
+    keeping = Keeping(stage)
+    await talking(stage)
+    await keeping.after(4)
+    stage = (await keeping.crash()).stage
+    stage.endpoint.set_session_timers(TIMED)
+    one, _other = who(stage, side)
+    sent = len(stage.sent(HOST, "UPDATE", one.host))
+    await asyncio.sleep(5 + SOON_S)
+    assert len(stage.sent(HOST, "UPDATE", one.host)) == sent + 1
+    await asyncio.sleep(2000)
+    assert len(stage.sent(HOST, "UPDATE", one.host)) == sent + 3, "each half of the interval from then on"
+    await end(stage)
+
+
+@virtual
+async def test_after_a_crash_a_party_that_refreshes_itself_has_its_whole_time() -> None:
+    stage = timed_stage()
+    keeping = Keeping(stage)
+    alice, bob = stage.party(), stage.party()
+    alice.call(HOST, "1002", extra="Supported: timer\r\nSession-Expires: 300;refresher=uac\r\n")
+    await bob.until("acknowledged")
+    await keeping.after(4)
+    stage = (await keeping.crash()).stage
+    await asyncio.sleep(260)
+    assert stage.calls.active
+    await alice.until("ended bye")
+    await stage.settle()
+    assert stage.outcome("in")[0][1] == "call.timer_expired"
+
+
+@virtual
+async def test_a_call_that_was_agreed_on_is_refreshed_though_timers_are_switched_off() -> None:
+    stage = timed_stage()
+    speaks(stage.party())
+    speaks(stage.party())
+    alice, bob = stage.parties
+    await stage.connect(alice, bob)
+    stage.endpoint.set_session_timers(TimerPolicy("off"))
+    await asyncio.sleep(5000)
+    assert not bob.dialogue.ended
+    assert not alice.dialogue.ended
     await end(stage)

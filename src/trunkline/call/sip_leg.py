@@ -326,7 +326,8 @@ class SipLeg:
         elif request.method == "REFER":
             self.observer.leg_refer(self, incoming)
         elif request.method == "OPTIONS":
-            incoming.respond(200, extra=self.context.endpoint.capabilities, now=now)
+            extra = f"{self.context.endpoint.capabilities}Accept: application/sdp\r\n"
+            incoming.respond(200, extra=extra, now=now)
         else:
             known = request.method in self.context.endpoint.methods
             incoming.respond(405 if known else 501, extra=self.context.endpoint.capabilities, now=now)

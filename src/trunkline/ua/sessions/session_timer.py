@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from trunkline.ua.sessions.session import Session
 
 LONGEST_S: Final = 86_400  # what a peer may make us wait before we look whether it lives
+SOON_S: Final = 25  # within how long after a crash everybody is refreshed
 _AGAIN_S: Final = 10.0  # how soon a refresh that failed for now is tried again
 
 
@@ -89,14 +90,13 @@ class SessionTimer(Alarm):
         self.busy = False  # a refresh of ours is on its way
         self.ends_at = 0.0
 
-    def start(self, left_s: float | None = None) -> None:
-        """Count anew, or on from where ``left_s`` seconds were left before the end."""
+    def start(self, refresh_s: float = 0.0) -> None:
+        """Count anew; the first refresh of ours comes after ``refresh_s`` seconds when they are given."""
         now = self.session.now
-        whole = self.seconds - min(32.0, self.seconds / 3)
-        self.ends_at = now + (whole if left_s is None else left_s)
+        self.ends_at = now + self.seconds - min(32.0, self.seconds / 3)
+        due = now + (refresh_s or self.seconds / 2) if self.ours else self.ends_at
         # Whole seconds: thousands of calls share a bucket of the wheel.
-        due = int(max(self.ends_at - whole + self.seconds / 2, now + 1)) if self.ours else int(self.ends_at)
-        self.session.endpoint.wheel.arm(self, float(due))
+        self.session.endpoint.wheel.arm(self, float(int(due)))
 
     def stop(self) -> None:
         """The session is over, or its peer speaks of timers no more."""
@@ -151,14 +151,9 @@ class SessionTimer(Alarm):
 
     # A crash
 
-    def snapshot(self, now: float) -> dict[str, Any]:
-        """Plain data; times are seconds that were left."""
-        return {
-            "seconds": self.seconds,
-            "ours": self.ours,
-            "by_update": self.session.takes_update,
-            "left_s": max(self.ends_at - now, 1.0),
-        }
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data. It does not tell how much time is left, for it is older than the last refresh."""
+        return {"seconds": self.seconds, "ours": self.ours, "by_update": self.session.takes_update}
 
 
 class _Refresh:
@@ -191,7 +186,7 @@ class _Refresh:
 def accept(session: Session, request: Request) -> str:
     """The lines of our 2xx to an INVITE, re-INVITE or UPDATE (§9, table 2); the session's timer is set by them."""
     policy, headers = session.endpoint.session_timers, request.headers
-    if policy.mode == "off":
+    if policy.mode == "off" and session.timer is None:
         return ""
     able = ("Supported" in headers or "Require" in headers) and supports(request, "timer")
     value = headers.get("Session-Expires")
@@ -232,7 +227,7 @@ def _within(policy: TimerPolicy, asked: int, headers: dict[str, str]) -> int:
 def agreed(session: Session, response: Response) -> None:
     """Take over what the 2xx to a request of ours says (§7.2)."""
     policy = session.endpoint.session_timers
-    if policy.mode == "off":
+    if policy.mode == "off" and session.timer is None:
         return
     headers = response.headers
     try:
@@ -257,11 +252,11 @@ def agreed(session: Session, response: Response) -> None:
 
 
 def restore(session: Session, data: dict[str, Any] | None) -> None:
-    """Go on with the timer of a snapshot; the end comes when it would have come."""
+    """Go on with the timer of a snapshot: the peer has its whole time, and we refresh soon, but not all at once."""
     if data is not None:
         session.takes_update = data["by_update"]
         session.timer = SessionTimer(session, data["seconds"], ours=data["ours"])
-        session.timer.start(data["left_s"])
+        session.timer.start(5 + int(session.endpoint.ids.pool.token(4), 16) % SOON_S)
 
 
 def _set(session: Session, timer: SessionTimer | None) -> None:

@@ -47,7 +47,7 @@ def snapshot(session: Session) -> dict[str, Any]:
         "acked": session.acked,
         "takes_update": session.takes_update,
         "dialog": session.dialog.snapshot() if session.dialog is not None else None,
-        "timer": session.timer.snapshot(session.now) if session.timer is not None else None,
+        "timer": session.timer.snapshot() if session.timer is not None else None,
     }
     if isinstance(session, ServerSession):
         return data | _server_data(session)
