@@ -332,23 +332,18 @@ Subscription.TABLE = {
     ENDED: {},
 }
 
+# (state, input) pairs of the table that change nothing, with the reason.
+_NOTHING_IS_OUT = "no NOTIFY is on its way"
+_LAST = "it is over but for its last NOTIFY"
 IGNORED: Final = {
-    QUIET: {ANSWERED: "no NOTIFY is out", PUT_OFF: "the same", REFUSED: "the same", RESTED: "nothing rests"},
-    RESTING: {ANSWERED: "no NOTIFY is out", PUT_OFF: "the same", REFUSED: "the same"},
-    WAITING: {
-        CHANGED: "the next NOTIFY tells it",
-        ANSWERED: "no NOTIFY is out",
-        PUT_OFF: "the same",
-        REFUSED: "the same",
+    **{
+        (state, what): _NOTHING_IS_OUT
+        for state in (QUIET, RESTING, WAITING)
+        for what in (ANSWERED, PUT_OFF, REFUSED)
     },
-    NOTIFYING: {RESTED: "nothing rests"},
-    BEHIND: {CHANGED: "the next NOTIFY tells it", RESTED: "nothing rests"},
-    ASKED: {
-        SUBSCRIBED: "the next NOTIFY answers both",
-        CHANGED: "the next NOTIFY tells it",
-        RESTED: "nothing rests",
-    },
-    LEAVING: dict.fromkeys((SUBSCRIBED, CHANGED, RESTED, CLOSED), "it is over but for its last NOTIFY"),
-    ENDING: dict.fromkeys((SUBSCRIBED, CHANGED, RESTED, CLOSED), "its last NOTIFY is on its way"),
-    ENDED: dict.fromkeys(INPUTS, "it is over"),
+    (QUIET, RESTED): "it rests no more",
+    **{(state, RESTED): "it rests no more" for state in (NOTIFYING, BEHIND, ASKED)},
+    **{(state, CHANGED): "the next NOTIFY tells it" for state in (WAITING, BEHIND, ASKED)},
+    (ASKED, SUBSCRIBED): "the next NOTIFY answers both",
+    **{(state, what): _LAST for state in (LEAVING, ENDING) for what in (SUBSCRIBED, CHANGED, RESTED, CLOSED)},
 }
