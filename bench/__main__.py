@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import calls, endurance, register, relay
+from bench import calls, endurance, flows, register, relay
 from bench.build import build_programs, install_sippy
 from bench.isolation import enter_own_network
 from bench.plan import FULL, QUICK, Settings
@@ -38,7 +38,7 @@ def external_relay(text: str) -> External:
 def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     """The command line, and the settings that follow from it."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("measure", choices=[*MEASURES, "all", "endurance"], nargs="?", default="all")
+    parser.add_argument("measure", choices=[*MEASURES, "all", "endurance", "flows"], nargs="?", default="all")
     parser.add_argument("--quick", action="store_true", help="one short run of each; memory without settling")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, not as a table")
     parser.add_argument("--runs", type=int, help="times that each server is measured at each load")
@@ -92,6 +92,8 @@ def measure(session: Session, wanted: tuple[str, ...], options: argparse.Namespa
         # A process that somebody else has started is not in a namespace of ours.
         more: Sequence[Relay] = [options.external] if options.external else []
         relay.measure(session, srtp=options.srtp, more=more)
+    if "flows" in wanted:
+        flows.measure(session)
     if "endurance" in wanted:
         endurance.measure(
             session,

@@ -55,6 +55,9 @@ class Trunkline:
     install: str = "make setup"
     challenges: bool = True
     keeps_calls: bool = True
+    listen: tuple[str, ...] = (f"udp:{SERVER}",)
+    trusted: str = ""
+    """A network that the guard lets do what strangers may not, such as asking thousands of times."""
 
     def _program(self) -> Path:
         return ROOT / ".venv" / "bin" / "trunkline"
@@ -67,7 +70,7 @@ class Trunkline:
     def start(self, folder: Path, users: int) -> Iterator[Popen[str]]:
         """Import the users, then `trunkline up`."""
         config, data, extensions = folder / "trunkline.toml", folder / "data", folder / "extensions.csv"
-        config.write_text(trunkline_config())
+        config.write_text(trunkline_config(self.listen, self.trusted))
         extensions.write_text(extensions_csv(users))
         importing: Argv = [self._program(), "extension", "import", extensions, "--data", data]
         run(importing, timeout_s=180, cwd=folder)
@@ -77,11 +80,13 @@ class Trunkline:
             yield process
 
 
-def trunkline_config() -> str:
+def trunkline_config(listen: tuple[str, ...] = (f"udp:{SERVER}",), trusted: str = "") -> str:
     """A configuration file with every listener on the loopback."""
+    listeners = ", ".join(f'"{one}"' for one in listen)
+    guard = f'[guard]\ntrusted = ["{trusted}"]\n\n' if trusted else ""
     return (
         f'domain = "{DOMAIN}"\n\n'
-        f'[sip]\nlisten = ["udp:{SERVER}"]\n\n'
+        f"{guard}[sip]\nlisten = [{listeners}]\n\n"
         f'[media]\naddress = "{SERVER.ip}"\nports = "{RELAY_PORTS[0]}-{RELAY_PORTS[1]}"\n\n'
         f'[metrics]\nlisten = "{METRICS}"\n'
     )
