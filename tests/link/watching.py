@@ -71,7 +71,7 @@ class EventStage(Stage):
         assert not self.location.watchers
 
 
-class _Dialogs(dict[str, Any]):
+class Dialogs(dict[str, Any]):
     """A phone's dialogs, found by Call-ID alone: a NOTIFY may overtake the answer that makes its dialog."""
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -100,7 +100,7 @@ class Watcher:
         self.cseq = 0
         self.news = asyncio.Event()
         dialogs = party.endpoint.subscriptions
-        party.endpoint.subscriptions = _Dialogs({**dialogs, self.call_id: self})
+        party.endpoint.subscriptions = Dialogs({**dialogs, self.call_id: self})
 
     def receive(self, incoming: Incoming) -> None:
         """A NOTIFY."""

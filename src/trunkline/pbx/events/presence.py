@@ -22,7 +22,7 @@ RPID: Final = "urn:ietf:params:xml:ns:pidf:rpid"
 _PERSON: Final = f"{{{MODEL}}}person"
 _TUPLE: Final = f"{{{PIDF}}}tuple"
 
-register_namespace("pidf", PIDF)
+register_namespace("", PIDF)  # phones are known that look for <basic>, whatever XML would allow
 register_namespace("dm", MODEL)
 register_namespace("rpid", RPID)
 
