@@ -335,7 +335,7 @@ async def test_a_new_party_that_cannot_be_understood_is_hung_up_and_the_call_ret
 @virtual
 async def test_a_reinvite_that_meets_one_of_theirs_is_sent_again() -> None:
     stage, alice, bob, carol = await three()
-    answers = [491, describe(bob.host, version=2)]
+    answers: list[bytes | int] = [491, describe(bob.host, version=2)]
     bob.offer_answer = None
     bob_on_offer = bob.on_offer
 

@@ -76,7 +76,7 @@ class Replacement:
             streams = streams_of(self._offer)
             await newcomer.media.open_for(streams, stays.media)
             await stays.media.open_for(streams, newcomer.media)
-            _, answer = await ask(stays, stays.media.rewritten(self._offer, len(streams)), extra)
+            _, answer = await ask(stays, stays.media.rewritten(self._offer, len(streams), offer=True), extra)
             agreement = Agreement(newcomer, streams, stays, check_answer(streams, answer))
             body = newcomer.media.rewritten(answer, len(streams))
         else:
@@ -111,7 +111,7 @@ class Replacement:
         described = self._offer or body
         if asked.offer:
             await newcomer.media.open_for(asked.streams, call.caller_leg.media)
-            offer = newcomer.media.rewritten(asked.offer, len(asked.streams))
+            offer = newcomer.media.rewritten(asked.offer, len(asked.streams), offer=True)
             _, described = await ask(newcomer, offer)
         fork = call.fork
         if fork is None or fork.decided.done() or newcomer.done:

@@ -61,6 +61,9 @@ _NOTED: Final[dict[str, int]] = {
 # RFC 8866 §5 fixes the order of the session's rows; rows of unknown type go last.
 _RANKS: Final = {letter: rank for rank, letter in enumerate("siuepcbtka")} | {"r": 7, "z": 7}
 _CONNECTION_RANK: Final = _RANKS["c"]
+# What we say ourselves, and what a phone says of itself and its owner: that is nobody's across (RFC 5853 §3.1).
+_OURS: Final = frozenset({"c=", "o=", "v=", "s=", "i=", "u=", "e=", "p="})
+_PRIVATE: Final = "a=tool:"
 _PATH_ROW: Final = re.compile("|".join(re.escape(row) for row in STRIPPED))
 
 
@@ -112,7 +115,7 @@ class Head:
     """The session's rows without ``v=``, ``o=`` and ``c=``, cut where our ``c=`` row belongs.
 
     ``before`` and ``after`` are rows each ended by CRLF, in the order of RFC 8866 §5, without what ends at
-    us, and with the mandatory ``s=`` and ``t=`` whatever the peer left out.
+    us or tells of the peer, and with the mandatory ``s=`` and ``t=`` whatever the peer left out.
     """
 
     __slots__ = ("after", "before", "direction", "fingerprint")
@@ -128,7 +131,11 @@ class Head:
 
 
 def _cut(rows: list[str]) -> tuple[str, str]:
-    kept = [row for row in rows if row[:2] not in {"c=", "o=", "v="} and not _PATH_ROW.match(row)]
+    kept = [
+        row
+        for row in rows
+        if row[:2] not in _OURS and not row.startswith(_PRIVATE) and not _PATH_ROW.match(row)
+    ]
     for row in ("s=-", "t=0 0"):
         if not any(present[:2] == row[:2] for present in kept):
             kept.append(row)
