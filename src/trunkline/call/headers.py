@@ -49,6 +49,13 @@ def description_of(message: Message) -> bytes:
     return b"" if packed else message.body
 
 
+def is_silent(early_media: str) -> bool:
+    """Whether a P-Early-Media (RFC 5009 §8) lets nothing of the callee be heard."""
+    streams = [each.partition(";")[0].strip().lower() for each in early_media.split(",")]
+    known = [each for each in streams if each in {"sendrecv", "sendonly", "recvonly", "inactive"}]
+    return bool(known) and all(each in {"recvonly", "inactive"} for each in known)
+
+
 def reason_of(message: Message | None) -> str | None:
     """The Reason header (RFC 3326) that the other leg's CANCEL or BYE repeats, if it is of sane length."""
     value = message.headers.get("Reason") if message is not None else None

@@ -9,7 +9,7 @@ from trunkline.base.errors import CallFailed
 from trunkline.base.ids import uuid7
 from trunkline.base.wheel import Timer
 from trunkline.call.failures import passed_on
-from trunkline.call.headers import description_of, reason_of
+from trunkline.call.headers import description_of, is_silent, reason_of
 from trunkline.call.leg import Info, LegKind, LegObserver
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
@@ -61,6 +61,7 @@ class SipLeg:
         "preconditions",
         "ring_timer",
         "session",
+        "trusted",
     )
 
     def __init__(
@@ -79,6 +80,7 @@ class SipLeg:
         self.done = False
         self.heard = 0  # hash of the description that the party has agreed to last, 0 when none is known
         self.asked = 0  # of one that it wants to change to
+        self.trusted = False  # whether the party belongs to our trust domain (RFC 3325)
         self.preconditions = b""  # the party's offer, when our answer has to speak of them (RFC 3312)
 
     # The two ways to begin
@@ -119,6 +121,9 @@ class SipLeg:
         From tag of an INVITE that failed at another server; with ``reliable`` provisionals may be so (RFC 3262).
         """
         endpoint = self.context.endpoint
+        if target.identity is not None and target.identity.trusted:
+            self.trusted = True
+            extra += "P-Early-Media: supported\r\n"
         if patience_s:
             self.patience = endpoint.wheel.call_at(endpoint.now() + patience_s, self._lose_patience)
         self.ring_timer = endpoint.wheel.call_at(endpoint.now() + ring_s, self._no_answer)
@@ -135,6 +140,7 @@ class SipLeg:
             authorizer=target.authorizer() if target.authorizer is not None else None,
             like=like,
             may_refresh=target.may_refresh,
+            follows=target.flow is None,
             reliable=reliable and endpoint.reliable_provisionals != "never",
         )
         self.outcome.sip_call_id = self.session.sip_call_id
@@ -278,8 +284,11 @@ class SipLeg:
 
     def on_provisional(self, _session: Session, response: Response) -> None:
         if not self.done:
-            reliable = "RSeq" in response.headers
-            self.observer.leg_progress(self, response.status, description_of(response), reliable=reliable)
+            headers = response.headers
+            body = description_of(response)
+            if body and "P-Early-Media" in headers and self.trusted and is_silent(headers["P-Early-Media"]):
+                body = b""  # RFC 5009: the network that we trust says that there is nothing to hear yet
+            self.observer.leg_progress(self, response.status, body, reliable="RSeq" in headers)
 
     def on_answered(self, session: Session, response: Response) -> None:
         self._stop_ringing()

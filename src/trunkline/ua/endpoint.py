@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
@@ -302,7 +303,9 @@ class Endpoint:
         elif self.draining:
             incoming.respond(503, extra="Retry-After: 60\r\n")
         else:
-            incoming.respond(200, extra=f"{self._allow}{self._supported}{self.allow_events}Accept: application/sdp\r\n")
+            incoming.respond(
+                200, extra=f"{self._allow}{self._supported}{self.allow_events}Accept: application/sdp\r\n"
+            )
 
     def on_ack(self, ack: Request, wire: Wire, now: float) -> None:
         session = self.sessions.get(dialog_key(ack.call_id, ack.to_tag or "", ack.from_tag or ""))
@@ -415,12 +418,14 @@ class Endpoint:
         like: tuple[str, str] | None = None,
         may_refresh: bool = True,
         reliable: bool = False,
+        follows: bool = False,
     ) -> ClientSession:
         """Start an INVITE session; ``from_`` and ``to`` are name-addrs without tag; ``user`` is told all.
 
         ``like`` holds Call-ID and From tag of an INVITE that failed elsewhere, which this one repeats;
         without ``may_refresh`` no session refresh is ever sent by us (RFC 4028); with ``reliable`` the callee may
-        send provisionals that arrive for certain (RFC 3262).
+        send provisionals that arrive for certain (RFC 3262); with ``follows`` requests within the dialog go where its
+        route set and target say, be it another server than that of ``flow``.
         """
         call_id, tag = like or (self.ids.call_id(), self.ids.tag())
         draft = Draft(
@@ -440,6 +445,7 @@ class Endpoint:
         )
         session = ClientSession(self, flow, user, draft, tag, authorizer)
         session.may_refresh = may_refresh
+        session.follows = follows
         session.start()
         return session
 
@@ -453,6 +459,25 @@ class Endpoint:
             return flow  # unreachable, or a name: sending on it fails in the ordinary way
         dialog.flow = fresh.token
         return fresh
+
+    def flow_along(self, flow: Flow, dialog: Dialog) -> Flow:
+        """The flow to the first hop of a dialog, when that is another than the server that took the INVITE.
+
+        RFC 3261 §12.2.1.1, §8.1.2. A peer that names a private address while it is reached by a public one sits
+        behind NAT: it stays reached as it was. So does one that names a host, for names take their time, and one
+        that is reached by a connection (rule T-27).
+        """
+        if flow.reliable:
+            return flow
+        try:
+            host = parse_uri(first_hop(dialog.target, dialog.route)).target.host.strip("[]")
+            hop = ip_address(host)
+            if hop.is_private and not ip_address(flow.remote[0]).is_private:
+                return flow
+            fresh = self._to_first_hop(flow, dialog)
+        except (ValueError, RemoteProtocolError, TransportError, LocalProtocolError):
+            return flow
+        return flow if fresh.remote == flow.remote and not fresh.reliable else fresh
 
     def _to_first_hop(self, flow: Flow, dialog: Dialog) -> Flow:
         target = parse_uri(first_hop(dialog.target, dialog.route)).target

@@ -9,9 +9,11 @@ from trunkline.proto.sip.transaction import ServerInvite, Timings
 
 
 class Answer(Alarm):
-    """A 2xx on its way: resent from T1, doubling to T2, until ``acknowledged`` or 64*T1 have passed.
+    """A 2xx on its way: resent from T1, doubling to T2, until ``stop`` or 64*T1 have passed.
 
-    Over reliable wires too: the 2xx may have crossed an unreliable hop behind a proxy.
+    Made first and sent by ``begin``, so that its owner knows it when what it provokes comes back at once (a BYE that
+    overtakes the ACK, RFC 5407 §3.1.4). Over reliable wires too: the 2xx may have crossed an unreliable hop behind a
+    proxy.
     """
 
     __slots__ = ("cseq", "data", "deadline", "interval", "on_no_ack", "timings", "transaction", "wheel")
@@ -35,8 +37,11 @@ class Answer(Alarm):
         self.on_no_ack = on_no_ack
         self.interval = timings.t1
         self.deadline = now + timings.give_up
-        wheel.arm(self, now + self.interval)
-        transaction.respond(200, data, now)
+
+    def begin(self, now: float) -> None:
+        """Send it, the wait for its ACK being armed."""
+        self.wheel.arm(self, now + self.interval)
+        self.transaction.respond(200, self.data, now)
 
     def fire(self, now: float) -> None:
         if now >= self.deadline - 1e-9:

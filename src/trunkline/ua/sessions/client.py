@@ -44,7 +44,16 @@ RELIABLE: Final = "Supported: 100rel\r\n"  # what an INVITE says whose provision
 class ClientSession(Session):
     """An INVITE of ours. ``draft`` is let go when its transaction ends."""
 
-    __slots__ = ("asked_longer", "draft", "early_dialogs", "forks", "heard", "local_tag", "transaction")
+    __slots__ = (
+        "asked_longer",
+        "draft",
+        "early_dialogs",
+        "follows",
+        "forks",
+        "heard",
+        "local_tag",
+        "transaction",
+    )
 
     owns_call_id = True
     CONFIRMED = CONFIRMED
@@ -70,6 +79,7 @@ class ClientSession(Session):
         self.early_dialogs: EarlyDialogs | None = None  # once one spoke reliably
         self.transaction: ClientInvite | None = None
         self.asked_longer = False
+        self.follows = False  # whether requests within the dialog go where route set and target say
         self.heard = False  # whether anything came back, be it a 100
 
     @property
@@ -223,6 +233,10 @@ class ClientSession(Session):
         early = self._early_of(dialog)
         return self.acked or (early is not None and early.agreed)
 
+    def flow_of(self, dialog: Dialog) -> Flow:
+        flow = self.in_dialog_flow()
+        return self.endpoint.flow_along(flow, dialog) if self.follows else flow
+
     def speaking_dialog(self) -> Dialog | None:
         speaking = self.early_dialogs.speaking if self.early_dialogs is not None else None
         return self.dialog if self.state != CALLING or speaking is None else speaking
@@ -260,6 +274,9 @@ class ClientSession(Session):
         else:
             # RFC 3261 §13.2.2.4: the 2xx decides route set and target anew.
             chosen.route, chosen.target, chosen.early = final.route, final.target, False
+        if self.follows:
+            self.flow = self.endpoint.flow_along(self.flow, final)
+            final.flow = chosen.flow = self.flow.token
         used = max([draft.cseq, *(dialog.local_seq for dialog in self._dialogs())])
         self._choose(chosen)
         agreed(self, argument[1])

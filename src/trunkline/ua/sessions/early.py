@@ -131,36 +131,26 @@ class EarlyDialogs:
 class Prack:
     """Waits for the answer to a PRACK. Whether it failed does not matter here: its INVITE ends then."""
 
-    __slots__ = ("dialog", "draft", "session")
+    __slots__ = ("authorizer", "dialog", "draft", "session")
 
     def __init__(self, session: ClientSession, dialog: Dialog, draft: Draft) -> None:
         self.session = session
         self.dialog = dialog
         self.draft = draft
+        self.authorizer = session.authorizer.within(dialog) if session.authorizer is not None else None
 
     def send(self) -> None:
         session = self.session
-        session.endpoint.send(self.draft, session.in_dialog_flow(), self, session.now)
+        session.endpoint.send(self.draft, session.flow_of(self.dialog), self, session.now)
 
     def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
-        authorizer = self.session.authorizer
-        if response.status not in {401, 407} or authorizer is None or self.session.ended:
+        session = self.session
+        if self.authorizer is None or response.status not in {401, 407} or session.ended:
             return
-        again = authorizer.another().answer(self.draft, response)
-        if again is not None and self.draft.cseq == self.dialog.local_seq:  # once
-            self.dialog.local_seq = again.cseq
+        again = self.authorizer.answer(self.draft, response)
+        if again is not None:
             self.draft = again
-            self.session.endpoint.send(again, self.session.in_dialog_flow(), _Settled(), self.session.now)
+            self.send()
 
     def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
         """Nothing: the peer ends the INVITE."""
-
-
-class _Settled:
-    """A PRACK with credentials, whatever becomes of it."""
-
-    def on_response(self, _transaction: Any, _response: Response, _now: float) -> None:
-        """Nothing."""
-
-    def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
-        """Nothing."""

@@ -92,6 +92,7 @@ def restore_answer(
         on_no_ack,
         now,
     )
+    answer.begin(now)
     answer.interval = data["interval_s"]
     answer.deadline = now + data["left_s"]
     return answer

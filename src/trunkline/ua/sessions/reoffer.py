@@ -102,6 +102,7 @@ class Reoffer:
             self._no_ack,
             endpoint.now(),
         )
+        self.answer_on_way.begin(endpoint.now())
 
     def refuse(self, status: int, extra: str = "") -> None:
         """300..699 to their re-INVITE; the session stays as it was."""

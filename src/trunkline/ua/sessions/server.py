@@ -174,6 +174,7 @@ class ServerSession(Session):
             self._no_ack,
             now,
         )
+        self.answer_on_way.begin(now)
 
     def _no_ack(self) -> None:
         self.step(NO_ACK)

@@ -234,6 +234,10 @@ class Session:
             self.flow = self.endpoint.flow_for(self.flow, self.dialog)
         return self.flow
 
+    def flow_of(self, _dialog: Dialog) -> Flow:
+        """The flow for a request within one of several early dialogs."""
+        return self.in_dialog_flow()
+
     def authorizer_within(self) -> Authorizer | None:
         """For one request within the dialog, when there are credentials for the peer."""
         if self.authorizer is None or self.dialog is None:

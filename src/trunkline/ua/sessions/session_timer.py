@@ -72,6 +72,11 @@ class TimerPolicy:
         return self.mode != "off" and asked < self.min_se_s and supports(request, "timer")
 
     @property
+    def unasked(self) -> str:
+        """What the 2xx to a caller without timers says: we refresh."""
+        return f"Session-Expires: {self.expires_s};refresher=uas\r\n"
+
+    @property
     def refusal(self) -> str:
         """What a 422 says."""
         return f"Min-SE: {self.min_se_s}\r\n"
@@ -83,7 +88,7 @@ class SessionTimer(Alarm):
     __slots__ = ("busy", "ends_at", "ours", "seconds", "session")
 
     def __init__(self, session: Session, seconds: int, *, ours: bool) -> None:
-        super().__init__()
+        self.tick = -1  # as Alarm has it
         self.session = session
         self.seconds = seconds
         self.ours = ours
@@ -93,8 +98,9 @@ class SessionTimer(Alarm):
     def start(self, refresh_s: float = 0.0) -> None:
         """Count anew; the first refresh of ours comes after ``refresh_s`` seconds when they are given."""
         now = self.session.now
-        self.ends_at = now + self.seconds - min(32.0, self.seconds / 3)
-        due = now + (refresh_s or self.seconds / 2) if self.ours else self.ends_at
+        seconds = self.seconds
+        self.ends_at = now + seconds - (32.0 if seconds > 96 else seconds / 3)
+        due = now + (refresh_s or seconds / 2) if self.ours else self.ends_at
         # Whole seconds: thousands of calls share a bucket of the wheel.
         self.session.endpoint.wheel.arm(self, float(int(due)))
 
@@ -188,67 +194,68 @@ def accept(session: Session, request: Request) -> str:
     policy, headers = session.endpoint.session_timers, request.headers
     if policy.mode == "off" and session.timer is None:
         return ""
-    able = ("Supported" in headers or "Require" in headers) and supports(request, "timer")
-    value = headers.get("Session-Expires")
-    if value is None and not able and policy.mode != "always":
-        _set(session, None)
-        return ""
-    asked = SessionExpires(policy.expires_s)
-    if value is not None:
-        asked = parse_session_expires(value)
-    who = asked.refresher if able and asked.refresher else _chosen(session, able=able)
-    if who == "uas" and not session.may_refresh:
-        _set(session, None)
-        return ""
+    value, able = headers.get("Session-Expires"), _knows_timers(headers)
+    if value is None and not able:
+        # Most calls: nobody has asked, and only our policy has a wish.
+        if policy.mode != "always" or not session.may_refresh:
+            return _stop(session)
+        _run(session, policy.expires_s, ours=True)
+        return policy.unasked
+    asked = SessionExpires(policy.expires_s) if value is None else parse_session_expires(value)
+    ours = asked.refresher == "uas" if able and asked.refresher else _refreshes(session, able=able)
+    if ours and not session.may_refresh:
+        return _stop(session)
     seconds = _within(policy, asked.seconds, headers)
-    _set(session, SessionTimer(session, seconds, ours=who == "uas"))
-    # §9: the UAC must know that it refreshes; one without timers would not understand Require.
-    require = "Require: timer\r\n" if who == "uac" else ""
-    return f"Session-Expires: {seconds};refresher={who}\r\n{require}"
+    _run(session, seconds, ours=ours)
+    if ours:
+        return f"Session-Expires: {seconds};refresher=uas\r\n"
+    # §9: the UAC must know that it refreshes.
+    return f"Session-Expires: {seconds};refresher=uac\r\nRequire: timer\r\n"
 
 
-def _chosen(session: Session, *, able: bool) -> Literal["uac", "uas"]:
-    """Who refreshes when nobody has said: as before, else who called us, for it can reach us if its address moves."""
+def _knows_timers(headers: dict[str, str]) -> bool:
+    supported, required = headers.get("Supported"), headers.get("Require")
+    if supported is None and required is None:
+        return False
+    tags = f"{supported},{required}".lower()
+    return "timer" in tags and "timer" in {tag.strip() for tag in tags.replace("\n", ",").split(",")}
+
+
+def _refreshes(session: Session, *, able: bool) -> bool:
+    """Whether we do when nobody has said. As before; else who called us, if it can: it finds us from anywhere."""
     if not able:
-        return "uas"
-    if session.timer is not None:
-        return "uas" if session.timer.ours else "uac"
-    return "uac"
+        return True
+    return session.timer is not None and session.timer.ours
 
 
 def _within(policy: TimerPolicy, asked: int, headers: dict[str, str]) -> int:
     """§9: not longer than asked for, not shorter than the Min-SE of the request."""
-    shortest = (
-        max(parse_min_se(headers.get("Min-SE")), policy.min_se_s) if "Min-SE" in headers else policy.min_se_s
-    )
+    shortest = max(parse_min_se(headers.get("Min-SE")), policy.min_se_s)
     return min(max(min(asked, policy.expires_s), shortest), max(asked, SHORTEST_S), LONGEST_S)
 
 
 def agreed(session: Session, response: Response) -> None:
     """Take over what the 2xx to a request of ours says (§7.2)."""
-    policy = session.endpoint.session_timers
-    if policy.mode == "off" and session.timer is None:
+    policy, timer = session.endpoint.session_timers, session.timer
+    if policy.mode == "off" and timer is None:
         return
-    headers = response.headers
+    value = response.headers.get("Session-Expires")
     try:
-        value = headers.get("Session-Expires")
         if value is not None:
-            said = parse_session_expires(value)
+            seconds, refresher = parse_session_expires(value)
         elif policy.mode == "always":
-            before = session.timer.seconds if session.timer is not None else policy.expires_s
-            said = SessionExpires(before, "uac")
+            seconds, refresher = policy.expires_s if timer is None else timer.seconds, "uac"
         else:
-            _set(session, None)
+            _stop(session)
             return
     except RemoteProtocolError:
         session.endpoint.layer.counters.parse_errors += 1
         return
-    ours = said.refresher != "uas"
+    ours = refresher != "uas"
     if ours and not session.may_refresh:
-        _set(session, None)
-        return
-    seconds = min(max(said.seconds, SHORTEST_S), LONGEST_S)
-    _set(session, SessionTimer(session, seconds, ours=ours))
+        _stop(session)
+    else:
+        _run(session, min(max(seconds, SHORTEST_S), LONGEST_S), ours=ours)
 
 
 def restore(session: Session, data: dict[str, Any] | None) -> None:
@@ -259,12 +266,20 @@ def restore(session: Session, data: dict[str, Any] | None) -> None:
         session.timer.start(5 + int(session.endpoint.ids.pool.token(4), 16) % SOON_S)
 
 
-def _set(session: Session, timer: SessionTimer | None) -> None:
+def _stop(session: Session) -> str:
     if session.timer is not None:
         session.timer.stop()
-    session.timer = timer
-    if timer is not None:
-        timer.start()
+        session.timer = None
+    return ""
+
+
+def _run(session: Session, seconds: int, *, ours: bool) -> None:
+    timer = session.timer
+    if timer is None:
+        timer = session.timer = SessionTimer(session, seconds, ours=ours)
+    else:
+        timer.seconds, timer.ours = seconds, ours
+    timer.start()
 
 
 def longer(response: Response, seconds: int) -> int:

@@ -62,7 +62,7 @@ def send_update(
         "UPDATE", contact=session.contact, extra=session.endpoint.capabilities + extra, body=body
     )
     outgoing = session.reoffer.outgoing = OutgoingUpdate(session.reoffer, dialog, draft, on_done)
-    outgoing.transaction = session.endpoint.send(draft, session.in_dialog_flow(), outgoing, session.now)
+    outgoing.transaction = session.endpoint.send(draft, session.flow_of(dialog), outgoing, session.now)
 
 
 class OutgoingUpdate(Outgoing):
