@@ -46,11 +46,15 @@ async def new_phone(
     """Start and register a baresip: ``await new_phone(tone_hz=700, transport="udp")``."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(tone_hz: float = 700.0, transport: Transport = "udp", writes_to: str = "") -> Baresip:
+        async def start(
+            tone_hz: float = 700.0, transport: Transport = "udp", writes_to: str = "", watches: str = ""
+        ) -> Baresip:
             server = f"127.0.0.1:{exchange.port(transport)}"
             ca = exchange.certificate if transport == "tls" else None
             account = Account(next(unused_numbers), PASSWORD, DOMAIN, server, transport, ca)
-            phone = await stack.enter_async_context(Baresip(tmp_path, account, tone_hz, writes_to=writes_to))
+            phone = await stack.enter_async_context(
+                Baresip(tmp_path, account, tone_hz, writes_to=writes_to, watches=watches)
+            )
             stack.push_async_callback(_leave_calls, phone)
             await phone.registered()
             return phone

@@ -50,9 +50,10 @@ module_app              account.so
 module_app              menu.so
 module_app              contact.so
 module_app              ctrl_tcp.so
-ctrl_tcp_listen         {host}:{control_port}
+{watching}ctrl_tcp_listen         {host}:{control_port}
 cons_listen             {host}:{console_port}
 {trusted}"""
+_WATCHING = "module_app              mwi.so\nmodule_app              presence.so\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,9 @@ class Baresip:
 
     baresip's own recorder (module sndfile) is not used: it loses what is received at the first hold, for the
     rest of the call.
+
+    ``writes_to`` is the number that ``write`` sends texts to. With ``watches`` it subscribes to the presence of that
+    number, and to messages that wait for itself.
     """
 
     def __init__(
@@ -105,11 +109,14 @@ class Baresip:
         tone_hz: float = 440.0,
         host: str = "127.0.0.1",
         writes_to: str = "",
+        *,
+        watches: str = "",
     ) -> None:
         self.account = account
         self.host = host
         self.tone_hz = tone_hz
         self.writes_to = writes_to
+        self.watches = watches
         self.folder = folder / f"baresip-{account.user}"
         self.sip_port = free_ports(10, host)
         self._control_port = self.sip_port + 5
@@ -139,8 +146,10 @@ class Baresip:
         tone = write_tone(self.folder / "tone.wav", self.tone_hz, _TONE_SECONDS)
         rtp_first = free_ports(_RTP_PORTS, self.host)
         (self.folder / "accounts").write_text(self.account.line(f"{self.host}:{self.sip_port}"))
-        contact = f"sip:{self.writes_to or self.account.user}@{self.account.domain}"
-        (self.folder / "contacts").write_text(f'"Who is written to" <{contact}>\n')
+        contact = f"sip:{self.writes_to or self.account.user}@{self.account.domain}>"
+        if self.watches:
+            contact = f"sip:{self.watches}@{self.account.domain}>;presence=p2p"
+        (self.folder / "contacts").write_text(f'"Who is written to" <{contact}\n')
         (self.folder / "config").write_text(
             _CONFIG.format(
                 host=self.host,
@@ -153,6 +162,7 @@ class Baresip:
                 modules=_module_folder(),
                 rtp_first=rtp_first,
                 rtp_last=rtp_first + _RTP_PORTS - 1,
+                watching=_WATCHING if self.watches else "",
                 trusted=f"sip_cafile {self.account.ca}\n" if self.account.ca is not None else "",
             )
         )
