@@ -15,10 +15,10 @@ FILLED_BY = (events, messages)  # importing them puts their names into REGISTRY
 PAGE = ROOT / "docs/reference/story-codes.md"
 AREAS = (
     r"(auth|backup|ban|call|control|domain|exchange|explain|extension|leg|limit|log|media|message|mwi|number|pickup|publish|"
-    r"recording|register|request|restore|route|settings|subscribe|tenant|text|trace|transfer)"
+    r"recording|register|request|restore|route|sdp|settings|subscribe|tenant|text|trace|transfer)"
 )
 CODE = re.compile(AREAS + r"\.[a-z][a-z_]*")
-LAYERS = ("app", "base", "call", "message", "net", "pbx", "registrar", "ua")
+LAYERS = ("app", "base", "call", "media", "message", "net", "pbx", "registrar", "ua")
 
 
 def documented() -> set[str]:
