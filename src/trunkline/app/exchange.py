@@ -23,6 +23,7 @@ from trunkline.app.from_settings import (
     fence_policy,
     listeners_of,
     media_settings,
+    net_settings,
     overload_policy,
     registrar_policy,
     text_policy,
@@ -34,6 +35,7 @@ from trunkline.app.live_directory import GOODBYE_S, LiveDirectory
 from trunkline.app.load_watch import LoadWatch
 from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
+from trunkline.app.peering import Peers, Signatures, signatures_of
 from trunkline.app.reaching import Reaching
 from trunkline.app.recording_handlers import log_over
 from trunkline.app.settings import Settings
@@ -53,6 +55,7 @@ from trunkline.net import Flow, Net
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.door import ExchangeDoor
 from trunkline.pbx.events.plane import Events
+from trunkline.pbx.peer_door import PeerDoor
 from trunkline.pbx.refer_door import ReferDoor
 from trunkline.pbx.route import Snapshot
 from trunkline.pbx.text_delivery import TextDelivery
@@ -110,7 +113,13 @@ class Exchange:
         settings, loop = self.settings, self._loop
         self._fencing = Fencing(fence_policy(settings), self.directory, self._shut, loop.time)
         self.fence = self._fencing.fence
-        self.net = Net(loop, self._keep_early, tls=tls_settings(settings, self.data), fence=self.fence)
+        self.net = Net(
+            loop,
+            self._keep_early,
+            settings=net_settings(settings),
+            tls=tls_settings(settings, self.data),
+            fence=self.fence,
+        )
         self.endpoint = Endpoint(
             self.net,
             NodeIds(settings.node, key=self.store.box.derive("call ids")),
@@ -219,8 +228,18 @@ class Exchange:
             self.door.handing_on,
             self._fencing.log.refused_call,
         )
+        self.peers = Peers(self.directory, self.settings)
+        self.peer_door = PeerDoor(
+            self.peers.peer_of,
+            self.directory,
+            self.snapshot,
+            self.context,
+            self.calls,
+            self.reaching.targets,
+        )
+        self.take_signatures(signatures_of(self.settings.stir, self.wall))
         self.endpoint.set_doors(
-            [self.registrar, self.door, self.texts, self.events.door, self.referring]
+            [self.registrar, self.peer_door, self.door, self.texts, self.events.door, self.referring]
         )
 
     def _call_context(self) -> CallContext:
@@ -327,6 +346,11 @@ class Exchange:
     def take_settings(self, settings: Settings) -> None:
         """A reload has changed these; what keeps a value of its own is told by ``app.live_parts``."""
         self.settings = settings
+
+    def take_signatures(self, signatures: Signatures) -> None:
+        """Sign and check calls with these from now on."""
+        self.context.signer = signatures.signer
+        self.peer_door.verifier = signatures.verifier
 
     def drain(self, *, undo: bool = False) -> None:
         """Refuse new calls, or take them again; registrations and the calls that are up go on."""

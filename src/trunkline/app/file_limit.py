@@ -7,7 +7,6 @@ import resource
 from dataclasses import dataclass
 
 from trunkline.app.settings import Settings
-from trunkline.net import NetSettings
 
 FILES_PER_PAIR = 3  # an RTP and an RTCP socket, and what one of them is watched with
 RESERVE = 256  # the store, logs, control and metrics clients, name resolution
@@ -48,7 +47,7 @@ def file_limit(settings: Settings, allowed: int | None = None) -> FileLimit:
     return FileLimit(
         (1 << 31) - 1 if allowed == resource.RLIM_INFINITY else allowed,
         pairs * FILES_PER_PAIR,
-        NetSettings().max_connections,
+        settings.limits.connections,
     )
 
 

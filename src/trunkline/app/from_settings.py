@@ -9,7 +9,7 @@ from trunkline.app.settings import Certificate, Settings, Tls
 from trunkline.app.settings import Listener as ListenerSettings
 from trunkline.media.embedded import MediaSettings
 from trunkline.message.policy import DAY_S, TextPolicy
-from trunkline.net import CertificateFiles, Listener, ListenerTls, SelfSigned, TlsSettings
+from trunkline.net import CertificateFiles, Listener, ListenerTls, NetSettings, SelfSigned, TlsSettings
 from trunkline.net.fence import PROOF_S, FencePolicy
 from trunkline.net.fence.penalties import Scale
 from trunkline.pbx.events.plane import EventPolicy
@@ -91,6 +91,11 @@ def media_settings(settings: Settings) -> MediaSettings:
     )
 
 
+def net_settings(settings: Settings) -> NetSettings:
+    """The bounds of the SIP sockets."""
+    return NetSettings(max_connections=settings.limits.connections)
+
+
 def registrar_policy(settings: Settings) -> RegistrarPolicy:
     """The registrar's limits from the settings."""
     asked = settings.sip.registration
@@ -139,7 +144,7 @@ def fence_policy(settings: Settings) -> FencePolicy:
         guard.enabled,
         Scale(guard.attempts, guard.window_s, guard.first_s, guard.longest_s),
         guard.strangers,
-        guard.networks,
+        (*guard.networks, *(network for peer in settings.peers for network in peer.networks)),
         max(PROOF_S, settings.sip.registration.max_expires_s),
     )
 

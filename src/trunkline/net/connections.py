@@ -28,6 +28,8 @@ Key: TypeAlias = tuple[Listener, str, int, str]
 _BACKLOG = 1024
 _LATELY_S = 10.0
 _MOST_SOURCES = 65_536
+_SWEPT_AT_ONCE = 2_000  # some three milliseconds
+_SWEEP_PAUSE_S = 0.02
 
 
 class Connections:
@@ -66,6 +68,7 @@ class Connections:
         # A serial of another run must not fit a connection of this one.
         self._run = os.urandom(4).hex()
         self._count = 0
+        self._swept: asyncio.TimerHandle | None = None  # while a sweep has more to look at
 
     async def listen(self, bound: socket.socket, listener: Listener) -> None:
         """Accept connections on a bound socket."""
@@ -167,13 +170,26 @@ class Connections:
         Once half of all places are taken, who has not proven himself in time makes room for others.
         """
         crowded = 2 * len(self._by_serial) >= self.settings.max_connections
-        for flow in list(self._by_serial.values()):
+        if self._swept is None:
+            self._sweep_some(list(self._by_serial.values()), now, crowded=crowded)
+
+    def _sweep_some(self, left: list[TcpFlow], now: float, *, crowded: bool) -> None:
+        """Look at some of them and come back for the rest: nothing else is to wait for a hundred thousand."""
+        self._swept = None
+        some, left = left[:_SWEPT_AT_ONCE], left[_SWEPT_AT_ONCE:]
+        for flow in some:
+            if flow.closed:
+                continue
             if flow.silent_too_long(now):
                 self._reap(flow, "nothing was received for too long")
             elif crowded and self._is_stranger(flow, now):
                 self._reap(flow, "nobody has proven himself, and others need the place")
             else:
                 flow.keep_alive(now)
+        if left:
+            self._swept = self.loop.call_later(
+                _SWEEP_PAUSE_S, lambda: self._sweep_some(left, now, crowded=crowded)
+            )
 
     def _reap(self, flow: TcpFlow, reason: str) -> None:
         self.counters.reaped += 1
@@ -190,6 +206,9 @@ class Connections:
 
     async def stop(self) -> None:
         """Close everything; what was sent has ``close_timeout_s`` to leave."""
+        if self._swept is not None:
+            self._swept.cancel()
+            self._swept = None
         for server in self._servers.values():
             server.close()
         connecting = [flow.connecting for flow in self._by_serial.values() if flow.connecting is not None]

@@ -27,6 +27,14 @@ class Loop:
 
     now = 1000.0
 
+    def __init__(self) -> None:
+        self.later: list[Callable[[], None]] = []
+
+    def call_later(self, _delay: float, callback: Callable[[], None]) -> object:
+        """Kept for the test."""
+        self.later.append(callback)
+        return callback
+
     def time(self) -> float:
         return self.now
 
@@ -161,3 +169,18 @@ def test_who_has_proven_nothing_makes_room_when_places_are_scarce(
     assert flow.closed is not stays
     assert wire.aborted is not stays
     assert table.counters.reaped == (not stays)
+
+
+def test_a_sweep_of_very_many_connections_lets_others_work_between() -> None:
+    many = dict.fromkeys(("max_connections_per_source", "max_arrivals_per_source"), 10000)
+    table = Table(max_connections=20_000, **many)
+    flows = [table.accept("198.51.100.7", number + 1)[0] for number in range(4_500)]
+    later = table.loop.later
+    table.after(100)
+    closed = [sum(flow.closed for flow in flows)]
+    while later:
+        later.pop()()
+        closed.append(sum(flow.closed for flow in flows))
+    assert closed == [2_000, 4_000, 4_500]
+    table.after(100)
+    assert not later

@@ -92,7 +92,15 @@ class Guard(Section):
 
 
 class Limits(Section):
-    """How much one extension may do at a time."""
+    """How much may happen at a time."""
+
+    connections: int = Field(
+        default=20_000,
+        ge=100,
+        le=1_000_000,
+        description="TCP, TLS and WebSocket connections that may be open at once. An idle one costs 10 KB, of which "
+        "the kernel has half, and an open file (`LimitNOFILE=`).",
+    )
 
     calls_per_extension: int = Field(
         default=0,

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from trunkline.app.settings.errors import show
 from trunkline.app.settings.model import Settings
 from trunkline.app.settings.sip import Listener
+from trunkline.app.settings.stir import Peer
 
 # A reload applies these; ``app.live_parts`` says how.
 LIVE: frozenset[str] = frozenset({
@@ -44,6 +45,7 @@ LIVE: frozenset[str] = frozenset({
     "log.format",
     "log.level",
     "metrics.listen",
+    "peers",
     "sip.advertise",
     "recording.channels",
     "recording.keep_free_mb",
@@ -76,11 +78,21 @@ LIVE: frozenset[str] = frozenset({
     "transfers.pickup",
     "transfers.recall",
     "texts.most_of_one",
+    "stir.anchors",
+    "stir.certificate_url",
+    "stir.date_skew_s",
+    "stir.inside",
+    "stir.key",
+    "stir.max_age_s",
+    "stir.numbers",
+    "stir.unknown",
+    "stir.web_ca",
 })  # fmt: skip
 # Sockets, the media engine's threads and what is in every message are made once, at the start.
 RESTART: frozenset[str] = frozenset({
     "data",
     "domain",
+    "limits.connections",
     "media.address",
     "media.advertise",
     "media.inactivity_s",
@@ -124,6 +136,8 @@ def _put(old: Any, new: Any, parts: list[str]) -> Any:
 
 def as_text(key: str, value: Any) -> str:
     """A value for people: as it stands in the file, secrets hidden."""
+    if isinstance(value, Peer):
+        return f"{value.name} ({', '.join(value.addresses)})"
     if isinstance(value, tuple):
         return ", ".join(_listener(one) if isinstance(one, Listener) else as_text(key, one) for one in value)
     return show(key, value if isinstance(value, int | float | bool | dict) or value is None else str(value))
