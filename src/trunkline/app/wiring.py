@@ -24,6 +24,7 @@ from trunkline.app.logs import setup_logs
 from trunkline.app.metrics import make_registry
 from trunkline.app.metrics_server import MetricsServer, Readiness
 from trunkline.app.operation_handlers import OperationHandlers
+from trunkline.app.peering import Peering
 from trunkline.app.ports import Handlers
 from trunkline.app.readiness import readiness_of
 from trunkline.app.reload import Reloader
@@ -83,6 +84,7 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
                 LogSettings(stream),
                 metrics,
                 Listeners(exchange),
+                Peering(exchange),
                 Certificates(exchange),
             ],
             exchange.take_settings,

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from trunkline.app.addresses import HostAddresses
 from trunkline.app.from_settings import listeners_of, tls_settings
+from trunkline.app.peering import signatures_of
 from trunkline.app.settings.file import load_settings
 from trunkline.base.errors import ConfigError
 from trunkline.net.tls.contexts import Tls
@@ -146,6 +147,24 @@ MEDIA = (
     Mistake("Metrics have no port", '[metrics]\nlisten = "127.0.0.1"'),
     Mistake("Metrics have only a port", "[metrics]\nlisten = 9090"),
 )
+_STIR = '[stir]\ncertificate_url = "https://certs.example.com/shaken.pem"\nkey = '
+PEERS = (
+    Mistake("A peer has no address", '[[peers]]\nname = "carrier"'),
+    Mistake("A peer is known by nothing", '[[peers]]\nname = "carrier"\naddresses = []'),
+    Mistake("A peer is a section and no list", '[peers]\nname = "carrier"\naddresses = "carrier.example"'),
+    Mistake(
+        "A header that says nothing of callers",
+        '[[peers]]\nname = "carrier"\naddresses = ["192.0.2.1"]\nidentity = ["contact"]',
+    ),
+    Mistake("A signing key without its certificate", '[stir]\nkey = "shaken.key"'),
+    Mistake(
+        "A certificate is fetched without TLS", '[stir]\ncertificate_url = "http://certs.example.com/a.pem"'
+    ),
+    Mistake("A number has no country code", '[stir]\nnumbers = ["12025550100"]'),
+    Mistake("The signing key is not there", f'{_STIR}"missing.key"'),
+    Mistake("The signing key is no key", f'{_STIR}"pbx.pem"', prepare=write_certificate),
+    Mistake("The anchors are no certificates", '[stir]\nanchors = "own.key"', prepare=write_certificate),
+)
 FILES = (
     Mistake("A text has no quotes", "domain = example.com"),
     Mistake("A quotation mark is missing", '[log]\nlevel = "debug'),
@@ -193,6 +212,7 @@ CHAPTERS = {
     "Values": VALUES,
     "Listeners": LISTENERS,
     "Media and metrics": MEDIA,
+    "Peers and signatures": PEERS,
     "Files": FILES,
     "Several": SEVERAL,
 }
@@ -221,6 +241,7 @@ def said(mistake: Mistake, folder: Path) -> str:
             stack.enter_context(patch.object(Path, "open", side_effect=refusal))
         try:
             loaded = load_settings(path, folder, host=HOST, env={})
+            signatures_of(loaded.settings.stir, lambda: 0.0)
             Tls(tls_settings(loaded.settings, folder, HOST)).prepare(listeners_of(loaded.settings, "0000"))
         except ConfigError as error:
             return str(error).replace(str(path), mistake.name)

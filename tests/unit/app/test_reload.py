@@ -24,6 +24,7 @@ from trunkline.app.live_parts import (
     LogSettings,
     MetricsPlace,
 )
+from trunkline.app.peering import Peering
 from trunkline.app.reload import Reloader
 from trunkline.app.service_manager import ServiceManager
 from trunkline.app.settings import Settings
@@ -165,7 +166,7 @@ def all_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             found |= all_keys(inner, f"{prefix}{name}.")
         else:
-            assert model_in(inner) is None or name in {"listen", "certificates"}, (
+            assert model_in(inner) is None or name in {"listen", "certificates", "peers"}, (
                 f"{name}: a new list of tables"
             )
             found.add(f"{prefix}{name}")
@@ -180,7 +181,7 @@ def test_every_key_says_whether_it_is_live() -> None:
 
 
 def test_every_live_key_has_a_part_that_takes_it_over() -> None:
-    parts: list[Any] = [ExchangeValues, LogSettings, MetricsPlace, Listeners, Certificates]
+    parts: list[Any] = [ExchangeValues, LogSettings, MetricsPlace, Listeners, Peering, Certificates]
     taken = [key for part in parts for key in part.keys]
     assert sorted(taken) == sorted(LIVE)
 
@@ -191,6 +192,13 @@ def test_values_are_put_over_by_their_dotted_keys() -> None:
     made = with_values(old, new, ["sip.registration.min_expires_s"])
     assert (made.sip.registration.min_expires_s, made.sip.nat, made.node) == (10, True, 0)
     assert values_of(made)["sip.registration.min_expires_s"] == 10
+
+
+def test_peers_are_shown_by_name_and_place() -> None:
+    settings = Settings.model_validate(
+        {"peers": [{"name": "carrier", "addresses": ["192.0.2.1", "10.0.0.0/8"]}]}
+    )
+    assert as_text("peers", settings.peers) == "carrier (192.0.2.1/32, 10.0.0.0/8)"
 
 
 def test_listeners_are_shown_as_they_are_written() -> None:

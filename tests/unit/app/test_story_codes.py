@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[3]
 FILLED_BY = (events, messages)  # importing them puts their names into REGISTRY
 PAGE = ROOT / "docs/reference/story-codes.md"
 AREAS = (
-    r"(auth|backup|ban|call|control|domain|exchange|explain|extension|leg|limit|log|media|message|mwi|number|pickup|publish|"
-    r"recording|register|request|restore|route|sdp|settings|subscribe|tenant|text|trace|transfer)"
+    r"(auth|backup|ban|call|control|domain|exchange|explain|extension|identity|leg|limit|log|media|message|mwi|number|"
+    r"pickup|publish|recording|register|request|restore|route|sdp|settings|stir|subscribe|tenant|text|trace|transfer)"
 )
 CODE = re.compile(AREAS + r"\.[a-z][a-z_]*")
 LAYERS = ("app", "base", "call", "media", "message", "net", "pbx", "registrar", "ua")

@@ -7,6 +7,7 @@ from trunkline.app.settings.model import Settings
 from trunkline.app.settings.operation import Log, Metrics
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.sip import Listener, Registration, Sip
+from trunkline.app.settings.stir import Peer, Stir
 from trunkline.app.settings.tls import Certificate, Tls
 from trunkline.app.settings.trace import Trace
 
@@ -19,10 +20,12 @@ __all__ = [
     "Log",
     "Media",
     "Metrics",
+    "Peer",
     "Registration",
     "Section",
     "Settings",
     "Sip",
+    "Stir",
     "Tls",
     "Trace",
 ]

@@ -19,10 +19,11 @@ from trunkline.app.settings.operation import Log, Metrics
 from trunkline.app.settings.recording import Recording
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.sip import Sip
+from trunkline.app.settings.stir import Peer, Stir
 from trunkline.app.settings.texts import Texts
 from trunkline.app.settings.trace import Trace
 from trunkline.app.settings.transfers import Transfers
-from trunkline.app.settings.values import as_domain, as_folder
+from trunkline.app.settings.values import as_domain, as_folder, as_tables
 
 
 class Settings(Section):
@@ -52,6 +53,11 @@ class Settings(Section):
     texts: Texts = Texts()
     transfers: Transfers = Transfers()
     events: Events = Events()
+    stir: Stir = Stir()
+    peers: Annotated[tuple[Peer, ...], BeforeValidator(as_tables)] = Field(
+        default=(),
+        description="Who sends calls to our extensions without a password, as tables: other exchanges, carriers.",
+    )
     metrics: Metrics = Metrics()
     log: Log = Log()
     trace: Trace = Trace()

@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from trunkline.app.settings import Certificate, Listener, Settings
+from trunkline.app.settings import Certificate, Listener, Peer, Settings
 from trunkline.app.settings.errors import model_in
 from trunkline.app.settings.live import LIVE, RESTART
 from trunkline.app.settings.names import NOT_ACTIVE
@@ -76,6 +76,8 @@ def reference() -> str:
     parts.append(_table("A listener", "", "sip.listen.", Listener, "A table in `sip.listen`."))
     intro = (Certificate.__doc__ or "").strip()
     parts.append(_table("One of `[[sip.tls.certificates]]`", "", "sip.tls.certificates.", Certificate, intro))
+    intro = (Peer.__doc__ or "").strip()
+    parts.append(_table("One of `[[peers]]`", "", "peers.", Peer, intro))
     rows = "\n".join(f"| `{'.'.join(map(str, path))}` | {what} |" for path, what in NOT_ACTIVE.items())
     parts.append(f"{_ALIASES}\n{_NOT_ACTIVE}{rows}\n")
     return "\n".join(parts)

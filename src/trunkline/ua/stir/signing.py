@@ -156,7 +156,7 @@ def load_key(file: Path, x5u: str, source: str) -> SigningKey:
     try:
         key = serialization.load_pem_private_key(file.read_bytes(), None)
     except OSError as error:
-        raise ConfigError(source, "stir.key", str(file), expected, str(error)) from error
+        raise ConfigError(source, "stir.key", str(file), expected, error.strerror or "") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConfigError(source, "stir.key", str(file), expected) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
