@@ -272,14 +272,19 @@ class ExchangeHandlers(StoreHandlers):
 def _call_row(call: Call, now: float) -> CallRow:
     caller = call.legs[0]
     answered = caller.outcome.answered_at
+    bridge = call.bridge
+    one, other = (call.caller.number, call.callee)
+    over = caller.done
+    if bridge is not None:  # who talks now, which is not who called whom when the call was handed on
+        one, other, over = bridge.a.outcome.number, bridge.b.outcome.number, bridge.a.done
     state = (
-        "ending" if caller.done else "ringing" if answered is None else "held" if call.held else "answered"
+        "ending" if over else "ringing" if answered is None else "held" if call.held else "answered"
     )
     media = "relay" if call.bridge is not None else "service" if call.service is not None else ""
     return CallRow(
         call.id,
-        call.caller.number,
-        call.callee,
+        one,
+        other,
         state,
         call.started_at,
         now - (answered if answered is not None else call.started_at),

@@ -243,7 +243,7 @@ class Bridge:
         return True
 
     def _name(self, leg: Leg) -> str:
-        return leg.outcome.caller if leg is self.a else leg.outcome.callee
+        return leg.outcome.number
 
     # What passes without us
 

@@ -80,9 +80,9 @@ class Call:
         self.service: ServiceMedia | None = None
         self.silent: frozenset[str] = frozenset()  # the media ports whose party is not heard
         self.changes = 0  # goes up whenever what ``call.snapshot`` writes down is about to change
-        self.moved: dict[str, Moved] = {}  # of the legs that came from other calls
+        self.moved: dict[str, Moved] | None = None  # of the legs that came from other calls
         self.transfer: Substitution | None = None
-        self.referred: set[str] = set()  # legs that asked for a transfer before
+        self.referred: tuple[str, ...] = ()  # legs that asked for a transfer before
         self.early = EarlyMedia(self)
         self.on_closed: Callable[[Call], None] = lambda _call: None
         self._reactions = Reactions(self)
@@ -240,10 +240,8 @@ class Call:
 
     def move_in(self, leg: Leg, media: LegMedia, before: Call) -> None:
         """Take over a party of another call, with the ports that it has here; its record stays with that call."""
-        began = before.moved.pop(leg.id, None)
-        if began is None:
-            began = Moved(before.id, before.story if leg is before.legs[0] else None)
-        self.moved[leg.id] = began
+        began = before.origin_of(leg) or Moved(before.id, before.story if leg is before.legs[0] else None)
+        self.note_origin(leg, began)
         before.legs.remove(leg)
         before.bridge = None
         before.changes += 1
@@ -258,6 +256,16 @@ class Call:
         leg.id = key
         self.legs.append(leg)
         return leg
+
+    def origin_of(self, leg: Leg) -> Moved | None:
+        """Where a leg began; None when it did here."""
+        return self.moved.get(leg.id) if self.moved is not None else None
+
+    def note_origin(self, leg: Leg, began: Moved) -> None:
+        """A leg began in another call: its record belongs there."""
+        if self.moved is None:
+            self.moved = {}
+        self.moved[leg.id] = began
 
     def _new_leg(
         self,

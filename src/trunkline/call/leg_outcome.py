@@ -45,6 +45,11 @@ class LegOutcome:
         self.q850: int | None = None
         self.sip_call_id = ""
 
+    @property
+    def number(self) -> str:
+        """Who the leg's party is: who began the call, else who was called."""
+        return self.caller if self.direction == "in" else self.callee
+
     def end(self, at: float, by: str, status: int, reason: str, code: str, q850: int | None = None) -> None:
         """Take note of the end; the first one counts."""
         if self.ended_at is None:

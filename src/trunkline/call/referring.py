@@ -29,7 +29,7 @@ def refer_within(call: Call, leg: Leg, incoming: Incoming) -> None:
         incoming.respond(481)
         return
     again = leg.id in call.referred
-    call.referred.add(leg.id)
+    call.referred = (*call.referred, leg.id) if not again else call.referred
     _refer(
         call,
         leg,
@@ -75,7 +75,7 @@ def _refer(
         transfer = Transfer(call, leg, progress, referrals)
         begin = _plan(call, leg, referral, referrals, transfer)
     except (CallFailed, RemoteProtocolError) as error:
-        call.tell("transfer.refused", f"{_name(leg)} may not transfer: {error}", status=error.status)
+        call.tell("transfer.refused", f"{leg.outcome.number} may not transfer: {error}", status=error.status)
         _answer(incoming, error.status, dialog, reason=error.reason)
         return
     # RFC 6665 §8.3.1: 200, which means what 202 meant.
@@ -95,7 +95,9 @@ def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, transf
         raise _no(491, "transfer.busy")
     if referral.replaces is None:
         onward = referrals.route(call, leg, stays, referral.uri)
-        call.tell("transfer.asked", f"{_name(leg)} hands {_name(stays)} on to {onward.number}")
+        call.tell(
+            "transfer.asked", f"{leg.outcome.number} hands {stays.outcome.number} on to {onward.number}"
+        )
         return lambda: transfer.go_on_to(onward, stays)
     return _plan_attended(call, leg, stays, referral.replaces, transfer)
 
@@ -117,7 +119,9 @@ def _plan_attended(call: Call, leg: Leg, stays: Leg, name: DialogName, transfer:
     moves = _across(other, consulted)
     if other.transfer is not None:
         raise _no(491, "transfer.busy")
-    call.tell("transfer.asked", f"{_name(leg)} joins {_name(stays)} and {_name(moves)}")
+    call.tell(
+        "transfer.asked", f"{leg.outcome.number} joins {stays.outcome.number} and {moves.outcome.number}"
+    )
     if moves.outcome.direction == "in" and stays.outcome.direction == "out":
         # The call that the remaining caller began goes on: its story tells the whole.
         transfer.take_place_in(other)
@@ -150,7 +154,3 @@ def _across(call: Call, leg: Leg) -> Leg:
 
 def _no(status: int, code: str) -> CallFailed:
     return CallFailed(status, reason_phrase(status), Q850.get(status, 31), code)
-
-
-def _name(leg: Leg) -> str:
-    return leg.outcome.caller if leg.outcome.direction == "in" else leg.outcome.target

@@ -136,7 +136,7 @@ def _leg_of(call: Call, data: dict[str, Any]) -> SipLeg:
     if "moved" in data:
         began, told = data["moved"]
         story = None if told is None else _story_of(call.story.started + told[0], told[1])
-        call.moved[leg.id] = Moved(began, story)
+        call.note_origin(leg, Moved(began, story))
     return leg
 
 

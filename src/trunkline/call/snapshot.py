@@ -67,7 +67,7 @@ def _leg_data(leg: Leg, live: list[SipLeg]) -> dict[str, Any]:
 
 def _origin(call: Call, leg: Leg) -> dict[str, Any]:
     """The call where a leg began that was moved here, and the story that goes into its record."""
-    moved = call.moved.get(leg.id)
+    moved = call.origin_of(leg)
     if moved is None:
         return {}
     story = moved.story

@@ -152,8 +152,8 @@ class Transfer:
             self._progress.tell(failure.status, failure.reason, final=True)
             return
         try:
-            call.tell("transfer.joined", f"{_name(moves)} comes from call {other.id}")
-            other.tell("transfer.moved", f"{_name(moves)} goes on in call {call.id}")
+            call.tell("transfer.joined", f"{moves.outcome.number} comes from call {other.id}")
+            other.tell("transfer.moved", f"{moves.outcome.number} goes on in call {call.id}")
             await self._join(stays, moves, agreement)
             self._referrals.count(call, stays, moves)
             await self._succeeded()
@@ -187,7 +187,7 @@ class Transfer:
         call.changes += 1
         call.bridge = bridge
         await agreement.take_effect(bridge)
-        call.tell("transfer.done", f"{_name(stays)} talks to {_name(joins)}")
+        call.tell("transfer.done", f"{stays.outcome.number} talks to {joins.outcome.number}")
 
     async def _succeeded(self) -> None:
         """Tell whoever asked, and only then hang up: a BYE may overtake a NOTIFY."""
@@ -231,7 +231,3 @@ def _must_be_there(*legs: Leg) -> None:
 
 def _parties(call: Call) -> tuple[Leg, ...]:
     return (call.bridge.a, call.bridge.b) if call.bridge is not None else ()
-
-
-def _name(leg: Leg) -> str:
-    return leg.outcome.caller if leg.outcome.direction == "in" else leg.outcome.target

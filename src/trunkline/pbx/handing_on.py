@@ -88,7 +88,7 @@ class HandingOn:
 
     def party_of(self, call: Call, leg: Leg) -> Party:
         """Who a leg's party is for those it talks to."""
-        if leg is call.legs[0] and leg.outcome.direction == "in" and leg.id not in call.moved:
+        if leg is call.legs[0] and leg.outcome.direction == "in" and call.origin_of(leg) is None:
             return call.caller
         number = self.number_of(call, leg)
         domain = self._directory.domain_of(call.tenant)

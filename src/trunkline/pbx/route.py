@@ -123,17 +123,25 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
             return refuse(486, "limit.callee", f"{entry.number} has as many calls as it may have at once")
         decision.extension = entry
         return decision
-    if number.startswith(PICKUP_PREFIX) and snapshot.directory.extension(request.tenant, number[len(PICKUP_PREFIX) :]):
-        decision.pickup = number[len(PICKUP_PREFIX) :]
-        tell("route.pickup", f"the call that rings at {decision.pickup} is asked for")
-        decision.status, decision.code = 480, "pickup.nothing_rings"
+    if _is_ours(request.tenant, number, snapshot, decision, tell):
         return decision
+    return refuse(404, "route.unknown_number", f"{number} is neither an extension nor a service")
+
+
+def _is_ours(tenant: str, number: str, snapshot: Snapshot, decision: Decision, tell: _Tell) -> bool:
+    """Whether the exchange itself does what is dialled."""
     service = SERVICE_NUMBERS.get(number)
     if service is not None:
         tell("route.service", f"{number} is the {service} service")
         decision.service = service
-        return decision
-    return refuse(404, "route.unknown_number", f"{number} is neither an extension nor a service")
+        return True
+    wanted = number.removeprefix(PICKUP_PREFIX)
+    if wanted != number and snapshot.directory.extension(tenant, wanted) is not None:
+        decision.pickup = wanted
+        tell("route.pickup", f"the call that rings at {wanted} is asked for")
+        decision.status, decision.code = 480, "pickup.nothing_rings"
+        return True
+    return False
 
 
 def _unfit(request: CallRequest, number: str, snapshot: Snapshot, most: int) -> tuple[int, str, str] | None:
