@@ -146,6 +146,7 @@ async def test_who_is_not_registered_is_told_apart_from_who_is_idle() -> None:
     await stage.settle()
 
 
+@pytest.mark.rule("T-36")
 @virtual
 async def test_all_phones_that_ring_are_shown_with_the_ids_of_their_own_legs() -> None:
     stage, alice, bob, watcher = await watched()

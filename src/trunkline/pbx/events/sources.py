@@ -11,7 +11,7 @@ from trunkline.call.call import Call
 from trunkline.call.context import CallContext
 from trunkline.call.registry import Calls
 from trunkline.model.binding import Binding
-from trunkline.pbx.events.dialog_info import numbers_of
+from trunkline.pbx.events.dialog_info import extension_of, numbers_of
 from trunkline.pbx.events.reg_info import RegPackage
 from trunkline.registrar.location import Location
 from trunkline.ua.subscriptions import Notifier
@@ -44,8 +44,12 @@ class Sources:
         return list(self._by_number.get((tenant, number), {}).values())
 
     def talks(self, tenant: str, number: str) -> bool:
-        """Whether one of them is answered."""
-        return any(call.legs[0].outcome.answered_at is not None for call in self.calls_of(tenant, number))
+        """Whether it has a leg that is answered."""
+        return any(
+            leg.outcome.answered_at is not None and not leg.done and extension_of(leg) == number
+            for call in self.calls_of(tenant, number)
+            for leg in call.legs
+        )
 
     # Beginning and end
 
