@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.link.crash import Keeping
+from tests.link.memory_network import Weather
 from tests.link.phones import Party, describe
 from tests.link.stage import DOMAIN, HOST, Stage
 from tests.link.talking import both_sides, port_of
@@ -394,3 +395,45 @@ async def test_a_transferred_call_outlives_a_crash(side: str) -> None:
     await carol.until("ended bye")
     other.dialogue.hang_up()
     await stage.settle()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@both_sides
+@pytest.mark.rule("T-37")
+@virtual
+async def test_a_transfer_comes_through_loss_doubling_and_disorder(side: str, seed: int) -> None:
+    stage = Stage(Weather(loss=0.15, duplicate=0.1, late=0.1), seed)
+    stage, _, _, carol = await three(stage)
+    one, other = who(stage, side)
+    assert (await refer(one, "1003")).status == 200
+    await carol.until("acknowledged")
+    await one.until("ended bye")
+    await asyncio.sleep(60)
+    assert told(one)[-1] == "200 terminated"
+    assert relays(stage, other, carol)
+    other.dialogue.hang_up()
+    await asyncio.sleep(120)
+    assert carol.dialogue.ended
+    await stage.settle()
+
+
+@both_sides
+@pytest.mark.rule("T-37")
+@pytest.mark.rule("T-17")
+@pytest.mark.rfc("3262", "5")
+@virtual
+async def test_a_new_party_that_described_itself_reliably_before_it_answers(side: str) -> None:
+    stage, _, _, carol = await three()
+    one, other = who(stage, side)
+    carol.answers = False
+    carol.endpoint.set_reliable_provisionals("supported")
+    await refer(one, "1003")
+    await carol.until("invited")
+    carol.incoming.progress(183, carol.body)
+    await until_told(one, "183 active")
+    await asyncio.sleep(1)
+    carol.incoming.answer(b"")
+    await carol.until("acknowledged")
+    await one.until("ended bye")
+    assert relays(stage, other, carol)
+    await over(stage, other, carol)
