@@ -134,8 +134,8 @@ class Peering(Always):
 
     async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
         exchange = self._exchange
-        if not changed & self.keys:
-            return nothing
+        if not changed & self.keys and not (new.stir.key or new.stir.anchors):
+            return nothing  # files are read again even though their names are the same
         made = await asyncio.to_thread(signatures_of, new.stir, exchange.wall)
 
         async def apply() -> str:
