@@ -117,8 +117,11 @@ async def _hold(session: Session, pid: int, flows: int) -> None:
     settled = session.settings.settle_s > 0
     phones: list[Phone] = []
     try:
-        phones += await _connect(range(PER_SOURCE // 10))  # pools and caches are no flows
+        # The first half fills what was free before: pools, caches, the heap that the start has left.
+        phones += await _connect(range(flows // 2))
         await _each(phones, lambda phone: phone.ask(phone.request("OPTIONS", 1)))
+        await _each(phones, Phone.register)
+        await asyncio.sleep(session.settings.settle_s)
         before, slab = memory_bytes(pid), _kernel_bytes()
         more = await _connect(range(len(phones), flows))
         phones += more
@@ -128,10 +131,10 @@ async def _hold(session: Session, pid: int, flows: int) -> None:
         session.add(
             Memory("idle TCP flow", "trunkline", (connected - before) / len(more), len(more), settled)
         )
-        await _each(phones, Phone.register)
+        await _each(more, Phone.register)
         await asyncio.sleep(session.settings.settle_s)
         bound = memory_bytes(pid) - connected
-        session.add(Memory("contact registered by TCP", "trunkline", bound / flows, flows, settled))
+        session.add(Memory("contact registered by TCP", "trunkline", bound / len(more), len(more), settled))
         await _idle(session, pid, phones)
         await _kept_alive(session, pid, phones)
         session.report.notes.append(

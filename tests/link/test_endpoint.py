@@ -138,6 +138,7 @@ async def test_answers_to_nothing_of_ours_are_left_alone() -> None:
     await settle(alice, bob)
 
 
+@pytest.mark.rule("T-26")
 @pytest.mark.rfc("3261", "18.2.2")
 @pytest.mark.rfc("3581", "4")
 @pytest.mark.parametrize(("role", "target"), [("phones", 40000), ("trunk", 5070)])

@@ -154,6 +154,7 @@ async def test_nobody_is_told_what_program_answers(method: str) -> None:
     assert b"runkline" not in said
 
 
+@pytest.mark.rule("T-32")
 @virtual
 async def test_guesses_end_in_silence_and_unknown_users_cost_the_same() -> None:
     for user in ("1001", "1999"):
@@ -164,6 +165,7 @@ async def test_guesses_end_in_silence_and_unknown_users_cost_the_same() -> None:
         assert list(stage.fence.shut) == ["10.0.0.66"]
 
 
+@pytest.mark.rule("T-32")
 @virtual
 async def test_the_right_password_gets_in_while_others_guess_at_the_name() -> None:
     stage = Guarded()
@@ -194,6 +196,7 @@ async def test_behind_one_address_the_right_phone_goes_on_from_any_port() -> Non
     assert b" 200 " in await moved.prove("REGISTER", "1001", PASSWORD)
 
 
+@pytest.mark.rule("T-32")
 @virtual
 async def test_a_nonce_of_another_address_is_stale_whatever_the_password() -> None:
     stage = Guarded()

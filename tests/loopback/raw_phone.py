@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from tests.loopback.net.kit import DEADLINE_S, TlsPeer, WebPeer
+from tests.loopback.net.kit import DEADLINE_S, Peer, TlsPeer, WebPeer
 from trunkline.proto.sip.digest_client import Account, DigestClient
 from trunkline.proto.sip.draft import Draft, render_response
 from trunkline.proto.sip.message import Request, Response, parse_message
@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 class RawPhone:
     """``user`` of pbx.test over ``stream``; ``via`` is transport and sent-by, ``contact`` its Contact."""
 
-    def __init__(self, stream: TlsPeer | WebPeer, user: str, via: str, contact: str) -> None:
+    def __init__(self, stream: Peer | TlsPeer | WebPeer, user: str, via: str, contact: str) -> None:
         self.stream = stream
         self.user = user
         self.via = via
@@ -61,6 +61,18 @@ class RawPhone:
             message = await self.message()
             if isinstance(message, Request) and message.method == method:
                 return message
+
+    async def within(self, established: Request | Response, method: str) -> None:
+        """Send a request of the dialog that an INVITE with its 200 (as caller), or an INVITE (as callee), began."""
+        headers = established.headers
+        near, far = headers["From"], headers["To"]
+        number = established.cseq[0]
+        if isinstance(established, Request):
+            near, far = f"{far};tag=theirs", near
+        target = headers["Contact"].partition("<")[2].partition(">")[0]
+        number += method != "ACK"
+        draft = Draft(method, target, near, far, established.call_id, number, contact=self.contact)
+        await self.send(draft.render(f"SIP/2.0/{self.via};branch=z9hG4bK{next(_numbers)};rport"))
 
     async def answer(self, request: Request, status: int) -> None:
         await self.send(render_response(request, status, to_tag="theirs"))

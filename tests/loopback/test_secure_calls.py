@@ -20,6 +20,7 @@ from trunkline.app.settings.file import complete
 from trunkline.base.messages import AddExtension
 from trunkline.model.record import CallRecord
 from trunkline.net import Listener
+from trunkline.proto.sip.draft import render_response
 from trunkline.store import Store
 
 MEDIA = {"address": "127.0.0.1", "ports": "21000-21099"}
@@ -28,7 +29,9 @@ INVALID = "sip:w3b@df7jal23ls0d.invalid;transport=ws"
 NewPhone = Callable[[str, str], Awaitable[RawPhone]]
 
 
-LISTEN: list[str | dict[str, str]] = [f"{transport}:127.0.0.1:0" for transport in ("udp", "tls", "ws", "wss")]
+LISTEN: list[str | dict[str, str]] = [
+    f"{transport}:127.0.0.1:0" for transport in ("udp", "tcp", "tls", "ws", "wss")
+]
 
 
 @pytest.fixture(params=[(LISTEN, MEDIA)])
@@ -63,9 +66,9 @@ async def phone(exchange: Exchange) -> AsyncIterator[NewPhone]:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.load_verify_locations(exchange.data / "tls" / "self-signed.pem")
             stream = await TlsPeer.shake_hands(peer, context, "pbx.test")
-        if isinstance(stream, TlsPeer) and transport == "TLS":
-            contact = f"sip:{user}@127.0.0.1:{peer.address[1]};transport=tls"
-            one = RawPhone(stream, user, f"TLS 127.0.0.1:{peer.address[1]}", f"<{contact}>")
+        if transport in {"TCP", "TLS"}:
+            contact = f"sip:{user}@127.0.0.1:{peer.address[1]};transport={transport.lower()}"
+            one = RawPhone(stream, user, f"{transport} 127.0.0.1:{peer.address[1]}", f"<{contact}>")
         else:
             web = await WebPeer.open(stream)
             one = RawPhone(web, user, f"{transport} df7jal23ls0d.invalid", f"<{INVALID}>")
@@ -77,8 +80,11 @@ async def phone(exchange: Exchange) -> AsyncIterator[NewPhone]:
         peer.close()
 
 
+@pytest.mark.rule("T-27")
 @pytest.mark.rfc("7118", "5.2")
-@pytest.mark.parametrize(("caller", "callee"), [("TLS", "WS"), ("WS", "WSS"), ("WSS", "TLS")])
+@pytest.mark.parametrize(
+    ("caller", "callee"), [("TLS", "WS"), ("WS", "WSS"), ("WSS", "TLS"), ("TCP", "TCP"), ("WS", "TCP")]
+)
 async def test_a_call_reaches_each_down_the_connection_it_registered_over(
     exchange: Exchange, phone: NewPhone, caller: str, callee: str
 ) -> None:
@@ -93,6 +99,33 @@ async def test_a_call_reaches_each_down_the_connection_it_registered_over(
     await called.answer(invite, 486)
     assert (await called.asked("ACK")).uri == invite.uri
     assert (await attempt).status == 486
+
+
+ANSWER = OFFER
+
+
+@pytest.mark.rule("T-27")
+@pytest.mark.rfc("5626", "5.3")
+@pytest.mark.parametrize(("caller", "callee"), [("TCP", "TLS"), ("TLS", "WSS"), ("WS", "TCP")])
+async def test_requests_within_a_call_go_down_the_connections_that_the_phones_made(
+    exchange: Exchange, phone: NewPhone, caller: str, callee: str
+) -> None:
+    calling, called = await phone("1001", caller), await phone("1002", callee)
+    attempt = asyncio.ensure_future(calling.request("INVITE", "sip:1002@pbx.test", body=OFFER))
+    invite = await called.asked("INVITE")
+    lines = f"Contact: {called.contact}\r\n"
+    await called.send(render_response(invite, 200, to_tag="theirs", extra=lines, body=ANSWER))
+    answer = await attempt
+    here = listener(exchange, caller)
+    assert answer.headers["Contact"].endswith(f"@127.0.0.1:{here.port};transport={caller.lower()}>")
+    assert (await called.asked("ACK")).headers["Via"].startswith(f"SIP/2.0/{callee} ")
+    await calling.within(answer, "ACK")
+    await called.within(invite, "BYE")
+    assert (await called.response()).status == 200
+    bye = await calling.asked("BYE")
+    assert f"<{bye.uri}>" == calling.contact
+    await calling.answer(bye, 200)
+    assert exchange.net.counters.connected == 0, "the exchange has made a connection of its own"
 
 
 ADVERTISED: list[dict[str, str]] = [
@@ -116,6 +149,7 @@ async def test_advertised_addresses_are_told_to_phones_on_every_transport(
     assert (await attempt).status == 486
 
 
+@pytest.mark.rule("T-28")
 @pytest.mark.rfc("3261", "26.2.2")
 async def test_a_sips_call_rings_only_who_is_reached_within_tls(exchange: Exchange, phone: NewPhone) -> None:
     calling, called = await phone("1001", "TLS"), await phone("1002", "WS")

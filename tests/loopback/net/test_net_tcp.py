@@ -59,6 +59,8 @@ async def test_messages_are_framed_whatever_the_segments(exchange: Start) -> Non
 
 
 @pytest.mark.rfc(5626, "4.4.1")
+@pytest.mark.rule("T-26")
+@pytest.mark.rfc("5626", "4.4.1")
 async def test_a_ping_is_answered_with_a_pong(exchange: Start) -> None:
     one = await exchange("tcp:127.0.0.1:0")
     peer = await one.peer()

@@ -27,6 +27,7 @@ async def test_an_answer_goes_back_down_the_flow_of_its_request(exchange: Start,
     assert one.failures.empty()
 
 
+@pytest.mark.rule("T-29")
 async def test_datagrams_of_the_greatest_size_pass_both_ways(exchange: Start, address: str) -> None:
     one = await exchange(f"udp:{address}:0")
     peer = await one.peer()

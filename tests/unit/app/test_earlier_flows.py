@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
+import pytest
+
 from tests.unit.store.samples import a_binding
+from trunkline.app import earlier_flows
 from trunkline.app.earlier_flows import EarlierFlows
 from trunkline.base.errors import TransportError
 from trunkline.net import Net
@@ -77,3 +80,28 @@ def test_nobody_else_has_one() -> None:
     flows.remember([a_binding("t1", flow="0000|udp|192.0.2.1:5060|192.0.2.7:5060")])
     assert flows.another_way("0000|udp|192.0.2.1:5060|192.0.2.7:5060") is None
     assert flows.another_way(OLD) is None
+
+
+@pytest.mark.rule("T-27")
+@pytest.mark.rfc("5626", "5.3")
+def test_a_phone_that_has_moved_is_reached_by_its_new_connection() -> None:
+    flows = EarlierFlows(cast("Net", FakeNet(NEW)), RegistrarPolicy())
+    binding = a_binding("t1", flow=NEW, path="")
+    flows.moved(OLD, binding)
+    found = flows.another_way(OLD)
+    assert found is not None
+    assert found.token == NEW
+
+
+def test_the_flow_of_long_ago_is_forgotten_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(earlier_flows, "MAX_WAYS", 2)
+    flows = EarlierFlows(cast("Net", FakeNet(NEW)), RegistrarPolicy())
+    for serial in range(3):
+        flows.moved(f"0000|tcp|a|b|{serial}", a_binding("t1", flow=NEW, path=""))
+    flows.moved("0000|udp|a|b", a_binding("t1", flow=NEW, path=""))
+    assert [flows.another_way(f"0000|tcp|a|b|{serial}") is not None for serial in range(3)] == [
+        False,
+        True,
+        True,
+    ]
+    assert flows.another_way("0000|udp|a|b") is None

@@ -167,6 +167,7 @@ async def test_a_retransmission_of_a_refresh_is_answered_again_and_changes_nothi
 
 
 @pytest.mark.rule("T-32")
+@pytest.mark.rule("T-32")
 async def test_credentials_that_were_overheard_bind_nobody_else(office: Office, phone: Phone) -> None:
     await phone.register()
     heard = phone.answered(phone.contact(), "Expires: 3600\r\n")

@@ -40,6 +40,7 @@ class Scene:
         return self.fence.mutes((host, port), REALM, user, self.now)
 
 
+@pytest.mark.rule("T-32")
 def test_guesses_bring_a_ban_that_ends_and_comes_back_longer() -> None:
     scene = Scene()
     scene.guess(BAD, times=2)
@@ -106,6 +107,7 @@ def test_a_user_who_is_guessed_at_from_everywhere_still_gets_in() -> None:
     assert not scene.fence.shut.get(GOOD), "where it has proven itself it may mistype as often as others"
 
 
+@pytest.mark.rule("T-32")
 def test_while_a_user_is_guessed_at_a_stranger_has_one_attempt() -> None:
     scene = Scene()
     scene.guess("203.0.113.1", "301", 3)
