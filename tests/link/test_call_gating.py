@@ -12,6 +12,7 @@ from tests.link.stage import HOST, Stage
 from tests.link.talking import port_of
 from tests.link.virtual_time import virtual
 from trunkline.call.early_media import EarlyMediaPolicy
+from trunkline.call.identity import IdentityPolicy
 from trunkline.call.target import Target
 from trunkline.ua.sessions import ServerSession
 
@@ -207,4 +208,42 @@ async def test_a_mandatory_precondition_that_is_not_met_gets_580_with_the_reason
     (refusal,) = set(stage.sent(HOST, "SIP/2.0 580"))
     assert b"m=audio 0 RTP/AVP 0 8 101\r\na=des:qos failure remote sendrecv\r\n" in refusal
     assert bob.said == []
+    await stage.settle()
+
+
+# What a network that we trust says
+
+
+@pytest.mark.rfc("5009", "8")
+@pytest.mark.parametrize(
+    ("trusted", "said", "is_heard"),
+    [
+        (True, "inactive", False),
+        (True, "recvonly, inactive", False),
+        (True, "sendonly", True),
+        (True, "sendrecv;gated", True),
+        (True, "nonsense", True),
+        (False, "inactive", True),
+    ],
+)
+@virtual
+async def test_early_media_is_heard_as_a_trusted_peer_says(
+    *, trusted: bool, said: str, is_heard: bool
+) -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    stage.contacts["1002"][0].identity = IdentityPolicy(trusted=trusted)
+
+    def announce(session: ServerSession) -> None:
+        session.progress(183, bob.body, f"P-Early-Media: {said}\r\n")
+        stage.loop.call_later(1.0, session.answer, bob.body)
+
+    bob.on_invite = announce
+    stage.dial(alice, "1002")
+    await alice.until("183")
+    assert bool(alice.heard) == is_heard
+    assert bob.invites[0].headers.get("P-Early-Media", "") == ("supported" if trusted else "")
+    assert not any(b"P-Early-Media" in data for data in stage.sent(HOST, "SIP/2.0 183"))
+    await alice.until("answered")
+    alice.dialogue.hang_up()
     await stage.settle()

@@ -12,6 +12,7 @@ from tests.link.stage import HOST, Stage
 from tests.link.talking import port_of
 from tests.link.virtual_time import virtual
 from trunkline.proto.sip.message import Request, Response
+from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.sessions import ClientSession, ServerSession, Session
 from trunkline.ua.sessions.update import send_update
 
@@ -403,3 +404,39 @@ async def test_an_update_in_a_call_is_passed_on_as_the_other_side_takes_it(*, al
     assert b"a=sendonly" in bob.heard[-1]
     bob.dialogue.hang_up()
     await stage.settle()
+
+
+@pytest.mark.rfc("3311", "5.2")
+@virtual
+async def test_a_party_that_refuses_the_update_that_it_allows_is_asked_by_reinvite() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    await stage.connect(alice, bob)
+    receive = bob.endpoint.on_request
+
+    def no_update(incoming: Incoming) -> None:
+        if incoming.request.method == "UPDATE":
+            incoming.respond(501)
+        else:
+            receive(incoming)
+
+    bob.endpoint.on_request = no_update  # type: ignore[method-assign]
+    outcome = await update(alice, describe(alice.host, "a=sendonly", version=2))
+    assert outcome.status == 200
+    assert "offered" in bob.said
+    bob.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_callee_that_leaves_while_its_answer_waits_for_the_prack_was_not_answered() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    ringing(bob, answers_s=1.0)
+    stage.network.drop = lambda data, src, _dst: data.startswith(b"PRACK") and src[0] == alice.host
+    stage.dial(alice, "1002", extra=SUPPORTED)
+    await bob.until("acknowledged")
+    bob.dialogue.hang_up()
+    await alice.until("failed 480")
+    await stage.settle()
+    assert [(r.status, r.answered_at) for r in stage.records if r.direction == "in"] == [(480, None)]

@@ -215,6 +215,8 @@ class SipLeg:
 
     def hang_up(self, reason: str = "", *, code: str = "call.hangup", by: str = "exchange") -> None:
         if not self.done:
+            if isinstance(self.session, ServerSession) and self.session.holds_answer:
+                self.outcome.answered_at = None  # the party was never told
             status = 200 if self.outcome.answered_at is not None else self._unanswered_status
             self._finish(by, status, reason_phrase(status), code, q850_cause(reason) or 16)
         if self.session is not None:
@@ -239,7 +241,14 @@ class SipLeg:
             on_done(481, b"")
             return
 
+        session = self.session
+        by_update = brief and bool(body) and session.takes_update
+
         def finished(status: int, response: Response | None) -> None:
+            if status in {405, 501} and by_update and session.takes_update and session.acked:
+                session.takes_update = False  # whatever its Allow says
+                session.reoffer.send(body, finished, extra)
+                return
             answer = description_of(response) if response is not None else b""
             if status < 300:
                 self.heard = hash(answer)
@@ -247,10 +256,10 @@ class SipLeg:
                 self.media.identity.take_back()
             on_done(status, answer)
 
-        if brief and body and self.session.takes_update:
-            send_update(self.session, body, finished, extra)
+        if by_update:
+            send_update(session, body, finished, extra)
         else:
-            self.session.reoffer.send(body, finished, extra, delayed=not body)
+            session.reoffer.send(body, finished, extra, delayed=not body)
 
     def withdraw_offer(self) -> None:
         if self.session is not None:

@@ -127,6 +127,11 @@ class ServerSession(Session):
         else:
             super().receive_prack(incoming)
 
+    @property
+    def holds_answer(self) -> bool:
+        """Whether the 2xx waits for a PRACK."""
+        return self.reliable is not None and self.reliable.held is not None
+
     def give_up_prack(self) -> None:
         """No PRACK came in 64*T1."""
         self.step(NO_PRACK)

@@ -170,8 +170,9 @@ class Session:
             incoming.respond(481)
             return
         try:
-            known = self.endpoint.option_tags | IN_DIALOG
-            tags = unsupported(request, known) if "Require" in request.headers else ""
+            tags = "Require" in request.headers and unsupported(
+                request, self.endpoint.option_tags | IN_DIALOG
+            )
             if tags:
                 incoming.respond(420, extra=f"Unsupported: {tags}\r\n")
                 return
