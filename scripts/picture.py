@@ -19,6 +19,8 @@ LEFT, WIDTH, TOP, STEP = 30, 390, 52, 44
 SAYS: Final = {
     "app": "settings, wiring, commands, logs, metrics",
     "pbx": "tenants, extensions, where a number leads",
+    "trunking": "trunks: prefixes, reachability",
+    "message": "texts, kept for who is away",
     "registrar": "AORs, bindings, the flows they came by",
     "call": "legs, forks, bridges, records: the B2BUA",
     "ua": "endpoint, sessions",

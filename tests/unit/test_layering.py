@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / ".importlinter"
 ENGINE = "trunkline._native._engine"
-_ABOVE_PROTO = ["app", "pbx", "registrar", "call", "ua", "media", "net", "store"]
+_ABOVE_PROTO = ["app", "pbx", "trunking", "registrar", "message", "call", "ua", "media", "net", "store"]
 LAYERS = [*_ABOVE_PROTO, "proto", "_native", "model", "base"]
 
 
