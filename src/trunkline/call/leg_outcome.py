@@ -11,7 +11,7 @@ class LegOutcome:
     """Filled while the leg lives, turned into a record once when it is over.
 
     ``started_at``, ``answered_at`` and ``ended_at`` are wall-clock seconds; ``ended_by`` is ``caller``,
-    ``callee`` or ``exchange``.
+    ``callee`` or ``exchange``. ``outside``: the party is no extension, whatever its number says.
     """
 
     __slots__ = (
@@ -22,6 +22,7 @@ class LegOutcome:
         "direction",
         "ended_at",
         "ended_by",
+        "outside",
         "q850",
         "reason",
         "sip_call_id",
@@ -36,6 +37,7 @@ class LegOutcome:
         self.callee = callee
         self.target = target
         self.started_at = started_at
+        self.outside = False
         self.answered_at: float | None = None
         self.ended_at: float | None = None
         self.ended_by = ""
@@ -69,7 +71,7 @@ class LegOutcome:
         """The outcome of a snapshot; raises KeyError when something is missing."""
         outcome = cls.__new__(cls)
         for name in cls.__slots__:
-            setattr(outcome, name, data[name])
+            setattr(outcome, name, data.get(name, False) if name == "outside" else data[name])
         return outcome
 
     def record(

@@ -48,8 +48,8 @@ class Referrals(Protocol):
         """The call counts for these parties from now on, and for nobody else."""
         ...
 
-    def connected(self, call: Call, leg: Leg) -> str:
-        """What the party across learns of who it talks to from now on: header lines for our re-INVITE (RFC 3325)."""
+    def connected(self, call: Call, leg: Leg, towards: Leg) -> str:
+        """Header lines that tell ``towards`` that it talks to ``leg`` from now on (RFC 3325), or none."""
         ...
 
 

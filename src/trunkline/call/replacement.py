@@ -69,7 +69,7 @@ class Replacement:
 
     async def _take_over(self, leg: Leg, stays: Leg) -> None:
         call, newcomer = self._call, self._newcomer
-        extra = self._referrals.connected(call, newcomer)
+        extra = self._referrals.connected(call, newcomer, stays)
         bridge = Bridge(call, newcomer, stays)
         agreement: Agreement | None = None
         if self._offer:

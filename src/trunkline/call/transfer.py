@@ -99,7 +99,7 @@ class Transfer:
             call.fork = None
         self._referrals.count(call, stays, joins)
         try:
-            extra = self._referrals.connected(call, joins)
+            extra = self._referrals.connected(call, joins, stays)
             agreement = await pass_answer(joins, asked.streams, body, stays, extra)
             await self._join(stays, joins, agreement)
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
@@ -167,7 +167,7 @@ class Transfer:
         known = moves.media
         media = LegMedia(call.context.engine, call.id, known.identity.address, known.profile.name)
         media.identity = known.identity
-        extras = self._referrals.connected(other, moves), self._referrals.connected(call, stays)
+        extras = self._referrals.connected(other, moves, stays), self._referrals.connected(call, stays, moves)
         try:
             agreement = await agree_anew(stays, moves, media, told_last(consulted), extras)
             _must_be_there(stays, moves)

@@ -72,17 +72,19 @@ class HandingOn:
 
     def number_of(self, call: Call, leg: Leg) -> str:
         outcome = leg.outcome
-        dialled = outcome.caller if outcome.direction == "in" else outcome.callee
-        entry = self._directory.extension(call.tenant, normalise(dialled))
+        if outcome.outside:
+            return ""
+        entry = self._directory.extension(call.tenant, normalise(outcome.number))
         return entry.number if entry is not None else ""
 
     def count(self, call: Call, *legs: Leg, also: str = "") -> None:
         numbers = [self.number_of(call, leg) for leg in legs]
         self._calls.count(call, tuple(number for number in (*numbers, also) if number))
 
-    def connected(self, call: Call, leg: Leg) -> str:
+    def connected(self, call: Call, leg: Leg, towards: Leg) -> str:
         party = self.party_of(call, leg)
-        if not party.number or party.anonymous:
+        # RFC 3325 §5: nobody outside is told, and nobody of who wants to stay unknown.
+        if not party.number or party.anonymous or not self.number_of(call, towards):
             return ""
         return f"P-Asserted-Identity: {party.name_addr}\r\n"
 
@@ -95,8 +97,7 @@ class HandingOn:
         entry = self._directory.extension(call.tenant, number)
         if entry is not None:
             return Party(number, domain, entry.name)
-        outcome = leg.outcome
-        return Party(outcome.caller if outcome.direction == "in" else outcome.callee, domain)
+        return Party(leg.outcome.number, domain)
 
     # Parts
 

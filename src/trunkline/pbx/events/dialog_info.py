@@ -19,7 +19,7 @@ from trunkline.call.sip_leg import SipLeg
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.events.xml import escaped
 from trunkline.pbx.route import normalise
-from trunkline.ua.subscriptions import Subscription
+from trunkline.ua.subscriptions import View
 
 MOST_DIALOGS: Final = 50
 """In one document; an extension with more calls is busy in any case."""
@@ -58,13 +58,13 @@ class DialogPackage:
         self._reachable = reachable
         self._shows_callers = shows_callers
 
-    def has_news(self, subscription: Subscription) -> bool:
+    def has_news(self, subscription: View) -> bool:
         watch, told = subscription.watch, subscription.told
         state = {one.id: (one.state, one.local_tag) for one in self._dialogs(watch.tenant, watch.number)}
         known = {each: (one.state, one.local_tag) for each, one in told.get("dialogs", {}).items()}
         return state != known or told.get("reachable") != self._reachable(watch.tenant, watch.number)
 
-    def compose(self, subscription: Subscription) -> bytes:
+    def compose(self, subscription: View) -> bytes:
         watch, told = subscription.watch, subscription.told
         now = {one.id: one for one in self._dialogs(watch.tenant, watch.number)}
         over = [
@@ -89,7 +89,9 @@ class DialogPackage:
         found: list[Told] = []
         for call in self._calls_of(tenant, number):
             found += (
-                self._told(call, leg) for leg in call.legs if not leg.done and extension_of(leg) == number
+                self._told(call, leg)
+                for leg in call.legs
+                if not leg.done and not leg.outcome.outside and extension_of(leg) == number
             )
         return found[:MOST_DIALOGS]
 

@@ -1,0 +1,75 @@
+"""Transfers with somebody from outside: who is no extension hands nothing on, whatever its number looks like."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.link.peering import open_to_peer
+from tests.link.phones import Party
+from tests.link.stage import DOMAIN, HOST, Stage
+from tests.link.transferring import consultation, refer, relays, until_told
+from tests.link.virtual_time import virtual
+from trunkline.pbx.peer_door import Peer
+
+
+async def called_from_outside(stage: Stage) -> tuple[Party, Party, Party]:
+    """A peer, which says that it is 1003, has called Bob; Carol is the real 1003."""
+    outside, bob, carol = stage.party(), stage.party(), stage.party()
+    open_to_peer(stage, outside, Peer("carrier", "t1"))
+    stage.endpoint.set_doors([*stage.endpoint.doors, stage.refer_door])
+    outside.call(HOST, "1002", from_=f"<sip:1003@{DOMAIN}>")
+    await bob.until("acknowledged")
+    await outside.until("answered")
+    return outside, bob, carol
+
+
+@pytest.mark.rule("T-37")
+@pytest.mark.rule("T-14")
+@virtual
+async def test_a_caller_from_outside_may_not_transfer() -> None:
+    stage = Stage()
+    outside, bob, carol = await called_from_outside(stage)
+    assert (await refer(outside, "1003")).status == 403
+    stage.dial(carol, "9196")
+    await carol.until("answered")
+    assert (await refer(outside, consultation(carol, "1002"))).status == 403
+    carol.dialogue.hang_up()
+    assert relays(stage, outside, bob)
+    outside.dialogue.hang_up()
+    await bob.until("ended bye")
+    await stage.settle()
+
+
+@pytest.mark.rule("T-37")
+@virtual
+async def test_nobody_takes_the_place_of_a_caller_from_outside() -> None:
+    stage = Stage()
+    outside, bob, carol = await called_from_outside(stage)
+    dialog = outside.dialogue.dialog
+    assert dialog is not None
+    header = f"Replaces: {dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag}\r\n"
+    stage.dial(carol, "1002", extra=header)
+    await carol.until("failed 403")
+    outside.dialogue.hang_up()
+    await bob.until("ended bye")
+    await stage.settle()
+
+
+@pytest.mark.rule("T-37")
+@pytest.mark.rule("T-34")
+@pytest.mark.rfc("3325", "5")
+@virtual
+async def test_a_caller_from_outside_is_transferred_and_not_told_to_whom() -> None:
+    stage = Stage()
+    outside, bob, carol = await called_from_outside(stage)
+    assert (await refer(bob, "1003")).status == 200
+    await until_told(bob, "200 terminated")
+    await asyncio.sleep(1)
+    assert relays(stage, outside, carol)
+    assert all(b"P-Asserted-Identity" not in data for data in stage.sent(HOST, "INVITE", outside.host))
+    assert [stage.calls.load("t1", number) for number in ("1002", "1003")] == [0, 1]
+    carol.dialogue.hang_up()
+    await outside.until("ended bye")
+    await stage.settle()
