@@ -68,3 +68,12 @@ async def test_a_change_that_meets_one_of_the_other_side_is_refused_and_the_firs
 @pytest.mark.rfc(3261, "9.2")
 async def test_a_cancel_under_another_address_by_the_same_way_ends_the_ringing(stage: Stage) -> None:
     await stage.play(stage.caller("cancel_behind_nat"), "ring_until_cancelled")
+
+
+@pytest.mark.rule("T-17")
+@pytest.mark.rfc(3262, "5")
+@pytest.mark.rfc(3311, "5.1")
+async def test_early_media_that_arrives_for_certain_is_changed_before_the_answer(stage: Stage) -> None:
+    asked, answered = await stage.play(stage.caller("call_with_prack", hold_s=0.3), "answer_after_prack")
+    assert received(answered, "PRACK ") == received(answered, "UPDATE ") == 1
+    assert "RSeq: 4711" not in asked, "each side has its own numbers"
