@@ -67,7 +67,7 @@ async def test_under_load_new_calls_are_refused_and_those_that_are_up_are_served
     await bob.until("acknowledged")
     bob.endpoint.overload.policy = OverloadPolicy(enabled=True)
     for _ in range(BEGIN_AFTER):
-        bob.endpoint.overload.measured(lag_s=0.6, backlog=0.0)
+        bob.endpoint.overload.measured(0.6)
     carol = Party(network, "10.0.0.3")
     transactions = len(bob.endpoint.layer.servers)
     carol.call(BOB)

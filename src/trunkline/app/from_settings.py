@@ -119,7 +119,7 @@ def timer_policy(settings: Settings) -> TimerPolicy:
 def overload_policy(settings: Settings) -> OverloadPolicy:
     """From which load on new calls are refused."""
     limits = settings.sip.overload
-    return OverloadPolicy(limits.enabled, limits.lag_s, limits.backlog, limits.retry_after_s)
+    return OverloadPolicy(limits.enabled, limits.lag_s, limits.retry_after_s)
 
 
 def event_policy(settings: Settings) -> EventPolicy:

@@ -175,7 +175,6 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "sip.session_timer.mode",
     ): _session_timer,
     (
-        "sip.overload.backlog",
         "sip.overload.enabled",
         "sip.overload.lag_s",
         "sip.overload.retry_after_s",

@@ -1,4 +1,4 @@
-"""Measures how far behind the exchange is, ten times a second, and tells its endpoint and sockets."""
+"""Measures how late the exchange is, ten times a second, and tells its endpoint and sockets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from trunkline.net import Net
 from trunkline.ua.overload import Load, Overload
 
 EACH_S: Final = 0.1
+SLOWEST: Final = (
+    50.0  # datagrams served in that time by the slowest host: after a quiet spell nothing else is known
+)
+_FADES: Final = 0.9
 log = structlog.get_logger("exchange")
 
 
@@ -23,12 +27,16 @@ class LoadWatch:
         self._overload = overload
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._refused_before = 0
+        self._pace = SLOWEST
+        self._served = 0
+        self._dropped = 0
+        self._refused = 0
 
     def start(self) -> None:
         """From now on."""
-        self._due = self._loop.time() + EACH_S
-        self._timer = self._loop.call_at(self._due, self._measure)
+        self._served = self._net.counters.datagrams_in
+        self._dropped = self._net.backlog().dropped
+        self._arm()
 
     def stop(self) -> None:
         """No more."""
@@ -36,12 +44,22 @@ class LoadWatch:
             self._timer.cancel()
             self._timer = None
 
+    def _arm(self) -> None:
+        self._due = self._loop.time() + EACH_S
+        self._timer = self._loop.call_at(self._due, self._measure)
+
     def _measure(self) -> None:
-        # Timers fire late by as much as the loop is busy with what came before them.
+        # Timers fire late by as much as the loop was busy with what came before them.
         lag_s = self._loop.time() - self._due
-        if self._overload.measured(lag_s, self._net.backlog()):
+        backlog, served = self._net.backlog(), self._net.counters.datagrams_in
+        pace = (served - self._served) / (1 + lag_s / EACH_S)
+        self._pace = max(pace, self._pace * _FADES, SLOWEST)
+        wait_s = backlog.waiting / self._pace * EACH_S
+        losing = backlog.dropped > self._dropped
+        self._served, self._dropped = served, backlog.dropped
+        if self._overload.measured(max(lag_s, wait_s), losing=losing):
             self._changed()
-        self.start()
+        self._arm()
 
     def _changed(self) -> None:
         overload = self._overload
@@ -52,5 +70,5 @@ class LoadWatch:
             what = "new calls" if overload.level is Load.CALLS else "all that is new"
             log.warning("overloaded", refusing=what, load=round(overload.ratio, 2))
         else:
-            log.warning("the overload is over", refused=refused - self._refused_before)
-            self._refused_before = refused
+            log.warning("the overload is over", refused=refused - self._refused)
+            self._refused = refused

@@ -18,6 +18,7 @@ from trunkline.net.settings import STREAMS, Counters, NetSettings
 from trunkline.net.tap import Tap
 from trunkline.net.tls.contexts import Tls
 from trunkline.net.tls.settings import TlsSettings
+from trunkline.net.triage import Backlog
 from trunkline.net.udp import UdpEndpoint
 
 _ROUTES_KEPT_S = 60.0
@@ -126,9 +127,10 @@ class Net:
             endpoint.tap(tap)
         self._connections.tap(tap)
 
-    def backlog(self) -> float:
-        """The largest share of a UDP receive buffer that waits to be read, 0 to 1."""
-        return max((endpoint.backlog for endpoint in self._endpoints.values()), default=0.0)
+    def backlog(self) -> Backlog:
+        """What waits in the receive buffers of all UDP sockets."""
+        each = [endpoint.backlog for endpoint in self._endpoints.values()]
+        return Backlog(sum(one.waiting for one in each), sum(one.dropped for one in each))
 
     @property
     def triage(self) -> bool:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 Datagram: TypeAlias = tuple[bytes, tuple[str, int]]
+
+
+class Backlog(NamedTuple):
+    """How many datagrams wait to be read, about; and how many were ``dropped`` so far because too many did."""
+
+    waiting: int
+    dropped: int
+
 
 _NEW: Final = (b"INVITE ", b"REGISTER ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ", b"REFER ")
 _to_tag = re.compile(rb"[\r\n](?:To|t)[ \t]*:[^\r\n]*;[ \t]*tag=", re.IGNORECASE).search

@@ -24,7 +24,7 @@ from trunkline.net.listener import Listener, host_port
 from trunkline.net.routes import remote_of, socket_address
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.net.tap import OnMessage, Tap, tapped, tapped_sendto
-from trunkline.net.triage import Datagram, in_order
+from trunkline.net.triage import Backlog, Datagram, in_order
 from trunkline.proto import stun
 
 Remote: TypeAlias = tuple[str, int]
@@ -35,8 +35,11 @@ _SHORTEST: Final = 13
 _REMEMBERED_SENDS: Final = 256
 _LETTERS: Final = 4  # STUN begins with a byte below (RFC 5389 §6), SIP with a letter
 _BURSTS_AT_ONCE: Final = 8  # while there are more datagrams than can be served
-_SO_MEMINFO: Final = 55  # linux/sock_diag.h: bytes in the receive queue, the size of its buffer, ...
-_MEMINFO: Final = struct.Struct("=II")
+_SO_MEMINFO: Final = (
+    55  # linux/sock_diag.h: first the bytes in the receive queue, ninth the datagrams dropped
+)
+_MEMINFO: Final = struct.Struct("=9I")
+_BYTES_EACH: Final = 1280  # what the kernel counts for a SIP datagram of usual length
 
 
 class UdpFlow:
@@ -241,18 +244,21 @@ class UdpEndpoint:
             remote = remote_of(remote)
         if self._fence.shut and self._fence.bars(remote, self._loop.time()):
             return
+        if data[0] < _LETTERS and stun.is_stun(data):
+            self._answer_stun(data, remote)
+            return
         try:
             self._on_message(data, UdpFlow(self, self.listener, remote))
         except Exception as error:  # noqa: BLE001  (one datagram must not stop the listener)
             self._faults.caught(error, remote)
 
     @property
-    def backlog(self) -> float:
-        """The share of the receive buffer that waits to be read, 0 to 1."""
+    def backlog(self) -> Backlog:
+        """What waits in the receive buffer; nothing once it is closed."""
         if self.closed:
-            return 0.0
-        waiting, room = _MEMINFO.unpack_from(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 64))
-        return waiting / room if room else 0.0
+            return Backlog(0, 0)
+        info = _MEMINFO.unpack_from(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
+        return Backlog(info[0] // _BYTES_EACH, info[8])
 
     def _answer_stun(self, data: bytes, remote: Remote) -> None:
         """A phone keeps its NAT's binding, and learns when it changed (RFC 5626 §3.5.2)."""

@@ -28,11 +28,10 @@ class Load(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OverloadPolicy:
-    """``lag_s`` is how late the event loop may be, ``backlog`` which share (0..1) of a receive buffer may wait."""
+    """``lag_s`` is how late we may be with anything; ``retry_after_s`` when those refused may come again, or later."""
 
     enabled: bool = False
     lag_s: float = 0.5
-    backlog: float = 0.25
     retry_after_s: int = 5
 
 
@@ -49,15 +48,22 @@ class Overload:
         self._above = 0
         self._below = 0
 
-    def measured(self, lag_s: float, backlog: float) -> bool:
-        """Take one measurement; whether the level has changed by it."""
+    def measured(self, lag_s: float, *, losing: bool = False) -> bool:
+        """Take one measurement: how late we are, and whether messages were lost for want of room.
+
+        Returns whether the level has changed by it.
+        """
         policy, before = self.policy, self.level
         if not policy.enabled:
             self.ratio = 0.0
             self._above = self._below = 0
             self.level = Load.NORMAL
             return before is not Load.NORMAL
-        self.ratio = ratio = max(lag_s / policy.lag_s, backlog / policy.backlog)
+        ratio = lag_s / policy.lag_s
+        if losing:
+            # Refusing calls has not been enough when it goes on.
+            ratio = max(ratio, 2.0 if self._above >= 2 * BEGIN_AFTER else 1.0)
+        self.ratio = ratio
         self._above = self._above + 1 if ratio >= 1 else 0
         self._below = self._below + 1 if ratio < _EASE else 0
         if self._above >= BEGIN_AFTER:

@@ -166,7 +166,7 @@ def all_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             found |= all_keys(inner, f"{prefix}{name}.")
         else:
-            assert model_in(inner) is None or name in {"listen", "certificates", "peers"}, (
+            assert model_in(inner) is None or name in {"listen", "certificates", "peers", "trunks"}, (
                 f"{name}: a new list of tables"
             )
             found.add(f"{prefix}{name}")
@@ -258,7 +258,7 @@ async def test_session_timers_and_limits_of_load_hold_from_the_next_call_on() ->
     exchange = SimpleNamespace(endpoint=endpoint)
     await applied(ExchangeValues, exchange, new, "sip.session_timer.expires_s", "sip.overload.lag_s")
     assert taken == [TimerPolicy("asked", 600, 90)]
-    assert endpoint.overload.policy == OverloadPolicy(enabled=True, lag_s=2.0, backlog=0.25, retry_after_s=5)
+    assert endpoint.overload.policy == OverloadPolicy(enabled=True, lag_s=2.0, retry_after_s=5)
 
 
 class Manager(ServiceManager):

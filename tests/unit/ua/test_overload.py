@@ -11,13 +11,13 @@ pytestmark = [pytest.mark.rule("T-11")]
 
 def overload(*, enabled: bool = True) -> Overload:
     made = Overload()
-    made.policy = OverloadPolicy(enabled, lag_s=0.5, backlog=0.25, retry_after_s=5)
+    made.policy = OverloadPolicy(enabled, lag_s=0.5, retry_after_s=5)
     return made
 
 
-def measure(watched: Overload, times: int, lag_s: float = 0.0, backlog: float = 0.0) -> Load:
+def measure(watched: Overload, times: int, lag_s: float = 0.0, *, losing: bool = False) -> Load:
     for _ in range(times):
-        watched.measured(lag_s, backlog)
+        watched.measured(lag_s, losing=losing)
     return watched.level
 
 
@@ -28,10 +28,10 @@ def test_one_late_moment_is_no_overload() -> None:
         assert measure(watched, 1) is Load.NORMAL
 
 
-@pytest.mark.parametrize("load", [{"lag_s": 0.5}, {"backlog": 0.25}])
-def test_a_load_that_lasts_begins_it_and_a_calm_that_lasts_ends_it(load: dict[str, float]) -> None:
+@pytest.mark.parametrize(("lag_s", "losing"), [(0.5, False), (0.0, True)])
+def test_a_load_that_lasts_begins_it_and_a_calm_that_lasts_ends_it(lag_s: float, losing: bool) -> None:
     watched = overload()
-    assert measure(watched, BEGIN_AFTER, **load) is Load.CALLS
+    assert measure(watched, BEGIN_AFTER, lag_s, losing=losing) is Load.CALLS
     assert measure(watched, 100, lag_s=0.3) is Load.CALLS, "below the limit is not yet calm"
     assert measure(watched, END_AFTER - 1) is Load.CALLS
     assert measure(watched, 1) is Load.NORMAL
@@ -39,14 +39,20 @@ def test_a_load_that_lasts_begins_it_and_a_calm_that_lasts_ends_it(load: dict[st
 
 def test_twice_the_load_refuses_all_that_is_new_until_it_sinks() -> None:
     watched = overload()
-    assert measure(watched, BEGIN_AFTER, backlog=0.5) is Load.ALL_NEW
-    assert measure(watched, 1, backlog=0.3) is Load.ALL_NEW
-    assert measure(watched, 1, backlog=0.2) is Load.CALLS
+    assert measure(watched, BEGIN_AFTER, 1.0) is Load.ALL_NEW
+    assert measure(watched, 1, 0.6) is Load.ALL_NEW
+    assert measure(watched, 1, 0.4) is Load.CALLS
+
+
+def test_messages_that_go_on_being_lost_refuse_all_that_is_new() -> None:
+    watched = overload()
+    assert measure(watched, 2 * BEGIN_AFTER, losing=True) is Load.CALLS
+    assert measure(watched, 1, losing=True) is Load.ALL_NEW
 
 
 def test_a_change_is_told_once() -> None:
     watched = overload()
-    told = [watched.measured(1.0, 0.0) for _ in range(BEGIN_AFTER + 5)]
+    told = [watched.measured(1.0) for _ in range(BEGIN_AFTER + 5)]
     assert told.count(True) == 1
 
 
@@ -54,17 +60,17 @@ def test_switched_off_it_refuses_nothing_any_more() -> None:
     watched = overload()
     measure(watched, BEGIN_AFTER, lag_s=1.0)
     watched.policy = OverloadPolicy(enabled=False)
-    assert watched.measured(9.0, 1.0)
+    assert watched.measured(9.0)
     assert watched.level is Load.NORMAL
 
 
 @pytest.mark.parametrize(
-    ("backlog", "refused"),
-    [(0.3, {"INVITE"}), (0.6, {"INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "MADE-UP"})],
+    ("lag_s", "refused"),
+    [(0.6, {"INVITE"}), (1.2, {"INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "MADE-UP"})],
 )
-def test_calls_are_refused_before_anything_else_and_probes_never(backlog: float, refused: set[str]) -> None:
+def test_calls_are_refused_before_anything_else_and_probes_never(lag_s: float, refused: set[str]) -> None:
     watched = overload()
-    measure(watched, BEGIN_AFTER, backlog=backlog)
+    measure(watched, BEGIN_AFTER, lag_s)
     methods = {"INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "MADE-UP", "OPTIONS"}
     assert {method for method in methods if watched.refuses(method)} == refused
     assert sum(watched.refused.values()) == len(refused)

@@ -40,13 +40,10 @@ class OverloadSettings(Section):
 
     enabled: bool = Field(default=True, description="`false` refuses nothing for its load.")
     lag_s: float = Field(
-        default=0.5, ge=0.05, le=10, description="How late the exchange may be with everything, in seconds."
-    )
-    backlog: float = Field(
-        default=0.25,
-        ge=0.01,
-        le=0.5,
-        description="How much of a UDP socket's receive buffer may wait to be read, 0 to 1.",
+        default=0.5,
+        ge=0.05,
+        le=10,
+        description="How late the exchange may be with what comes in. A receive buffer that overflows counts as late.",
     )
     retry_after_s: int = Field(
         default=5,

@@ -57,7 +57,6 @@ LIVE: frozenset[str] = frozenset({
     "sip.max_forwards",
     "sip.nat",
     "sip.next_hop_s",
-    "sip.overload.backlog",
     "sip.overload.enabled",
     "sip.overload.lag_s",
     "sip.overload.retry_after_s",
@@ -107,6 +106,7 @@ RESTART: frozenset[str] = frozenset({
     "trace.bodies",
     "trace.keep",
     "trace.size_mb",
+    "trunks",
 })  # fmt: skip
 
 
