@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.link.phones import describe
+from tests.link.phones import Party, describe
 from tests.link.stage import HOST, Stage
 from tests.link.talking import both_sides, talking, who
 from tests.link.virtual_time import virtual
@@ -262,4 +262,32 @@ async def test_a_withdrawn_change_that_is_made_nevertheless_changes_nothing_here
         await asyncio.sleep(1)
         assert stage.engine.remotes == remotes
     one.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rule("T-08")
+@pytest.mark.rfc("3261", "14.1")
+@pytest.mark.parametrize("seed", range(5))
+@virtual
+async def test_two_changes_that_meet_both_get_through_once_each_has_waited_by_its_rule(seed: int) -> None:
+    stage = Stage(seed=seed)
+    alice, bob = await talking(stage)
+
+    async def insist(party: Party, body: bytes) -> int:
+        """As a phone does: 491 is tried again after the wait of its role."""
+        for tries in range(1, 10):
+            status, _ = await party.reoffer(body)
+            if status != 491:
+                assert status == 200
+                return tries
+            await asyncio.sleep(party.dialogue.reoffer.glare_pause_s())
+        raise AssertionError("491 again and again")
+
+    tries = await asyncio.gather(
+        insist(alice, describe(alice.host, "a=sendonly", version=2)),
+        insist(bob, describe(bob.host, "a=sendonly", version=2)),
+    )
+    assert tries == [2, 2], "both were refused once, and the waits never meet: who owns the Call-ID waits longer"
+    assert stage.is_held()
+    alice.dialogue.hang_up()
     await stage.settle()

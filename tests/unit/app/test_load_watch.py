@@ -80,10 +80,9 @@ async def test_datagrams_that_are_dropped_again_and_again_are_an_overload() -> N
     watch, overload = watched(sockets)
     sockets.dropped += 1
     await asyncio.sleep(1)
-    assert not sockets.triage, "one burst"
+    assert overload.ratio < 1, "one burst is over"
     for _ in range(5):
         sockets.dropped += 1
         await asyncio.sleep(EACH_S)
-    assert sockets.triage
     assert overload.level is Load.CALLS
     watch.stop()
