@@ -42,6 +42,7 @@ from trunkline.app.settings import Settings
 from trunkline.app.sound_files import sounds_of
 from trunkline.app.text_log import log_kept_text, log_text
 from trunkline.app.trace.tracing import Tracing
+from trunkline.app.trunk_lines import TrunkLines
 from trunkline.base.ids import NodeIds
 from trunkline.call.checkpoints import Checkpoints
 from trunkline.call.context import CallContext
@@ -156,11 +157,22 @@ class Exchange:
 
     def _make_doors(self) -> None:
         """Who may claim an incoming request, and in which order."""
+        self.trunking = TrunkLines(
+            self.endpoint,
+            self.finding.next_hops,
+            self.directory,
+            self.store,
+            self.writer,
+            self.wall,
+            self.context.spawn,
+        )
+        self._fencing.is_trunk = self.trunking.trunks.calls
         self.snapshot = Snapshot(
             self.directory,
             self.live.bindings_of,
             self.calls.load,
             lambda: self.settings.limits.calls_per_extension,
+            self.trunking.trunks.route,
         )
         nonces = Nonces(self.store.box.derive("nonces"), worker=self.settings.node)
         self.authenticator = Authenticator(nonces, self.wall, fence=self.fence)
@@ -237,6 +249,8 @@ class Exchange:
             self.calls,
             self.reaching.targets,
         )
+        if self.settings.trunks:
+            self.peer_door.trunk_of = self.trunking.peer_of
         self.take_signatures(signatures_of(self.settings.stir, self.wall))
         self.endpoint.set_doors(
             [self.registrar, self.peer_door, self.door, self.texts, self.events.door, self.referring]
@@ -289,6 +303,7 @@ class Exchange:
             self.earlier_flows.remember(kept)
             await self.earlier.load()
             self.text_queue.restore(self.store.texts.load_all(SystemScope("texts outlive a restart")))
+            trunks = self.trunking.plans(self.settings)
             await self.net.start(listeners_of(self.settings, self.endpoint.ids.prefix))
             self.earlier.take_up()
             undo.pop_all()
@@ -300,6 +315,7 @@ class Exchange:
         self.chores.start()
         self.load_watch.start()
         self.text_queue.start()
+        self.trunking.start(trunks)
 
     async def stop(self, grace_s: float) -> None:
         """No new calls; those in progress may go on for ``grace_s`` seconds, then get BYE. Everything ends."""
@@ -310,6 +326,7 @@ class Exchange:
                 call.tell("call.exchange_stops", "the exchange is being stopped")
                 call.hang_up(code="call.exchange_stops")
         await self.events.stop()
+        await self.trunking.stop()
         await self._goodbye()
         self.chores.stop()
         self.load_watch.stop()

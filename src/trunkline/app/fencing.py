@@ -29,6 +29,7 @@ class Fencing:
         self._directory = directory
         self._shut = shut
         self._clock = clock
+        self.is_trunk: Callable[[str], bool] = lambda _source: False
 
     def let_in(self, known: Iterable[Binding]) -> None:
         """Who was registered has proven itself: no ban at its address is to meet it after a restart."""
@@ -39,7 +40,9 @@ class Fencing:
                 self.fence.proved((host, port or 0), realm, binding.user, self._clock())
 
     def _is_called(self, source: str) -> bool:
-        """Whether an extension has a fixed contact at that address."""
+        """Whether an extension has a fixed contact at that address, or a trunk is there."""
+        if self.is_trunk(source):
+            return True
         for tenant in self._directory.tenants:
             for entry in tenant.extensions.values():
                 if entry.contact is not None and source_of_uri(entry.contact) == source:

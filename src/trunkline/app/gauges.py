@@ -83,6 +83,7 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "rtp_packets": rtp,
         "rtp_dropped": dropped,
         "writer_queue": lambda: exchange.writer.queued,
+        "trunks": exchange.trunking.trunks.states,
         "tasks": lambda: len(asyncio.all_tasks()),
         "log_dropped": lambda: stream.dropped,
     }

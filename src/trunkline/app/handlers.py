@@ -18,6 +18,7 @@ from trunkline.app.registration_handlers import RegistrationHandlers
 from trunkline.app.subscription_handlers import SubscriptionHandlers
 from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
 from trunkline.app.trace_handlers import PastTraces, TraceHandlers
+from trunkline.app.trunk_handlers import TrunkHandlers
 from trunkline.app.waiting_handlers import WaitingHandlers
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import (
@@ -43,6 +44,7 @@ from trunkline.base.messages import (
     ListRecords,
     ListRegistrations,
     ListTenants,
+    ListTrunks,
     PastTrace,
     ReadTrace,
     Refused,
@@ -155,6 +157,7 @@ class ExchangeHandlers(StoreHandlers):
             ReadTrace: traces.read,
             StopTrace: traces.stop,
             ListBans: bans.page,
+            ListTrunks: TrunkHandlers(exchange.trunking.trunks, exchange.wall).page,
             AddBan: bans.add,
             ClearBans: bans.clear,
             **RecordingHandlers(exchange).table,

@@ -100,6 +100,7 @@ FAMILIES = (
     Family("media_ports_free", "trunkline_media_ports_free", "gauge", "Media ports left"),
     Family("rtp_packets", "trunkline_rtp_packets", "counter", "RTP packets", "direction"),
     Family("rtp_dropped", "trunkline_rtp_dropped", "counter", "RTP packets dropped, by reason", "reason"),
+    Family("trunks", "trunkline_trunks", "gauge", "Trunks by state", "state"),
     Family("writer_queue", "trunkline_writer_queue", "gauge", "Writes waiting for the store"),
     Family("tasks", "trunkline_event_loop_tasks", "gauge", "Tasks of the event loop"),
     Family(

@@ -24,6 +24,7 @@ from trunkline.base.messages import (
     StoryStep,
     SubscriptionRow,
     TenantRow,
+    TrunkRow,
     WaitingRow,
 )
 
@@ -77,6 +78,16 @@ BANS = (
     Column[BanRow]("SINCE", lambda row: clock(row.banned_at)),
     Column[BanRow]("EXPIRES", lambda row: remaining(row.expires_s), justify="right"),
     Column[BanRow]("REASON", lambda row: row.code, "yellow"),
+)
+TRUNKS = (
+    Column[TrunkRow]("NAME", lambda row: row.name, "bold"),
+    Column[TrunkRow]("HOST", lambda row: row.host),
+    Column[TrunkRow]("STATE", lambda row: row.state, "cyan"),
+    Column[TrunkRow]("SINCE", lambda row: clock(row.since)),
+    Column[TrunkRow](
+        "NEXT", lambda row: "" if row.next_try_s is None else remaining(row.next_try_s), justify="right"
+    ),
+    Column[TrunkRow]("WHY", lambda row: row.why, "yellow"),
 )
 WAITING = (
     Column[WaitingRow]("NUMBER", lambda row: row.number, "bold"),

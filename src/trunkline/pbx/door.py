@@ -161,9 +161,12 @@ class ExchangeDoor:
             # RFC 5630 §4: each hop is within TLS; what was said on this one has been heard already.
             call.tell("route.sips_insecure", f"a sips call needs TLS, and it came by {flow.transport}")
             return scripts.refuse(480, "route.sips_insecure")
-        if decision.extension is None:
+        if decision.extension is None and decision.trunk is None:
             return self._script(decision, tenant)
-        targets = self.targets(tenant, decision.extension)
+        if decision.trunk is not None:
+            targets = [decision.trunk.target(decision.number)]
+        else:
+            targets = self.targets(tenant, decision.extension) if decision.extension is not None else []
         if phone is not None:
             if not phone.targets:
                 return phone.script(call)
@@ -181,6 +184,8 @@ class ExchangeDoor:
             return scripts.ring(static_targets(self.targets(tenant, decision.extension)))
         if decision.service is not None:
             return self.services[decision.service]
+        if decision.trunk is not None:
+            return scripts.ring(static_targets([decision.trunk.target(decision.number)]))
         return scripts.refuse(decision.status, decision.code)
 
 

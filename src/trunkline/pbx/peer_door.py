@@ -18,6 +18,7 @@ from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.door import printable, refusal_of
 from trunkline.pbx.route import CallRequest, Decision, Snapshot, decide
+from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.ua.stir import StirVerifier, claim_of
@@ -30,6 +31,8 @@ class Peer(NamedTuple):
     tenant: str
     policy: IdentityPolicy = IdentityPolicy()
     verify: Mode = Mode.MARK
+    number: str = ""
+    """The extension that all its calls ring, whatever number it dials; "" for the number."""
 
 
 class PeerDoor:
@@ -58,9 +61,11 @@ class PeerDoor:
         self._calls = calls
         self._targets = targets
         self.verifier = verifier
+        self.trunk_of: Callable[[Request, Flow], Peer | None] = lambda _request, _flow: None
+        """Whose call it is when it comes by a trunk of ours."""
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
-        peer = self._peer_of(flow)
+        peer = self.trunk_of(incoming.request, flow) or self._peer_of(flow)
         if peer is None:
             return False
         if self._context.endpoint.draining:
@@ -76,7 +81,7 @@ class PeerDoor:
     def _start(self, incoming: Incoming, flow: Flow, peer: Peer) -> None:
         request = incoming.request
         story = Story(incoming.now)
-        dialled = printable(parse_uri(request.uri).user)
+        dialled = peer.number or printable(parse_uri(request.uri).user)
         domain = self._directory.domain_of(peer.tenant)
         caller = caller_of(request, peer.policy, domain, partial(story.add, incoming.now))
         story.add(incoming.now, "call.received", f"{peer.name} calls {dialled}", flow=flow.token)
@@ -89,6 +94,7 @@ class PeerDoor:
         if verifier is not None and _is_checked(peer, "Identity" in request.headers):
             script = verified(script, verifier, claim_of(request, trusted=peer.policy.trusted), peer.verify)
         call.begin(incoming, flow, script)
+        call.caller_leg.outcome.outside = True
         callee = decision.extension
         self._calls.add(call, () if callee is None else (callee.number,))
 

@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeAlias
 
 from trunkline.base.story import Step, Value
 from trunkline.pbx.directory import Directory, Entry, Reach
+from trunkline.trunking.trunk import Trunk
 
 MAX_DIALLED: Final = 128
 """Characters; more is no number, and stories keep what was dialled."""
@@ -65,6 +66,8 @@ class Snapshot:
     """How many calls an extension has now."""
     most: Callable[[], int] = lambda: 0
     """How many it may have when it has no limit of its own; 0 for any number."""
+    trunk: Callable[[str, str], Trunk | None] = lambda _tenant, _number: None
+    """The trunk of a tenant that takes a number; None when none does."""
 
     def is_full(self, tenant: str, entry: Entry, most: int) -> bool:
         """Whether an extension has as many calls as it may: ``most``, unless it has a limit of its own."""
@@ -74,19 +77,20 @@ class Snapshot:
 
 
 class Decision:
-    """An outcome with the steps that led to it: exactly one of ``extension``, ``service`` and ``status`` is set.
+    """An outcome with its steps: exactly one of ``extension``, ``service``, ``trunk`` and ``status`` is set.
 
     ``status`` is the SIP status of a refusal with its ``code``; ``number`` the dialled number as normalised.
     ``pickup`` is the number whose ringing call is asked for; the refusal beside it is for when nothing rings there.
     """
 
-    __slots__ = ("code", "extension", "number", "pickup", "service", "status", "steps")
+    __slots__ = ("code", "extension", "number", "pickup", "service", "status", "steps", "trunk")
 
     def __init__(self, number: str) -> None:
         self.number = number
         self.steps: list[Step] = []
         self.extension: Entry | None = None
         self.service: Service | None = None
+        self.trunk: Trunk | None = None
         self.status = 0
         self.code = ""
         self.pickup = ""
@@ -125,7 +129,14 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
         return decision
     if _is_ours(request.tenant, number, snapshot, decision, tell):
         return decision
-    return refuse(404, "route.unknown_number", f"{number} is neither an extension nor a service")
+    # Peers have no number of ours, and who is none of ours calls nobody at our cost.
+    decision.trunk = trunk = snapshot.trunk(request.tenant, number) if request.caller else None
+    if trunk is not None:
+        name = trunk.plan.name
+        tell("route.trunk", f"{number} goes out by {name}, which is {trunk.state}", trunk=name)
+    else:
+        refuse(404, "route.unknown_number", f"{number} is neither an extension nor a service")
+    return decision
 
 
 def _is_ours(tenant: str, number: str, snapshot: Snapshot, decision: Decision, tell: _Tell) -> bool:

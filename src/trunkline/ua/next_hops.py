@@ -202,6 +202,11 @@ def is_hop_failure(status: int, response: Response | None, *, heard: bool) -> bo
     return status == 430 or (not heard and (status == 503 or (status == 408 and response is None)))
 
 
+def is_flow_failure(response: Response) -> bool:
+    """Whether another flow of the same phone may be tried (RFC 5626 §7): 408, 430, or nothing could be sent."""
+    return response.status in {408, 430} or (response.status == 503 and not response.headers)
+
+
 class Reached(NamedTuple):
     """A final response, and the flow and server that gave it (None: none did)."""
 

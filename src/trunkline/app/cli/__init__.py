@@ -19,7 +19,7 @@ from trunkline.base.errors import TrunklineError
 
 PANELS: Mapping[str, Sequence[str]] = {
     "The exchange": ("up", "check", "status", "reload", "log", "drain", "stop"),
-    "Who may call": ("extension", "tenant", "registrations", "bans"),
+    "Who may call": ("extension", "tenant", "registrations", "bans", "trunks"),
     "Calls": ("calls", "hangup", "records", "explain", "trace", "recording", "texts", "subscriptions", "mwi"),
     "Backups": ("backup", "restore"),
     "Tools": ("phone", "completion", "version"),

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "restore": "backup",
     "completion": "completion",
     "subscriptions": "subscriptions",
+    "trunks": "trunks",
 }
 # Groups of commands: the ``app`` of the module of that name.
 _GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone", "texts", "mwi", "registrations")

@@ -10,6 +10,7 @@ from trunkline.app.settings.sip import Listener, Registration, Sip
 from trunkline.app.settings.stir import Peer, Stir
 from trunkline.app.settings.tls import Certificate, Tls
 from trunkline.app.settings.trace import Trace
+from trunkline.app.settings.trunk import Trunk
 
 __all__ = [
     "Certificate",
@@ -28,4 +29,5 @@ __all__ = [
     "Stir",
     "Tls",
     "Trace",
+    "Trunk",
 ]

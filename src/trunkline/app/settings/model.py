@@ -23,6 +23,7 @@ from trunkline.app.settings.stir import Peer, Stir
 from trunkline.app.settings.texts import Texts
 from trunkline.app.settings.trace import Trace
 from trunkline.app.settings.transfers import Transfers
+from trunkline.app.settings.trunk import Trunk
 from trunkline.app.settings.values import as_domain, as_folder, as_tables
 
 
@@ -57,6 +58,9 @@ class Settings(Section):
     peers: Annotated[tuple[Peer, ...], BeforeValidator(as_tables)] = Field(
         default=(),
         description="Who sends calls to our extensions without a password, as tables: other exchanges, carriers.",
+    )
+    trunks: Annotated[tuple[Trunk, ...], BeforeValidator(as_tables)] = Field(
+        default=(), description="Whom calls go out through, as tables: carriers, other exchanges."
     )
     metrics: Metrics = Metrics()
     log: Log = Log()

@@ -110,6 +110,7 @@ from trunkline.base.messages.trace import (
     TraceStarted,
     TraceStopped,
 )
+from trunkline.base.messages.trunks import ListTrunks, TrunkList, TrunkRow
 
 __all__ = [
     "DEFAULT_CALLS",
@@ -157,6 +158,7 @@ __all__ = [
     "ListRegistrations",
     "ListSubscriptions",
     "ListTenants",
+    "ListTrunks",
     "ListWaiting",
     "ListenerRow",
     "LogState",
@@ -211,6 +213,8 @@ __all__ = [
     "TraceStarted",
     "TraceStopped",
     "TracedMessage",
+    "TrunkList",
+    "TrunkRow",
     "WaitingList",
     "WaitingRow",
 ]

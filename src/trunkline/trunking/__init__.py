@@ -1,0 +1,1 @@
+"""Trunks: peers that we call out through."""
