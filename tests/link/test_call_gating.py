@@ -247,3 +247,26 @@ async def test_early_media_is_heard_as_a_trusted_peer_says(
     await alice.until("answered")
     alice.dialogue.hang_up()
     await stage.settle()
+
+
+@pytest.mark.rule("T-18")
+@pytest.mark.rfc("3312", "8")
+@virtual
+async def test_preconditions_in_a_change_are_looked_at_too() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    await stage.connect(alice, bob)
+    response = await alice.dialogue.request(
+        "UPDATE", body=wanting(alice, "mandatory"), extra="Require: precondition\r\n"
+    )
+    assert response.status == 580
+    assert b"a=des:qos failure remote sendrecv" in response.body
+    assert "offered" not in bob.said
+    response = await alice.dialogue.request(
+        "UPDATE", body=wanting(alice, "optional"), extra="Require: precondition\r\n"
+    )
+    assert response.status == 200
+    assert b"a=des:qos optional remote sendrecv" in response.body
+    assert b"a=des:" not in bob.heard[-1]
+    alice.dialogue.hang_up()
+    await stage.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from trunkline.media.preconditions import are_met
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.message import Message
 
@@ -47,6 +48,16 @@ def description_of(message: Message) -> bytes:
         return b""
     packed = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
     return b"" if packed else message.body
+
+
+def requires_preconditions(message: Message) -> bool:
+    """Whether the sender goes on only where preconditions are understood (RFC 3312 §11)."""
+    return "Require" in message.headers and "precondition" in message.headers["Require"].lower()
+
+
+def lacks_preconditions(message: Message) -> bool:
+    """Whether it requires preconditions, and a mandatory one is not met; who only supports them goes on without."""
+    return requires_preconditions(message) and not are_met(message.body)
 
 
 def is_silent(early_media: str) -> bool:

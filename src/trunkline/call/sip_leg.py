@@ -9,14 +9,20 @@ from trunkline.base.errors import CallFailed
 from trunkline.base.ids import uuid7
 from trunkline.base.wheel import Timer
 from trunkline.call.failures import passed_on
-from trunkline.call.headers import description_of, is_silent, reason_of
+from trunkline.call.headers import (
+    description_of,
+    is_silent,
+    lacks_preconditions,
+    reason_of,
+    requires_preconditions,
+)
 from trunkline.call.leg import Info, LegKind, LegObserver
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
 from trunkline.call.refresh import answer_refresh, send_refresh
 from trunkline.call.sip_info import SipInfo
 from trunkline.media.preconditions import MARK as PRECONDITIONS
-from trunkline.media.preconditions import mirrored, without_preconditions
+from trunkline.media.preconditions import mirrored, refusal_of_preconditions, without_preconditions
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.message import Request, Response
@@ -94,8 +100,8 @@ class SipLeg:
 
     def _note_preconditions(self, request: Request) -> None:
         """RFC 3312 §11: who requires them reads our answer for them."""
-        required = "Require" in request.headers and "precondition" in request.headers["Require"].lower()
-        self.preconditions = request.body if required and PRECONDITIONS in request.body else b""
+        noted = PRECONDITIONS in request.body and requires_preconditions(request)
+        self.preconditions = request.body if noted else b""
 
     def _answering(self, body: bytes) -> bytes:
         return mirrored(self.preconditions, body) if self.preconditions and body else body
@@ -354,6 +360,8 @@ class SipLeg:
         body = description_of(incoming.request)
         if incoming.request.body and not body:
             session.reoffer.refuse(415, "Accept: application/sdp\r\n")
+        elif PRECONDITIONS in body and lacks_preconditions(incoming.request):
+            session.reoffer.refuse(580, body=refusal_of_preconditions(body))
         elif not answer_refresh(self, session, body):
             self.asked = hash(body)
             self.observer.leg_offer(self, self._without_preconditions(incoming.request, body))

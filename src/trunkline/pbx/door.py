@@ -10,12 +10,13 @@ from trunkline.base.errors import CallFailed
 from trunkline.base.story import Story
 from trunkline.call.call import Call, Script
 from trunkline.call.context import CallContext
+from trunkline.call.headers import lacks_preconditions
 from trunkline.call.identity import asks_to_be_unknown
 from trunkline.call.party import Party
 from trunkline.call.registry import Calls
 from trunkline.call.target import Target, static_targets
 from trunkline.media.preconditions import MARK as PRECONDITIONS
-from trunkline.media.preconditions import are_met, refusal_of_preconditions
+from trunkline.media.preconditions import refusal_of_preconditions
 from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry, TenantEntry
@@ -209,14 +210,6 @@ def refusal_of(request: Request, supported: AbstractSet[str] = frozenset()) -> t
         if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             return 415, "Accept-Encoding: identity\r\n"
     return None
-
-
-def lacks_preconditions(request: Request) -> bool:
-    """Whether it requires preconditions (RFC 3312), and a mandatory one is not met."""
-    required = request.headers.get("Require")
-    if required is None or "precondition" not in required.lower():
-        return False  # §11: who only supports them goes on without
-    return not are_met(request.body)
 
 
 def _takes_sdp(accept: str) -> bool:

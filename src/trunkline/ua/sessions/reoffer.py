@@ -104,11 +104,11 @@ class Reoffer:
         )
         self.answer_on_way.begin(endpoint.now())
 
-    def refuse(self, status: int, extra: str = "") -> None:
-        """300..699 to their re-INVITE; the session stays as it was."""
+    def refuse(self, status: int, extra: str = "", body: bytes = b"") -> None:
+        """300..699 to their re-INVITE, UPDATE or PRACK; the session stays as it was."""
         incoming, self.incoming = self.incoming, None
         if incoming is not None:
-            incoming.respond(status, extra=extra, now=self.session.endpoint.now())
+            incoming.respond(status, extra=extra, body=body, now=self.session.endpoint.now())
 
     def receive_ack(self, ack: Request) -> None:
         answer = self.answer_on_way
