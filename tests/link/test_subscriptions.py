@@ -161,8 +161,8 @@ async def test_a_foreign_domain_scheme_or_extension_is_refused() -> None:
     stage = EventStage()
     watcher = stage.watcher("1001", MWI)
     assert (await watcher.subscribe(uri="tel:1001")).status == 416
-    refused = await watcher.subscribe(extra="Require: eventlist\r\n")
-    assert (refused.status, refused.headers["Unsupported"]) == (420, "eventlist")
+    refused = await watcher.subscribe(extra="Require: nonsense\r\n")
+    assert (refused.status, refused.headers["Unsupported"]) == (420, "nonsense")
     await stage.settle(100)
 
 
@@ -230,6 +230,24 @@ async def test_a_change_while_a_notify_is_on_its_way_is_told_after_it() -> None:
 
 
 # Refreshes
+
+
+@pytest.mark.rfc("6665", "4.2.1")
+@virtual
+async def test_a_refresh_while_a_notify_is_on_its_way_is_told_right_after_it() -> None:
+    stage = EventStage()
+    watcher = stage.watcher("1001", MWI)
+    watcher.answers = 0
+    await watcher.subscribe()
+    await watcher.hears(1)
+    await watcher.subscribe()
+    assert len(watcher.heard) == 1
+    watcher.heard.clear()
+    watcher.at.clear()
+    watcher.late(200)
+    await watcher.hears(1, 0.1)
+    watcher.late(200)
+    await stage.settle()
 
 
 @pytest.mark.rfc("6665", "4.2.1")

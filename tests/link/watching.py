@@ -92,6 +92,7 @@ class Watcher:
         self.answers = 200
         self.extra = ""
         self.heard: list[Request] = []
+        self.unanswered: Incoming | None = None
         self.at: list[float] = []
         self.on_notify: Callable[[Request], None] = lambda _request: None
         self.to = f"<sip:{number}@{DOMAIN}>"
@@ -108,9 +109,15 @@ class Watcher:
         self.heard.append(incoming.request)
         self.at.append(self.stage.loop.time())
         self.on_notify(incoming.request)
+        self.unanswered = incoming
         if self.answers:
-            incoming.respond(self.answers, extra=self.extra)
+            self.late(self.answers)
         self.news.set()
+
+    def late(self, status: int) -> None:
+        """Answer the last NOTIFY."""
+        assert self.unanswered is not None
+        self.unanswered.respond(status, extra=self.extra, now=self.stage.loop.time())
 
     async def subscribe(self, expires: int | None = 600, **rest: Any) -> Response:
         """Subscribe, or refresh what there is; with credentials when they are asked for."""

@@ -14,7 +14,7 @@ from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.events import Event
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
-from trunkline.ua.subscriptions import Notifier, NotifierPolicy, Subscription, Watch
+from trunkline.ua.subscriptions import Notifier, NotifierPolicy, View, Watch
 
 pytestmark = [
     pytest.mark.rule("T-38"),
@@ -40,10 +40,10 @@ class Lists:
         self.notifier.subscribe(incoming, flow, Event("list"), Watch("t", "1001", "1002", "a.test"))
         return True
 
-    def has_news(self, subscription: Subscription) -> bool:
+    def has_news(self, subscription: View) -> bool:
         return True
 
-    def compose(self, subscription: Subscription) -> bytes:
+    def compose(self, subscription: View) -> bytes:
         return b"one line of a long list\r\n" * 400
 
 

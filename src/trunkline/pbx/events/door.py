@@ -10,6 +10,7 @@ from trunkline.base.story import Story
 from trunkline.net.flow import Flow
 from trunkline.pbx.directory import Directory, TenantEntry
 from trunkline.pbx.door import printable
+from trunkline.pbx.events.lists import LISTED, ListPackage
 from trunkline.pbx.events.publish import Publisher
 from trunkline.pbx.route import normalise
 from trunkline.proto.sip.digest_server import Verdict
@@ -18,14 +19,15 @@ from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.ua.authentication import Authenticator
-from trunkline.ua.option_tags import unsupported
+from trunkline.ua.option_tags import supports, unsupported
 from trunkline.ua.subscriptions import Notifier, Subscription, Watch
 
-_SUPPORTED: Final[frozenset[str]] = frozenset()
+_SUPPORTED: Final = frozenset({"eventlist"})
 # Nobody watches where another is registered, or how many messages wait for it.
 _OF_ITS_OWN: Final = frozenset({"reg", "message-summary"})
 
 OnStory = Callable[[str, Story], None]
+Lists = Callable[[str, str], tuple[str, ...]]
 
 
 class EventsDoor:
@@ -51,6 +53,8 @@ class EventsDoor:
         self._on_refused = on_refused
         self._on_story = on_story
         self.notifier: Notifier
+        self.lists: Lists = lambda _tenant, _name: ()
+        """The members of a tenant's list; none when there is no such list."""
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
         request = incoming.request
@@ -86,6 +90,8 @@ class EventsDoor:
         extra = self.notifier.allow_events if error.status == 489 else ""
         if error.status == 503:
             extra = "Retry-After: 60\r\n"
+        elif error.status == 421:
+            extra = "Require: eventlist\r\n"
         elif error.status == 415:
             extra = "Accept: application/pidf+xml\r\n"
         incoming.respond(error.status, reason=error.reason if error.status == 400 else "", extra=extra)
@@ -94,6 +100,16 @@ class EventsDoor:
         self, incoming: Incoming, flow: Flow, owner: TenantEntry, user: str, number: str, story: Story
     ) -> None:
         event = self._event_of(incoming.request)
+        members = self.lists(owner.name, number)
+        if members and number not in owner.extensions and event.package in LISTED:
+            self._subscribe_to_list(
+                incoming, flow, owner, Watch(owner.id, user, number, owner.domain), members
+            )
+            story.add(
+                incoming.now, "subscribe.begun", f"{user} watches the list {number}", event=event.package
+            )
+            self._on_story(user, story)
+            return
         if event.package in _OF_ITS_OWN:
             if number != user:
                 raise RemoteProtocolError(f"{event.package} is told to {number} alone", 403)
@@ -113,6 +129,18 @@ class EventsDoor:
                 event=event.package,
             )
         self._on_story(user, story)
+
+    def _subscribe_to_list(
+        self, incoming: Incoming, flow: Flow, owner: TenantEntry, watch: Watch, members: tuple[str, ...]
+    ) -> None:
+        """Raises RemoteProtocolError(421) for who does not know lists (RFC 4662 §4.2)."""
+        if not supports(incoming.request, "eventlist"):
+            raise RemoteProtocolError("Extension Required", 421)
+        event = self._event_of(incoming.request)
+        package = ListPackage(
+            self.notifier.packages[event.package], members, lambda number: number in owner.extensions
+        )
+        self.notifier.subscribe(incoming, flow, event, watch, package, members)
 
     def _publish(self, incoming: Incoming, owner: TenantEntry, user: str, number: str, story: Story) -> None:
         event = self._event_of(incoming.request)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from trunkline.call.party import Party
-from trunkline.ua.subscriptions import Subscription
+from trunkline.ua.subscriptions import View
 
 CONTENT_TYPE: Final = "application/simple-message-summary"
 MAX_COUNT: Final = 2**32 - 1  # RFC 3842 §5.2: msg-count has no bound; phones do
@@ -73,11 +73,11 @@ class MessageSummaryPackage:
     def __init__(self, mailboxes: Mailboxes) -> None:
         self._mailboxes = mailboxes
 
-    def has_news(self, subscription: Subscription) -> bool:
+    def has_news(self, subscription: View) -> bool:
         watch = subscription.watch
         return bool(subscription.told.get("waiting") != self._mailboxes.waiting(watch.tenant, watch.number))
 
-    def compose(self, subscription: Subscription) -> bytes:
+    def compose(self, subscription: View) -> bytes:
         watch = subscription.watch
         waiting = self._mailboxes.waiting(watch.tenant, watch.number)
         subscription.told["waiting"] = waiting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from trunkline.call.context import CallContext
@@ -30,11 +30,12 @@ from trunkline.ua.subscriptions import Notifier, NotifierPolicy
 @dataclass(frozen=True, slots=True)
 class EventPolicy:
     """``shows_callers``: extensions that watch another see whom it talks to. ``unsolicited``: phones that did not
-    subscribe are told of waiting messages."""
+    subscribe are told of waiting messages. ``lists`` are the members of lists, by tenant and name."""
 
     notifier: NotifierPolicy = field(default_factory=NotifierPolicy)
     shows_callers: bool = True
     unsolicited: bool = False
+    lists: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
 
 class Events:
@@ -76,6 +77,7 @@ class Events:
         self.notifier.on_watched = sources.watched
         self.door.notifier = sources.notifier = self.notifier
         self.unsolicited = Unsolicited(context, directory, self.mailboxes, self.notifier, targets)
+        self.door.lists = lambda tenant, name: self.policy.lists.get((tenant, name), ())
         endpoint.allow_events = self.notifier.allow_events
         self.policy = policy
 

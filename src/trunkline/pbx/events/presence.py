@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, register_namespace, tostr
 
 from trunkline.call.party import Party
 from trunkline.pbx.events.publications import Publications
-from trunkline.ua.subscriptions import Subscription
+from trunkline.ua.subscriptions import View
 
 CONTENT_TYPE: Final = "application/pidf+xml"
 PIDF: Final = "urn:ietf:params:xml:ns:pidf"
@@ -43,11 +43,11 @@ class PresencePackage:
         self._reachable = reachable
         self._talks = talks
 
-    def has_news(self, subscription: Subscription) -> bool:
+    def has_news(self, subscription: View) -> bool:
         watch = subscription.watch
         return bool(subscription.told.get("state") != self._state(watch.tenant, watch.number))
 
-    def compose(self, subscription: Subscription) -> bytes:
+    def compose(self, subscription: View) -> bytes:
         watch = subscription.watch
         tenant, number = watch.tenant, watch.number
         subscription.told["state"] = self._state(tenant, number)

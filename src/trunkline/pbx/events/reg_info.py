@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from trunkline.call.party import Party
 from trunkline.model.binding import Binding
 from trunkline.pbx.events.xml import escaped
-from trunkline.ua.subscriptions import Subscription
+from trunkline.ua.subscriptions import View
 
 GONE: Final = "gone"
 _MOST_GONE: Final = 100
@@ -44,18 +44,18 @@ class RegPackage:
         self._wall = wall
         self._gruus = gruus
 
-    def gone(self, subscription: Subscription, binding: Binding, event: str) -> None:
+    def gone(self, subscription: View, binding: Binding, event: str) -> None:
         """A contact is no more; it is told with the next document."""
         left: list[Gone] = subscription.told.setdefault(GONE, [])
         if binding.id in subscription.told.get("contacts", {}) and len(left) < _MOST_GONE:
             left.append(Gone(binding, event))
 
-    def has_news(self, subscription: Subscription) -> bool:
+    def has_news(self, subscription: View) -> bool:
         watch = subscription.watch
         live = {one.id: one.contact for one in self._bindings(watch.tenant, watch.number, self._wall())}
         return bool(live != subscription.told.get("contacts"))
 
-    def compose(self, subscription: Subscription) -> bytes:
+    def compose(self, subscription: View) -> bytes:
         watch, told, now = subscription.watch, subscription.told, self._wall()
         live = self._bindings(watch.tenant, watch.number, now)
         left: list[Gone] = told.pop(GONE, [])

@@ -88,21 +88,32 @@ class Notifier:
             return None
         return min(asked, policy.max_expires_s)
 
-    def subscribe(self, incoming: Incoming, flow: Flow, event: Event, watch: Watch) -> Subscription | None:
+    def subscribe(
+        self,
+        incoming: Incoming,
+        flow: Flow,
+        event: Event,
+        watch: Watch,
+        package: Package | None = None,
+        numbers: tuple[str, ...] = (),
+    ) -> Subscription | None:
         """Begin a subscription and tell its first state; None when the request was refused.
+
+        ``package`` and ``numbers`` are given for lists: who writes the document, and of whom it tells.
 
         Who asks has proven to be ``watch.watcher`` and may watch. Raises RemoteProtocolError for what cannot
         create a dialog.
         """
-        package = self.packages[event.package]
-        if not accepts(incoming.request, package.content_type):
-            incoming.respond(406, extra=f"Accept: {package.content_type}\r\n")
+        package = package or self.packages[event.package]
+        content_type = package.content_type.partition(";")[0]
+        if not accepts(incoming.request, content_type):
+            incoming.respond(406, extra=f"Accept: {content_type}\r\n")
             return None
         seconds = self.granted(incoming)
         if seconds is None or not self._has_room(incoming, watch):
             self.counters.refused += 1
             return None
-        subscription = Subscription(self, incoming, flow, package, event, watch)
+        subscription = Subscription(self, incoming, flow, package, event, watch, numbers)
         incoming.begin()
         self._remember(subscription)
         subscription.prolong(incoming, seconds)
@@ -124,8 +135,9 @@ class Notifier:
         watch = subscription.watch
         dialog = subscription.dialog.key
         self.subscriptions[dialog] = self.endpoint.subscriptions[dialog] = subscription
-        key = subscription.package.event, watch.tenant, watch.number
-        self._watchers.setdefault(key, {})[subscription] = None
+        for number in subscription.numbers:
+            key = subscription.package.event, watch.tenant, number
+            self._watchers.setdefault(key, {})[subscription] = None
         self._of_user[watch.tenant, watch.watcher] += 1
         self._of_tenant[watch.tenant] += 1
         self.counters.subscribed += 1
@@ -139,11 +151,12 @@ class Notifier:
         if self.subscriptions.pop(dialog, None) is None:
             return
         del self.endpoint.subscriptions[dialog]
-        key = subscription.package.event, watch.tenant, watch.number
-        watchers = self._watchers[key]
-        del watchers[subscription]
-        if not watchers:
-            del self._watchers[key]
+        for number in subscription.numbers:
+            key = subscription.package.event, watch.tenant, number
+            watchers = self._watchers[key]
+            del watchers[subscription]
+            if not watchers:
+                del self._watchers[key]
         _less(self._of_user, (watch.tenant, watch.watcher))
         _less(self._of_tenant, watch.tenant)
         self.counters.removed += 1
@@ -167,6 +180,8 @@ class Notifier:
             watch = subscription.watch
             if watch.tenant == tenant and (not number or number in {watch.number, watch.watcher}):
                 subscription.close("noresource")
+            elif watch.tenant == tenant and number in subscription.numbers:
+                subscription.changed()
 
     async def stop(self) -> None:
         """End all: ``deactivated`` asks subscribers to come again at once (RFC 6665 §4.1.3)."""

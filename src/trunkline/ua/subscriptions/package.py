@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-if TYPE_CHECKING:
-    from trunkline.ua.subscriptions.subscription import Subscription
+from typing import Any, NamedTuple, Protocol
 
 
 class Watch(NamedTuple):
@@ -17,6 +14,17 @@ class Watch(NamedTuple):
     domain: str
 
 
+class View(Protocol):
+    """What one subscriber knows of one extension: a subscription, or its part of a list.
+
+    ``told`` is the package's note of it; ``version`` counts documents from 0.
+    """
+
+    watch: Watch
+    told: dict[str, Any]
+    version: int
+
+
 class Package(Protocol):
     """One event package, such as ``dialog``; it knows the state and writes it down for one subscription.
 
@@ -26,10 +34,10 @@ class Package(Protocol):
     event: str
     content_type: str
 
-    def has_news(self, subscription: Subscription) -> bool:
+    def has_news(self, subscription: View) -> bool:
         """Whether the state is another than the one that ``subscription.told`` holds."""
         ...
 
-    def compose(self, subscription: Subscription) -> bytes:
+    def compose(self, subscription: View) -> bytes:
         """The full state as a document, with ``subscription.version``; takes down in ``told`` what it says."""
         ...

@@ -56,7 +56,8 @@ LONGEST_PAUSE_S: Final = 300
 
 
 class Subscription(Alarm):
-    """``told`` is the package's note of what the subscriber knows; ``version`` counts NOTIFYs from 0.
+    """``told`` is the package's note of what the subscriber knows; ``version`` counts documents from 0; ``numbers``
+    are the extensions that it is about, more than one for a list.
 
     ``expires_at`` is in the loop's seconds. It is found by its dialog in ``Endpoint.subscriptions``.
     """
@@ -68,8 +69,10 @@ class Subscription(Alarm):
         "expires_at",
         "flow",
         "notifier",
+        "numbers",
         "package",
         "reason",
+        "requires",
         "rests_until",
         "since",
         "state",
@@ -82,7 +85,14 @@ class Subscription(Alarm):
     TABLE: ClassVar[Table]
 
     def __init__(
-        self, notifier: Notifier, incoming: Incoming, flow: Flow, package: Package, event: Event, watch: Watch
+        self,
+        notifier: Notifier,
+        incoming: Incoming,
+        flow: Flow,
+        package: Package,
+        event: Event,
+        watch: Watch,
+        numbers: tuple[str, ...] = (),
     ) -> None:
         """Raises RemoteProtocolError when the SUBSCRIBE cannot create a dialog."""
         super().__init__()
@@ -90,6 +100,9 @@ class Subscription(Alarm):
         self.package = package
         self.event = event
         self.watch = watch
+        self.numbers = numbers or (watch.number,)
+        # RFC 4662 §4.3, §4.5: whoever answers for a list says so.
+        self.requires = "Require: eventlist\r\n" if numbers else ""
         self.flow = flow
         self.contact = notifier.endpoint.contact(flow, sips=is_sips(incoming.request.uri))
         self.dialog = Dialog.of_request(incoming.request, notifier.endpoint.ids.tag(), flow.token)
@@ -123,7 +136,9 @@ class Subscription(Alarm):
         """Answer a SUBSCRIBE, the first or a later one; 0 seconds end it, with the state as it is then."""
         self.expires_at = incoming.now + seconds
         to_tag = None if incoming.request.to_tag else self.dialog.local_tag
-        extra = f"Expires: {seconds}\r\nContact: {self.contact}\r\n{self.notifier.allow_events}"
+        extra = (
+            f"Expires: {seconds}\r\nContact: {self.contact}\r\n{self.requires}{self.notifier.allow_events}"
+        )
         incoming.respond(200, extra=extra, to_tag=to_tag)
         if seconds:
             self.rearm()
@@ -258,7 +273,7 @@ class Subscription(Alarm):
         draft = self.dialog.request(
             "NOTIFY",
             contact=self.contact,
-            extra=f"Event: {self.event.value}\r\nSubscription-State: {state}\r\n",
+            extra=f"Event: {self.event.value}\r\nSubscription-State: {state}\r\n{self.requires}",
             body=body,
             content_type=self.package.content_type,
         )
