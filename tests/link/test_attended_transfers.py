@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.link.crash import Keeping
+from tests.link.memory_network import Weather
 from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from tests.link.transferring import consultation, notifies, refer, relays, told, until_told
@@ -278,3 +279,21 @@ async def test_nothing_of_one_dialog_shows_in_another() -> None:
             assert calls.middle.host.encode() not in data
     await calls.over()
     assert told(calls.middle)[-1] == "200 terminated"
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.rule("T-37")
+@virtual
+async def test_calls_are_joined_through_loss_doubling_and_disorder(seed: int) -> None:
+    calls = TwoCalls(Stage(Weather(loss=0.15, duplicate=0.1, late=0.1), seed))
+    await calls.connect("received", "made" if seed % 2 else "received")
+    assert await calls.join() == 200
+    await asyncio.sleep(120)
+    assert told(calls.middle)[-1] == "200 terminated"
+    assert calls.first.ended
+    assert calls.second.ended
+    assert relays(calls.stage, calls.one, calls.two)
+    calls.one.dialogue.hang_up()
+    await asyncio.sleep(120)
+    assert calls.two.dialogue.ended
+    await calls.stage.settle()

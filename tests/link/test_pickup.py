@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.link.memory_network import Weather
 from tests.link.phones import Party, describe
 from tests.link.stage import DOMAIN, HOST, Stage
 from tests.link.talking import talking
@@ -303,3 +304,25 @@ async def test_we_say_that_we_support_it() -> None:
         assert tag in next(line for line in invite.split(b"\r\n") if line.startswith(b"Supported:"))
     assert b"REFER" in next(line for line in invite.split(b"\r\n") if line.startswith(b"Allow:"))
     await over(stage, alice, bob)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.rule("T-37")
+@virtual
+async def test_a_call_is_picked_up_through_loss_doubling_and_disorder(seed: int) -> None:
+    stage = Stage(Weather(loss=0.15, duplicate=0.1, late=0.1), seed)
+    alice, bob, carol = (stage.party() for _ in range(3))
+    bob.answers = False
+    stage.dial(alice, "1002")
+    await bob.until("invited")
+    await asyncio.sleep(2)
+    stage.dial(carol, "**1002")
+    await carol.until("answered")
+    await alice.until("answered")
+    await asyncio.sleep(60)
+    assert bob.dialogue.ended
+    assert relays(stage, alice, carol)
+    alice.dialogue.hang_up()
+    await asyncio.sleep(120)
+    assert carol.dialogue.ended
+    await stage.settle()

@@ -9,10 +9,15 @@ from trunkline.base.errors import CallFailed
 from trunkline.call.bridge import Bridge, held_by
 from trunkline.call.leg import Leg
 from trunkline.call.leg_media import LegMedia
+from trunkline.call.sip_leg import SipLeg
 from trunkline.media.offer_answer import Hold, Stream, check_answer, streams_of
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 
-_TRIES: Final = 4  # of a re-INVITE that meets one of theirs
+_PATIENCE_S: Final = (
+    32.0  # of a re-INVITE that meets one of theirs, or comes before the ACK of the last: 64*T1
+)
+# RFC 3261 §14.2: a glare, and an INVITE while the one before it is not over.
+_LATER: Final = frozenset({491, 500})
 # Statuses to a description that another one may avoid.
 _NOT_THIS: Final = frozenset({415, 488, 606})
 
@@ -22,11 +27,12 @@ async def ask(leg: Leg, body: bytes, extra: str = "") -> tuple[int, bytes]:
 
     Without a body the party is asked for an offer, which ``leg.acknowledge`` must answer. Raises CallFailed.
     """
+    loop = asyncio.get_running_loop()
+    given_up = loop.time() + _PATIENCE_S
     status, answer = await _ask_once(leg, body, extra)
-    for _ in range(_TRIES - 1):
-        if status != 491:
-            break
-        await asyncio.sleep(_glare_pause(leg))
+    while status in _LATER and loop.time() < given_up:
+        session = leg.session if isinstance(leg, SipLeg) else None
+        await asyncio.sleep(session.reoffer.glare_pause_s() if session is not None else 1.0)
         status, answer = await _ask_once(leg, body, extra)
     if status >= 300:
         code = "transfer.party_left" if status in {408, 481} else "transfer.party_refused"
@@ -50,13 +56,6 @@ async def _ask_once(leg: Leg, body: bytes, extra: str) -> tuple[int, bytes]:
     except asyncio.CancelledError:
         leg.withdraw_offer()
         raise
-
-
-def _glare_pause(leg: Leg) -> float:
-    """RFC 3261 §14.1: 2.1..4 s for the owner of the Call-ID, up to 2 s for the other, in steps of 10 ms."""
-    share = (hash(leg.id) & 0xFF) / 256
-    least, most = (2.1, 4.0) if leg.outcome.direction == "out" else (0.0, 2.0)
-    return round(least + share * (most - least), 2)
 
 
 def told_last(leg: Leg) -> bytes:
