@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any, Protocol
 
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
@@ -17,17 +16,18 @@ from trunkline.base.ids import NodeIds
 from trunkline.base.wheel import TimerWheel
 from trunkline.net.fence import Fence
 from trunkline.net.flow import Flow
-from trunkline.net.listener import DEFAULT_PORTS, Listener
-from trunkline.proto.sip.dialog import Dialog, dialog_key, first_hop
+from trunkline.net.listener import Listener
+from trunkline.proto.sip.dialog import Dialog, dialog_key
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Request, Response
-from trunkline.proto.sip.reasons import reason_phrase
-from trunkline.proto.sip.transaction import ClientInvite, ClientNonInvite, ClientUser, Failure, Timings
+from trunkline.proto.sip.transaction import ClientInvite, ClientNonInvite, ClientUser, Timings
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.transaction.layer import TransactionLayer
 from trunkline.proto.sip.uri import is_sips, parse_uri
 from trunkline.proto.sip.wire import Wire
 from trunkline.ua.challenges import Authorizer
+from trunkline.ua.client_users import Nobody, Waiter
+from trunkline.ua.dialog_flows import to_first_hop
 from trunkline.ua.door import Door
 from trunkline.ua.large_requests import LargeRequests
 from trunkline.ua.option_tags import PRECONDITION, unsupported
@@ -350,7 +350,7 @@ class Endpoint:
         dialog = Dialog.of_response(seed, response, response.from_tag or "", flow.token)
         flow.send(dialog.request("ACK", cseq=number).render(self.via(flow)))
         dialog.local_seq = max(number, above)
-        self.send(dialog.request("BYE"), flow, _Nobody(), now)
+        self.send(dialog.request("BYE"), flow, Nobody(), now)
 
     # Going out
 
@@ -394,7 +394,7 @@ class Endpoint:
         ``on_provisional``; challenges are answered by ``authorizer``.
         """
         while True:
-            waiter = _Waiter(self.loop.create_future(), on_provisional)
+            waiter = Waiter(self.loop.create_future(), on_provisional)
             self.send(draft, flow, waiter, self.now())
             response = await waiter.future
             again = authorizer.answer(draft, response) if authorizer is not None else None
@@ -454,36 +454,11 @@ class Endpoint:
         if not flow.closed:
             return flow
         try:
-            fresh = self.another_way(dialog.flow) or self._to_first_hop(flow, dialog)
+            fresh = self.another_way(dialog.flow) or to_first_hop(self.network, flow, dialog)
         except (RemoteProtocolError, TransportError, LocalProtocolError):
             return flow  # unreachable, or a name: sending on it fails in the ordinary way
         dialog.flow = fresh.token
         return fresh
-
-    def flow_along(self, flow: Flow, dialog: Dialog) -> Flow:
-        """The flow to the first hop of a dialog, when that is another than the server that took the INVITE.
-
-        RFC 3261 §12.2.1.1, §8.1.2. A peer that names a private address while it is reached by a public one sits
-        behind NAT: it stays reached as it was. So does one that names a host, for names take their time, and one
-        that is reached by a connection (rule T-27).
-        """
-        if flow.reliable:
-            return flow
-        try:
-            host = parse_uri(first_hop(dialog.target, dialog.route)).target.host.strip("[]")
-            hop = ip_address(host)
-            if hop.is_private and not ip_address(flow.remote[0]).is_private:
-                return flow
-            fresh = self._to_first_hop(flow, dialog)
-        except (ValueError, RemoteProtocolError, TransportError, LocalProtocolError):
-            return flow
-        return flow if fresh.remote == flow.remote and not fresh.reliable else fresh
-
-    def _to_first_hop(self, flow: Flow, dialog: Dialog) -> Flow:
-        target = parse_uri(first_hop(dialog.target, dialog.route)).target
-        transport = target.transport.upper()
-        port = target.port or DEFAULT_PORTS.get(transport, 5060)
-        return self.network.flow_to(transport, target.host, port, flow.listener)
 
     # Sessions
 
@@ -493,37 +468,3 @@ class Endpoint:
     def forget(self, key: str, session: Session) -> None:
         if self.sessions.get(key) is session:
             del self.sessions[key]
-
-
-class _Waiter:
-    """A client transaction's user that resolves a future."""
-
-    __slots__ = ("future", "on_provisional")
-
-    def __init__(
-        self, future: asyncio.Future[Response], on_provisional: Callable[[Response], None] | None
-    ) -> None:
-        self.future = future
-        self.on_provisional = on_provisional
-
-    def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
-        if response.status >= 200:
-            if not self.future.done():
-                self.future.set_result(response)
-        elif self.on_provisional is not None:
-            self.on_provisional(response)
-
-    def on_failure(self, _transaction: Any, failure: Failure, _now: float) -> None:
-        status = 408 if failure is Failure.TIMEOUT else 503
-        if not self.future.done():
-            self.future.set_result(Response(status, reason_phrase(status), {}))
-
-
-class _Nobody:
-    """A client transaction's user that does not care."""
-
-    def on_response(self, _transaction: Any, _response: Response, _now: float) -> None:
-        """Nothing."""
-
-    def on_failure(self, _transaction: Any, _failure: Failure, _now: float) -> None:
-        """Nothing."""

@@ -14,6 +14,7 @@ from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction import ClientInvite, Failure
 from trunkline.proto.sip.transaction.machine import Table
 from trunkline.ua.challenges import Authorizer
+from trunkline.ua.dialog_flows import flow_along
 from trunkline.ua.sessions.acknowledge import Acknowledger, acknowledge
 from trunkline.ua.sessions.early import Early, EarlyDialogs, rseq_of
 from trunkline.ua.sessions.inputs import BYE_DONE, BYE_RECEIVED, HANG_UP, LOST
@@ -235,7 +236,7 @@ class ClientSession(Session):
 
     def flow_of(self, dialog: Dialog) -> Flow:
         flow = self.in_dialog_flow()
-        return self.endpoint.flow_along(flow, dialog) if self.follows else flow
+        return flow_along(self.endpoint.network, flow, dialog) if self.follows else flow
 
     def speaking_dialog(self) -> Dialog | None:
         speaking = self.early_dialogs.speaking if self.early_dialogs is not None else None
@@ -275,7 +276,7 @@ class ClientSession(Session):
             # RFC 3261 §13.2.2.4: the 2xx decides route set and target anew.
             chosen.route, chosen.target, chosen.early = final.route, final.target, False
         if self.follows:
-            self.flow = self.endpoint.flow_along(self.flow, final)
+            self.flow = flow_along(self.endpoint.network, self.flow, final)
             final.flow = chosen.flow = self.flow.token
         used = max([draft.cseq, *(dialog.local_seq for dialog in self._dialogs())])
         self._choose(chosen)
