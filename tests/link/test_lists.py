@@ -18,7 +18,7 @@ from trunkline.proto.sip.message import Request
 
 pytestmark = [pytest.mark.rule("T-38"), pytest.mark.rfc("4662", "5")]
 
-POLICY = EventPolicy(MINUTE, lists={("Test", "desk"): ("1001", "1002", "1009")})
+POLICY = EventPolicy(MINUTE, lists={(DOMAIN, "desk"): ("1001", "1002", "1009")})
 KNOWS = "Supported: eventlist\r\n"
 
 

@@ -134,7 +134,12 @@ def event_policy(settings: Settings) -> EventPolicy:
         events.per_tenant,
         events.in_all,
     )
-    return EventPolicy(policy, shows_callers=events.show_callers, unsolicited=events.unsolicited_mwi)
+    return EventPolicy(
+        policy,
+        shows_callers=events.show_callers,
+        unsolicited=events.unsolicited_mwi,
+        lists={(one.domain, one.name): one.members for one in events.lists},
+    )
 
 
 def fence_policy(settings: Settings) -> FencePolicy:

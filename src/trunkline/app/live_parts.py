@@ -184,6 +184,7 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "events.default_expires_s",
         "events.in_all",
         "events.interval_s",
+        "events.lists",
         "events.max_expires_s",
         "events.min_expires_s",
         "events.per_extension",

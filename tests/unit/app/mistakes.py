@@ -160,6 +160,7 @@ PEERS = (
     Mistake(
         "A certificate is fetched without TLS", '[stir]\ncertificate_url = "http://certs.example.com/a.pem"'
     ),
+    Mistake("A list has its numbers without quotes", '[[events.lists]]\nname = "desk"\nmembers = [1001, 1002]'),
     Mistake("A number has no country code", '[stir]\nnumbers = ["12025550100"]'),
     Mistake("The signing key is not there", f'{_STIR}"missing.key"'),
     Mistake("The signing key is no key", f'{_STIR}"pbx.pem"', prepare=write_certificate),

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from trunkline.app.settings.section import Section
-from trunkline.app.settings.values import wrong
+from trunkline.app.settings.values import as_domain, as_tables, wrong
+
+MOST_MEMBERS = 60
+
+
+def as_members(value: Any) -> tuple[str, ...]:
+    """Numbers of extensions, each once."""
+    expected = f'1 to {MOST_MEMBERS} numbers of extensions such as ["1001", "1002"]'
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) and one for one in value):
+        raise wrong(expected, "numbers stand in quotes" if isinstance(value, list | tuple) else "")
+    if not 1 <= len(value) <= MOST_MEMBERS:
+        raise wrong(expected, seen=f"{len(value)} numbers")
+    if len(set(value)) < len(value):
+        raise wrong("each extension once", seen=", ".join(value))
+    return tuple(value)
+
+
+class WatchList(Section):
+    """Extensions that a phone watches by one subscription, to `NAME@DOMAIN` (RFC 4662)."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=64,
+        description="The number or name that phones subscribe to; no extension has it.",
+    )
+    members: Annotated[tuple[str, ...], BeforeValidator(as_members)] = Field(
+        description="Numbers of extensions, 1 to 60."
+    )
+    domain: Annotated[str, BeforeValidator(as_domain)] = Field(
+        default="", description="A domain of the tenant that it belongs to. Default: the default tenant."
+    )
 
 
 class Events(Section):
@@ -40,9 +70,17 @@ class Events(Section):
         description="Tell registered phones of waiting messages though they did not subscribe.",
     )
 
+    lists: Annotated[tuple[WatchList, ...], BeforeValidator(as_tables)] = Field(
+        default=(), max_length=1000, description="Lists of extensions to watch, as tables. Default: none."
+    )
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.min_expires_s <= self.default_expires_s <= self.max_expires_s:
             seen = f"{self.min_expires_s}, {self.default_expires_s} and {self.max_expires_s}"
             raise wrong("min_expires_s <= default_expires_s <= max_expires_s", seen=seen)
+        named = [(one.domain, one.name) for one in self.lists]
+        twice = next((name for at, (_, name) in enumerate(named) if named[at] in named[:at]), None)
+        if twice is not None:
+            raise wrong("each list once", seen=twice, at="lists")
         return self

@@ -28,6 +28,7 @@ LIVE: frozenset[str] = frozenset({
     "events.default_expires_s",
     "events.in_all",
     "events.interval_s",
+    "events.lists",
     "events.max_expires_s",
     "events.min_expires_s",
     "events.per_extension",

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from trunkline.app.settings import Certificate, Listener, Peer, Settings
 from trunkline.app.settings.errors import model_in
+from trunkline.app.settings.events import WatchList
 from trunkline.app.settings.live import LIVE, RESTART
 from trunkline.app.settings.names import NOT_ACTIVE
 from trunkline.app.settings.values import PortRange
@@ -76,6 +77,8 @@ def reference() -> str:
     parts.append(_table("A listener", "", "sip.listen.", Listener, "A table in `sip.listen`."))
     intro = (Certificate.__doc__ or "").strip()
     parts.append(_table("One of `[[sip.tls.certificates]]`", "", "sip.tls.certificates.", Certificate, intro))
+    intro = (WatchList.__doc__ or "").strip()
+    parts.append(_table("One of `[[events.lists]]`", "", "events.lists.", WatchList, intro))
     intro = (Peer.__doc__ or "").strip()
     parts.append(_table("One of `[[peers]]`", "", "peers.", Peer, intro))
     rows = "\n".join(f"| `{'.'.join(map(str, path))}` | {what} |" for path, what in NOT_ACTIVE.items())

@@ -27,7 +27,7 @@ _SUPPORTED: Final = frozenset({"eventlist"})
 _OF_ITS_OWN: Final = frozenset({"reg", "message-summary"})
 
 OnStory = Callable[[str, Story], None]
-Lists = Callable[[str, str], tuple[str, ...]]
+Lists = Callable[[TenantEntry, str], tuple[str, ...]]
 
 
 class EventsDoor:
@@ -53,7 +53,7 @@ class EventsDoor:
         self._on_refused = on_refused
         self._on_story = on_story
         self.notifier: Notifier
-        self.lists: Lists = lambda _tenant, _name: ()
+        self.lists: Lists = lambda _owner, _name: ()
         """The members of a tenant's list; none when there is no such list."""
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
@@ -100,7 +100,7 @@ class EventsDoor:
         self, incoming: Incoming, flow: Flow, owner: TenantEntry, user: str, number: str, story: Story
     ) -> None:
         event = self._event_of(incoming.request)
-        members = self.lists(owner.name, number)
+        members = self.lists(owner, number)
         if members and number not in owner.extensions and event.package in LISTED:
             self._subscribe_to_list(
                 incoming, flow, owner, Watch(owner.id, user, number, owner.domain), members

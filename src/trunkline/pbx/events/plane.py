@@ -9,7 +9,7 @@ from trunkline.call.context import CallContext
 from trunkline.call.registry import Calls
 from trunkline.call.target import Target
 from trunkline.model.binding import Binding
-from trunkline.pbx.directory import Directory, Entry
+from trunkline.pbx.directory import Directory, Entry, TenantEntry
 from trunkline.pbx.events.dialog_info import DialogPackage
 from trunkline.pbx.events.door import EventsDoor, OnStory
 from trunkline.pbx.events.message_summary import MessageSummaryPackage, TableOfMailboxes
@@ -30,7 +30,9 @@ from trunkline.ua.subscriptions import Notifier, NotifierPolicy
 @dataclass(frozen=True, slots=True)
 class EventPolicy:
     """``shows_callers``: extensions that watch another see whom it talks to. ``unsolicited``: phones that did not
-    subscribe are told of waiting messages. ``lists`` are the members of lists, by tenant and name."""
+    subscribe are told of waiting messages. ``lists`` are the members of lists, by a domain of
+    their tenant (empty for the default tenant's) and name.
+    """
 
     notifier: NotifierPolicy = field(default_factory=NotifierPolicy)
     shows_callers: bool = True
@@ -57,7 +59,7 @@ class Events:
     ) -> None:
         endpoint = context.endpoint
         self._policy = policy
-        self._endpoint = endpoint
+        self._directory = directory
         self._location = location
         self.sources = sources = Sources(context, calls, location)
         self.mailboxes = TableOfMailboxes()
@@ -77,7 +79,7 @@ class Events:
         self.notifier.on_watched = sources.watched
         self.door.notifier = sources.notifier = self.notifier
         self.unsolicited = Unsolicited(context, directory, self.mailboxes, self.notifier, targets)
-        self.door.lists = lambda tenant, name: self.policy.lists.get((tenant, name), ())
+        self.door.lists = self._members
         endpoint.allow_events = self.notifier.allow_events
         self.policy = policy
 
@@ -100,6 +102,15 @@ class Events:
             return fixed or bool(self._location.of(tenant, number, wall()))
 
         return reachable
+
+    def _members(self, owner: TenantEntry, name: str) -> tuple[str, ...]:
+        lists = self._policy.lists
+        if not lists:
+            return ()
+        domains = [owner.domain.lower(), *(each.lower() for each in owner.domains)]
+        if self._directory.owner_of(self._directory.fallback_domain) is owner:
+            domains.append("")
+        return next((lists[each, name] for each in domains if (each, name) in lists), ())
 
     def _mailbox_changed(self, tenant: str, number: str) -> None:
         self.notifier.changed("message-summary", tenant, number)
