@@ -15,8 +15,10 @@ from trunkline.net.websocket.protocol import WebSocket
 from trunkline.proto.sdp import parse_session
 from trunkline.proto.sip.challenge import parse_challenges
 from trunkline.proto.sip.credentials import parse_credentials
+from trunkline.proto.sip.dialog_names import parse_replaces, parse_target_dialog
 from trunkline.proto.sip.message import Request, check_request, check_response, parse_message
 from trunkline.proto.sip.name_addr import parse_addresses, parse_contacts
+from trunkline.proto.sip.refer import parse_refer
 from trunkline.proto.sip.stream import StreamFramer
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.proto.sip.via import parse_top_via
@@ -44,6 +46,8 @@ def sip_message(data: bytes) -> None:
     assert message.from_tag != ""
     assert message.to_tag != ""
     parse_contacts(message.get("Contact") or "")
+    if isinstance(message, Request) and "Refer-To" in message.headers:
+        parse_refer(message)
 
 
 def sip_values(data: bytes) -> None:
@@ -55,6 +59,8 @@ def sip_values(data: bytes) -> None:
             parse_top_via,
             parse_challenges,
             parse_credentials,
+            parse_replaces,
+            parse_target_dialog,
             _stable_uri,
         ):
             try:

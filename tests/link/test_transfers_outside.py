@@ -7,11 +7,14 @@ import asyncio
 import pytest
 
 from tests.link.peering import open_to_peer
-from tests.link.phones import Party
+from tests.link.phones import Party, describe
 from tests.link.stage import DOMAIN, HOST, Stage
+from tests.link.talking import talking
+from tests.link.test_trunks import CARRIER, Exchange
 from tests.link.transferring import consultation, refer, relays, until_told
 from tests.link.virtual_time import virtual
 from trunkline.pbx.peer_door import Peer
+from trunkline.trunking.plan import TrunkPlan
 
 
 async def called_from_outside(stage: Stage) -> tuple[Party, Party, Party]:
@@ -72,4 +75,25 @@ async def test_a_caller_from_outside_is_transferred_and_not_told_to_whom() -> No
     assert [stage.calls.load("t1", number) for number in ("1002", "1003")] == [0, 1]
     carol.dialogue.hang_up()
     await outside.until("ended bye")
+    await stage.settle()
+
+
+@pytest.mark.rule("T-37")
+@pytest.mark.rule("T-36")
+@virtual
+async def test_a_call_is_transferred_out_by_a_trunk_that_learns_nothing_of_who_transfers() -> None:
+    stage = Exchange()
+    alice, bob = await talking(stage)
+    carrier = stage.carrier()
+    carrier.body = describe(carrier.host)
+    stage.trunk(TrunkPlan("carrier", "t1", CARRIER, prefixes=("0",), ping_s=0.0))
+    assert (await refer(alice, "00493012345")).status == 200
+    await carrier.until("acknowledged")
+    await alice.until("ended bye")
+    assert relays(stage, bob, carrier)
+    assert "Referred-By" not in carrier.invites[0].headers
+    assert "1001" not in str(carrier.invites[0].headers)
+    bob.dialogue.hang_up()
+    await carrier.until("ended bye")
+    stage.trunks.close()
     await stage.settle()

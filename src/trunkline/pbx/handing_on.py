@@ -14,7 +14,7 @@ from trunkline.call.registry import Calls
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import Target, static_targets
 from trunkline.pbx.directory import Directory, Entry
-from trunkline.pbx.route import CallRequest, Snapshot, decide, normalise
+from trunkline.pbx.route import CallRequest, Decision, Snapshot, decide, normalise
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 from trunkline.proto.sip.uri import SipUri, parse_uri
 
@@ -52,23 +52,34 @@ class HandingOn:
             CallRequest(tenant, number, uri.user, call.context.endpoint.now()), self._without(call)
         )
         call.story.extend(decision.steps)
-        if decision.extension is None:
-            if decision.status:
-                raise _no(decision.status, decision.code)
-            raise _no(603, "transfer.to_service")
-        targets = self._targets(tenant, decision.extension)
+        targets = self._targets_of(tenant, decision)
         if uri.scheme == "sips":
             targets = _secure(targets, leg)
         entry = decision.extension
-        self.count(call, leg, stays, also=entry.number)
-        return self._onward(call, leg, stays, entry, targets)
+        self.count(call, leg, stays, also=entry.number if entry is not None else "")
+        referrer = (
+            "" if entry is None else self.party_of(call, leg).uri
+        )  # nobody outside is told who transfers
+        return Onward(static_targets(targets), decision.number, self.party_of(call, stays), referrer)
+
+    def _targets_of(self, tenant: str, decision: Decision) -> list[Target]:
+        if decision.extension is not None:
+            return self._targets(tenant, decision.extension)
+        if decision.trunk is not None:
+            return [decision.trunk.target(decision.number)]
+        if decision.status:
+            raise _no(decision.status, decision.code)
+        raise _no(603, "transfer.to_service")
 
     def back(self, call: Call, leg: Leg, stays: Leg) -> Onward | None:
         entry = self._directory.extension(call.tenant, self.number_of(call, leg))
         if entry is None or not self.recalls():
             return None
-        targets = self._targets(call.tenant, entry)
-        return self._onward(call, leg, stays, entry, targets) if targets else None
+        targets = static_targets(self._targets(call.tenant, entry))
+        referrer = self.party_of(call, leg).uri
+        return (
+            Onward(targets, entry.number, self.party_of(call, stays), referrer) if targets.targets else None
+        )
 
     def number_of(self, call: Call, leg: Leg) -> str:
         outcome = leg.outcome
@@ -100,10 +111,6 @@ class HandingOn:
         return Party(leg.outcome.number, domain)
 
     # Parts
-
-    def _onward(self, call: Call, leg: Leg, stays: Leg, entry: Entry, targets: list[Target]) -> Onward:
-        referrer = self.party_of(call, leg).uri
-        return Onward(static_targets(targets), entry.number, self.party_of(call, stays), referrer)
 
     def _without(self, call: Call) -> Snapshot:
         """The snapshot as if the call that is handed on were over: it takes nobody a second time."""
