@@ -92,7 +92,7 @@ async def test_a_call_is_transferred_out_by_a_trunk_that_learns_nothing_of_who_t
     await alice.until("ended bye")
     assert relays(stage, bob, carrier)
     assert "Referred-By" not in carrier.invites[0].headers
-    assert "1001" not in str(carrier.invites[0].headers)
+    assert "sip:1001@" not in str(carrier.invites[0].headers)
     bob.dialogue.hang_up()
     await carrier.until("ended bye")
     stage.trunks.close()
