@@ -166,9 +166,13 @@ def all_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             found |= all_keys(inner, f"{prefix}{name}.")
         else:
-            assert model_in(inner) is None or name in {"listen", "certificates", "peers", "trunks"}, (
-                f"{name}: a new list of tables"
-            )
+            assert model_in(inner) is None or name in {
+                "listen",
+                "certificates",
+                "lists",
+                "peers",
+                "trunks",
+            }, f"{name}: a new list of tables"
             found.add(f"{prefix}{name}")
     return found
 
