@@ -12,7 +12,8 @@ class Binding:
     ``reg_id`` of RFC 5626 when given; ``call_id`` and ``cseq`` order requests (RFC 3261 §10.3 step 7);
     ``received`` is "host:port" as seen by us; ``params`` are the other parameters of its Contact header as they
     came (";+sip.ice;methods=..."), kept for whoever asks what the phone can do; ``epoch`` is what the temporary
-    GRUUs of its instance carry (RFC 5627), "" without an instance.
+    GRUUs of its instance carry (RFC 5627), "" without an instance; ``refreshed_at`` is when it was last prolonged in
+    this process, None before that.
     """
 
     __slots__ = (
@@ -28,6 +29,7 @@ class Binding:
         "path",
         "q",
         "received",
+        "refreshed_at",
         "reg_id",
         "registered_at",
         "tenant",
@@ -72,6 +74,7 @@ class Binding:
         self.user_agent = user_agent
         self.params = params
         self.epoch = epoch
+        self.refreshed_at: float | None = None
 
     @property
     def by_websocket(self) -> bool:

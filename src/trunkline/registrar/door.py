@@ -12,9 +12,9 @@ from trunkline.model.binding import Binding
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.digest_server import Verdict
 from trunkline.proto.sip.message import Request
-from trunkline.proto.sip.name_addr import parse_name_addr
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import parse_uri
+from trunkline.registrar.admission import UnsupportedTagsError, check, claimed_user
 from trunkline.registrar.answer import AnswerLines
 from trunkline.registrar.commit import NotKeptError, write
 from trunkline.registrar.contacts import wanted_contacts
@@ -22,14 +22,14 @@ from trunkline.registrar.gruu import Gruus
 from trunkline.registrar.location import Location
 from trunkline.registrar.outbound import answer_lines, uses_outbound
 from trunkline.registrar.policy import RegistrarPolicy
-from trunkline.registrar.ports import Accounts, Journal
+from trunkline.registrar.ports import Accounts, Journal, Owner
 from trunkline.registrar.push_parameters import shown
 from trunkline.registrar.refresh import plain_refresh
 from trunkline.registrar.registration import Changes, IntervalTooBriefError, adopt, changes_of, renew
 from trunkline.ua.authentication import Authenticator, tell_refusal
-from trunkline.ua.option_tags import supports, unsupported
+from trunkline.ua.option_tags import supports
 
-SUPPORTED: Final = frozenset({"gruu", "outbound", "path"})
+MAX_DOMAIN: Final = 64  # characters of a stranger's domain that are told
 RETRY_AFTER_S: Final = 10
 # What any phone meets now and then.
 _UNTOLD: Final = (Verdict.MISSING, Verdict.STALE, Verdict.MOVED)
@@ -56,7 +56,9 @@ class RegistrarDoor:
     what comes for the same address of record meanwhile waits for it.
 
     ``on_story(user, story)`` hears of bindings made and ended, of refusals and wrong credentials. First
-    challenges and refreshes, thousands a second, have nothing to tell, and no story. ``on_moved(token, binding)``
+    challenges and refreshes, thousands a second, have nothing to tell, and no story. ``on_attempt(tenant, user, source,
+    story)`` hears the same with the tenant, "" for nobody's, and the address; ``on_stale(tenant, user, source)`` of
+    nonces that have expired or moved. ``on_moved(token, binding)``
     hears that a phone which was reached by the flow ``token`` is now reached by another. ``gruus`` gives phones that
     ask for them their GRUUs.
     """
@@ -76,6 +78,8 @@ class RegistrarDoor:
         on_story: Callable[[str, Story], None] = lambda _user, _story: None,
         gruus: Gruus | None = None,
         on_moved: Callable[[str, Binding], None] = lambda _token, _binding: None,
+        on_attempt: Callable[[str, str, str, Story], None] = lambda _tenant, _user, _source, _story: None,
+        on_stale: Callable[[str, str, str], None] = lambda _tenant, _user, _source: None,
     ) -> None:
         self.accounts = accounts
         self.location = location
@@ -86,6 +90,8 @@ class RegistrarDoor:
         self._wall = wall
         self._spawn = spawn
         self._on_story = on_story
+        self._on_attempt = on_attempt
+        self._on_stale = on_stale
         self._on_moved = on_moved
         self._gruus = gruus
         self._lines = AnswerLines(gruus, policy.service_route)
@@ -103,33 +109,40 @@ class RegistrarDoor:
             raise RemoteProtocolError("Unsupported URI Scheme", 416)
         owner = self.accounts.owner_of(domain.host)
         if owner is None:
-            self._refuse_domain(incoming)
+            self._refuse_domain(incoming, domain.host)
             return True
-        tenant, realm = owner.id, owner.realm
-        verdict, user = self.authenticator.judge(incoming, realm, owner.ha1)
+        tenant = owner.id
+        verdict, user = self.authenticator.judge(incoming, owner.realm, owner.ha1)
         if verdict is Verdict.OK:
             self._admit(incoming, flow, tenant, user)
         elif verdict is Verdict.REPLAYED and self._changes_nothing(request, flow, tenant, user):
             # RFC 3261 §8.2.7: its first answer was lost on the way, and we keep no transaction.
             self._answer(incoming, flow, tenant, user, self._replayed(request), self._wall())
         else:
-            self._challenge(incoming, realm, verdict, user)
+            self._challenge(incoming, owner, verdict, user)
         return True
 
-    def _refuse_domain(self, incoming: Incoming) -> None:
+    def _refuse_domain(self, incoming: Incoming, domain: str) -> None:
         if self.authenticator.ignores(incoming):
             return
         story = Story(incoming.now)
-        story.add(incoming.now, "register.unknown_domain", "no tenant owns this domain")
-        self._refuse(incoming, "", RemoteProtocolError("Not Found", 404), story)
+        shown = domain[:MAX_DOMAIN] if domain.isprintable() else "?"
+        story.add(incoming.now, "register.unknown_domain", "no tenant owns this domain", domain=shown)
+        self._refuse(incoming, "", "", RemoteProtocolError("Not Found", 404), story)
 
-    def _challenge(self, incoming: Incoming, realm: str, verdict: Verdict, user: str) -> None:
+    def _challenge(self, incoming: Incoming, owner: Owner, verdict: Verdict, user: str) -> None:
         self.counters.challenged += 1
-        self.authenticator.challenge(incoming, realm, verdict)
+        self.authenticator.challenge(incoming, owner.realm, verdict)
         if verdict not in _UNTOLD:
             story = Story(incoming.now)
             tell_refusal(story, incoming.now, verdict, incoming.wire.remote[0])
-            self._on_story(user, story)
+            self._told(incoming, owner.id, user, story)
+        elif verdict is not Verdict.MISSING:
+            self._on_stale(owner.id, user, incoming.wire.remote[0])
+
+    def _told(self, incoming: Incoming, tenant: str, user: str, story: Story) -> None:
+        self._on_story(user, story)
+        self._on_attempt(tenant, user or claimed_user(incoming.request), incoming.wire.remote[0], story)
 
     def _changes_nothing(self, request: Request, flow: Flow, tenant: str, user: str) -> bool:
         """Whether the request may be answered though its digest was used before.
@@ -138,7 +151,7 @@ class RegistrarDoor:
         if anything but the very request of before were let in.
         """
         try:
-            self._check(request, tenant, user)
+            check(request, tenant, user, self.accounts, self.policy)
             return not changes_of(request, tenant, user, flow, self.location, self.policy, self._wall())
         except RemoteProtocolError:
             return False
@@ -158,19 +171,19 @@ class RegistrarDoor:
     def _register(self, incoming: Incoming, flow: Flow, tenant: str, user: str) -> None:
         request = incoming.request
         try:
-            self._check(request, tenant, user)
+            check(request, tenant, user, self.accounts, self.policy)
             now = self._wall()
             known = self.location.all_of(tenant, user)
             until = plain_refresh(request, known, self.policy, now)
             if until is not None:
-                self._renew_one(known[0], until, request, flow)
+                self._renew_one(known[0], until, request, flow, now)
                 self.journal.refresh(known[0])
                 self.counters.refreshed += 1
                 incoming.respond(200, extra=self._lines.of(known, "", now))
                 return
             changes = changes_of(request, tenant, user, flow, self.location, self.policy, now)
         except RemoteProtocolError as error:
-            self._refuse(incoming, user, error)
+            self._refuse(incoming, tenant, user, error)
             return
         if changes.added or changes.removed:
             if incoming.transaction is None:
@@ -178,33 +191,12 @@ class RegistrarDoor:
             self._writing[tenant, user] = asyncio.Event()
             self._spawn(self._commit(incoming, flow, changes, tenant, user))
             return
-        self._renew(request, flow, changes)
+        self._renew(request, flow, changes, now)
         self._answer(incoming, flow, tenant, user, changes, now)
 
-    def _check(self, request: Request, tenant: str, user: str) -> None:
-        """RFC 3261 §10.3 steps 2, 4 and 5: required extensions, the right to register for the address in To."""
-        headers = request.headers
-        if "Require" in headers and (tags := unsupported(request, SUPPORTED)):
-            raise UnsupportedTagsError(tags)
-        if "Path" in headers and self.policy.strict_path and not supports(request, "path"):
-            # Rule T-30: the phone would not know that its calls take another way than it was told.
-            raise UnsupportedTagsError("path")
-        to = headers["To"]
-        # The common form is told without parsing it.
-        if not to.startswith(f"<sip:{user}@{self.accounts.domain_of(tenant)}>") and not self._is_aor_of(
-            to, tenant, user
-        ):
-            raise RemoteProtocolError("nobody registers for another", 403)
-
-    def _is_aor_of(self, to: str, tenant: str, user: str) -> bool:
-        """Whether a To header names the user, by any domain of the tenant."""
-        address = parse_name_addr(to).address
-        owner = self.accounts.owner_of(address.host)
-        return address.user == user and owner is not None and owner.id == tenant
-
-    def _renew(self, request: Request, flow: Flow, changes: Changes) -> None:
+    def _renew(self, request: Request, flow: Flow, changes: Changes, now: float) -> None:
         for binding, want, until in changes.refreshed:
-            self._renew_one(binding, until, request, flow)
+            self._renew_one(binding, until, request, flow, now)
             adopt(binding, want, changes.path)
             self.journal.refresh(binding)
             self.counters.refreshed += 1
@@ -213,9 +205,10 @@ class RegistrarDoor:
             if binding not in changes.removed:
                 self.journal.refresh(binding)
 
-    def _renew_one(self, binding: Binding, until: float, request: Request, flow: Flow) -> None:
+    def _renew_one(self, binding: Binding, until: float, request: Request, flow: Flow, now: float) -> None:
         before = binding.flow
         renew(binding, until, request, flow)
+        binding.refreshed_at = now
         if binding.flow != before:
             self._on_moved(before, binding)
 
@@ -228,17 +221,19 @@ class RegistrarDoor:
             await write(changes, self.journal)
         except NotKeptError as error:
             story.add(incoming.now, "register.not_kept", f"the binding could not be written: {error}")
-            self._refuse(incoming, user, RemoteProtocolError("Service Unavailable", 503), story)
+            self._refuse(incoming, tenant, user, RemoteProtocolError("Service Unavailable", 503), story)
         else:
             for binding in changes.added:
                 self.location.add(binding)
-            self._renew(incoming.request, flow, changes)
-            self._tell(changes, user, story, incoming.now)
-            self._answer(incoming, flow, tenant, user, changes, self._wall())
+            now = self._wall()
+            self._renew(incoming.request, flow, changes, now)
+            self._tell(changes, incoming, tenant, user, story)
+            self._answer(incoming, flow, tenant, user, changes, now)
         finally:
             self._writing.pop((tenant, user)).set()
 
-    def _tell(self, changes: Changes, user: str, story: Story, at: float) -> None:
+    def _tell(self, changes: Changes, incoming: Incoming, tenant: str, user: str, story: Story) -> None:
+        at = incoming.now
         self.counters.registered += len(changes.added)
         self.counters.removed += len(changes.removed)
         for binding in changes.removed:
@@ -253,7 +248,7 @@ class RegistrarDoor:
             for old in changes.removed:
                 if old.instance is not None and old.instance == binding.instance:
                     self._on_moved(old.flow, binding)
-        self._on_story(user, story)
+        self._told(incoming, tenant, user, story)
 
     def _replayed(self, request: Request) -> Changes:
         """What the 200 of a request that came before said of it."""
@@ -275,7 +270,12 @@ class RegistrarDoor:
         incoming.respond(200, extra=extra)
 
     def _refuse(
-        self, incoming: Incoming, user: str, error: RemoteProtocolError, story: Story | None = None
+        self,
+        incoming: Incoming,
+        tenant: str,
+        user: str,
+        error: RemoteProtocolError,
+        story: Story | None = None,
     ) -> None:
         self.counters.refused += 1
         story = story or Story(incoming.now)
@@ -288,12 +288,4 @@ class RegistrarDoor:
         elif error.status == 503:
             extra = f"Retry-After: {RETRY_AFTER_S}\r\n"
         incoming.respond(error.status, reason=error.reason if error.status == 400 else "", extra=extra)
-        self._on_story(user, story)
-
-
-class UnsupportedTagsError(RemoteProtocolError):
-    """420: the request requires what we do not support (RFC 3261 §8.2.2.3)."""
-
-    def __init__(self, tags: str) -> None:
-        super().__init__("Bad Extension", 420)
-        self.tags = tags
+        self._told(incoming, tenant, user, story)
