@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from fuzz.fuzz_presence import presence
 from fuzz.fuzz_sip import sip_answer, sip_layer
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.net.websocket.protocol import WebSocket
@@ -16,8 +17,15 @@ from trunkline.proto.sdp import parse_session
 from trunkline.proto.sip.challenge import parse_challenges
 from trunkline.proto.sip.credentials import parse_credentials
 from trunkline.proto.sip.dialog_names import parse_replaces, parse_target_dialog
+from trunkline.proto.sip.identity.asserted import parse_asserted, parse_remote_party
+from trunkline.proto.sip.identity.diversion import parse_diversions
+from trunkline.proto.sip.identity.history_info import parse_history
+from trunkline.proto.sip.identity.passport import parse_token
+from trunkline.proto.sip.identity.privacy import parse_privacy
+from trunkline.proto.sip.identity.signed import parse_identities
 from trunkline.proto.sip.message import Request, check_request, check_response, parse_message
 from trunkline.proto.sip.name_addr import parse_addresses, parse_contacts
+from trunkline.proto.sip.reason_header import parse_reasons
 from trunkline.proto.sip.refer import parse_refer
 from trunkline.proto.sip.stream import StreamFramer
 from trunkline.proto.sip.uri import parse_uri
@@ -61,6 +69,14 @@ def sip_values(data: bytes) -> None:
             parse_credentials,
             parse_replaces,
             parse_target_dialog,
+            parse_asserted,
+            parse_remote_party,
+            parse_diversions,
+            parse_history,
+            parse_identities,
+            parse_token,
+            parse_reasons,
+            parse_privacy,
             _stable_uri,
         ):
             try:
@@ -134,6 +150,7 @@ TARGETS: dict[str, Target] = {
     "sip-stream": Target(sip_stream, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
     "websocket": Target(websocket, ("fuzz/corpus/websocket/*",)),
     "sdp": Target(sdp, ("fuzz/corpus/sdp/*",)),
+    "presence": Target(presence, ("fuzz/corpus/presence/*",)),
 }
 
 
