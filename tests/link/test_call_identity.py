@@ -220,6 +220,16 @@ async def test_who_pays_goes_from_trusted_to_trusted_alone(trusted: bool) -> Non
     assert ("P-Charge-Info" in invite.headers) is trusted
 
 
+@pytest.mark.rule("T-34")
+@pytest.mark.rfc("6432", "4")
+@virtual
+async def test_a_peer_is_told_the_cause_of_a_refusal_though_the_phone_names_none() -> None:
+    stage, carrier, bob = peer_stage()
+    await refused(stage, carrier, bob)
+    answer = stage.sent(HOST, "SIP/2.0 486", carrier.host)[0]
+    assert b'\r\nReason: Q.850;cause=17;text="user busy"\r\n' in answer
+
+
 DIVERTED = "Diversion: <sip:+4930222@a.test>;reason=no-answer;counter=1;privacy=off\r\n"
 HISTORY = (
     "History-Info: <sip:+4930222@a.test>;index=1\r\n"

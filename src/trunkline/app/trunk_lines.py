@@ -11,7 +11,8 @@ import structlog
 from trunkline.app.settings import Settings
 from trunkline.app.settings import Trunk as TrunkSettings
 from trunkline.base.errors import ConfigError, RemoteProtocolError
-from trunkline.call.identity import IdentityPolicy
+from trunkline.call.identity import History, IdentityPolicy, Source
+from trunkline.call.verification import Mode
 from trunkline.model.tenant import SystemScope
 from trunkline.net.flow import Flow
 from trunkline.pbx.directory import Directory
@@ -84,7 +85,7 @@ class TrunkLines:
         if trunk is None:
             return None
         plan = trunk.plan
-        return Peer(plan.name, plan.tenant, IdentityPolicy(trusted=plan.trusted), number=plan.inbound)
+        return Peer(plan.name, plan.tenant, plan.policy, plan.verify, plan.inbound)
 
 
 def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool) -> TrunkPlan:
@@ -115,8 +116,15 @@ def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool)
         one.options_s,
         one.networks,
         one.inbound,
-        one.trusted,
         one.learn_address and learns,
+        IdentityPolicy(
+            trusted=one.trusted,
+            identity=tuple(map(Source, one.identity)),
+            history=tuple(map(History, one.history)),
+            sign=one.sign,
+            domain=one.from_domain,
+        ),
+        Mode(one.verify),
     )
 
 

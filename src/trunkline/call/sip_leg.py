@@ -26,8 +26,8 @@ from trunkline.media.preconditions import mirrored, refusal_of_preconditions, wi
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.message import Request, Response
-from trunkline.proto.sip.reason_header import q850_cause
-from trunkline.proto.sip.reasons import reason_phrase
+from trunkline.proto.sip.reason_header import Q850, Reason, q850_cause
+from trunkline.proto.sip.reasons import CAUSE_TEXTS, reason_phrase
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.failed_hops import retry_after_s
 from trunkline.ua.next_hops import is_hop_failure
@@ -216,7 +216,8 @@ class SipLeg:
         if isinstance(self.session, ServerSession) and not self.done:
             self._finish("exchange", failure.status, failure.reason, failure.code, failure.q850)
             # RFC 6432: why the callee refused, in the network's words, is the caller's to know.
-            told = header_lines("Reason", failure.said) if failure.said else ""
+            said = failure.said or (_cause_of(failure) if self.outcome.outside else "")
+            told = header_lines("Reason", said) if said else ""
             self.session.refuse(failure.status, failure.reason, told)
 
     def hang_up(self, reason: str = "", *, code: str = "call.hangup", by: str = "exchange") -> None:
@@ -414,3 +415,8 @@ class SipLeg:
         if self.ring_timer is not None:
             self.context.endpoint.wheel.cancel(self.ring_timer)
             self.ring_timer = None
+
+
+def _cause_of(failure: CallFailed) -> str:
+    """A Reason for who may be a telephone network: the cause that we know, though no callee named it (RFC 6432)."""
+    return "" if failure.q850 is None else str(Reason(Q850, failure.q850, CAUSE_TEXTS.get(failure.q850, "")))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from trunkline.call.identity import IdentityPolicy
+from trunkline.call.verification import Mode
 from trunkline.net.fence.source import Network
 from trunkline.proto.sip.escapes import escape_user
 
@@ -17,7 +19,8 @@ class TrunkPlan:
     ("" for any), ``from_domain`` what stands behind the @ of our address. ``prefixes`` are the numbers that it
     takes, of which ``strip`` characters are cut off and to which ``prepend`` is added; ``caller_id`` is the number
     that the other side sees, "" for the caller's own. Calls from ``accept_from``, and to the Contact that we
-    registered, ring ``inbound``. ``ping_s`` is the time between two OPTIONS, 0 for none.
+    registered, ring ``inbound``; ``policy`` says what it is believed and told of callers, ``verify`` how it is
+    checked. ``ping_s`` is the time between two OPTIONS, 0 for none.
     """
 
     name: str
@@ -39,8 +42,9 @@ class TrunkPlan:
     ping_s: float = 60.0
     accept_from: tuple[Network, ...] = ()
     inbound: str = ""
-    trusted: bool = False
     learns_address: bool = True
+    policy: IdentityPolicy = field(default=IdentityPolicy())
+    verify: Mode = Mode.MARK
 
     @property
     def domain(self) -> str:

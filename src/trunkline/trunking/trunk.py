@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from trunkline.base.errors import RemoteProtocolError, TransportError
 from trunkline.base.wheel import Alarm
-from trunkline.call.identity import IdentityPolicy
 from trunkline.call.target import Target
 from trunkline.net.dns import Hop
 from trunkline.net.flow import Flow
@@ -82,7 +81,7 @@ class Trunk(Alarm):
             authorizer=self.authorizer if self.digest is not None else None,
             caller=self.caller,
             callee=f"<sip:{escape_user(dialled)}@{plan.bare_host}>",
-            identity=IdentityPolicy(trusted=plan.trusted, domain=plan.from_domain),
+            identity=plan.policy,
         )
 
     @property

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from trunkline.app.settings.guard import Networks, as_networks
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.tls import PemFile
-from trunkline.app.settings.values import as_domain, as_tables, wrong
+from trunkline.app.settings.values import as_domain, wrong
 from trunkline.net.fence.source import Network
 
 _NUMBER_FORM = 'a number such as "+12025550100", or a beginning such as "+120255501*"'
@@ -40,6 +40,17 @@ def as_https(value: Any) -> str:
     if not isinstance(value, str) or not value.isascii() or not _https(value):
         raise wrong('an https URL such as "https://certs.example.com/shaken.pem"')
     return value
+
+
+def as_texts(value: Any) -> Any:
+    """A list of texts; one alone will do."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple):
+        raise wrong("a list of texts")
+    return tuple(values)
+
+
+SaidBy = Annotated[tuple[Literal["pai", "rpid", "from"], ...], BeforeValidator(as_texts)]
 
 
 class Stir(Section):
@@ -119,7 +130,7 @@ class Peer(Section):
         default=False,
         description="Whether it belongs to our trust domain: what it asserts of its callers is believed (RFC 3325).",
     )
-    identity: Annotated[tuple[Literal["pai", "rpid", "from"], ...], BeforeValidator(as_tables)] = Field(
+    identity: SaidBy = Field(
         default=("pai", "rpid", "from"),
         description="The headers that say who calls, the best first: P-Asserted-Identity, Remote-Party-ID, From. "
         "Of a peer that is not trusted only From is read.",

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from trunkline.app.addresses import bracketed, is_ip, parse_host_port
 from trunkline.app.settings.guard import Networks
 from trunkline.app.settings.section import Section
+from trunkline.app.settings.stir import SaidBy, as_texts
 from trunkline.app.settings.values import as_domain, as_file, wrong
 from trunkline.net.fence.source import Network
 
@@ -116,7 +117,22 @@ class Trunk(Section):
         default="conservative", description="As `sip.sdp_profile`, for calls through this trunk."
     )
     trusted: bool = Field(
-        default=False, description="Whether it is told callers who want to stay unknown (RFC 3325)."
+        default=False,
+        description="Whether it belongs to our trust domain (RFC 3325): it is told callers who want to stay unknown, "
+        "and believed what it asserts of its own.",
+    )
+    identity: SaidBy = Field(
+        default=("pai", "rpid", "from"),
+        description="The headers that say who calls from there, the best first. Of a trunk that is not trusted only "
+        "From is read.",
+    )
+    history: Annotated[tuple[Literal["diversion", "history-info"], ...], BeforeValidator(as_texts)] = Field(
+        default=("diversion",),
+        description="The headers that tell it whom a call was for before: one, both or none.",
+    )
+    sign: bool = Field(default=True, description="Whether calls to it are signed when `stir.key` is there.")
+    verify: Literal["off", "mark", "refuse", "require"] = Field(
+        default="mark", description="Signatures of its calls, as for `peers.verify`."
     )
     options_s: float = Field(
         default=60.0,
@@ -151,4 +167,6 @@ class Trunk(Section):
             raise wrong("either password or password_file", seen="both", at="password_file")
         if (self.password is not None or self.password_file or self.registers) and not self.username:
             raise wrong("who we are there, as the carrier calls it", seen="nothing", at="username")
+        if not self.identity:
+            raise wrong("one of pai, rpid and from at least", seen="an empty list", at="identity")
         return self
