@@ -111,7 +111,7 @@ async def test_the_callers_lamp_shows_whom_it_calls() -> None:
     await stage.settle()
 
 
-@pytest.mark.rfc("4235", "4.1.2")
+@pytest.mark.rfc("4235", "4.3")
 @pytest.mark.rfc("4235", "3.8")
 @virtual
 async def test_a_refresh_has_the_full_state_and_each_subscription_counts_for_itself() -> None:

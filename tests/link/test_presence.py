@@ -166,7 +166,7 @@ async def test_a_stranger_publishes_nothing() -> None:
     await stage.settle(100)
 
 
-@pytest.mark.rfc("3903", "4.5")
+@pytest.mark.rfc("3903", "6")
 @virtual
 async def test_what_several_phones_publish_is_told_together() -> None:
     stage = EventStage()
@@ -269,7 +269,7 @@ class Lamp:
         return True
 
 
-@pytest.mark.rfc("3842", "4.1")
+@pytest.mark.rfc("3842", "5.2")
 @virtual
 async def test_phones_that_did_not_subscribe_are_told_where_that_is_wanted() -> None:
     stage = EventStage(policy=EventPolicy(MINUTE, unsolicited=True))

@@ -133,7 +133,7 @@ class EventsDoor:
     def _subscribe_to_list(
         self, incoming: Incoming, flow: Flow, owner: TenantEntry, watch: Watch, members: tuple[str, ...]
     ) -> None:
-        """Raises RemoteProtocolError(421) for who does not know lists (RFC 4662 §4.2)."""
+        """Raises RemoteProtocolError(421) for who does not know lists (RFC 4662 §4.1)."""
         if not supports(incoming.request, "eventlist"):
             raise RemoteProtocolError("Extension Required", 421)
         event = self._event_of(incoming.request)

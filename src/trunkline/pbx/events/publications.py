@@ -42,7 +42,7 @@ class Publications:
         return list(self._by_number.get((tenant, number), {}).values())
 
     def find(self, tenant: str, number: str, etag: str) -> Publication:
-        """Raises RemoteProtocolError(412) for a tag that names nothing of the extension (RFC 3903 §6 step 4)."""
+        """Raises RemoteProtocolError(412) for a tag that names nothing of the extension (RFC 3903 §6 step 3)."""
         found = self._by_number.get((tenant, number), {}).get(etag)
         if found is None:
             raise RemoteProtocolError("Conditional Request Failed", 412)

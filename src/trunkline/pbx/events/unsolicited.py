@@ -1,4 +1,4 @@
-"""Waiting messages told to phones that did not ask (RFC 3842 §4.1 leaves room for it, and many phones expect it).
+"""Waiting messages told to phones that did not ask (which RFC 3842 does not know, and many phones expect).
 
 A NOTIFY outside of any dialog goes to each registered contact when the counts change, and to a new contact when
 something waits; extensions that have subscribed are left to that. It is a policy, off by default: RFC 6665 §4.1.3

@@ -4,7 +4,7 @@
 
 Figure 2 has ``pending`` for subscriptions that somebody has yet to approve; ours are approved or refused at once,
 by who proves to be whom. Its ``active`` is spread out here over what the rate of NOTIFYs asks for: one is on its way
-at a time, and a second passes before the next (RFC 6665 §4.2.2 leaves the rate to the notifier, RFC 6446 §4). What
+at a time, and a second passes before the next (RFC 6665 §4.2.2 leaves the rate to the notifier). What
 changes meanwhile is told by the next one, which always holds the full state.
 """
 
@@ -101,7 +101,7 @@ class Subscription(Alarm):
         self.event = event
         self.watch = watch
         self.numbers = numbers or (watch.number,)
-        # RFC 4662 §4.3, §4.5: whoever answers for a list says so.
+        # RFC 4662 §4.1: whoever answers for a list says so.
         self.requires = "Require: eventlist\r\n" if numbers else ""
         self.flow = flow
         self.contact = notifier.endpoint.contact(flow, sips=is_sips(incoming.request.uri))

@@ -116,7 +116,7 @@ def binding(**rest: object) -> Binding:
     return made
 
 
-@pytest.mark.rfc("3680", "5.2")
+@pytest.mark.rfc("3680", "5.1")
 def test_registrations() -> None:
     live = [binding(q=500)]
     package = RegPackage(lambda _tenant, _number, _now: live, lambda: 1060.4)
