@@ -31,6 +31,7 @@ class LoadWatch:
         self._served = 0
         self._dropped = 0
         self._refused = 0
+        self._told = Load.NORMAL  # the worst of this overload that the log knows of
 
     def start(self) -> None:
         """From now on."""
@@ -66,9 +67,10 @@ class LoadWatch:
         busy = overload.level is not Load.NORMAL
         self._net.triage = busy
         refused = sum(overload.refused.values())
-        if busy:
+        if overload.level > self._told:
+            self._told = overload.level
             what = "new calls" if overload.level is Load.CALLS else "all that is new"
             log.warning("overloaded", refusing=what, load=round(overload.ratio, 2))
-        else:
+        elif not busy:
             log.warning("the overload is over", refused=refused - self._refused)
-            self._refused = refused
+            self._refused, self._told = refused, Load.NORMAL
