@@ -89,9 +89,9 @@ class Replacement:
         newcomer.answer(body)
         if agreement is not None:
             await agreement.take_effect(bridge)
-        call.tell("call.taken_over", f"{newcomer.outcome.target} takes the place of {leg.outcome.target}")
         self._referrals.count(call, stays, newcomer)
         leg.hang_up(ELSEWHERE, code="call.replaced")
+        call.tell("call.taken_over", f"{newcomer.outcome.target} takes the place of {leg.outcome.target}")
         await leg.media.close()
 
     # In the place of phones that ring

@@ -196,6 +196,7 @@ class Transfer:
         for leg in self.gone:
             leg.hang_up(code=TRANSFERRED)
             if leg in self._call.legs:
+                self._call.tell("call.left", f"{leg.outcome.number} left the call", why=leg.outcome.code)
                 await leg.media.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
