@@ -51,6 +51,23 @@ async def test_a_party_hangs_up_and_the_other_is_told(side: str) -> None:
     assert not keeping.journal.rows
 
 
+@pytest.mark.rule("T-34")
+@virtual
+async def test_a_caller_who_stays_unknown_stays_so() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice, bob = stage.party(), stage.party()
+    stage.dial(alice, "1002", extra="Privacy: id\r\n")
+    await bob.until("acknowledged")
+    await alice.until("answered")
+    await keeping.after(4)
+    keeping = await keeping.crash()
+    (call,) = keeping.stage.calls.active.values()
+    assert (call.caller.number, call.caller.anonymous) == ("1001", True)
+    alice.dialogue.hang_up()
+    await keeping.stage.settle()
+
+
 @virtual
 async def test_the_record_tells_of_the_whole_call() -> None:
     keeping, alice, _bob = await crashed()

@@ -114,7 +114,8 @@ def _call_of(kept: KeptCall, data: dict[str, Any], context: CallContext) -> Call
     number, domain, name = data["caller"]
     started = context.endpoint.now() - (context.wall() - data["started_at"])
     story = _story_of(started, data["story"])
-    call = Call(context, kept.tenant, Party(number, domain, name), data["callee"], story)
+    caller = Party(number, domain, name, anonymous=data.get("anonymous", False))
+    call = Call(context, kept.tenant, caller, data["callee"], story)
     call.id = kept.id
     call.parties = tuple(data["parties"])
     call.started_at = data["started_at"]

@@ -31,6 +31,7 @@ def snapshot(call: Call) -> dict[str, Any]:
         "version": VERSION,
         "up": bridged or (doing is not None and len(live) == 1),
         "caller": [call.caller.number, call.caller.domain, call.caller.name],
+        "anonymous": call.caller.anonymous,
         "callee": call.callee,
         "parties": list(call.parties),
         "started_at": call.started_at,
