@@ -49,7 +49,7 @@ class ExchangeProcess:
     """``trunkline up`` on free loopback ports with these extensions; ready when entered, checked when left.
 
     ``sip`` adds keys to the section of that name; ``listen`` names its transports; ``trace`` keeps the messages
-    of calls. On leaving, SIGTERM must end it with exit code 0; its log is then part of what pytest shows of a
+    of calls; ``more`` is further text for the settings. On leaving, SIGTERM must end it with exit code 0; its log is then part of what pytest shows of a
     failed test.
     """
 
@@ -61,8 +61,10 @@ class ExchangeProcess:
         sip: dict[str, int | float | str] | None = None,
         listen: tuple[str, ...] = ("udp", "tcp"),
         trace: bool = False,
+        more: str = "",
     ) -> None:
         self.folder = folder / "exchange"
+        self._more = more
         self.extensions = {extension.number: extension for extension in extensions}
         self._sip: dict[str, int | float | str] = {"grace_s": 1.0, **(sip or {})}
         self._trace = trace
@@ -231,7 +233,7 @@ class ExchangeProcess:
             f"[sip]\nlisten = {json.dumps(listen)}\n{keys}"
             f'[media]\naddress = "127.0.0.1"\nports = "{media_first}-{media_first + _MEDIA_PORTS - 1}"\n'
             f'[metrics]\nlisten = "127.0.0.1:{self.metrics_port}"\n'
-            f"[trace]\nkeep = {json.dumps(self._trace)}\n"
+            f"[trace]\nkeep = {json.dumps(self._trace)}\n{self._more}"
         )
 
     def _create_extensions(self) -> None:
