@@ -437,3 +437,57 @@ async def test_a_new_party_that_described_itself_reliably_before_it_answers(side
     await one.until("ended bye")
     assert relays(stage, other, carol)
     await over(stage, other, carol)
+
+
+KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+
+
+@both_sides
+@pytest.mark.rule("T-37")
+@pytest.mark.rule("T-19")
+@pytest.mark.rfc("4568", "6.1")
+@virtual
+async def test_keys_are_not_handed_on_but_asked_for_anew(side: str) -> None:
+    stage = Stage()
+    alice, bob, carol = (stage.party() for _ in range(3))
+    for party in (alice, bob, carol):
+        secured = describe(party.host, KEY).replace(b"RTP/AVP", b"RTP/SAVP")
+        party.body = party.offer_answer = secured
+    await stage.connect(alice, bob)
+    one, other = who(stage, side)
+    await refer(one, "1003")
+    await carol.until("acknowledged")
+    await one.until("ended bye")
+    assert carol.heard[0] == b""
+    assert b"a=crypto" in carol.heard[-1]
+    assert relays(stage, other, carol)
+    await over(stage, other, carol)
+
+
+@both_sides
+@pytest.mark.rule("T-37")
+@pytest.mark.rule("T-20")
+@pytest.mark.rfc("3264", "8")
+@virtual
+async def test_who_had_more_streams_keeps_their_lines(side: str) -> None:
+    stage = Stage()
+    alice, bob, carol = (stage.party() for _ in range(3))
+    video = b"m=video 5000 RTP/AVP 99\r\na=rtpmap:99 VP8/90000\r\n"
+    for party in (alice, bob):
+        party.body = party.offer_answer = describe(party.host) + video
+    await stage.connect(alice, bob)
+    one, other = who(stage, side)
+    carol.body = describe(carol.host) + b"m=video 0 RTP/AVP 99\r\n"
+    other.offer_answer = describe(other.host) + b"m=video 0 RTP/AVP 99\r\n"
+    await refer(one, "1003")
+    await carol.until("acknowledged")
+    await one.until("ended bye")
+    assert [body.count(b"m=") for body in (carol.heard[0], other.heard[-1])] == [2, 2]
+    assert b"m=video 0 " in other.heard[-1]
+    assert relays(stage, other, carol)
+    dave = stage.party()
+    dave.body = describe(dave.host) + b"m=video 0 RTP/AVP 99\r\n"
+    await refer(carol, "1004")
+    await carol.until("ended bye")
+    assert relays(stage, other, dave)
+    await over(stage, other, dave)
