@@ -63,6 +63,7 @@ class Subscription(Alarm):
     """
 
     __slots__ = (
+        "broken",
         "contact",
         "dialog",
         "event",
@@ -115,6 +116,7 @@ class Subscription(Alarm):
         self.told: dict[str, Any] = {}
         self.reason = ""
         self.with_body = False
+        self.broken = False  # whether the last NOTIFY was lost with its connection
 
     @property
     def ended(self) -> bool:
@@ -192,6 +194,7 @@ class Subscription(Alarm):
         status = response.status
         if status < 200:
             return
+        self.broken = False
         if status in DESTROYING:
             self.step(REFUSED, status)
         elif status >= 300 and "Retry-After" in response.headers:
@@ -202,8 +205,13 @@ class Subscription(Alarm):
             self.step(ANSWERED)
 
     def on_failure(self, _transaction: Any, failure: Failure, _now: float) -> None:
-        # RFC 3261 §8.1.3.1: a timeout counts as 408, a transport error as 503; nobody is there either way.
-        self.step(REFUSED, 408 if failure is Failure.TIMEOUT else 503)
+        if failure is Failure.TRANSPORT and not self.broken:
+            # A phone that changed its network has another connection soon; it is tried once.
+            self.broken = True
+            self.step(PUT_OFF)
+        else:
+            # RFC 3261 §8.1.3.1: a timeout counts as 408, a transport error as 503; nobody is there either way.
+            self.step(REFUSED, 408 if failure is Failure.TIMEOUT else 503)
 
     def _follow(self, response: Response) -> None:
         """RFC 6665 §4.2.2: NOTIFY refreshes the target, and so does its 2xx."""
