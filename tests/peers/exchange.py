@@ -49,8 +49,8 @@ class ExchangeProcess:
     """``trunkline up`` on free loopback ports with these extensions; ready when entered, checked when left.
 
     ``sip`` adds keys to the section of that name; ``listen`` names its transports; ``trace`` keeps the messages
-    of calls; ``more`` is further text for the settings. On leaving, SIGTERM must end it with exit code 0; its log is then part of what pytest shows of a
-    failed test.
+    of calls; ``more`` is further text for the settings. On leaving, SIGTERM must end it with exit code 0; its log is
+    then part of what pytest shows of a failed test.
     """
 
     def __init__(
