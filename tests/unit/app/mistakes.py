@@ -168,6 +168,17 @@ PEERS = (
     Mistake("The signing key is no key", f'{_STIR}"pbx.pem"', prepare=write_certificate),
     Mistake("The anchors are no certificates", '[stir]\nanchors = "own.key"', prepare=write_certificate),
 )
+_TRUNK = '[[trunks]]\nname = "carrier"\nhost = "sip.carrier.example"\n'
+TRUNKS = (
+    Mistake("A trunk has no host", '[[trunks]]\nname = "carrier"'),
+    Mistake("A trunk is a URI", '[[trunks]]\nname = "carrier"\nhost = "sip:sip.carrier.example"'),
+    Mistake("A trunk registers as nobody", f"{_TRUNK}registers = true"),
+    Mistake("A trunk has two passwords", f'{_TRUNK}username = "a"\npassword = "x"\npassword_file = "y"'),
+    Mistake("A password without quotes", f'{_TRUNK}username = "a"\npassword = 1234'),
+    Mistake("A prefix is no number", f'{_TRUNK}prefixes = ["zero"]'),
+    Mistake("A prefix without quotes", f"{_TRUNK}prefixes = [0]"),
+    Mistake("Two trunks of one name", _TRUNK + _TRUNK),
+)
 FILES = (
     Mistake("A text has no quotes", "domain = example.com"),
     Mistake("A quotation mark is missing", '[log]\nlevel = "debug'),
@@ -216,6 +227,7 @@ CHAPTERS = {
     "Listeners": LISTENERS,
     "Media and metrics": MEDIA,
     "Peers and signatures": PEERS,
+    "Trunks": TRUNKS,
     "Files": FILES,
     "Several": SEVERAL,
 }

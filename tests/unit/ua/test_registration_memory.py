@@ -34,7 +34,7 @@ async def test_a_registration_at_rest_is_small() -> None:
     finally:
         tracemalloc.stop()
     own = [
-        tracemalloc.Filter(True, f"*/{part}")  # noqa: FBT003  (the library's own flag)
+        tracemalloc.Filter(True, f"*/{part}")
         for part in (
             "registrations/*",
             "sip/digest_client.py",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from trunkline.app.settings.dns import Dns
 from trunkline.app.settings.events import Events
@@ -23,7 +23,7 @@ from trunkline.app.settings.stir import Peer, Stir
 from trunkline.app.settings.texts import Texts
 from trunkline.app.settings.trace import Trace
 from trunkline.app.settings.transfers import Transfers
-from trunkline.app.settings.trunk import Trunk
+from trunkline.app.settings.trunk import Trunk, each_named_once
 from trunkline.app.settings.values import as_domain, as_folder, as_tables
 
 
@@ -59,7 +59,7 @@ class Settings(Section):
         default=(),
         description="Who sends calls to our extensions without a password, as tables: other exchanges, carriers.",
     )
-    trunks: Annotated[tuple[Trunk, ...], BeforeValidator(as_tables)] = Field(
+    trunks: Annotated[tuple[Trunk, ...], BeforeValidator(as_tables), AfterValidator(each_named_once)] = Field(
         default=(), description="Whom calls go out through, as tables: carriers, other exchanges."
     )
     metrics: Metrics = Metrics()

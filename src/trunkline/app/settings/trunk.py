@@ -170,3 +170,12 @@ class Trunk(Section):
         if not self.identity:
             raise wrong("one of pai, rpid and from at least", seen="an empty list", at="identity")
         return self
+
+
+def each_named_once(trunks: tuple[Trunk, ...]) -> tuple[Trunk, ...]:
+    """Commands and the store know a trunk by its name."""
+    names = [one.name for one in trunks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise wrong("a name of its own for each trunk", seen=f"{twice} twice")
+    return trunks
