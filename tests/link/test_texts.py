@@ -508,10 +508,14 @@ async def test_that_somebody_types_is_not_kept() -> None:
     stage = TextStage(keep_s=WEEK_S)
     alice, inbox = pair(stage)
     away(stage)
-    typing = {"body": b"<isComposing/>", "content_type": "application/im-iscomposing+xml"}
-    assert (await stage.write(alice, "1002", **typing)).status == 480
+
+    async def typing() -> int:
+        kind = "application/im-iscomposing+xml"
+        return (await stage.write(alice, "1002", b"<isComposing/>", content_type=kind)).status
+
+    assert await typing() == 480
     await kept(stage, alice, b"one")
-    assert (await stage.write(alice, "1002", **typing)).status == 480
+    assert await typing() == 480
     assert len(stage.journal.texts) == 1
     assert not inbox.texts
     stage.queue.drop(TENANT, "1002")
@@ -592,4 +596,26 @@ async def test_no_more_wait_for_one_reader_than_may() -> None:
     await asyncio.sleep(1)
     assert not stage.journal.texts
     assert not list(stage.queue.lanes())
+    await stage.settle()
+
+
+@pytest.mark.rule("T-30")
+@pytest.mark.rfc("5626", "7")
+@pytest.mark.parametrize(("status", "reached"), [(430, 200), (408, 200), (0, 200), (486, 486)])
+@virtual
+async def test_a_text_takes_the_next_flow_of_a_phone_whose_first_one_failed(
+    status: int, reached: int
+) -> None:
+    stage = TextStage()
+    writer = stage.party()
+    first, second = Inbox(stage.party()), Inbox(stage.party("1002"))
+    first.answers = status
+    node = stage.network.nodes[HOST, 5060]
+    ways = stage.contacts["1002"]
+    for way, host in zip(ways, ("10.0.0.2", "10.0.0.3"), strict=True):
+        way.flow = node.flow_to("UDP", host, 5060)
+    ways[0].others = (ways.pop(),)
+    assert (await stage.write(writer, "1002")).status == reached
+    assert len(first.texts) == 1
+    assert len(second.texts) == (reached == 200)
     await stage.settle()

@@ -126,7 +126,7 @@ class TextQueue:
         lane = self._lanes.get((tenant, receiver))
         kept = [each for each in lane.texts if each.kept] if lane is not None else []
         for each in kept:
-            each.story.add(self._now(), "text.dropped", "an operator dropped it")
+            each.story.add(self._now(), "text.forgotten", "an operator dropped it")
             self._leave(lane, each, 410)
         return len(kept)
 
