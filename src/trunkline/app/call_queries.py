@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
+from trunkline.app.explain.hints import hint_of
+from trunkline.app.explain.stages import stage_of
 from trunkline.base.messages import (
     ExplainCall,
-    ExplainNumber,
     Explanation,
     ListRecords,
     RecordList,
@@ -16,11 +16,9 @@ from trunkline.base.messages import (
     Refused,
     StoryStep,
 )
-from trunkline.base.story import Story
 from trunkline.call.call import Call
 from trunkline.model.record import CallRecord
 from trunkline.model.tenant import TenantScope
-from trunkline.pbx.route import CallRequest, Snapshot, decide
 from trunkline.store.errors import AmbiguousError
 from trunkline.store.store import Store
 
@@ -74,29 +72,6 @@ def explain_live(call: Call) -> Explanation:
     )
 
 
-def explain_number(snapshot: Snapshot, tenant: str, ask: ExplainNumber) -> Explanation:
-    """A dry run: the very decision that a call would meet."""
-    if not snapshot.directory.knows(tenant, ask.caller):
-        raise Refused(
-            "extension.unknown",
-            f"there is no extension {ask.caller}",
-            "trunkline extension list shows them",
-            404,
-        )
-    now = time.monotonic()
-    decision = decide(CallRequest(tenant, ask.caller, ask.number, now), snapshot)
-    story = Story(now)
-    story.extend(decision.steps)
-    last = decision.steps[-1]
-    return Explanation(
-        subject=f"{ask.caller} would call {ask.number}",
-        outcome=last.code,
-        text=last.text,
-        status=decision.status,
-        steps=tuple(_steps(story.as_list())),
-    )
-
-
 def record_row(record: CallRecord) -> RecordRow:
     """A record as the command line shows it."""
     return RecordRow(
@@ -127,6 +102,8 @@ def _steps(story: list[dict[str, Any]]) -> list[StoryStep]:
             step["code"],
             step["text"],
             {key: value for key, value in step.items() if key not in {"ms", "code", "text"}},
+            stage_of(step["code"]),
+            hint_of(step["code"], step["text"], step),
         )
         for step in story
     ]

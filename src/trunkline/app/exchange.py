@@ -16,6 +16,7 @@ from trunkline.app.chores import Chores
 from trunkline.app.earlier_calls import EarlierCalls
 from trunkline.app.earlier_flows import EarlierFlows
 from trunkline.app.event_log import log_event
+from trunkline.app.explain.attempts import Attempts
 from trunkline.app.fencing import Fencing
 from trunkline.app.finding import Finding
 from trunkline.app.from_settings import (
@@ -176,6 +177,7 @@ class Exchange:
         )
         nonces = Nonces(self.store.box.derive("nonces"), worker=self.settings.node)
         self.authenticator = Authenticator(nonces, self.wall, fence=self.fence)
+        self.attempts = Attempts(self.directory.knows, self.wall, self.endpoint.now)
         self.registrar = RegistrarDoor(
             self.directory,
             self.location,
@@ -187,7 +189,10 @@ class Exchange:
             on_story=self._fencing.log.registration,
             gruus=self.gruus,
             on_moved=self.earlier_flows.moved,
+            on_attempt=self.attempts.note,
+            on_stale=self.attempts.stale,
         )
+        self.location.watchers.append(self.attempts.watch)
         self.door = ExchangeDoor(
             self.directory,
             self.snapshot,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trunkline import __version__
 from trunkline.app import call_queries
 from trunkline.app.ban_handlers import BanHandlers
+from trunkline.app.explain_handlers import ExchangeExplaining, StoreExplaining, explain_table
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.app.recording_handlers import RecordingHandlers
 from trunkline.app.registration_handlers import RegistrationHandlers
@@ -31,8 +31,6 @@ from trunkline.base.messages import (
     ClearBans,
     Command,
     ExchangeStatus,
-    ExplainCall,
-    ExplainNumber,
     ExportExtensions,
     HangUp,
     HungUp,
@@ -66,7 +64,6 @@ from trunkline.base.messages import (
 from trunkline.call.call import Call
 from trunkline.model.tenant import SystemScope
 from trunkline.pbx.directory import Directory
-from trunkline.pbx.route import Snapshot
 from trunkline.registrar.push_parameters import shown
 from trunkline.store.store import Store
 
@@ -101,8 +98,7 @@ class StoreHandlers:
             AddDomain: tenants.add_domain,
             RemoveDomain: tenants.remove_domain,
             ListRecords: lambda tenant, ask: call_queries.list_records(store, tenant, ask),
-            ExplainCall: self._explain_call,
-            ExplainNumber: self._explain_number,
+            **explain_table(StoreExplaining(store, lambda: load_directory(store, domain))),
             PastTrace: PastTraces(store, exchange).page,
         }
 
@@ -121,22 +117,6 @@ class StoreHandlers:
         tenants = await asyncio.to_thread(self._store.tenants.list, SystemScope("a request names its tenant"))
         return tenant_named(named, tenants).id
 
-    async def _explain_call(self, tenant: str, ask: ExplainCall) -> Message:
-        return await call_queries.explain_past(self._store, tenant, ask)
-
-    async def _explain_number(self, tenant: str, ask: ExplainNumber) -> Message:
-        return await asyncio.to_thread(self._explain_from_store, tenant, ask)
-
-    def _explain_from_store(self, tenant: str, ask: ExplainNumber) -> Message:
-        scope = SystemScope("a dry run decides as the exchange would")
-        directory = load_directory(self._store, self._domain)
-        alive = self._store.bindings.load_all(scope, time.time())
-
-        def reach(owner: str, user: str) -> int:
-            return sum(binding.tenant == owner and binding.user == user for binding in alive)
-
-        return call_queries.explain_number(Snapshot(directory, reach), tenant, ask)
-
 
 class ExchangeHandlers(StoreHandlers):
     """All requests, answered by the running exchange."""
@@ -147,6 +127,7 @@ class ExchangeHandlers(StoreHandlers):
         traces = TraceHandlers(exchange)
         bans = BanHandlers(exchange.fence, exchange.endpoint.now, exchange.wall)
         self._table |= {
+            **explain_table(ExchangeExplaining(store, exchange)),
             ListCalls: self._calls,
             ListRegistrations: self._registrations,
             RemoveRegistrations: RegistrationHandlers(exchange.live).remove,
@@ -216,16 +197,6 @@ class ExchangeHandlers(StoreHandlers):
         call.hang_up(code="call.hung_up_by_operator")
         return HungUp(call=call.id, legs=legs)
 
-    async def _explain_call(self, tenant: str, ask: ExplainCall) -> Message:
-        call = self._exchange.calls.find(tenant, ask.call)
-        if call is not None:
-            return call_queries.explain_live(call)
-        await self._exchange.writer.drain()
-        return await super()._explain_call(tenant, ask)
-
-    async def _explain_number(self, tenant: str, ask: ExplainNumber) -> Message:
-        return call_queries.explain_number(self._exchange.snapshot, tenant, ask)
-
     async def _status(self, _tenant: str, _ask: Status) -> ExchangeStatus:
         exchange = self._exchange
         counters = exchange.engine.snapshot()
@@ -280,9 +251,7 @@ def _call_row(call: Call, now: float) -> CallRow:
     over = caller.done
     if bridge is not None:  # who talks now, which is not who called whom when the call was handed on
         one, other, over = bridge.a.outcome.number, bridge.b.outcome.number, bridge.a.done
-    state = (
-        "ending" if over else "ringing" if answered is None else "held" if call.held else "answered"
-    )
+    state = "ending" if over else "ringing" if answered is None else "held" if call.held else "answered"
     media = "relay" if call.bridge is not None else "service" if call.service is not None else ""
     return CallRow(
         call.id,

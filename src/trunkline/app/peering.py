@@ -95,9 +95,11 @@ class Peers:
 
     def peer_of(self, flow: Flow) -> Peer | None:
         """Whose flow it is, None for nobody's; nobody's too when its tenant is gone."""
-        if not self._peers:
-            return None
-        address = ipaddress.ip_address(flow.remote[0].partition("%")[0])
+        return self.peer_at(flow.remote[0]) if self._peers else None
+
+    def peer_at(self, host: str) -> Peer | None:
+        """The same by the address alone."""
+        address = ipaddress.ip_address(host.partition("%")[0])
         for networks, one in self._peers:
             if any(address in network for network in networks):
                 return self._made(one)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from rich.table import Table
 from rich.text import Text
 
 from trunkline.app.terminal import Column, Screen, safe
@@ -14,14 +12,12 @@ from trunkline.base.messages import (
     BanRow,
     CallRow,
     ExchangeStatus,
-    Explanation,
     ExtensionRow,
     GeneratedPassword,
     MailboxRow,
     RecordingRow,
     RecordRow,
     RegistrationRow,
-    StoryStep,
     SubscriptionRow,
     TenantRow,
     TrunkRow,
@@ -161,40 +157,6 @@ RECORDS = (
 def talked_s(row: RecordRow) -> float:
     """Seconds between answer and end."""
     return row.ended_at - row.answered_at if row.answered_at else 0.0
-
-
-def show_explanation(screen: Screen, explanation: Explanation) -> None:
-    """The story of a call, or of a call that would be."""
-    status = f"{explanation.status} " if explanation.status else ""
-    screen.line(safe(explanation.subject), "bold")
-    screen.line("")
-    show_steps(screen, explanation.steps)
-    screen.line("")
-    style = "green" if explanation.status < 300 else "yellow"
-    screen.line(f"{status}{safe(explanation.text)} ({safe(explanation.outcome)})", style)
-    if explanation.legs:
-        screen.line("")
-        screen.table(RECORDS, explanation.legs, "")
-
-
-def show_steps(screen: Screen, steps: Iterable[StoryStep]) -> None:
-    """One line per step: when, what code, in words."""
-    if not screen.out.is_terminal:
-        for step in steps:
-            screen.line(f"{step.ms:>8} ms  {step.code:<24}  {safe(step.text)}{_data(step)}")
-        return
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(justify="right", style="dim", no_wrap=True)
-    grid.add_column(style="cyan", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for step in steps:
-        grid.add_row(f"{step.ms} ms", safe(step.code), Text.assemble(safe(step.text), (_data(step), "dim")))
-    screen.show(grid)
-
-
-def _data(step: StoryStep) -> str:
-    pairs = " ".join(f"{key}={safe(str(value))}" for key, value in step.data.items())
-    return f"  [{pairs}]" if pairs else ""
 
 
 def show_status(screen: Screen, status: ExchangeStatus) -> None:

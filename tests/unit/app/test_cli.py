@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.unit.app.fakes import FakeExchange
-from trunkline.app.cli import app, asking, extension, live, past
+from trunkline.app.cli import app, asking, explain, extension, live, past
 from trunkline.app.cli import registrations as registrations_commands
 from trunkline.app.control_client import NotRunning
 from trunkline.app.settings.file import Loaded
@@ -56,7 +56,7 @@ def running(offline: FakeExchange, monkeypatch: pytest.MonkeyPatch) -> FakeExcha
     def exchange(_data: Path | None, _tenant: str | None = None) -> Iterator[Running]:
         yield Running()
 
-    for module in (extension, live, past, registrations_commands):
+    for module in (explain, extension, live, past, registrations_commands):
         monkeypatch.setattr(module, "exchange", exchange)
     return offline
 

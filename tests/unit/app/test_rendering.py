@@ -12,7 +12,8 @@ from rich.console import Console
 from tests.unit.app.fakes import call_row, explanation, registration_row, status
 from trunkline.app.addresses import HostAddresses
 from trunkline.app.first_start import StartReport, first_extensions, show_start, start_report
-from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, show_explanation, show_status
+from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, show_status
+from trunkline.app.render_stories import show_explanation
 from trunkline.app.settings.file import load_settings
 from trunkline.app.terminal import Screen, safe
 

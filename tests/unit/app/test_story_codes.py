@@ -6,6 +6,7 @@ import ast
 import re
 from pathlib import Path
 
+from trunkline.app.explain.stages import STAGES, areas, stage_of
 from trunkline.app.settings.live import LIVE, RESTART
 from trunkline.base import events, messages
 from trunkline.base.message_codec import REGISTRY
@@ -14,8 +15,8 @@ ROOT = Path(__file__).parents[3]
 FILLED_BY = (events, messages)  # importing them puts their names into REGISTRY
 PAGE = ROOT / "docs/reference/story-codes.md"
 AREAS = (
-    r"(auth|backup|ban|call|control|domain|exchange|explain|extension|identity|leg|limit|log|media|message|mwi|number|"
-    r"pickup|publish|recording|register|request|restore|route|sdp|settings|stir|subscribe|tenant|text|trace|transfer)"
+    r"(auth|backup|ban|call|control|domain|exchange|explain|extension|fork|identify|identity|leg|limit|log|media|"
+    r"message|mwi|number|pickup|publish|recording|register|request|restore|route|sdp|settings|stir|subscribe|tenant|text|trace|transfer)"
 )
 CODE = re.compile(AREAS + r"\.[a-z][a-z_]*")
 LAYERS = ("app", "base", "call", "media", "message", "net", "pbx", "registrar", "ua")
@@ -46,3 +47,13 @@ def test_every_code_is_documented() -> None:
 
 def test_no_code_is_documented_that_nothing_produces() -> None:
     assert sorted(documented() - in_source()) == [], f"take them out of {PAGE}"
+
+
+def test_every_code_belongs_to_a_stage() -> None:
+    codes = documented()
+    assert {code.partition(".")[0] for code in codes} == areas()
+    assert {stage_of(code) for code in codes} == set(STAGES)
+
+
+def test_what_another_version_wrote_is_told_too() -> None:
+    assert stage_of("unheard.of") == "call"

@@ -191,6 +191,7 @@ def test_only_requests_that_need_no_running_exchange_are_offline() -> None:
         "tenant.list",
         "tenant.remove",
         "tenant.remove-domain",
+        "tenant.set",
         "trace.past",
     }
 

@@ -39,6 +39,11 @@ def call_ids(context: typer.Context, incomplete: str) -> list[str]:
     return [row.call for row in rows if row.call.startswith(incomplete)]
 
 
+def transports(_context: typer.Context, incomplete: str) -> list[str]:
+    """What SIP comes by."""
+    return [name for name in ("udp", "tcp", "tls", "ws", "wss") if name.startswith(incomplete)]
+
+
 def _rows(context: typer.Context, request: Request[Any]) -> list[Any]:
     data = context.params.get("data")
     try:

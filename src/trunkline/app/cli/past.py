@@ -1,4 +1,4 @@
-"""What has happened, and what would: call records and explanations."""
+"""What has happened: call records."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from trunkline.app.cli.asking import exchange, fetch
-from trunkline.app.cli.completing import call_ids, numbers
+from trunkline.app.cli.completing import numbers
 from trunkline.app.cli.help import Commands
 from trunkline.app.cli.options import Data, Json, Tenant, parse_since
-from trunkline.app.render import RECORDS, show_explanation
+from trunkline.app.render import RECORDS
 from trunkline.app.terminal import Screen
-from trunkline.base.messages import ExplainCall, ExplainNumber, Explanation, ListRecords, RecordRow, Request
+from trunkline.base.messages import ListRecords, RecordRow
 
 
 def records(
@@ -46,47 +46,6 @@ def records(
         screen.table(RECORDS, rows, "No calls are on record.")
 
 
-def explain(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="NUMBER|CALL-ID",
-            help="With --from a number to dial, else a call that was.",
-            autocompletion=call_ids,
-        ),
-    ],
-    caller: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="NUMBER",
-            help="A dry run: what if this extension dialled it?",
-            autocompletion=numbers,
-        ),
-    ] = None,
-    tenant: Tenant = None,
-    data: Data = None,
-    as_json: Json = False,
-) -> None:
-    """Tell why a call went where it did, or where it would go."""
-    screen = Screen()
-    request: Request[Explanation] = ExplainCall(call=what)
-    if caller is not None:
-        request = ExplainNumber(number=what, caller=caller)
-    with exchange(data, tenant) as asker:
-        explanation = asker.ask(request)
-    if as_json:
-        screen.json(explanation)
-    else:
-        show_explanation(screen, explanation)
-
-
 def register(app: Commands) -> None:
-    """Put the commands into the program."""
+    """Put the command into the program."""
     app.command(examples=["trunkline records --since 2h", "trunkline records --number 1001 --json"])(records)
-    app.command(
-        examples=[
-            "trunkline explain 1002 --from 1001",
-            "trunkline explain 0193c8a0-5c3e-7aaa-8bbb-0123456789ab",
-        ]
-    )(explain)

@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "reload": "reload",
     "drain": "drain",
     "records": "past",
-    "explain": "past",
+    "explain": "explain",
     "trace": "trace",
     "backup": "backup",
     "restore": "backup",
