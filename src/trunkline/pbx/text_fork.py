@@ -16,10 +16,11 @@ from trunkline.call.party import Party
 from trunkline.call.target import Target
 from trunkline.model.text import Text
 from trunkline.proto.sip.draft import Draft, header_lines
-from trunkline.proto.sip.message import Request
+from trunkline.proto.sip.message import Request, Response
 from trunkline.proto.sip.numbers import parse_delta_seconds
+from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.uri import is_sips
-from trunkline.ua.next_hops import Ways, request_by
+from trunkline.ua.next_hops import Ways, is_flow_failure, request_by
 
 # The sender's transaction ends after 32 seconds; it is answered before (RFC 4320 §4.2: not with 408).
 DEADLINE_S: Final = 24.0
@@ -117,13 +118,14 @@ class TextFork:
         return outcome
 
     async def _send(self, target: Target) -> None:
-        context = self._context
+        """By the flows of a phone in turn, as long as it is not the phone that refuses (RFC 5626 §7)."""
         try:
-            flow = context.flow_at_once(target)
-            ways = Ways.down(flow) if flow is not None else await context.ways_to(target, self._tell)
-            draft = self._draft(target)
-            self._tell("text.sent", f"sending to {target.label}")
-            response = (await request_by(context.endpoint, ways, lambda _flow: draft)).response
+            response = await self._ask(target)
+            for other in target.others:
+                if not is_flow_failure(response):
+                    break
+                target = other
+                response = await self._ask(target)
         except (RemoteProtocolError, TransportError) as error:
             self._tell("text.not_sent", f"{target.label}: {error}")
             self._fail(fault(error))
@@ -135,6 +137,19 @@ class TextFork:
         else:
             self._tell("text.refused", f"{target.label}: {status} {response.reason}", status=status)
             self._fail(passed_on(status, response.reason, "text.refused"))
+
+    async def _ask(self, target: Target) -> Response:
+        context = self._context
+        flow = context.flow_at_once(target)
+        ways = Ways.down(flow) if flow is not None else await context.ways_to(target, self._tell)
+        draft = self._draft(target)
+        self._tell("text.sent", f"sending to {target.label}")
+        patience = context.next_hops.patience_s if target.others else None
+        try:
+            async with asyncio.timeout(patience):
+                return (await request_by(context.endpoint, ways, lambda _flow: draft)).response
+        except TimeoutError:
+            return Response(408, reason_phrase(408), {})
 
     def _draft(self, target: Target) -> Draft:
         ids, text = self._context.endpoint.ids, self._text
