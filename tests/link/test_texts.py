@@ -29,6 +29,7 @@ from trunkline.proto.sip.digest_client import Account, DigestClient
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Request, Response, parse_message
 from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.proto.sip.uri import SipUri
 from trunkline.store.errors import StoreUnavailableError
 
 HELLO = "Grüße, 1002!".encode()
@@ -77,6 +78,7 @@ class TextStage(Stage):
         super().__init__(weather, seed)
         self.journal = TextShelf(self)
         self.kept_over: list[tuple[str, int, str]] = []
+        self.delivery = TextDelivery(self.directory, self.context, self._targets)
         self.queue = self.make_queue(keep_s)
         self.told: list[tuple[str, str, int, str]] = []
         self.strangers: list[str] = []
@@ -94,7 +96,7 @@ class TextStage(Stage):
     def make_queue(self, keep_s: float) -> TextQueue:
         """A queue over what the shelf holds."""
         queue = TextQueue(
-            TextDelivery(self.directory, self.context, self._targets),
+            self.delivery,
             self.journal,
             self.endpoint.wheel,
             now=self.endpoint.now,
@@ -618,4 +620,30 @@ async def test_a_text_takes_the_next_flow_of_a_phone_whose_first_one_failed(
     assert (await stage.write(writer, "1002")).status == reached
     assert len(first.texts) == 1
     assert len(second.texts) == (reached == 200)
+    await stage.settle()
+
+
+@pytest.mark.rule("T-30")
+@pytest.mark.rfc("5627", "6.1")
+@virtual
+async def test_a_text_to_a_gruu_goes_to_that_phone_alone_and_waits_for_it() -> None:
+    stage = TextStage(keep_s=WEEK_S)
+    alice, bob = stage.party(), stage.party()
+    inboxes = [Inbox(bob), Inbox(stage.party("1002"))]
+    second = [stage.contacts["1002"][1]]
+
+    def find(_tenant: str, uri: SipUri) -> tuple[str, list[Target]] | None:
+        return ("1002", second) if uri.params.get("gr") == "2" else None
+
+    stage.texts.find_phone = stage.delivery.find_phone = find
+    assert (await stage.write(alice, "1002", uri=f"sip:1002@{HOST};gr=2")).status == 200
+    assert (await stage.write(alice, "1002", uri=f"sip:hidden@{HOST};gr=2")).status == 200
+    assert (await stage.write(alice, "1002", uri=f"sip:hidden@{HOST};gr=3")).status == 404
+    phone, second = second, []
+    assert (await stage.write(alice, "1002", b"later", uri=f"sip:1002@{HOST};gr=2")).status == 202
+    second = phone
+    stage.queue.wake(TENANT, "1002")
+    await asyncio.sleep(1)
+    assert [len(inbox.texts) for inbox in inboxes] == [0, 3]
+    assert inboxes[1].texts[-1].body == b"later"
     await stage.settle()

@@ -202,8 +202,10 @@ class Exchange:
             self.reaching.targets,
             self._fencing.log.refused_call,
         )
+        delivery = TextDelivery(self.directory, self.context, self.reaching.targets)
+        delivery.find_phone = self.reaching.instance
         self.text_queue = TextQueue(
-            TextDelivery(self.directory, self.context, self.reaching.targets),
+            delivery,
             TextJournal(self.writer),
             self.endpoint.wheel,
             now=self.endpoint.now,
@@ -223,6 +225,7 @@ class Exchange:
             self._fencing.log.refused_text,
             log_text,
         )
+        self.texts.find_phone = self.reaching.instance
         self.events = Events(
             self.directory,
             self.authenticator,

@@ -14,12 +14,13 @@ from trunkline.message.queue import TextQueue
 from trunkline.net.flow import Flow
 from trunkline.pbx.directory import Directory, Entry, Reach
 from trunkline.pbx.door import printable
+from trunkline.pbx.one_phone import FindPhone, phone_of
 from trunkline.pbx.route import CallRequest, Decision, Snapshot, decide
 from trunkline.pbx.text_fork import text_of
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.proto.sip.transaction.incoming import Incoming
-from trunkline.proto.sip.uri import is_sips, parse_uri
+from trunkline.proto.sip.uri import SipUri, is_sips, parse_uri
 from trunkline.ua.authentication import Authenticator
 from trunkline.ua.door import flow_of
 from trunkline.ua.option_tags import unsupported
@@ -63,6 +64,8 @@ class TextDoor:
         self._on_refused = on_refused
         self._on_over = on_over
         self._of_one: Counter[tuple[str, str]] = Counter()
+        self.find_phone: FindPhone | None = None
+        """Set by whoever knows GRUUs."""
         self.in_flight = 0
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
@@ -79,7 +82,7 @@ class TextDoor:
         story = Story(incoming.now)
         user = self._authenticator.admit(incoming, owner.realm, owner.ha1, story)
         if user is not None:
-            self._take(incoming, owner.id, user, printable(address.user), story)
+            self._take(incoming, owner.id, user, self._written_to(owner.id, address), story)
         elif story.last_code == "auth.wrong":
             self._on_refused(flow.remote[0], story)
         return True
@@ -88,6 +91,11 @@ class TextDoor:
         """Before we know who writes, and so only as often as strangers are answered at all."""
         if not self._authenticator.ignores(incoming):
             incoming.respond(status, extra=extra)
+
+    def _written_to(self, tenant: str, address: SipUri) -> str:
+        """The number that a Request-URI names; a temporary GRUU hides it (RFC 5627 §3.1.2)."""
+        phone = phone_of(address, tenant, self.find_phone)
+        return printable(address.user if phone is None else phone.user)
 
     def _take(self, incoming: Incoming, tenant: str, user: str, written_to: str, story: Story) -> None:
         if self.in_flight >= MOST_IN_FLIGHT or self._of_one[tenant, user] >= MOST_OF_ONE:

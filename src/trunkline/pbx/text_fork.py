@@ -57,14 +57,14 @@ def text_of(
     headers = request.headers
     if "Expires" in headers:
         keep_s = min(keep_s, parse_delta_seconds(headers["Expires"], "Expires"))
-    to = receiver.uri
+    to = _reader_of(request.uri, receiver)
     return Text(
         tenant,
         uuid7(),
         sender.number,
         receiver.number,
         sender.name_addr,
-        f"<{to.replace('sip:', 'sips:', 1)}>" if is_sips(request.uri) else f"<{to}>",
+        to,
         call_id,
         headers.get("Content-Type", "text/plain"),
         _header_block(request, at),
@@ -73,6 +73,14 @@ def text_of(
         at,
         at + keep_s,
     )
+
+
+def _reader_of(uri: str, receiver: Party) -> str:
+    """The To of what the contacts get; a GRUU stays what it is, for it says which phone is meant."""
+    if ";gr" in uri and len(uri) <= MAX_BLOCK:
+        return f"<{uri}>"
+    to = receiver.uri
+    return f"<{to.replace('sip:', 'sips:', 1)}>" if is_sips(uri) else f"<{to}>"
 
 
 def _header_block(request: Request, at: float) -> str:
