@@ -28,7 +28,7 @@ def show_explanation(screen: Screen, explanation: Explanation) -> None:
     """The story of a call, or of a call that would be."""
     screen.line(safe(explanation.subject), "bold")
     screen.line("")
-    show_steps(screen, explanation.steps, timed=not explanation.dry_run)
+    show_steps(screen, explanation.steps, timed=not explanation.dry_run, plain=explanation.dry_run)
     screen.line("")
     _show_outcome(screen, explanation)
     if explanation.legs:
@@ -41,31 +41,34 @@ def _show_outcome(screen: Screen, explanation: Explanation) -> None:
     text = explanation.text.removeprefix(status)
     style = "green" if explanation.status < 300 and not explanation.hint else "yellow"
     screen.line(f"{status}{safe(text)} ({safe(explanation.outcome)})", style)
-    if explanation.hint:
-        screen.line(f"what to do: {safe(explanation.hint)}")
 
 
-def show_steps(screen: Screen, steps: Iterable[StoryStep], *, timed: bool = True) -> None:
-    """One line for each step, under its stage: when, what code, in words, and what to do."""
+def show_steps(
+    screen: Screen, steps: Iterable[StoryStep], *, timed: bool = True, plain: bool = False
+) -> None:
+    """One line for each step, under its stage: when, what code, in words, and what to do.
+
+    Times are left out unless ``timed``; ``plain`` leaves out the data, for steps whose words say all.
+    """
     for stage, some in groupby(steps, key=lambda step: step.stage):
         if stage:
             screen.line(stage, "bold")
         if screen.fancy:
-            screen.show(_grid(some, timed=timed))
+            screen.show(_grid(some, timed=timed, plain=plain))
         else:
-            for line in _lines(some, timed=timed):
+            for line in _lines(some, timed=timed, plain=plain):
                 screen.line(line)
 
 
-def _lines(steps: Iterable[StoryStep], *, timed: bool) -> Iterator[str]:
+def _lines(steps: Iterable[StoryStep], *, timed: bool, plain: bool) -> Iterator[str]:
     for step in steps:
         when = f"{step.ms:>8} ms  " if timed else "  "
-        yield f"{when}{step.code:<24}  {safe(step.text)}{_data(step)}"
+        yield f"{when}{step.code:<24}  {safe(step.text)}{'' if plain else _data(step)}"
         if step.hint:
             yield f"{' ' * len(when)}{'':<24}  what to do: {safe(step.hint)}"
 
 
-def _grid(steps: Iterable[StoryStep], *, timed: bool) -> Table:
+def _grid(steps: Iterable[StoryStep], *, timed: bool, plain: bool) -> Table:
     grid = Table.grid(padding=(0, 2), pad_edge=True)
     if timed:
         grid.add_column(justify="right", style="dim", no_wrap=True, min_width=8)
@@ -73,7 +76,7 @@ def _grid(steps: Iterable[StoryStep], *, timed: bool) -> Table:
     grid.add_column(overflow="fold")
     for step in steps:
         hint = f"\nwhat to do: {safe(step.hint)}" if step.hint else ""
-        text = Text.assemble(safe(step.text), (_data(step), "dim"), (hint, "yellow"))
+        text = Text.assemble(safe(step.text), ("" if plain else _data(step), "dim"), (hint, "yellow"))
         when = [f"{step.ms} ms"] if timed else []
         grid.add_row(*when, safe(step.code), text)
     return grid

@@ -119,12 +119,13 @@ class Attempts:
         return sorted(found, key=lambda one: one.at, reverse=True)
 
     def ended(self, tenant: str, number: str) -> str:
-        """How its last registration ended, or why the last attempt failed; "" when that is not known."""
+        """How its last registration ended, or why the last attempt failed."""
         last = next(iter(self.of(tenant, number)), None)
-        if last is None or last.story.last_code == "register.bound":
-            return ""
-        step = last.story.steps[0] if last.refused else last.story.steps[-1]
-        return step.text
+        if last is None:
+            return f"no phone has tried to register as {number} lately"
+        if last.refused:
+            return f"its last attempt to register failed: {last.story.steps[0].text}"
+        return last.story.steps[-1].text
 
     def _alone(self, tenant: str, user: str, source: str, code: str, text: str) -> None:
         story = Story(self._now())

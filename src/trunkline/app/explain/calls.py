@@ -35,7 +35,9 @@ def explain_described(view: View, tenant: str, ask: ExplainNumber) -> Explanatio
     if out.over:
         return out.explanation(subject)
     _carry(view, owner, caller, dialled, place, out)
-    decided = next((step for step in reversed(out.steps) if step.stage == "route"), out.steps[-1])
+    decided = next(
+        step for step in reversed(out.steps) if step.stage == "route" and step.code != "route.rival"
+    )
     return out.explanation(subject, decided.code, _summary(out))
 
 
@@ -102,7 +104,7 @@ def _fork(
     if not places:
         out.tell(
             "fork.nobody",
-            f"no way to {entry.number} promises anything: the call will most likely end with 480",
+            f"no way to {entry.number} promises anything",
             f"trunkline explain --register {entry.number}",
         )
     return places
@@ -113,6 +115,8 @@ def _profile(view: View, decision: Decision) -> str:
 
 
 def _summary(out: Telling) -> str:
+    if any(step.code == "fork.nobody" for step in out.steps):
+        return "the call goes ahead, and will most likely end with 480"
     doubts = sum(bool(step.hint) for step in out.steps if step.code != "identify.offline")
     if not doubts:
         return "the call goes ahead"

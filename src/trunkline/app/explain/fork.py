@@ -124,10 +124,10 @@ def ring_trunk(trunk: Trunk, number: str, out: Telling) -> list[Place]:
             "authentication failed": "look at username, auth_username, realm and password of the trunk",
             "unreachable": "look at host and transport of the trunk, and at the firewall",
         }.get(trunk.state, "trunkline trunks list")
-        why = f": {trouble}" if trouble else ""
+        why = ", ".join(dict.fromkeys(filter(None, (trunk.state, trouble))))
         out.tell(
             "fork.trunk_down",
-            f"{trunk.plan.name} is {trunk.state}{why}; the call is tried all the same",
+            f"{trunk.plan.name} is in trouble: {why}; the call is tried all the same",
             hint,
         )
     return [Place(target.sticky.address, target.sticky.transport)] if target.sticky is not None else []

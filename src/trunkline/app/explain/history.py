@@ -71,7 +71,8 @@ def _row(number: str, attempt: Attempt) -> AttemptRow:
     last = told[-1]
     status = int(last.data.get("status") or 0) or (401 if attempt.refused else 200)
     hint = next((step.hint for step in told if step.hint), "")
-    subject = f"{number} registered from {attempt.source}" if attempt.source else f"{number} registered"
+    what = "was refused" if attempt.refused else "changed"
+    subject = f"the registration of {number} {what}, from {attempt.source}"
     return AttemptRow(
         attempt.at,
         attempt.source,

@@ -18,13 +18,16 @@ def media(view: View, caller: Place, callees: list[Place], profile: str, out: Te
     wanted = PORTS_OF_A_CALL if callees else 1
     if seen.ports_free < wanted:
         out.refuse(
-            503, "media.ports_exhausted", f"{seen.ports_free} media ports are free, and a call takes {wanted}"
+            503,
+            "media.ports_exhausted",
+            f"too few media ports are free: {seen.ports_free}, and a call takes {wanted}",
         )
         return
     out.tell("media.ports_free", f"{seen.ports_free} media ports are free", free=seen.ports_free)
-    parties = [("the caller", caller), *(("the callee", one) for one in callees)]
-    for who, place in dict.fromkeys(parties):
-        if place.address:
+    told = set()
+    for who, place in (("the caller", caller), *(("the callee", one) for one in callees)):
+        if place.address and (who, place.address) not in told:
+            told.add((who, place.address))
             _address(seen, who, place, out)
     _profile(profile, out)
 

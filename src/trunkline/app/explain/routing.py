@@ -22,21 +22,24 @@ def route(view: View, owner: TenantEntry, caller: str, dialled: str, out: Tellin
     out.take(steps[:-1] if refused else steps)
     if refused:
         last = steps[-1]
-        hint = _hint(view, owner, decision)
+        if decision.code == "route.not_registered" and (
+            ended := view.lasting.ended(owner.id, decision.number)
+        ):
+            out.tell("route.last_seen", ended)
+        hint = _hint(view, owner, caller, decision)
         out.refuse(decision.status, decision.code, last.text, hint)
     elif decision.trunk is not None:
         _rivals(view, owner, decision.trunk, decision.number, out)
     return decision
 
 
-def _hint(view: View, owner: TenantEntry, decision: Decision) -> str:
+def _hint(view: View, owner: TenantEntry, caller: str, decision: Decision) -> str:
     number = decision.number
     if decision.code == "route.not_registered":
-        ended = view.lasting.ended(owner.id, number)
-        more = f"trunkline explain --register {number}"
-        return f"{ended}; {more}" if ended else f"no phone has registered as {number} lately: {more}"
-    if decision.code == "limit.callee":
-        return f"trunkline calls shows them; trunkline extension set {number} --max-calls N allows more"
+        return f"trunkline explain --register {number} tells why"
+    if decision.code in {"limit.callee", "limit.caller"}:
+        who = number if decision.code == "limit.callee" else caller
+        return f"trunkline calls shows them; trunkline extension set {who} --max-calls N allows more"
     if decision.code == "route.unknown_number":
         return _unknown(view, owner, number)
     return ""

@@ -76,6 +76,7 @@ _OF_CODE: Final = {
     "route.hop_failed": "fork",
     "route.located": "fork",
     "route.next_hop": "fork",
+    "route.sips_unreachable": "fork",
     "stir.diverted": "fork",
     "stir.not_signed": "fork",
     "stir.signed": "fork",
