@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from fuzz.fuzz_binary import stun_request, tn_auth_list
 from fuzz.fuzz_presence import presence
 from fuzz.fuzz_sip import sip_answer, sip_layer
 from trunkline.base.errors import RemoteProtocolError
@@ -27,6 +28,7 @@ from trunkline.proto.sip.message import Request, check_request, check_response, 
 from trunkline.proto.sip.name_addr import parse_addresses, parse_contacts
 from trunkline.proto.sip.reason_header import parse_reasons
 from trunkline.proto.sip.refer import parse_refer
+from trunkline.proto.sip.session_expires import parse_min_se, parse_session_expires
 from trunkline.proto.sip.stream import StreamFramer
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.proto.sip.via import parse_top_via
@@ -77,6 +79,8 @@ def sip_values(data: bytes) -> None:
             parse_token,
             parse_reasons,
             parse_privacy,
+            parse_session_expires,
+            parse_min_se,
             _stable_uri,
         ):
             try:
@@ -150,6 +154,8 @@ TARGETS: dict[str, Target] = {
     "sip-stream": Target(sip_stream, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
     "websocket": Target(websocket, ("fuzz/corpus/websocket/*",)),
     "sdp": Target(sdp, ("fuzz/corpus/sdp/*",)),
+    "stun": Target(stun_request, ("fuzz/corpus/stun/*",)),
+    "tn-auth-list": Target(tn_auth_list, ("fuzz/corpus/tn_auth_list/*",)),
     "presence": Target(presence, ("fuzz/corpus/presence/*",)),
 }
 
