@@ -83,19 +83,26 @@ request_route {{
 }}
 """
 
-# Everything of phones goes on to the exchange, with a Path (RFC 3327) that names the way back to the phone.
+# Everything of phones goes on to the exchange, with a Path (RFC 3327) that names the way back to the phone: two of them
+# where the transport changes, as in Record-Route.
 _PROXY = """
 loadmodule "path.so"
+loadmodule "xlog.so"
 modparam("path", "use_received", 1)
-modparam("path", "enable_r2", 0)
+modparam("path", "enable_r2", 1)
 modparam("rr", "enable_full_lr", 1)
-modparam("rr", "enable_double_rr", 0)
+modparam("rr", "enable_double_rr", 1)
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
     force_rport();
-    if (loose_route()) {{
+    # Phones come with a Route to us too; only the exchange has one from our Path. Of a route that no dialog has made
+    # and that names nobody else, loose_route says no, although it has taken us off.
+    $var(by_path) = 0;
+    if (!has_totag() && $hdr(Route) =~ "sip:phones@") $var(by_path) = 1;
+    if (loose_route() || $var(by_path) == 1) {{
         if (is_method("INVITE") && !has_totag()) record_route();
+        xlog("L_NOTICE", "by its route: $rm\n");
         t_relay();
         exit;
     }}
@@ -106,7 +113,7 @@ request_route {{
     }}
     t_check_trans();
     if (is_method("REGISTER")) {{
-        add_path_received();
+        add_path_received("phones");
         # RFC 3327 §5.3: baresip does not say that it knows Path, and the registrar refuses who does not.
         append_hf("Supported: path\r\n");
     }}
@@ -137,7 +144,7 @@ class Kamailio:
 
     @classmethod
     def proxy(cls, folder: Path, exchange: str) -> Kamailio:
-        """A record-routing proxy in front of an exchange."""
+        """A record-routing proxy in front of an exchange, whose URI may have a transport."""
         return cls(folder, _PROXY, next=exchange)
 
     @property
@@ -147,10 +154,19 @@ class Kamailio:
 
     async def __aenter__(self) -> Self:
         self.folder.mkdir(parents=True)
+        await self._start()
+        return self
+
+    async def restart(self) -> None:
+        """End it and start another, which knows nothing of what the first one did: connections and dialogs."""
+        await self._end()
+        await self._start()
+
+    async def _start(self) -> None:
         configuration = self.folder / "kamailio.cfg"
         values = {"port": self.port, "folder": self.folder, **self._values}
         configuration.write_text(self._text.format(**values))
-        with (self.folder / "log").open("wb") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 program("kamailio"),
                 *("-f", str(configuration), "-DD", "-E", "-Y", str(self.folder), "-w", str(self.folder)),
@@ -163,11 +179,14 @@ class Kamailio:
             while not (is_bound(self.port, "udp") and is_bound(self.port, "tcp")):
                 assert self._process.returncode is None, f"Kamailio ended at once: {self.log()[-3000:]}"
                 await asyncio.sleep(0.02)
-        return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
         if self._process is not None:
-            await end_process(self._process, grace_s=5.0)
+            process, self._process = self._process, None
+            await end_process(process, grace_s=5.0)
 
     async def knows(self, user: str) -> bool:
         """Whether a registrar has a contact of a user."""
@@ -186,6 +205,10 @@ class Kamailio:
             async with asyncio.timeout(5):
                 answer = await loop.sock_recv(asker, 4096)
         return answer.startswith(b"SIP/2.0 200")
+
+    def passed_by_route(self, method: str) -> int:
+        """How many requests of a method a proxy has sent where their Route said."""
+        return self.log().count(f"by its route: {method}\n")
 
     def log(self) -> str:
         """What it said."""
