@@ -101,17 +101,24 @@ class Agreement:
 
 
 async def pass_answer(
-    newcomer: Leg, asked: list[Stream], body: bytes, stay: Leg, extra: str = ""
+    newcomer: Leg,
+    asked: list[Stream],
+    body: bytes,
+    stay: Leg,
+    extra: str = "",
+    media: LegMedia | None = None,
 ) -> Agreement:
     """Tell ``stay`` the description with which ``newcomer`` accepted the INVITE that offered ``asked``.
 
-    With nothing asked the body is an offer, and ``stay``'s answer goes into the ACK (late offer).
+    With nothing asked the body is an offer, and ``stay``'s answer goes into the ACK (late offer). ``media`` are
+    other ports than ``stay`` has, by which it is to talk.
     """
+    media = media or stay.media
     try:
         streams = check_answer(asked, body) if asked else streams_of(body)
-        await stay.media.open_for(streams, newcomer.media)
-        await newcomer.media.open_for(streams, stay.media)
-        _, answer = await ask(stay, stay.media.rewritten(body, len(streams), offer=True), extra)
+        await media.open_for(streams, newcomer.media)
+        await newcomer.media.open_for(streams, media)
+        _, answer = await ask(stay, media.rewritten(body, len(streams), offer=True), extra)
         answered = check_answer(streams, answer)
     except BaseException:
         if not asked:

@@ -132,7 +132,8 @@ class Call:
         try:
             callee, body = await self._answered_by(self.fork)
             await self.early.end()
-            await self._join(callee, body)
+            if self.bridge is None:  # else a transfer has given the callee another party
+                await self._join(callee, body)
         finally:
             self.fork = None
 
@@ -238,8 +239,11 @@ class Call:
         self.legs.append(leg)
         return leg
 
-    def move_in(self, leg: Leg, media: LegMedia, before: Call) -> None:
-        """Take over a party of another call, with the ports that it has here; its record stays with that call."""
+    def move_in(self, leg: Leg, media: LegMedia, before: Call, *, first: bool = False) -> None:
+        """Take over a party of another call, with the ports that it has here; its record stays with that call.
+
+        ``first``: in the place of this call's caller, who leaves unanswered.
+        """
         began = before.origin_of(leg) or Moved(before.id, before.story if leg is before.legs[0] else None)
         self.note_origin(leg, began)
         before.legs.remove(leg)
@@ -247,7 +251,13 @@ class Call:
         before.changes += 1
         leg.media = media
         leg.observer = self._reactions
-        self.legs.append(leg)
+        if first:
+            caller = self.legs[0]
+            if self.origin_of(caller) is None:
+                self.note_origin(caller, Moved(self.id, self.story))  # its record keeps the story
+            self.legs.insert(0, leg)
+        else:
+            self.legs.append(leg)
         self.changes += 1
 
     def take_up_leg(self, key: str, outcome: LegOutcome, media: LegMedia) -> SipLeg:

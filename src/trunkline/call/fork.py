@@ -76,12 +76,13 @@ class Fork:
     async def run(self) -> Winner:
         """The leg that answered and its description; raises CallFailed when none will."""
         feeder: asyncio.Task[None] | None = None
+        decided = self.decided
         try:
             if isinstance(self._source, StaticTargets):
                 await self._ring_all(self._source.targets)  # nothing is waited for, so no task is needed
             else:
                 feeder = self.call.context.spawn(self._feed())
-            outcome = await self.decided
+            outcome = await decided
         finally:
             for task in self._aside:
                 task.cancel()
@@ -90,6 +91,14 @@ class Fork:
         if isinstance(outcome, CallFailed):
             raise outcome
         return outcome
+
+    def hand_over(self) -> asyncio.Future[Winner | CallFailed]:
+        """Whoever asks waits for the outcome, ``decided``, from now on.
+
+        Returns what ``run`` waits for; its outcome is the asker's to set, or it is put back as ``decided``.
+        """
+        before, self.decided = self.decided, self.call.context.endpoint.loop.create_future()
+        return before
 
     # Branches
 

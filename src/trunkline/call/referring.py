@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from trunkline.base.errors import CallFailed, RemoteProtocolError
 from trunkline.call.leg import Leg
 from trunkline.call.refer_progress import ReferProgress
+from trunkline.call.ringing_transfer import RingingTransfer
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.transfer import Transfer
 from trunkline.proto.sip.dialog import Dialog
@@ -72,8 +73,7 @@ def _refer(
         progress = ReferProgress(
             call.context, dialog, flow, contact, event_id=event_id, silent=referral.is_silent
         )
-        transfer = Transfer(call, leg, progress, referrals)
-        begin = _plan(call, leg, referral, referrals, transfer)
+        begin = _plan(call, leg, referral, referrals, progress)
     except (CallFailed, RemoteProtocolError) as error:
         call.tell("transfer.refused", f"{leg.outcome.number} may not transfer: {error}", status=error.status)
         _answer(incoming, error.status, dialog, reason=error.reason)
@@ -88,7 +88,7 @@ def _answer(incoming: Incoming, status: int, dialog: Dialog, reason: str = "", e
     incoming.respond(status, reason=reason, extra=extra, to_tag=dialog.local_tag)
 
 
-def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, transfer: Transfer) -> Any:
+def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, progress: ReferProgress) -> Any:
     """What to do once the REFER is answered; raises CallFailed."""
     stays = _across(call, leg)
     if call.transfer is not None:
@@ -98,11 +98,11 @@ def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, transf
         call.tell(
             "transfer.asked", f"{leg.outcome.number} hands {stays.outcome.number} on to {onward.number}"
         )
-        return lambda: transfer.go_on_to(onward, stays)
-    return _plan_attended(call, leg, stays, referral.replaces, transfer)
+        return lambda: Transfer(call, leg, progress, referrals).go_on_to(onward, stays)
+    return _plan_attended(call, leg, stays, referral.replaces, progress)
 
 
-def _plan_attended(call: Call, leg: Leg, stays: Leg, name: DialogName, transfer: Transfer) -> Any:
+def _plan_attended(call: Call, leg: Leg, stays: Leg, name: DialogName, progress: ReferProgress) -> Any:
     found = leg_of(call.context, name, call.tenant)
     if found is None:
         raise _no(481, "transfer.unknown_dialog")
@@ -116,9 +116,15 @@ def _plan_attended(call: Call, leg: Leg, stays: Leg, name: DialogName, transfer:
         raise _no(603, "transfer.dialog_over")
     if name.early_only and consulted.outcome.answered_at is not None:
         raise _no(486, "transfer.answered")
-    moves = _across(other, consulted)
     if other.transfer is not None:
         raise _no(491, "transfer.busy")
+    fork = other.fork
+    if fork is not None and consulted is other.legs[0] and not fork.decided.done():
+        text = f"{leg.outcome.number} hands {stays.outcome.number} on to {fork.errand.number}, which rings"
+        call.tell("transfer.asked", text)
+        return lambda: RingingTransfer(call, leg, progress, referrals).wait_for(other, fork, stays)
+    moves = _across(other, consulted)
+    transfer = Transfer(call, leg, progress, referrals)
     call.tell(
         "transfer.asked", f"{leg.outcome.number} joins {stays.outcome.number} and {moves.outcome.number}"
     )

@@ -105,7 +105,7 @@ class Transfer:
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
             joins.hang_up(code="transfer.not_joined")
             await joins.media.close()
-            raise _failure_of(error) from error
+            raise failure_of(error) from error
         for loser in call.legs:
             if loser.done and loser.outcome.answered_at is None:
                 await loser.media.close()
@@ -147,7 +147,7 @@ class Transfer:
         try:
             agreement = await self._agree(other, stays, moves)
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
-            failure = _failure_of(error)
+            failure = failure_of(error)
             call.tell("transfer.failed", f"{failure.status} {failure.reason}", status=failure.status)
             self._progress.tell(failure.status, failure.reason, final=True)
             return
@@ -164,13 +164,11 @@ class Transfer:
         """Agree, and take ``moves`` over with new ports; when that fails, both calls are as they were."""
         call = self._call
         consulted = next(leg for leg in _parties(other) if leg is not moves)
-        known = moves.media
-        media = LegMedia(call.context.engine, call.id, known.identity.address, known.profile.name)
-        media.identity = known.identity
+        media = ports_for(call, moves)
         extras = self._referrals.connected(other, moves, stays), self._referrals.connected(call, stays, moves)
         try:
             agreement = await agree_anew(stays, moves, media, told_last(consulted), extras)
-            _must_be_there(stays, moves)
+            must_be_there(stays, moves)
         except BaseException:
             await media.close()
             raise
@@ -181,7 +179,7 @@ class Transfer:
     # What both end with
 
     async def _join(self, stays: Leg, joins: Leg, agreement: Agreement) -> None:
-        _must_be_there(stays, joins)
+        must_be_there(stays, joins)
         call = self._call
         bridge = Bridge(call, stays, joins)
         call.changes += 1
@@ -215,9 +213,19 @@ class Transfer:
             for call in self._calls:
                 if call.transfer is self:
                     call.transfer = None
+                if any(leg.done for leg in _parties(call)):
+                    call.hang_up(code="transfer.failed")  # somebody left meanwhile, and nobody came
 
 
-def _failure_of(error: CallFailed | MediaError | RemoteProtocolError | TransportError) -> CallFailed:
+def ports_for(call: Call, leg: Leg) -> LegMedia:
+    """Ports for a party of another call that is to move here, which it knows as the same session."""
+    known = leg.media
+    media = LegMedia(call.context.engine, call.id, known.identity.address, known.profile.name)
+    media.identity = known.identity
+    return media
+
+
+def failure_of(error: CallFailed | MediaError | RemoteProtocolError | TransportError) -> CallFailed:
     """A description of one party that the other cannot have is nobody's bad request."""
     failure = fault(error)
     if failure.status in {400, 488} and not isinstance(error, CallFailed):
@@ -225,7 +233,7 @@ def _failure_of(error: CallFailed | MediaError | RemoteProtocolError | Transport
     return failure
 
 
-def _must_be_there(*legs: Leg) -> None:
+def must_be_there(*legs: Leg) -> None:
     if any(leg.done for leg in legs):
         raise CallFailed(480, "Temporarily Unavailable", 31, "transfer.party_left")
 
