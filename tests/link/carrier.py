@@ -162,6 +162,8 @@ class Connection(MemoryFlow):
         self.serial = serial
         self.watchers: list[Callable[[Flow], None]] = []
         self.pings = 0
+        self.pongs = True
+        self.unheard = False
 
     @property
     def token(self) -> str:
@@ -170,6 +172,8 @@ class Connection(MemoryFlow):
     def send(self, data: bytes, on_failure: Any = None) -> None:
         if data == b"\r\n\r\n":
             self.pings += 1
+            if self.pongs:
+                asyncio.get_running_loop().call_later(0.02, setattr, self, "unheard", False)
         else:
             super().send(data, on_failure)
 
@@ -180,6 +184,9 @@ class Connection(MemoryFlow):
     def off_close(self, callback: Callable[[Flow], None]) -> None:
         if callback in self.watchers:
             self.watchers.remove(callback)
+
+    def abort(self, reason: str) -> None:
+        self.drop()
 
     def drop(self) -> None:
         """The peer has closed it."""

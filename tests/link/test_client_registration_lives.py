@@ -268,6 +268,32 @@ async def test_the_flow_timer_of_the_registrar_is_obeyed() -> None:
     assert 50 <= office.connections[0].pings <= 63
 
 
+@pytest.mark.rule("T-26")
+@pytest.mark.rfc("5626", "4.4.1")
+@pytest.mark.parametrize("promise", ["Require: outbound\r\n", "Flow-Timer: 120\r\n", ""])
+@virtual
+async def test_a_connection_without_a_pong_within_10_s_has_failed_where_the_registrar_promised_one(
+    promise: str,
+) -> None:
+    office = Office(transport="tcp")
+    carrier = Carrier(office.network, transport="tcp")
+    carrier.extra = promise
+    await office.until(office.register("sip:10.0.1.1;transport=tcp", password=""), "registered", 10)
+    (connection,) = office.connections
+    await asyncio.sleep(1000)
+    assert (carrier.times, connection.closed) == (1, False)
+    assert connection.pings >= 8
+    connection.pongs = False
+    pings = connection.pings
+    await when(lambda: connection.pings > pings, 0.01)
+    await asyncio.sleep(9.9)
+    assert not connection.closed
+    await asyncio.sleep(0.2)
+    assert connection.closed is bool(promise)
+    await asyncio.sleep(1)
+    assert (carrier.times, len(office.connections)) == ((2, 2) if promise else (1, 1))
+
+
 @virtual
 async def test_a_udp_flow_is_kept_open_for_the_nat() -> None:
     office = Office()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from trunkline.base.errors import TransportError
 from trunkline.net.listener import Listener
@@ -57,3 +57,14 @@ class Flow(Protocol):
 
     def off_close(self, callback: Callable[[Flow], None]) -> None:
         """Take a callback off again; harmless when it is not there."""
+
+
+@runtime_checkable
+class Connection(Flow, Protocol):
+    """A flow whose peer can be asked whether it is still there."""
+
+    unheard: bool
+    """Whoever sets it to True finds it False once any bytes have come from the peer."""
+
+    def abort(self, reason: str) -> None:
+        """Close at once; what has not left yet is reported as failed."""

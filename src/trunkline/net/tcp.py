@@ -78,6 +78,7 @@ class TcpFlow(asyncio.Protocol):
         "serial",
         "spoke_sip",
         "transport",
+        "unheard",
     )
 
     reliable: Final = True
@@ -98,6 +99,7 @@ class TcpFlow(asyncio.Protocol):
         self.closed = False
         self.last_heard = self.opened_at = owner.loop.time()
         self.spoke_sip = False
+        self.unheard = False
         self._transport: asyncio.Transport | None = None
         self._framer: Framer = self._make_framer()
         self._out: list[bytes] = []
@@ -199,6 +201,7 @@ class TcpFlow(asyncio.Protocol):
         self._owner.counters.bytes_in += len(data)
         if self.closed:
             return
+        self.unheard = False
         if self._unanswered is not None and not self._unsent_bytes():
             self._unanswered = None
         try:

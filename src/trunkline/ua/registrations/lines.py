@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from trunkline.base.wheel import Alarm
-from trunkline.net.flow import Flow
+from trunkline.net.flow import Connection, Flow
 
 if TYPE_CHECKING:
     from trunkline.ua.endpoint import Endpoint
@@ -19,12 +19,17 @@ PING: Final = b"\r\n\r\n"  # RFC 5626 §3.5.1; on UDP it is noise that opens the
 _RELIABLE_S: Final = 120.0
 _UDP_S: Final = 29.0
 _LEAST_S: Final = 5.0
+PONG_S: Final = 10.0  # §4.4.1: a connection whose peer is silent for longer has failed
 
 
 class Line(Alarm):
-    """One flow with registrations on it; ``users`` counts them."""
+    """One flow with registrations on it; ``users`` counts them.
 
-    __slots__ = ("_lines", "flow", "interval_s", "users")
+    ``must_answer`` says that the server has promised to answer pings (RFC 5626 §5.4, §6): of another one, silence
+    tells nothing.
+    """
+
+    __slots__ = ("_asked", "_lines", "flow", "interval_s", "must_answer", "users")
 
     def __init__(self, lines: Lines, flow: Flow) -> None:
         super().__init__()
@@ -32,10 +37,25 @@ class Line(Alarm):
         self.flow = flow
         self.interval_s = _RELIABLE_S if flow.reliable else _UDP_S
         self.users = 0
+        self.must_answer = False
+        self._asked = False
 
     def fire(self, now: float) -> None:
-        if not self.flow.closed:
-            self.flow.send(PING)
+        flow = self.flow
+        if flow.closed:
+            return
+        if self._asked and isinstance(flow, Connection):
+            self._asked = False
+            if flow.unheard:
+                flow.abort(f"no answer to a keep-alive within {PONG_S:.0f} s")
+            else:
+                self._lines.arm(self, now, PONG_S)
+            return
+        flow.send(PING)
+        if self.must_answer and isinstance(flow, Connection):
+            flow.unheard = self._asked = True
+            self._lines.await_pong(self, now)
+        else:
             self._lines.arm(self, now)
 
 
@@ -53,7 +73,7 @@ class Lines:
     def __len__(self) -> int:
         return len(self._lines)
 
-    def hold(self, flow: Flow, flow_timer_s: float = 0.0) -> Line:
+    def hold(self, flow: Flow, flow_timer_s: float = 0.0, *, must_answer: bool = False) -> Line:
         """The line of a flow, one more being on it; ``flow_timer_s`` is what its server asked for."""
         line = self._lines.get(flow.token)
         if line is None or line.flow.closed:
@@ -61,6 +81,7 @@ class Lines:
             flow.on_close(self._dropped)
             self.arm(line, self._endpoint.now())
         line.users += 1
+        line.must_answer = line.must_answer or must_answer
         if flow_timer_s and flow_timer_s < line.interval_s:
             line.interval_s = max(_LEAST_S, flow_timer_s)
             self.arm(line, self._endpoint.now())
@@ -72,9 +93,14 @@ class Lines:
         if line.users <= 0:
             self._forget(line)
 
-    def arm(self, line: Line, now: float) -> None:
-        """The next ping, after 80 to 100 % of the interval (RFC 5626 §4.4)."""
-        self._endpoint.wheel.arm(line, now + line.interval_s * (0.8 + 0.2 * self._dice()))
+    def arm(self, line: Line, now: float, elapsed_s: float = 0.0) -> None:
+        """The next ping, after 80 to 100 % of the interval (RFC 5626 §4.4), of which some has elapsed."""
+        delay = line.interval_s * (0.8 + 0.2 * self._dice()) - elapsed_s
+        self._endpoint.wheel.arm(line, now + max(1.0, delay))
+
+    def await_pong(self, line: Line, now: float) -> None:
+        """Look whether a ping has been answered, once it should have been."""
+        self._endpoint.wheel.arm(line, now + PONG_S)
 
     def close(self) -> None:
         """Keep nothing alive any more."""

@@ -126,3 +126,11 @@ def flow_timer_s(response: Response) -> float:
     """Flow-Timer (RFC 5626 §4.4), 0 without one."""
     digits = response.headers.get("Flow-Timer", "").strip()
     return float(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else 0.0
+
+
+def keeps_flows(response: Response) -> bool:
+    """Whether the registrar answers pings: it says so by requiring RFC 5626 (§6) or naming a Flow-Timer (§4.4)."""
+    headers = response.headers
+    if "Flow-Timer" in headers:
+        return True
+    return "outbound" in (tag.strip().lower() for tag in headers.get("Require", "").split(","))

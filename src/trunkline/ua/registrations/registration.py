@@ -121,7 +121,9 @@ class Registration(Asking):
         """Be told when the connection ends that we are registered by."""
         flow, line = trial.flow, self.line
         if flow is not None and (line is None or line.flow.closed or line.flow.token != flow.token):
-            self.line = self.office.lines.hold(flow, outcome.flow_timer_s(response))
+            self.line = self.office.lines.hold(
+                flow, outcome.flow_timer_s(response), must_answer=outcome.keeps_flows(response)
+            )
             if line is not None:
                 self.office.lines.let_go(line)
 
