@@ -36,25 +36,27 @@ class RingingTransfer(Transfer):
     ) -> None:
         before = self._call
         try:
-            winner = await fork.decided
+            winner = await asyncio.shield(fork.decided)
             if isinstance(winner, CallFailed):
                 raise winner
             await self._seat(ringing, stays, *winner)
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
             failure = failure_of(error)
             before.tell("transfer.failed", f"{failure.status} {failure.reason}", status=failure.status)
-            if not asked_before.done():
-                asked_before.set_result(failure)
+            ringing.transfer = None  # it ends now, and this goes on
+            _decide(asked_before, failure)
             self._progress.tell(failure.status, failure.reason, final=True)
             await self._return(stays, failure)
         except asyncio.CancelledError:
             if self._consulting.done or fork.decided.done():
                 ringing.hang_up(code="transfer.not_joined")
             else:
-                fork.decided = asked_before  # nobody is to be handed on any more: it is its caller's call again
+                fork.decided = (
+                    asked_before  # nobody is to be handed on any more: it is its caller's call again
+                )
             raise
         else:
-            asked_before.set_result(winner)
+            _decide(asked_before, winner)
             self._consulting.refuse(CallFailed(487, reason_phrase(487), 16, TRANSFERRED))
             try:
                 await self._succeeded()
@@ -88,3 +90,8 @@ class RingingTransfer(Transfer):
         before.tell("transfer.moved", f"{stays.outcome.number} goes on in call {ringing.id}")
         ringing.tell("transfer.joined", f"{stays.outcome.number} comes from call {before.id}")
         return agreement
+
+
+def _decide(waiting: asyncio.Future[Winner | CallFailed], outcome: Winner | CallFailed) -> None:
+    if not waiting.done():
+        waiting.set_result(outcome)
