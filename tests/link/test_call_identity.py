@@ -272,6 +272,22 @@ async def test_a_private_diversion_is_for_trusted_peers_alone() -> None:
 
 
 @pytest.mark.rule("T-34")
+@pytest.mark.rfc("7044", "10.1.2")
+@pytest.mark.parametrize("came", [DIVERTED, HISTORY])
+@pytest.mark.parametrize("wish", ["history", "header"])
+@virtual
+async def test_a_call_may_ask_that_nobody_untrusted_learns_whom_it_was_for(came: str, wish: str) -> None:
+    stage, carrier, bob = peer_stage()
+    invite = await refused(stage, carrier, bob, f"{came}Privacy: {wish}\r\n")
+    assert b"+4930222" not in stage.sent(HOST, "INVITE", bob.host)[0]
+    assert from_of(invite) != ANONYMOUS
+    stage, carrier, peer = peer_stage()
+    stage.contacts["1002"] = [Target(f"sip:1002@{peer.host}", identity=TRUSTED)]
+    invite = await refused(stage, carrier, peer, f"{came}Privacy: {wish}\r\n")
+    assert invite.headers["Diversion"].endswith("privacy=full")
+
+
+@pytest.mark.rule("T-34")
 @virtual
 async def test_a_call_that_is_diverted_here_says_so() -> None:
     away = Diversion("sip:1003@pbx.test", "unconditional")

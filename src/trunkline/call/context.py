@@ -27,9 +27,19 @@ class Signer(Protocol):
     """What signs who calls (RFC 8224); ``ua.stir`` does."""
 
     def lines(
-        self, caller: Party, number: str, target: Target, diversions: tuple[Diversion, ...], tell: Tell
+        self,
+        caller: Party,
+        number: str,
+        target: Target,
+        diversions: tuple[Diversion, ...],
+        tell: Tell,
+        *,
+        afresh: bool = False,
     ) -> str:
-        """Finished lines for the INVITE to ``target``, or none; ``number`` is how the caller is shown there."""
+        """Finished lines for the INVITE to ``target``, or none; ``number`` is how the caller is shown there.
+
+        ``afresh``: without the signatures that the call came with.
+        """
         ...
 
 

@@ -119,7 +119,7 @@ def caller_of(request: Request, policy: IdentityPolicy, domain: str, note: Note)
         "" if number == UNKNOWN else address.display[:MAX_NAME],
         anonymous=(hidden and "none" not in privacy.values) or number == UNKNOWN,
         asserted=policy.trusted and source is not Source.FROM,
-        diversions=_diversions(request, note) if policy.trusted else (),
+        diversions=_diversions(request, note, privacy) if policy.trusted else (),
     )
     if policy.trusted:
         party.verstat = verstat_of(uri)
@@ -162,8 +162,11 @@ def _from_is_anonymous(request: Request) -> bool:
         return False
 
 
-def _diversions(request: Request, note: Note) -> tuple[Diversion, ...]:
-    """Of both headers the one that tells more, for a network on the way may have known but one of them."""
+def _diversions(request: Request, note: Note, privacy: Privacy) -> tuple[Diversion, ...]:
+    """Of both headers the one that tells more, for a network on the way may have known but one of them.
+
+    RFC 7044 §10.1.2: Privacy may ask for all of them at once to stay unknown.
+    """
     told: list[Diversion] = []
     for name, read in _HISTORIES:
         if name in request.headers:
@@ -173,7 +176,7 @@ def _diversions(request: Request, note: Note) -> tuple[Diversion, ...]:
                 if error.status == 482:
                     raise
                 note("identity.malformed", f"{name} is left out: {error.reason}")
-    return tuple(told)
+    return tuple(each._replace(private=each.private or privacy.hides_history) for each in told)
 
 
 def _history(value: str) -> list[Diversion]:
@@ -220,7 +223,8 @@ def shown_to(caller: Party, target: Target, call: Call) -> tuple[str, str]:
     signer = call.context.signer
     if policy.sign and signer is not None:
         known = caller.number if policy.trusted and caller.asserted else _number_in(shown)
-        lines += signer.lines(caller, known, target, diversions, call.tell)
+        # Signatures of others name whom the call was for before: who may not learn that gets ours alone.
+        lines += signer.lines(caller, known, target, told, call.tell, afresh=len(told) < len(diversions))
     return shown, lines
 
 

@@ -85,17 +85,27 @@ class StirSigner:
         self._wall = wall
 
     def lines(
-        self, caller: Caller, number: str, target: Callee, diversions: tuple[Diversion, ...], tell: Tell
+        self,
+        caller: Caller,
+        number: str,
+        target: Callee,
+        diversions: tuple[Diversion, ...],
+        tell: Tell,
+        *,
+        afresh: bool = False,
     ) -> str:
         """Finished lines for the INVITE to ``target``; ``number`` is how the caller is shown there.
 
-        A call that came signed keeps its signatures; when it was diverted since, one of ours is added, which says so
-        (RFC 8946 §4). A caller without a telephone number is not signed.
+        A call that came signed keeps its signatures, unless it is to go out ``afresh`` or its caller is shown as
+        somebody else: a signature holds the number that it was made for, and would give an anonymous caller away.
+        When it was diverted since, one of ours is added, which says so (RFC 8946 §4). A caller without a telephone
+        number is not signed.
         """
         dest = _identities(_callee(target))
-        if caller.passports:
-            return self._passed_on(caller, dest, tell)
         orig = canonical(number)
+        last = None if afresh else _last_of(caller.passports)
+        if last is not None and last.orig == ("tn", orig):
+            return self._passed_on(caller, last, dest, tell)
         attest = self.ownership.attest(orig) if orig is not None else ""
         if orig is None or not attest:
             why = "is no telephone number" if orig is None else "is none of ours"
@@ -128,19 +138,11 @@ class StirSigner:
             self.key.sign(Passport(orig, dest, now, self.key.x5u, DIV, div=before)), DIV
         )
 
-    def _passed_on(self, caller: Caller, dest: Identities, tell: Tell) -> str:
+    def _passed_on(self, caller: Caller, last: Passport, dest: Identities, tell: Tell) -> str:
         kept = "".join(f"Identity: {value}\r\n" for value in caller.passports)
-        try:
-            last, _ = parse_token(parse_identities(caller.passports[-1])[0].token)
-        except (RemoteProtocolError, IndexError):
-            last = None
-        before = _one_of(last.dest) if last is not None else None
+        before = _one_of(last.dest)
         # RFC 8946 §4: a new one only when the canonical form of the destination has changed.
-        if (
-            last is None
-            or before is None
-            or any(set(last.dest.get(kind, ())) & set(dest[kind]) for kind in dest)
-        ):
+        if before is None or any(set(last.dest.get(kind, ())) & set(dest[kind]) for kind in dest):
             return kept
         token = self.key.sign(Passport(last.orig, dest, last.iat, self.key.x5u, DIV, div=before))
         tell("stir.diverted", f"signed that the call was for {before[1]} before")
@@ -163,6 +165,14 @@ def load_key(file: Path, x5u: str, source: str) -> SigningKey:
         hint = "openssl ecparam -name prime256v1 -genkey -noout makes one"
         raise ConfigError(source, "stir.key", f"{file}, a key of another kind", expected, hint)
     return SigningKey(key, x5u)
+
+
+def _last_of(passports: tuple[str, ...]) -> Passport | None:
+    """The newest of the signatures that a call came with."""
+    try:
+        return parse_token(parse_identities(passports[-1])[0].token)[0]
+    except (RemoteProtocolError, IndexError):
+        return None
 
 
 def _callee(target: Callee) -> SipUri:
