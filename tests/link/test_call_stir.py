@@ -19,6 +19,8 @@ from trunkline.call.verification import Mode
 from trunkline.model.extension import Extension
 from trunkline.pbx.peer_door import Peer
 from trunkline.proto.sip.identity.diversion import Diversion
+from trunkline.proto.sip.identity.passport import parse_token
+from trunkline.proto.sip.identity.signed import parse_identities
 from trunkline.proto.sip.message import Request
 from trunkline.ua.stir import Certificates, Fetched, Ownership, StirSigner, StirVerifier, claim_of
 
@@ -278,3 +280,65 @@ async def test_a_signed_call_that_is_forwarded_carries_both_signatures() -> None
     scene.verifier.max_age_s = 3600
     verdict = await scene.verifier.verify(claim_of(invite, trusted=True))
     assert (verdict.verstat, verdict.attest, len(verdict.identities)) == ("TN-Validation-Passed", "A", 2)
+
+
+@pytest.mark.rule("T-34")
+@pytest.mark.rule("T-35")
+@pytest.mark.rfc("3325", "7")
+@pytest.mark.parametrize("trusted", [True, False])
+@virtual
+async def test_the_signature_of_who_stays_unknown_goes_to_trusted_peers_alone(trusted: bool) -> None:
+    scene = Scene(Mode.REQUIRE)
+    scene.stage.context.signer = scene.signer
+    scene.stage.contacts[BOB][0].identity = IdentityPolicy(trusted=trusted)
+    said = f"P-Asserted-Identity: <sip:{ALICE}@carrier.test>\r\nPrivacy: id\r\n"
+    invite = await scene.call(said + scene.signed())
+    assert invite is not None
+    assert ("Identity" in invite.headers) is trusted
+
+
+@pytest.mark.rule("T-34")
+@pytest.mark.rule("T-35")
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("trusted", [True, False])
+@virtual
+async def test_no_signature_tells_of_a_private_diversion_but_to_trusted_peers(
+    trusted: bool, signed: bool
+) -> None:
+    scene = Scene(Mode.MARK)
+    scene.stage.context.signer = scene.signer
+    away = Diversion(f"sip:{BOB}@pbx.test", "unconditional", private=True)
+    policy = IdentityPolicy(trusted=trusted)
+    scene.stage.contacts[BOB] = [
+        Target(f"sip:{CAROL}@{scene.bob.host}", identity=policy, diverted_by=(away,))
+    ]
+    said = f"P-Asserted-Identity: <sip:{ALICE}@carrier.test>\r\n"
+    invite = await scene.call(said + (scene.signed() if signed else ""))
+    assert invite is not None
+    tokens = [parse_token(each.token)[0] for each in parse_identities(invite.headers["Identity"])]
+    named = {number for token in tokens if token for number in [*token.dest["tn"], *(token.div or ())]}
+    assert (BOB.lstrip("+") in named) is trusted
+
+
+@pytest.mark.rule("T-35")
+@virtual
+async def test_a_caller_whom_a_trunk_shows_as_another_is_signed_as_that_one() -> None:
+    scene = Scene(Mode.REQUIRE)
+    scene.stage.context.signer = scene.signer
+    scene.stage.contacts[BOB] = [
+        Target(f"sip:{BOB}@{scene.bob.host}", caller=f"<sip:{CAROL}@pbx.test>", identity=IdentityPolicy())
+    ]
+    invite = await scene.call(scene.signed())
+    assert invite is not None
+    token, _ = parse_token(parse_identities(invite.headers["Identity"])[0].token)
+    assert token is not None
+    assert (token.orig, token.attest) == (("tn", CAROL.lstrip("+")), "C")
+
+
+@pytest.mark.rule("T-35")
+@pytest.mark.rfc("8224", "6.2")
+@virtual
+async def test_a_signature_of_a_kind_that_nobody_understands_is_as_none() -> None:
+    scene = Scene(Mode.REFUSE)
+    assert await scene.call(f"Identity: a.b.c;info=<{URL}>;ppt=rph\r\n") is not None
+    assert "stir.absent" in scene.stage.story

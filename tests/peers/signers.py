@@ -25,13 +25,17 @@ class NumberAuthority:
         self.now = datetime.fromtimestamp(now, UTC)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _named(name)
-        self.certificate = (
-            self._builder(self._name, self._key)
-            .add_extension(_ca(), critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
+        self.certificate = self.renewed()
         self.files: dict[str, bytes] = {}
         self.fetched: list[str] = []
+
+    def renewed(
+        self, days: tuple[float, float] = (-1, 30), *, ca: bool = True, most_below: int | None = None
+    ) -> x509.Certificate:
+        """A certificate of the authority's own name and key."""
+        constraints = x509.BasicConstraints(ca=ca, path_length=most_below)
+        builder = self._builder(self._name, self._key, days=days).add_extension(constraints, critical=True)
+        return builder.sign(self._key, hashes.SHA256())
 
     @property
     def anchors(self) -> tuple[x509.Certificate, ...]:
@@ -52,6 +56,7 @@ class NumberAuthority:
         days: tuple[float, float] = (-1, 30),
         above: str = "",
         curve: type[ec.EllipticCurve] = ec.SECP256R1,
+        usage: x509.KeyUsage | None = None,
     ) -> SigningKey:
         """A signer whose certificate for these entries is at ``url``; ``above`` is "ca" or "no-ca" between."""
         key = ec.generate_private_key(curve())
@@ -67,6 +72,8 @@ class NumberAuthority:
         if entries is not None:
             listed = x509.UnrecognizedExtension(x509.ObjectIdentifier(OID), element(0x30, *entries))
             builder = builder.add_extension(listed, critical=False)
+        if usage is not None:
+            builder = builder.add_extension(usage, critical=True)
         self.files[url] = _pem(builder.sign(issuer_key, hashes.SHA256())) + chain
         return SigningKey(key, url)
 

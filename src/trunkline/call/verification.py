@@ -24,6 +24,7 @@ class Mode(StrEnum):
 
 
 _STALE: Final = 403
+_UNSIGNED: Final = 428
 
 
 def verified(script: Script, verifier: StirVerifier, claim: Claim, mode: Mode) -> Script:
@@ -35,7 +36,9 @@ def verified(script: Script, verifier: StirVerifier, claim: Claim, mode: Mode) -
         caller.verstat = verdict.verstat
         caller.passports = verdict.identities
         _tell(call, verdict)
-        if verdict.status and (mode is Mode.REQUIRE or (mode is Mode.REFUSE and claim.identity)):
+        # RFC 8224 §6.2: signatures of kinds that nobody here understands are as none.
+        is_wrong = verdict.status not in {0, _UNSIGNED}
+        if (mode is Mode.REQUIRE and verdict.status) or (mode is Mode.REFUSE and is_wrong):
             raise _refusal(verdict)
         await script(call)
 
@@ -46,7 +49,7 @@ def _tell(call: Call, verdict: Verdict) -> None:
     if not verdict.status:
         attest = verdict.attest or "no"
         call.tell("stir.passed", f"{verdict.number} is signed, attestation {attest}", attest=verdict.attest)
-    elif verdict.status == 428:
+    elif verdict.status == _UNSIGNED:
         call.tell("stir.absent", verdict.why)
     else:
         call.tell("stir.failed", verdict.why, status=verdict.status)

@@ -158,6 +158,7 @@ def check_chain(chain: Sequence[x509.Certificate], anchors: TrustAnchors, now: f
         raise RemoteProtocolError("a certificate that names no numbers (TNAuthList)", 437) from error
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise RemoteProtocolError("a certificate that cannot be read", 437) from error
+    _check_usage(first)
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise RemoteProtocolError("a certificate whose key is not of P-256", 437)
     if not isinstance(listed, x509.UnrecognizedExtension):
@@ -170,18 +171,27 @@ def _climb(
 ) -> None:
     """Find the way from a certificate to an anchor, each signed by the next."""
     current, below = first, 0
-    while True:
-        for anchor in anchors:
-            if current == anchor or _issued(current, anchor):
-                _check_one(anchor, at)
-                return
-        above = next((one for one in between if _issued(current, one)), None)
-        if above is None:
-            raise RemoteProtocolError("a certificate that leads to none of our trust anchors", 437)
-        _check_one(above, at)
-        _check_authority(above, below)
+    while current not in anchors:
+        above = _first_good([one for one in (*anchors, *between) if _issued(current, one)], at, below)
+        if above in anchors:
+            return
         between.remove(above)
         current, below = above, below + 1
+    _check_one(current, at)
+
+
+def _first_good(issuers: list[x509.Certificate], at: datetime, below: int) -> x509.Certificate:
+    """Who issued a certificate: an authority that is renewed has two with one name and key for a while."""
+    wrong = RemoteProtocolError("a certificate that leads to none of our trust anchors", 437)
+    for issuer in issuers:
+        try:
+            _check_one(issuer, at)
+            _check_authority(issuer, below)
+        except RemoteProtocolError as error:
+            wrong = error
+        else:
+            return issuer
+    raise wrong
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -197,6 +207,16 @@ def _check_one(certificate: x509.Certificate, at: datetime) -> None:
         raise RemoteProtocolError("a certificate that is not valid at this time", 437)
     if any(one.critical and one.oid not in _KNOWN for one in certificate.extensions):
         raise RemoteProtocolError("a certificate with a critical extension that we do not know", 437)
+
+
+def _check_usage(certificate: x509.Certificate) -> None:
+    """Whether its key may sign calls; a certificate that does not say allows it (RFC 5280 §4.2.1.3)."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if not usage.digital_signature:
+        raise RemoteProtocolError("a certificate whose key may not sign calls", 437)
 
 
 def _check_authority(certificate: x509.Certificate, below: int) -> None:

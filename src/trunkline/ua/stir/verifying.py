@@ -102,7 +102,7 @@ class StirVerifier:
         wrong: list[RemoteProtocolError] = []
         for identity in identities:
             try:
-                good.append(_Signed(await self._check(identity, claim), identity))
+                good.append(await self._check(identity, claim))
             except RemoteProtocolError as error:
                 wrong.append(error)
         chain = _chain(good, claim)
@@ -117,8 +117,8 @@ class StirVerifier:
             identities=tuple(str(one.identity) for one in reversed(chain)),
         )
 
-    async def _check(self, identity: Identity, claim: Claim) -> Passport:
-        """One signature: its time, its certificate, its numbers."""
+    async def _check(self, identity: Identity, claim: Claim) -> _Signed:
+        """One signature: its time, its certificate, its numbers. What was compact is in full form then."""
         if identity.alg != "ES256":
             raise RemoteProtocolError("a PASSporT is signed by ES256", 437)
         passport, signature = parse_token(identity.token)
@@ -141,7 +141,8 @@ class StirVerifier:
         kind, who = passport.div or passport.orig
         if kind != "tn" or canonical(who) != who or not certificate.authority.covers(who):
             raise RemoteProtocolError("the certificate does not speak for this number", 437)
-        return passport
+        token = f"{passport.header()}.{passport.payload()}.{identity.token.rpartition('.')[2]}"
+        return _Signed(passport, identity._replace(token=token))
 
     def _check_time(self, passport: Passport, claim: Claim, now: float) -> None:
         if abs(now - passport.iat) > self.max_age_s:

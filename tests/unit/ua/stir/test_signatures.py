@@ -8,6 +8,7 @@ from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.peers.signers import NumberAuthority, block, code, one
@@ -197,6 +198,55 @@ def test_a_certificate_is_believed_through_its_chain_and_in_its_time(
     assert scene.judge(scene.invite(scene.lines())).status == status
 
 
+@pytest.mark.rfc("5280", "6.1")
+@pytest.mark.rule("T-35")
+def test_an_authority_that_is_renewed_vouches_by_its_newer_certificate() -> None:
+    scene = Scene()
+    expired = scene.authority.renewed((-60, -1))
+    for anchors in ((expired, scene.authority.certificate), (scene.authority.certificate, expired)):
+        verifier = StirVerifier(Certificates(scene.authority.fetch, anchors), lambda: NOW)
+        assert scene.judge(scene.invite(scene.lines()), verifier).verstat == PASSED
+    verifier = StirVerifier(Certificates(scene.authority.fetch, (expired,)), lambda: NOW)
+    assert scene.judge(scene.invite(scene.lines()), verifier).status == 437
+
+
+@pytest.mark.rfc("5280", "6.1.4")
+@pytest.mark.parametrize(
+    ("above", "anchor", "status"),
+    [
+        ("", {"most_below": 0}, 0),
+        ("ca", {"most_below": 0}, 437),
+        ("ca", {"most_below": 1}, 0),
+        ("", {"ca": False}, 437),
+    ],
+)
+def test_an_anchor_vouches_for_no_more_than_it_may(above: str, anchor: dict[str, int], status: int) -> None:
+    scene = Scene(above=above)
+    verifier = StirVerifier(
+        Certificates(scene.authority.fetch, (scene.authority.renewed(**anchor),)),  # type: ignore[arg-type]
+        lambda: NOW,
+    )
+    assert scene.judge(scene.invite(scene.lines()), verifier).status == status
+
+
+@pytest.mark.rfc("5280", "4.2.1.3")
+@pytest.mark.parametrize(("signs", "status"), [(True, 0), (False, 437)])
+def test_a_key_that_is_not_for_signatures_signs_no_calls(signs: bool, status: int) -> None:
+    usage = x509.KeyUsage(
+        digital_signature=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=not signs,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    scene = Scene(usage=usage)
+    assert scene.judge(scene.invite(scene.lines())).status == status
+
+
 @pytest.mark.rule("T-35")
 def test_an_authority_that_we_do_not_trust_vouches_for_nobody() -> None:
     scene = Scene()
@@ -243,6 +293,20 @@ def test_the_compact_form_is_completed_from_the_request() -> None:
     assert scene.judge(scene.invite(lines)).verstat == PASSED
     assert scene.judge(scene.invite(lines, CAROL)).status == 438
     assert scene.judge(scene.invite(lines.partition("\r\n")[2])).status == 438, "without Date it says no time"
+
+
+@pytest.mark.rfc("8224", "4.1.1")
+def test_what_came_in_compact_form_goes_on_in_full_form() -> None:
+    scene = Scene()
+    passport = Passport(("tn", ALICE), {"tn": [BOB]}, int(NOW), URL, "")
+    compact = f"..{scene.key.sign(passport).rpartition('.')[2]}"
+    lines = f"Date: {formatdate(NOW, usegmt=True)}\r\nIdentity: {Identity(compact, URL)}\r\n"
+    first = scene.judge(scene.invite(lines))
+    kept = scene.lines(passports=first.identities)
+    assert "Date" not in kept
+    assert scene.judge(scene.invite(kept)).verstat == PASSED
+    diverted = scene.judge(scene.invite(scene.lines(to=CAROL, passports=first.identities), ALICE, CAROL))
+    assert (diverted.verstat, len(diverted.identities)) == (PASSED, 2)
 
 
 @pytest.mark.rfc("8224", "6.2")

@@ -119,7 +119,7 @@ def _signature(text: str) -> bytes:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(from_base64(text))
+        value = json.loads(from_base64(text), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise RemoteProtocolError("PASSporT that is no JSON", 438) from error
     if not isinstance(value, dict):
@@ -127,11 +127,21 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 7519 §4: a name that stands twice may be refused, and what two read differently must not be believed."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name twice")
+    return made
+
+
 def _passport(header: dict[str, Any], claims: dict[str, Any], header_text: str, payload: str) -> Passport:
     if header.get("typ") != "passport":
         raise RemoteProtocolError("a token that is no PASSporT", 438)
     if header.get("alg") != ALGORITHM:
         raise RemoteProtocolError("a PASSporT is signed by ES256", 437)
+    if "crit" in header:  # RFC 7515 §4.1.11: no extension of JOSE is understood here
+        raise RemoteProtocolError("a PASSporT that must be read by rules that we do not know", 438)
     iat = claims.get("iat")
     if not isinstance(iat, int) or isinstance(iat, bool) or not 0 <= iat < 2**53:
         raise RemoteProtocolError("PASSporT without a time in iat", 438)

@@ -97,6 +97,19 @@ def test_what_is_no_passport_is_told_with_its_status(text: str, status: int) -> 
     assert caught.value.status == status
 
 
+@pytest.mark.rfc("7515", "4.1.11")
+@pytest.mark.rule("T-35")
+def test_a_passport_that_two_may_read_differently_is_none() -> None:
+    payload = to_base64(json.dumps(CLAIMS).encode())
+    with pytest.raises(RemoteProtocolError, match="rules that we do not know"):
+        parse_token(token({**HEADER, "crit": ["b64"], "b64": False}, CLAIMS))
+    claims = json.dumps(CLAIMS)[:-1] + ',"orig":{"tn":"12155550000"}}'
+    doubled = f"{to_base64(json.dumps(HEADER).encode())}.{to_base64(claims.encode())}.{SIGNATURE}"
+    with pytest.raises(RemoteProtocolError, match="no JSON"):
+        parse_token(doubled)
+    assert parse_token(doubled.replace(to_base64(claims.encode()), payload))[0] is not None
+
+
 @pytest.mark.rfc("8224", "4")
 @pytest.mark.rule("T-35")
 def test_several_identities_are_read_from_one_line_or_from_many() -> None:
