@@ -25,6 +25,7 @@ Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 MAX_BODY: Final = 65536
 MAX_HEAD: Final = 16384
 TIMEOUT_S: Final = 4.0
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1: the last 32 bits are an IPv4 address
 
 _max_age = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])").search
@@ -86,11 +87,12 @@ class HttpsClient:
             return False
         if any(parsed in network for network in self._inside):
             return True
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed in _NAT64:
+            parsed = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if isinstance(parsed, ipaddress.IPv6Address):
             within = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1]
-            if parsed in _NAT64:
-                within = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-            if within is not None and not within.is_global:
+            # RFC 4291 §2.4: public addresses are of 2000::/3 so far; ::/96, 64:ff9b:1::/48 and fec0::/10 lead inside.
+            if parsed not in _GLOBAL_UNICAST or (within is not None and not within.is_global):
                 return False
         return parsed.is_global and not parsed.is_multicast
 

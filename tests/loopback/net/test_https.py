@@ -169,6 +169,10 @@ async def test_a_server_with_the_certificate_of_another_is_not_believed(tmp_path
         "::ffff:127.0.0.1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
+        "::127.0.0.1",
+        "64:ff9b:1::a00:1",
+        "fec0::1",
+        "ff0e::1",
         "nonsense",
     ],
 )
