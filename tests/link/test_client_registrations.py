@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -251,6 +252,79 @@ async def test_the_count_of_a_nonce_goes_up_over_all_requests_that_use_it() -> N
     await registered(office, carrier, expires_s=60)
     await when(lambda: carrier.times >= 8, 1)
     assert carrier.counts == [("nonce1", f"{count:08x}") for count in range(1, len(carrier.counts) + 1)]
+
+
+@pytest.mark.rule("T-32")
+@pytest.mark.rfc("7616", "3.3")
+@pytest.mark.parametrize("status", [401, 407])
+@virtual
+async def test_a_refresh_uses_the_nonce_that_is_known_and_costs_one_round_trip(status: int) -> None:
+    office = Office()
+    carrier = Carrier(office.network, password="correct horse")
+    carrier.status = status
+    await registered(office, carrier, expires_s=60)
+    assert carrier.times == 2
+    await when(lambda: carrier.times >= 6, 1)
+    assert carrier.counts == [("nonce1", f"{count:08x}") for count in range(1, 6)]
+    await office.registrations.stop()
+    assert carrier.times == 7
+    assert carrier.contacts == {}
+
+
+@pytest.mark.rule("T-32")
+@pytest.mark.rfc("7616", "3.3")
+@virtual
+async def test_a_nonce_that_got_stale_meanwhile_costs_one_more_round_trip_and_no_word() -> None:
+    office = Office()
+    carrier = Carrier(office.network, password="correct horse")
+    one = await registered(office, carrier, expires_s=60)
+    for round_ in (2, 3):
+        carrier.answer_with = stale_once(carrier)
+        await when(lambda sent=carrier.times: carrier.times == sent + 2, 1)  # type: ignore[misc]
+        await asyncio.sleep(1)
+        assert (one.word, one.trouble, one.ahead) == ("registered", "", 401)
+        assert carrier.counts[-1] == (f"nonce{round_}", "00000001")
+
+
+def stale_once(carrier: Carrier) -> Callable[[Request], tuple[int, str] | None]:
+    """The next request is told that its nonce is too old."""
+    left = [True]
+    return lambda _request: (401, carrier._challenges(stale=True)) if left and left.pop() else None
+
+
+@pytest.mark.rule("T-32")
+@virtual
+async def test_a_registrar_that_takes_each_nonce_once_and_does_not_say_stale_is_asked_first() -> None:
+    office = Office()
+    carrier = Carrier(office.network, password="correct horse")
+    used: set[str] = set()
+
+    def once(request: Request) -> tuple[int, str] | None:
+        shown = re.search(r'nonce="([^"]+)"', request.headers.get("Authorization", ""))
+        if shown is None or shown[1] not in used:
+            used.update([shown[1]] if shown else [])
+            return None
+        return 401, carrier._challenges(stale=False)
+
+    carrier.answer_with = once
+    one = await registered(office, carrier, expires_s=60)
+    await when(lambda: carrier.times >= 10, 1)
+    shown = ["Authorization" in request.headers for request in carrier.asked]
+    assert shown == [False, True] + [True, True] + 3 * [False, True]
+    assert (one.word, one.failures, one.refusals) == ("registered", 0, 0)
+
+
+@pytest.mark.rule("T-32")
+@pytest.mark.rfc("7616", "3.5")
+@virtual
+async def test_the_next_nonce_that_an_answer_names_is_used() -> None:
+    office = Office()
+    carrier = Carrier(office.network, password="correct horse")
+    carrier.extra = 'Authentication-Info: nextnonce="another"\r\n'
+    carrier.nonces.add("another")
+    await registered(office, carrier, expires_s=60)
+    await when(lambda: carrier.times >= 3, 1)
+    assert carrier.counts == [("nonce1", "00000001"), ("another", "00000001")]
 
 
 @virtual

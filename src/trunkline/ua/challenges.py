@@ -14,6 +14,18 @@ from trunkline.proto.sip.message import Response
 _HEADERS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 
 
+def says_stale(response: Response) -> bool:
+    """Whether a challenge says that the digest was right and its nonce too old (RFC 7616 §3.3)."""
+    names = _HEADERS.get(response.status)
+    values = response.headers.get(names[0]) if names else None
+    if values is None:
+        return False
+    try:
+        return any(challenge.stale for challenge in parse_challenges(values))
+    except RemoteProtocolError:
+        return False
+
+
 class Authorizer:
     """Answers the challenges of one request, with credentials and nonces that many requests share.
 
@@ -39,6 +51,19 @@ class Authorizer:
     def answered(self) -> bool:
         """Whether the request has left with credentials."""
         return self._attempts.any
+
+    def ahead(self, draft: Draft, status: int) -> None:
+        """Put credentials into a request before it is challenged, with the last nonce (RFC 7616 §3.3).
+
+        ``status`` is that of the challenge that the nonce came with. Nothing is added for several realms: which of
+        them asks for what only a challenge tells.
+        """
+        if self._digest.realms == 1:
+            name = _HEADERS[status][1]
+            values = self._digest.authorize(
+                draft.method, draft.uri, self._cnonce(), self._attempts, draft.body
+            )
+            draft.extra += "".join(f"{name}: {value}\r\n" for value in values)
 
     def answer(self, draft: Draft, response: Response) -> Draft | None:
         """The request again with the next CSeq and our answer, or None when there is no (further) answer.

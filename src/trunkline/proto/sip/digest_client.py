@@ -184,6 +184,11 @@ class DigestClient:
                 values.append(self._render(state, method, uri, cnonce, body))
         return values
 
+    @property
+    def realms(self) -> int:
+        """How many realms have challenged."""
+        return len(self._realms)
+
     def learn(self, authentication_info: str) -> None:
         """Take over the nextnonce of an Authentication-Info (RFC 7616 §3.5), which names no realm.
 
