@@ -11,6 +11,7 @@ import pytest
 from tests.loopback.net.kit import ANSWER, REQUEST, Exchange, Peer, dead_port
 from trunkline.base.errors import TransportError
 from trunkline.net import Flow
+from trunkline.net.flow import Connection
 
 Start = Callable[..., Awaitable[Exchange]]
 
@@ -67,6 +68,23 @@ async def test_a_ping_is_answered_with_a_pong(exchange: Start) -> None:
     await peer.send(b"\r\n\r\n")
     assert await peer.receive(2) == b"\r\n"
     assert one.net.counters.keepalives == 1
+    assert one.messages.empty()
+
+
+@pytest.mark.rule("T-26")
+@pytest.mark.rfc("5626", "4.4.1")
+async def test_a_pong_tells_that_the_peer_is_there(exchange: Start) -> None:
+    one = await exchange("tcp:127.0.0.1:0")
+    peer, flow = await connected(one)
+    assert isinstance(flow, Connection)
+    flow.unheard = True
+    flow.send(b"\r\n\r\n")
+    assert await peer.receive(4) == b"\r\n\r\n"
+    assert flow.unheard
+    await peer.send(b"\r\n")
+    async with asyncio.timeout(5):
+        while flow.unheard:
+            await asyncio.sleep(0)
     assert one.messages.empty()
 
 
