@@ -54,8 +54,12 @@ class Bridge:
         """The parties held the call so when its process died."""
         self._held = {leg: Hold(hold) for leg, hold in holds.items()}
 
+    def __contains__(self, leg: Leg) -> bool:
+        """Whether this leg is one of the two: a call may have others, who come in or go out by a transfer."""
+        return leg is self.a or leg is self.b
+
     def other(self, leg: Leg) -> Leg:
-        """The party across."""
+        """The party across from one of the two."""
         return self.b if leg is self.a else self.a
 
     async def hear(self, offerer: Leg, offered: list[Stream], answerer: Leg, answered: list[Stream]) -> None:

@@ -74,7 +74,10 @@ class Reactions:
         call = self._call
         call.changes += 1
         if call.bridge is not None:
-            call.bridge.offered(leg, body)
+            if leg in call.bridge:
+                call.bridge.offered(leg, body)
+            else:
+                leg.refuse_offer(491)  # it is yet to come in by a transfer, or out already
         elif call.service is not None:
             call.context.spawn(call.service.offered(body))
         elif call.fork is not None:
@@ -83,12 +86,14 @@ class Reactions:
             leg.refuse_offer(491)  # RFC 3261 §14.2: the first offer is not through yet
 
     def leg_offer_withdrawn(self, leg: Leg) -> None:
-        if self._call.bridge is not None:
-            self._call.bridge.withdrawn(leg)
+        bridge = self._call.bridge
+        if bridge is not None and leg in bridge:
+            bridge.withdrawn(leg)
 
     def leg_info(self, leg: Leg, info: Info) -> None:
-        if self._call.bridge is not None:
-            self._call.bridge.info(leg, info)
+        bridge = self._call.bridge
+        if bridge is not None and leg in bridge:
+            bridge.info(leg, info)
         else:
             if self._call.service is not None:
                 self._call.service.hear_info(info)
@@ -100,7 +105,7 @@ class Reactions:
     def leg_ended(self, leg: Leg, reason: str | None) -> None:
         call, outcome = self._call, leg.outcome
         bridge = call.bridge
-        left = bridge is not None and leg is not bridge.a and leg is not bridge.b
+        left = bridge is not None and leg not in bridge
         if left or (call.transfer is not None and call.transfer.outlives(leg)):
             call.tell("call.left", f"{outcome.target} left the call", why=outcome.code)
             if call.transfer is not None:

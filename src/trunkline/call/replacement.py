@@ -15,6 +15,7 @@ from trunkline.call.leg import Leg
 from trunkline.call.referrals import Referrals
 from trunkline.call.service import ServiceMedia
 from trunkline.call.sip_leg import SipLeg
+from trunkline.call.transfer import must_be_there
 from trunkline.media.offer_answer import check_answer, streams_of
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.transaction.incoming import Incoming
@@ -80,10 +81,8 @@ class Replacement:
             agreement = Agreement(newcomer, streams, stays, check_answer(streams, answer))
             body = newcomer.media.rewritten(answer, len(streams))
         else:
-            _, offer = await ask(stays, b"", extra)
-            body = await bridge.late_offer(stays, newcomer, offer)
-        if newcomer.done or stays.done:
-            raise CallFailed(480, "Temporarily Unavailable", 31, "transfer.party_left")
+            body = await self._ask_for_offer(bridge, extra)
+        must_be_there(newcomer, stays)
         call.bridge = bridge
         call.changes += 1
         newcomer.answer(body)
@@ -93,6 +92,18 @@ class Replacement:
         leg.hang_up(ELSEWHERE, code="call.replaced")
         call.tell("call.taken_over", f"{newcomer.outcome.target} takes the place of {leg.outcome.target}")
         await leg.media.close()
+
+    async def _ask_for_offer(self, bridge: Bridge, extra: str) -> bytes:
+        """What ``bridge.b`` offers, for the newcomer, whose ACK will bring the answer."""
+        stays = bridge.b
+        _, offer = await ask(stays, b"", extra)
+        try:
+            body = await bridge.late_offer(stays, self._newcomer, offer)
+            must_be_there(self._newcomer, stays)
+        except BaseException:
+            stays.acknowledge(b"")  # RFC 3261 §13.2.2.4: its 2xx wants one, though nobody is left to answer
+            raise
+        return body
 
     # In the place of phones that ring
 
@@ -139,3 +150,5 @@ class Replacement:
         finally:
             if call.transfer is self:
                 call.transfer = None
+            if self._leaves is not None and self._leaves.done and newcomer.done:
+                call.hang_up(code="transfer.failed")  # somebody left meanwhile, and nobody came

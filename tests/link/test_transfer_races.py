@@ -1,0 +1,181 @@
+"""What meets a transfer, a takeover or a pickup under way: parties that leave, changes of those who stand aside."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.link.phones import Party, describe
+from tests.link.stage import Stage
+from tests.link.talking import both_sides, talking
+from tests.link.test_attended_transfers import TwoCalls, consulted, ways
+from tests.link.test_pickup import replaces
+from tests.link.transferring import refer, relays, three, until_told
+from tests.link.virtual_time import virtual
+from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.sessions.update import send_update
+
+pytestmark = pytest.mark.rule("T-37")
+
+
+def first_two(stage: Stage, side: str) -> tuple[Party, Party]:
+    """Alice and Bob, who talk; the party of the side comes first."""
+    alice, bob = stage.parties[:2]
+    return (alice, bob) if side == "caller" else (bob, alice)
+
+
+@ways
+@consulted
+@pytest.mark.parametrize("how", ["refused", "one leaves", "two leaves"])
+@virtual
+async def test_who_is_left_alone_by_a_failed_attended_transfer_is_hung_up(
+    first: str, second: str, how: str
+) -> None:
+    calls = TwoCalls()
+    await calls.connect(first, second)
+    calls.one.offer_answer = calls.two.offer_answer = None
+    assert await calls.join() == 200
+    calls.first.hang_up()
+    calls.second.hang_up()
+    await asyncio.sleep(1)
+    if how == "refused":
+        for party in (calls.one, calls.two):
+            party.offer_answer = 488
+            party.dialogue.reoffer.refuse(488)
+    else:
+        (calls.one if how == "one leaves" else calls.two).dialogue.hang_up()
+    await asyncio.sleep(40)
+    assert calls.one.dialogue.ended
+    assert calls.two.dialogue.ended
+    await calls.stage.settle()
+
+
+@both_sides
+@virtual
+async def test_who_is_left_alone_by_a_failed_takeover_is_hung_up(side: str) -> None:
+    stage = Stage()
+    await talking(stage)
+    one, other = first_two(stage, side)
+    second = stage.party("1001" if side == "caller" else "1002")
+    second.account = one.account
+    other.offer_answer = None
+    stage.dial(second, "9196", extra=replaces(one))
+    await other.until("offered")
+    one.dialogue.hang_up()
+    await asyncio.sleep(1)
+    assert not other.dialogue.ended
+    other.dialogue.reoffer.refuse(488)
+    await second.until("failed 488")
+    await other.until("ended bye", 40)
+    await stage.settle()
+
+
+@both_sides
+@pytest.mark.rfc("3261", "14.2")
+@virtual
+async def test_a_change_of_a_transferor_that_is_out_already_touches_nobody(side: str) -> None:
+    stage, _alice, _bob, carol = await three()
+    one, other = first_two(stage, side)
+    keeps = one.on_request
+
+    def silent(session, incoming: Incoming) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        if incoming.request.method == "NOTIFY" and b" 200 " in incoming.request.body:
+            one.requests.append(incoming.request)  # it does not answer the last word
+        else:
+            keeps(session, incoming)
+
+    one.on_request = silent  # type: ignore[method-assign]
+    await refer(one, "1003")
+    await until_told(one, "200 terminated")
+    assert relays(stage, other, carol)
+    heard = len(other.heard), len(carol.heard)
+    status, _ = await one.reoffer(describe(one.host, "a=sendonly", version=3))
+    assert status in {488, 491}
+    assert (len(other.heard), len(carol.heard)) == heard
+    assert relays(stage, other, carol)
+    assert not stage.is_held()
+    other.dialogue.hang_up()
+    await carol.until("ended bye")
+    await stage.settle()
+
+
+@both_sides
+@pytest.mark.rule("T-12")
+@pytest.mark.rfc("3311", "5.2")
+@virtual
+async def test_a_change_of_who_rings_by_a_transfer_reaches_nobody_who_talks(side: str) -> None:
+    stage, alice, bob, carol = await three()
+    one, other = first_two(stage, side)
+    carol.endpoint.reliable_provisionals = "supported"
+    carol.on_invite = lambda session: session.progress(183, carol.body)
+    await refer(one, "1003")
+    await carol.until("invited")
+    await asyncio.sleep(1)
+    heard = len(alice.heard), len(bob.heard)
+    outcome: list[int] = []
+    send_update(carol.dialogue, describe(carol.host, version=2), lambda status, _r: outcome.append(status))
+    await asyncio.sleep(3)
+    assert outcome
+    assert outcome[0] >= 400
+    assert (len(alice.heard), len(bob.heard)) == heard
+    assert relays(stage, alice, bob)
+    carol.incoming.answer(b"")
+    await until_told(one, "200 terminated")
+    await asyncio.sleep(1)
+    assert relays(stage, other, carol)
+    other.dialogue.hang_up()
+    await stage.settle()
+
+
+@both_sides
+@pytest.mark.rfc("3261", "13.2.2.4")
+@pytest.mark.parametrize("moment_s", [0.02 * step for step in range(12)])
+@virtual
+async def test_an_offer_for_a_newcomer_that_left_is_acknowledged_all_the_same(
+    side: str, moment_s: float
+) -> None:
+    stage = Stage(media_delay_s=0.05)
+    await talking(stage)
+    one, other = first_two(stage, side)
+    second = stage.party("1001" if side == "caller" else "1002")
+    second.account = one.account
+    stage.dial(second, "9196", b"", extra=replaces(one))
+    await other.until("offered")
+    await asyncio.sleep(moment_s)
+    second.dialogue.hang_up()
+    await asyncio.sleep(3)
+    left = other if not other.dialogue.ended else one
+    if not left.dialogue.ended and "call.taken_over" not in [
+        step.code for step in stage.calls.all[0].story.steps
+    ]:
+        status, _ = await other.reoffer(describe(other.host, version=7))
+        assert status == 200
+        status, _ = await one.reoffer(describe(one.host, version=7))
+        assert status == 200
+        one.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_what_the_newcomer_sends_before_it_is_in_goes_to_nobody() -> None:
+    stage, alice, bob, carol = await three()
+    bob.offer_answer = None  # who stays has not agreed yet
+    carol.on_invite = lambda session: session.answer(carol.body)
+    await refer(alice, "1003")
+    await bob.until("offered")
+    await carol.until("acknowledged")
+    said = len(alice.requests), len(bob.requests)
+    response = await carol.dialogue.request(
+        "INFO", body=b"Signal=1\r\n", content_type="application/dtmf-relay"
+    )
+    assert (len(alice.requests), len(bob.requests)) == said
+    assert response.status >= 200
+    status, _ = await carol.reoffer(describe(carol.host, "a=sendonly", version=2))
+    assert status in {488, 491}
+    assert not stage.is_held()
+    bob.dialogue.reoffer.answer(describe(bob.host, version=2))
+    await until_told(alice, "200 terminated")
+    assert relays(stage, bob, carol)
+    bob.dialogue.hang_up()
+    await stage.settle()
