@@ -13,10 +13,11 @@ from trunkline.model.text import Text
 class Waiting:
     """A text in a lane. Its writer waits for ``answer``, or has been told that the text is ``kept``.
 
-    ``keeping`` is its way into the store, from when it began; ``may_keep`` whether it may go there at all.
+    ``keeping`` is its way into the store, from when it began; ``may_keep`` whether it may go there at all; ``faults``
+    how often its reader has answered that it cannot take it.
     """
 
-    __slots__ = ("answer", "keeping", "kept", "may_keep", "story", "text")
+    __slots__ = ("answer", "faults", "keeping", "kept", "may_keep", "story", "text")
 
     def __init__(self, text: Text, story: Story, *, may_keep: bool) -> None:
         self.text = text
@@ -24,6 +25,7 @@ class Waiting:
         self.may_keep = may_keep
         self.keeping: asyncio.Future[None] | None = None
         self.kept = False
+        self.faults = 0
         self.answer: asyncio.Future[int] | None = None
 
     def tell(self, outcome: int | Exception) -> None:

@@ -22,6 +22,10 @@ class TextPolicy:
     """How long a writer waits for the text before its own: after it, the text is kept."""
     first_retry_s: float = 60.0
     longest_retry_s: float = 1_800.0
+    most_at_once: int = 500
+    """Readers to whom kept texts are on their way; when thousands come back at once, the others take turns."""
+    most_faults: int = 10
+    """How often a reader may answer one kept text with a fault (500, 502, 504) before those behind it go on."""
 
     def retry_s(self, attempts: int) -> float:
         """The pause after so many attempts in vain (1 or more)."""

@@ -25,6 +25,7 @@ ACCEPTED: Final = 202
 UNREACHABLE: Final = 480
 # After these nobody was there, or it may be otherwise the next time; all others are decisions about the text.
 _PASSING: Final = frozenset({UNREACHABLE, 486, 500, 502, 504})
+_FAULTS: Final = frozenset({500, 502, 504})
 # That somebody types is stale at once (RFC 3994).
 _FLEETING: Final = "application/im-iscomposing+xml"
 
@@ -71,6 +72,8 @@ class TextQueue:
         self._spawn = spawn
         self._on_over = on_over
         self._lanes: dict[tuple[str, str], Lane] = {}
+        self._taking_turns: dict[Lane, None] = {}
+        self._making_up = 0  # lanes whose kept texts are on their way
 
     # What comes in
 
@@ -93,7 +96,12 @@ class TextQueue:
 
         With ``keep`` false the text is delivered now or not at all.
         """
-        may_keep = keep and self.policy.keep_s > 0 and not text.content_type.lower().startswith(_FLEETING)
+        may_keep = (
+            keep
+            and self.policy.keep_s > 0
+            and text.expires_at > text.received_at
+            and not text.content_type.lower().startswith(_FLEETING)
+        )
         waiting = Waiting(text, story, may_keep=may_keep)
         waiting.answer = asyncio.get_running_loop().create_future()
         lane = self._lane(text)
@@ -165,23 +173,41 @@ class TextQueue:
             )
         if not lane.texts:
             self._cancel_retry(lane)
+            self._taking_turns.pop(lane, None)
             self._lanes.pop(lane.key, None)
 
     # Sending
 
     def _work(self, lane: Lane) -> None:
-        if lane.texts and not lane.sending and not lane.away:
-            lane.sending = True
-            self._spawn(self._send_all(lane))
+        if not lane.texts or lane.sending or lane.away:
+            return
+        makes_up = lane.texts[0].kept
+        if makes_up and self._making_up >= self.policy.most_at_once:
+            # Who writes now does not wait for them: doors bound how many do.
+            self._taking_turns[lane] = None
+            return
+        lane.sending = True
+        self._making_up += makes_up
+        self._spawn(self._send_all(lane, makes_up=makes_up))
 
-    async def _send_all(self, lane: Lane) -> None:
+    async def _send_all(self, lane: Lane, *, makes_up: bool) -> None:
         try:
             while lane.texts and not lane.away:
                 await self._send(lane, lane.texts[0])
         finally:
             lane.sending = False
+            self._making_up -= makes_up
             if lane.texts and not lane.away:
                 self._go_away(lane)  # a fault of ours: later, then
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                self._next_turn()
+
+    def _next_turn(self) -> None:
+        while self._taking_turns and self._making_up < self.policy.most_at_once:
+            lane = next(iter(self._taking_turns))
+            del self._taking_turns[lane]
+            self._work(lane)
 
     async def _send(self, lane: Lane, first: Waiting) -> None:
         text = first.text
@@ -202,7 +228,9 @@ class TextQueue:
 
     async def _not_delivered(self, lane: Lane, first: Waiting, failure: CallFailed) -> None:
         lane.why = f"{failure.status} {failure.reason}"
+        first.faults += failure.status in _FAULTS
         may_wait = failure.status in _PASSING if first.kept else failure.status == UNREACHABLE
+        may_wait = may_wait and first.faults < self.policy.most_faults
         if not may_wait or not first.may_keep:
             self._leave(lane, first, failure)
             return
