@@ -33,7 +33,11 @@ HISTORY = RegisterHistory(
     number="1001",
     known=True,
     bound=(BoundRow("sip:1001@h", "h:1", "udp", 100.0, None, 59.9, by_flow=True, user_agent="X\x1b[2J"),),
-    attempts=(AttemptRow(100.0, "h", 3, Explanation(subject="1001 \x1b[2J", outcome="auth.wrong", text="", steps=STEPS)),),
+    attempts=(
+        AttemptRow(
+            100.0, "h", 3, Explanation(subject="1001 \x1b[2J", outcome="auth.wrong", text="", steps=STEPS)
+        ),
+    ),
     notes=("h is banned",),
 )
 

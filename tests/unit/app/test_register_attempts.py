@@ -53,20 +53,20 @@ def test_like_refusals_in_a_row_are_counted(memory: Memory) -> None:
 
 
 def test_refusals_do_not_push_out_what_changed(memory: Memory) -> None:
-    memory.tell("301", "register.bound")
+    memory.tell("301", "register.unbound")
     for at in range(100):
         memory.time += 1
         memory.refuse("301", source=f"192.0.2.{at}")
-    assert memory.codes().count("register.bound") == 1
+    assert memory.codes().count("register.unbound") == 1
     assert len(memory.of("a", "301")) == module.REFUSALS + 1
 
 
 def test_strangers_do_not_push_out_numbers_that_exist(memory: Memory) -> None:
-    memory.tell("301", "register.bound")
+    memory.tell("301", "register.unbound")
     for at in range(3 * module.MOST_STRANGERS):
         memory.refuse(f"guess{at}" * 100)
         memory.refuse(f"guess{at}", tenant="")
-    assert memory.codes() == ["register.bound"]
+    assert memory.codes() == ["register.unbound"]
     assert len(memory) == module.MOST_STRANGERS + 1
 
 
@@ -74,9 +74,14 @@ def test_numbers_are_bounded_and_the_least_recent_goes(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_NUMBERS", 1)
+    memory.tell("301", "register.unbound")
+    memory.tell("302", "register.unbound")
+    assert (memory.codes("301"), memory.codes("302")) == ([], ["register.unbound"])
+
+
+def test_a_phone_that_just_registers_takes_no_room(memory: Memory) -> None:
     memory.tell("301", "register.bound")
-    memory.tell("302", "register.bound")
-    assert (memory.codes("301"), memory.codes("302")) == ([], ["register.bound"])
+    assert (len(memory), memory.codes()) == (0, [])
 
 
 def test_one_stale_nonce_is_normal_and_two_at_once_are_a_loop(memory: Memory) -> None:
@@ -140,9 +145,12 @@ def test_the_registrar_tells_of_what_happens_and_not_of_refreshes(loop: asyncio.
         for _ in range(3):
             office.now += 30
             await phone.register(phone.contact())
-        assert office.told() == [("register.bound", 1, "198.51.100.7")]
+        assert office.told() == []
         (binding,) = office.location.of("a", "301", office.now)
         assert (binding.registered_at, binding.refreshed_at) == (NOW, NOW + 90)
+        await phone.register(phone.contact("10.0.0.8:5062"))
+        await phone.register(phone.contact(), "Expires: 0\r\n")
+        assert office.told() == [("register.unbound", 1, "198.51.100.7")]
         await office.close()
 
     loop.run(live())

@@ -1,8 +1,11 @@
-"""The last registrations of each number, as far as they had something to tell. Refreshes never come here."""
+"""The last registrations of each number, as far as they had something to tell.
+
+Refreshes never come here, and of what only made a binding nothing is kept: the binding says it.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -43,8 +46,8 @@ class _Number:
     __slots__ = ("changes", "refusals")
 
     def __init__(self) -> None:
-        self.changes: deque[Attempt] = deque(maxlen=CHANGES)
-        self.refusals: deque[Attempt] = deque(maxlen=REFUSALS)
+        self.changes: list[Attempt] = []
+        self.refusals: list[Attempt] = []
 
 
 class Attempts:
@@ -70,6 +73,8 @@ class Attempts:
 
     def note(self, tenant: str, user: str, source: str, story: Story) -> None:
         """A REGISTER that made, ended or was refused something; ``tenant`` "" when its domain is nobody's."""
+        if all(step.code == "register.bound" for step in story.steps):
+            return
         one = Attempt(self._wall(), source, story)
         number = self._number(tenant, user[:_MAX_USER])
         kept = number.refusals if one.refused else number.changes
@@ -78,6 +83,7 @@ class Attempts:
             last.at, last.times = one.at, last.times + 1
         else:
             kept.append(one)
+            del kept[: -(REFUSALS if one.refused else CHANGES)]
 
     def stale(self, tenant: str, user: str, source: str) -> None:
         """A right password over an expired nonce, or one of another address: normal once, a loop twice running."""

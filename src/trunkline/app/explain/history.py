@@ -17,6 +17,7 @@ from trunkline.base.messages import (
     RegisterHistory,
     StoryStep,
 )
+from trunkline.base.story import Story
 from trunkline.model.binding import Binding
 from trunkline.net.fence.source import source_of
 from trunkline.net.listener import split_host_port
@@ -30,7 +31,8 @@ MOST = 20
 def history_of(view: View, tenant: str, ask: RecentRegisters, attempts: Attempts | None) -> RegisterHistory:
     """Everything that is known of a number, which may not exist."""
     bindings = view.bindings(tenant, ask.number)
-    kept = attempts.of(tenant, ask.number)[: max(1, min(ask.last, MOST))] if attempts is not None else []
+    kept = attempts.of(tenant, ask.number) if attempts is not None else []
+    kept = _with_bound(kept, bindings)[: max(1, min(ask.last, MOST))]
     owner = next(one for one in view.snapshot.directory.tenants if one.id == tenant)
     return RegisterHistory(
         number=ask.number,
@@ -39,6 +41,19 @@ def history_of(view: View, tenant: str, ask: RecentRegisters, attempts: Attempts
         attempts=tuple(_row(ask.number, one) for one in kept),
         notes=tuple(_notes(view, owner, ask.number, [*map(_address, bindings), *map(_source, kept)])),
     )
+
+
+def _with_bound(kept: list[Attempt], bindings: Iterable[Binding]) -> list[Attempt]:
+    """The attempts that made the bindings too, which are told by the bindings themselves."""
+    told = {step.text for one in kept for step in one.story.steps}
+    made = []
+    for binding in bindings:
+        text = f"{binding.user} is reached at {shown(binding.contact)}"
+        if text not in told:
+            story = Story(0.0)
+            story.add(0.0, "register.bound", text, received=binding.received)
+            made.append(Attempt(binding.registered_at, binding.received, story))
+    return sorted([*kept, *made], key=lambda one: one.at, reverse=True)
 
 
 def _bound(view: View, binding: Binding) -> BoundRow:

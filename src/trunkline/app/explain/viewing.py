@@ -36,8 +36,9 @@ def view_of(exchange: Exchange) -> View:
     wall = exchange.wall()
     location = exchange.location
     media = media_settings(exchange.settings)
-    six = media.address6 or (media.address if ":" in media.address else "")
-    four = "" if ":" in media.address else media.address
+    told = {4: media.advertise or media.address, 6: media.advertise6 or media.address6}
+    if ":" in media.address:
+        told = {4: "", 6: told[4]}
     return View(
         exchange.snapshot,
         lambda tenant, number: location.of(tenant, number, wall),
@@ -50,11 +51,7 @@ def view_of(exchange: Exchange) -> View:
             exchange.net.listeners,
             exchange.net.flow_from_token,
             MediaView(
-                {
-                    4: (media.advertise or four) if four else None,
-                    6: (media.advertise6 or six) if six else None,
-                },
-                exchange.engine.snapshot().ports_free,
+                {family: one or None for family, one in told.items()}, exchange.engine.snapshot().ports_free
             ),
             exchange.endpoint.draining,
             exchange.endpoint.overload.level,
