@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from trunkline import __version__
 from trunkline.app import call_queries
 from trunkline.app.ban_handlers import BanHandlers
 from trunkline.app.explain_handlers import ExchangeExplaining, StoreExplaining, explain_table
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.app.recording_handlers import RecordingHandlers
 from trunkline.app.registration_handlers import RegistrationHandlers
+from trunkline.app.status_handlers import StatusHandler
 from trunkline.app.subscription_handlers import SubscriptionHandlers
 from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
 from trunkline.app.trace_handlers import PastTraces, TraceHandlers
@@ -30,14 +28,12 @@ from trunkline.base.messages import (
     CallRow,
     ClearBans,
     Command,
-    ExchangeStatus,
     ExportExtensions,
     HangUp,
     HungUp,
     ImportExtensions,
     ListBans,
     ListCalls,
-    ListenerRow,
     ListExtensions,
     ListRecords,
     ListRegistrations,
@@ -132,7 +128,7 @@ class ExchangeHandlers(StoreHandlers):
             ListRegistrations: self._registrations,
             RemoveRegistrations: RegistrationHandlers(exchange.live).remove,
             HangUp: self._hang_up,
-            Status: self._status_of,
+            Status: StatusHandler(exchange).show,
             Stop: self._stop,
             StartTrace: traces.start,
             ReadTrace: traces.read,
@@ -196,45 +192,6 @@ class ExchangeHandlers(StoreHandlers):
         call.tell("call.hung_up_by_operator", "an operator ended the call")
         call.hang_up(code="call.hung_up_by_operator")
         return HungUp(call=call.id, legs=legs)
-
-    async def _status(self, _tenant: str, _ask: Status) -> ExchangeStatus:
-        exchange = self._exchange
-        counters = exchange.engine.snapshot()
-        return ExchangeStatus(
-            version=__version__,
-            pid=os.getpid(),
-            state=exchange.state,
-            started_at=exchange.started_at,
-            uptime_s=exchange.context.wall() - exchange.started_at,
-            domain=exchange.settings.domain,
-            data=str(exchange.data),
-            node=exchange.settings.node,
-            listeners=tuple(
-                ListenerRow(f"{one.transport.lower()}:{one.address}", one.role, one.sent_by)
-                for one in exchange.net.listeners
-            ),
-            extensions=sum(len(tenant.extensions) for tenant in exchange.directory.tenants),
-            registrations=exchange.location.count,
-            calls=len(exchange.calls.active),
-            ports_open=counters.ports_open,
-            ports_free=counters.ports_free,
-            warnings=tuple(exchange.warnings()),
-        )
-
-    async def _status_of(self, tenant: str, ask: Status) -> Message:
-        state = await self._status(tenant, ask)
-        if ask.tenant is None:
-            return state
-        exchange, now = self._exchange, self._exchange.context.wall()
-        entry = next(one for one in exchange.directory.tenants if one.id == tenant)
-        return replace(
-            state,
-            tenant=entry.name,
-            domain=entry.domain,
-            extensions=len(entry.extensions),
-            registrations=sum(one.tenant == tenant and one.expires_at > now for one in exchange.location),
-            calls=sum(call.tenant == tenant for call in exchange.calls.active.values()),
-        )
 
     async def _stop(self, _tenant: str, ask: Stop) -> Message:
         exchange = self._exchange

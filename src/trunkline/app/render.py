@@ -159,6 +159,9 @@ def talked_s(row: RecordRow) -> float:
     return row.ended_at - row.answered_at if row.answered_at else 0.0
 
 
+_LOADS = {"calls_refused": "new calls get 503", "all_refused": "all that is new gets 503"}
+
+
 def show_status(screen: Screen, status: ExchangeStatus) -> None:
     """The exchange at a glance."""
     facts = {"tenant": status.tenant} if status.tenant else {}
@@ -171,6 +174,14 @@ def show_status(screen: Screen, status: ExchangeStatus) -> None:
         "calls": str(status.calls),
         "media ports": f"{status.ports_open} open, {status.ports_free} free",
     }
+    if status.trunks:
+        facts["trunks"] = f"{status.trunks}, {status.trunks_up} up"
+    if status.subscriptions:
+        facts["subscriptions"] = str(status.subscriptions)
+    if status.texts:
+        facts["texts"] = f"{status.texts} wait for who is away"
+    if status.load != "normal":
+        facts["load"] = _LOADS.get(status.load, status.load)
     for number, listener in enumerate(status.listeners):
         told = listener.advertised if not listener.url.endswith(f":{listener.advertised}") else ""
         shown = f" as {told}" if told else ""

@@ -23,7 +23,9 @@ class ExchangeStatus(Message):
 
     ``warnings`` are lines that want an operator's eye.
 
-    ``tenant`` is set when one was asked for: extensions, registrations, calls and ``domain`` are its own then.
+    ``tenant`` is set when one was asked for: what is counted, and ``domain``, are its own then. ``trunks_up`` of the
+    ``trunks`` are registered, or answered when last asked; ``texts`` are those that wait for readers who are away.
+    ``load`` is ``normal``, ``calls_refused`` or ``all_refused``.
     """
 
     version: str
@@ -42,6 +44,11 @@ class ExchangeStatus(Message):
     ports_free: int = 0
     warnings: tuple[str, ...] = ()
     tenant: str = ""
+    trunks: int = 0
+    trunks_up: int = 0
+    subscriptions: int = 0
+    texts: int = 0
+    load: str = "normal"
 
 
 @message("exchange.status")
