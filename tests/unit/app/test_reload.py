@@ -202,7 +202,7 @@ def test_peers_are_shown_by_name_and_place() -> None:
     settings = Settings.model_validate(
         {"peers": [{"name": "carrier", "addresses": ["192.0.2.1", "10.0.0.0/8"]}]}
     )
-    assert as_text("peers", settings.peers) == "carrier (192.0.2.1/32, 10.0.0.0/8)"
+    assert as_text("peers", settings.peers) == "carrier addresses [192.0.2.1/32, 10.0.0.0/8]"
 
 
 def test_listeners_are_shown_as_they_are_written() -> None:
@@ -289,3 +289,14 @@ async def test_the_service_manager_is_told_when_a_reload_begins_and_ends(tmp_pat
     assert manager.told[0] == "RELOADING=1"
     assert manager.told[1].startswith("STATUS=settings refused: ")
     assert manager.told[2] == "READY=1"
+
+
+def test_a_trunk_is_shown_by_what_was_written_and_without_its_password(tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text(
+        '[[trunks]]\nname = "carrier"\nhost = "sip.carrier.example"\nusername = "a"\npassword = "hunter2"\n'
+        'prefixes = ["0", "+"]\noptions_s = 5\n'
+    )
+    settings = load_settings(tmp_path / "t.toml", tmp_path, env={}).settings
+    assert as_text("trunks", settings.trunks) == (
+        "carrier host sip.carrier.example username a password (hidden) prefixes [0, +] options_s 5.0"
+    )

@@ -10,10 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from trunkline.app.settings.errors import show
+from trunkline.app.settings.errors import is_secret, show
 from trunkline.app.settings.model import Settings
-from trunkline.app.settings.sip import Listener
-from trunkline.app.settings.stir import Peer
+from trunkline.app.settings.section import Section
 
 # A reload applies these; ``app.live_parts`` says how.
 LIVE: frozenset[str] = frozenset({
@@ -137,18 +136,22 @@ def _put(old: Any, new: Any, parts: list[str]) -> Any:
 
 def as_text(key: str, value: Any) -> str:
     """A value for people: as it stands in the file, secrets hidden."""
-    if isinstance(value, Peer):
-        return f"{value.name} ({', '.join(value.addresses)})"
     if isinstance(value, tuple):
-        return ", ".join(_listener(one) if isinstance(one, Listener) else as_text(key, one) for one in value)
+        return ", ".join(_table(key, one) if isinstance(one, Section) else as_text(key, one) for one in value)
     return show(key, value if isinstance(value, int | float | bool | dict) or value is None else str(value))
 
 
-def _listener(one: Listener) -> str:
-    words = [one.url, *(f"{name} {value}" for name, value in _beside(one) if value)]
+def _table(key: str, one: Section) -> str:
+    """A listener, a peer, a trunk: what it is called, then what was written beside that."""
+    fields = type(one).model_fields
+    called = "url" if "url" in fields else "name"
+    beside = ((name, value) for name, value in one if name != called and value != fields[name].default)
+    words = [getattr(one, called), *(f"{name} {_short(f'{key}.{name}', value)}" for name, value in beside)]
     return " ".join(words)
 
 
-def _beside(one: Listener) -> list[tuple[str, Any]]:
-    default = {name: field.default for name, field in type(one).model_fields.items()}
-    return [(name, value) for name, value in one if name != "url" and value != default[name]]
+def _short(key: str, value: Any) -> str:
+    """Without quotes: what stands within a table is told in one line."""
+    if is_secret(key):
+        return show(key, value)
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
