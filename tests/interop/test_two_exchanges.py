@@ -30,6 +30,7 @@ async def contact(at: ExchangeProcess) -> str:
         while not (known := await at.ask("registrations", "--number", USER)):
             pass
     (binding,) = known
+    assert binding["expires_s"] > 60  # RFC 3261 §10.2.8: asked again after a 423
     return str(binding["contact"])
 
 
