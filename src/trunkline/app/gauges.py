@@ -77,6 +77,7 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         ),
         "notifications": lambda: exchange.events.notifier.counters.notified,
         "publications": lambda: exchange.events.publications.count,
+        "texts_waiting": lambda: exchange.text_queue.count,
         "large_requests": lambda: {"by_tcp": large.by_tcp, "came_back": large.came_back},
         "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
         "media_ports_free": lambda: exchange.engine.snapshot().ports_free,

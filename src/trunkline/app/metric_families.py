@@ -46,6 +46,7 @@ FAMILIES = (
     Family("subscriptions", "trunkline_subscriptions", "gauge", "Subscriptions that are alive", "event"),
     Family("notifications", "trunkline_notifications", "counter", "NOTIFYs sent to subscribers"),
     Family("publications", "trunkline_publications", "gauge", "Presence documents that phones published"),
+    Family("texts_waiting", "trunkline_texts_waiting", "gauge", "Texts that their readers have yet to take"),
     Family("timers", "trunkline_timers", "gauge", "Armed protocol timers"),
     Family("calls_active", "trunkline_calls_active", "gauge", "Calls that are up or ringing"),
     Family("calls", "trunkline_calls", "counter", "Calls that ended, by outcome", "outcome"),
