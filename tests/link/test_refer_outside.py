@@ -89,6 +89,40 @@ async def test_it_is_challenged_and_transfers_the_call_that_it_names(side: str) 
     await stage.settle()
 
 
+@pytest.mark.rule("T-37")
+@pytest.mark.rfc("3515", "2.4.4")
+@virtual
+async def test_a_subscribe_in_its_own_dialog_ends_the_notifies() -> None:
+    stage, alice, _, carol = await three()
+    carol.rings_s = 10.0
+    listening = Listening(alice)
+    response = await refer(alice, target_dialog(alice))
+    await carol.until("invited")
+
+    async def subscribe(number: int) -> int:
+        extra = "Event: refer\r\nExpires: 0\r\n"
+        to, contact = response.headers["To"], alice.dialogue.contact
+        draft = Draft(
+            "SUBSCRIBE",
+            f"sip:{HOST}",
+            response.headers["From"],
+            to,
+            response.call_id,
+            number,
+            contact=contact,
+            extra=extra,
+        )
+        return (await alice.endpoint.request(draft, alice.node.flow_to("UDP", HOST, 5060))).status
+
+    assert await subscribe(5) == 200
+    await alice.until("ended bye")
+    assert listening.heard[-1].headers["Subscription-State"] == "terminated;reason=timeout"
+    assert listening.heard[-1].body.split()[1] == b"180"
+    assert await subscribe(6) == 481
+    carol.dialogue.hang_up()
+    await stage.settle()
+
+
 @pytest.mark.parametrize(
     ("names", "status"),
     [

@@ -37,6 +37,7 @@ from trunkline.ua.sessions.update import send_update
 if TYPE_CHECKING:
     from trunkline.call.context import CallContext
     from trunkline.call.target import Target
+    from trunkline.ua.endpoint import Subscribed
 
 
 class HopFailure(NamedTuple):
@@ -314,7 +315,8 @@ class SipLeg:
         body = description_of(response)
         if isinstance(session, ClientSession) and session.early_dialogs is not None:
             body = session.description(body)
-        self.heard = hash(body)
+        # What was agreed by UPDATE meanwhile is not in a 2xx: then nothing is known for certain.
+        self.heard = 0 if self.heard else hash(body)
         self.observer.leg_answered(self, body)
 
     def on_failed(self, session: Session, status: int, reason: str, response: Response | None) -> None:
@@ -350,12 +352,23 @@ class SipLeg:
             self.observer.leg_info(self, SipInfo(incoming, self.context.endpoint.now))
         elif request.method == "REFER":
             self.observer.leg_refer(self, incoming)
+        elif request.method == "SUBSCRIBE":
+            told = self._subscription(session)
+            if told is None:
+                # RFC 6665 §4.5.2: nobody begins one in the dialog of a call, and 481 would tell that the call is gone.
+                incoming.respond(403)
+            else:
+                told.receive(incoming)
         elif request.method == "OPTIONS":
             extra = f"{self.context.endpoint.capabilities}Accept: application/sdp\r\n"
             incoming.respond(200, extra=extra, now=now)
         else:
             known = request.method in self.context.endpoint.methods
             incoming.respond(405 if known else 501, extra=self.context.endpoint.capabilities, now=now)
+
+    def _subscription(self, session: Session) -> Subscribed | None:
+        """The other usage of the dialog, which a REFER began."""
+        return self.context.endpoint.subscriptions.get(session.dialog.key) if session.dialog else None
 
     def on_offer(self, session: Session, incoming: Incoming) -> None:
         body = description_of(incoming.request)
