@@ -57,7 +57,7 @@ async def explain_past(store: Store, tenant: str, ask: ExplainCall) -> Explanati
         outcome=first.code,
         text=f"{first.reason}, ended by {first.ended_by or 'nobody'}",
         status=first.status,
-        steps=tuple(_steps(first.story)),
+        steps=tuple(_steps(first.story, first.caller, first.callee)),
         legs=tuple(record_row(leg) for leg in legs),
     )
 
@@ -68,7 +68,7 @@ def explain_live(call: Call) -> Explanation:
         subject=f"{call.caller.number} calls {call.callee}",
         outcome=call.story.last_code,
         text="the call is up",
-        steps=tuple(_steps(call.story.as_list())),
+        steps=tuple(_steps(call.story.as_list(), call.caller.number, call.callee)),
     )
 
 
@@ -91,11 +91,11 @@ def record_row(record: CallRecord) -> RecordRow:
         record.ended_by,
         record.sip_call_id,
         record.quality,
-        tuple(_steps(record.story)),
+        tuple(_steps(record.story, record.caller, record.callee)),
     )
 
 
-def _steps(story: list[dict[str, Any]]) -> list[StoryStep]:
+def _steps(story: list[dict[str, Any]], caller: str = "", callee: str = "") -> list[StoryStep]:
     return [
         StoryStep(
             step["ms"],
@@ -103,7 +103,15 @@ def _steps(story: list[dict[str, Any]]) -> list[StoryStep]:
             step["text"],
             {key: value for key, value in step.items() if key not in {"ms", "code", "text"}},
             stage_of(step["code"]),
-            hint_of(step["code"], step["text"], step),
+            _named(
+                hint_of(step["code"], step["text"], step),
+                caller if step["code"] == "limit.caller" else callee,
+            ),
         )
         for step in story
     ]
+
+
+def _named(hint: str, number: str) -> str:
+    """A hint about the number that it is about, where that is known."""
+    return hint.replace("NUMBER", number) if number else hint
