@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from trunkline.call.call import Call
 
 # A re-INVITE's failure that the other side may be told as it is; everything else becomes 488. Not 408 and
-# 481: they would end the asker's dialog, while what they mean is that the other party's has ended.
-_PASSED = frozenset({415, 487, 488, 491, 500, 503, 606})
+# 481: they would end the asker's dialog, while what they mean is that the other party's has ended. 504 says that a
+# user must be asked, for which an UPDATE does not wait: who asked sends a re-INVITE then (RFC 3311 §5.2).
+_PASSED = frozenset({415, 487, 488, 491, 500, 503, 504, 606})
 
 
 class Late(NamedTuple):

@@ -165,12 +165,14 @@ class Call:
         bridge = Bridge(self, caller, callee)
         if self.early.agreed:
             described = b""  # offer and answer went through before the answer
+            await self.early.agree_with(callee, body)
         elif not asked.offer:
             # RFC 3261 §13.2.1: the callee's 2xx offers, the caller's ACK answers, and ours waits for that.
             described = await bridge.late_call(body)
         else:
-            answered = check_answer(asked.streams, body)
-            await bridge.hear(caller, asked.streams, callee, answered)
+            offered, body = self.early.standing(callee, body)
+            answered = check_answer(offered, body)
+            await bridge.hear(caller, offered, callee, answered)
             described = caller.media.rewritten(body, len(answered))
             if caller.committed:
                 await self.early.tell_anew(callee, described, answered)

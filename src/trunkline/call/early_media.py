@@ -26,7 +26,7 @@ EarlyMediaPolicy: TypeAlias = Literal["none", "callee", "both"]
 _TRIES: Final = 4  # of an offer that meets one of theirs, or comes before the PRACK
 _AGAIN_S: Final = 0.5
 _PATIENCE_S: Final = 4.0  # an UPDATE is answered at once; the call does not wait for one that is not
-_PASSED: Final = frozenset({415, 488, 491, 500, 606})
+_PASSED: Final = frozenset({415, 488, 491, 500, 504, 606})
 _FAULTS: Final = (RemoteProtocolError, MediaError, CallFailed)
 
 
@@ -36,7 +36,10 @@ class EarlyMedia:
     All callees' progress goes up in one early dialog; where several send media, the latest is heard.
     """
 
-    __slots__ = ("_behind", "_call", "_hushed", "_known", "_late", "_speaking", "_told", "_turn", "agreed")
+    __slots__ = (
+        "_behind", "_call", "_callers", "_first", "_hushed", "_known", "_late", "_speaking", "_told", "_turn",
+        "agreed",
+    )  # fmt: skip
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -45,7 +48,9 @@ class EarlyMedia:
         self._hushed = False  # whether the caller is not heard
         self._told = b""  # the description that the caller has
         self._speaking: Leg | None = None  # whom the caller hears
-        self._known = b""  # how that one described itself
+        self._first = b""  # how that one described itself at first
+        self._known = b""  # and how it does now
+        self._callers = b""  # how the caller does, when that is not as in its INVITE any more
         self._late: tuple[Leg, list[Stream]] | None = None  # an offer that the caller's PRACK will answer
         self.agreed = False  # of a call without offer: whether that has happened
 
@@ -120,19 +125,37 @@ class EarlyMedia:
     async def _join(self, leg: Leg, body: bytes) -> bytes:
         """Let the caller hear this callee; what its provisional response shall say of that."""
         call, caller = self._call, self._call.caller_leg
-        answered = check_answer(call.invitation.streams, body)
+        offered, body = self.standing(leg, body)
+        answered = check_answer(offered, body)
         if call.context.early_media == "callee" and not self._hushed:
             # Who has not paid yet is not heard: an unanswered call is no free line (toll fraud).
             self._hushed = True
             await caller.media.hush(hushed=True)
-        await Bridge(call, caller, leg).hear(caller, call.invitation.streams, leg, answered)
-        self._speaking, self._known = leg, body
+        await Bridge(call, caller, leg).hear(caller, offered, leg, answered)
+        self._listen_to(leg, body)
         described = caller.media.rewritten(body, len(answered))
         if caller.committed:
             await self.tell_anew(leg, described, answered)
             return b""
         self._told = described
         return described
+
+    def _listen_to(self, leg: Leg, body: bytes) -> None:
+        if leg is not self._speaking or body != self._known:
+            self._speaking, self._first, self._known = leg, body, body
+
+    def standing(self, leg: Leg, body: bytes) -> tuple[list[Stream], bytes]:
+        """What stands between caller and a callee that gave ``body`` as its answer to the INVITE.
+
+        Both may have changed since, by UPDATE: the caller's streams, and the callee's description.
+        """
+        if leg is self._speaking and body == self._first:
+            body = self._known
+        if self._callers:
+            streams = streams_of(self._callers)
+            if len(streams) == len(streams_of(body)):
+                return streams, body
+        return self._call.invitation.streams, body
 
     async def tell_anew(self, leg: Leg, described: bytes, answered: list[Stream]) -> None:
         """Offer the caller, who has a description for good, the one of another callee, unless it is the same."""
@@ -152,7 +175,7 @@ class EarlyMedia:
                 "media.early_switched", f"the caller refused to be told of {leg.outcome.target}: {status}"
             )
             return
-        self._told = described
+        self._told, self._callers = described, answer
         heard = check_answer(answered, answer)
         await Bridge(self._call, caller, leg).hear(leg, answered, caller, heard)
         self._call.tell("media.early_changed", f"the caller hears {leg.outcome.target} from now on")
@@ -173,7 +196,7 @@ class EarlyMedia:
             leg.acknowledge(b"")
             raise
         self._late = leg, streams
-        self._speaking, self._known = leg, body
+        self._listen_to(leg, body)
         self._told = caller.media.rewritten(body, len(streams))
         return self._told
 
@@ -189,6 +212,7 @@ class EarlyMedia:
         async with self._in_order():
             try:
                 answered = check_answer(streams, body)
+                self._callers = body
                 if call.context.early_media != "both" and not self._hushed:
                     self._hushed = True
                     await call.caller_leg.media.hush(hushed=True)
@@ -199,6 +223,24 @@ class EarlyMedia:
                 call.tell("call.bad_answer", str(error))
                 leg.acknowledge(b"")
                 call.hang_up(code="call.bad_answer")
+
+    async def agree_with(self, leg: Leg, body: bytes) -> None:
+        """A callee has answered with ``body``: it may be another than the one whose offer the caller answered.
+
+        A proxy has rung several for our one INVITE then: the caller's answer has to suit this one's offer too.
+        """
+        caller = self._call.caller_leg
+        if leg is self._speaking and body == self._first:
+            return
+        streams = streams_of(body)
+        if not suits(streams, self._callers):
+            raise RemoteProtocolError("another offer than the one that the caller has answered", 488)
+        await caller.media.open_for(streams, leg.media)
+        await leg.media.open_for(streams, caller.media)
+        answered = check_answer(streams, self._callers)
+        await Bridge(self._call, caller, leg).hear(leg, streams, caller, answered)
+        leg.acknowledge(leg.media.rewritten(self._callers, len(answered)))
+        await self.tell_anew(leg, caller.media.rewritten(body, len(streams)), streams)
 
     # Changes before the answer
 
@@ -226,14 +268,15 @@ class EarlyMedia:
         streams = streams_of(body)
         await other.media.open_for(streams, leg.media)
         await leg.media.open_for(streams, other.media)
-        if other.takes_update:
+        asks = other.takes_update
+        if asks:
             status, answer = await self._ask(other, other.media.rewritten(body, len(streams)))
             if status >= 300:
                 leg.refuse_offer(status if status in _PASSED else 488)
                 return
         else:
             # The ports are ours: the party across need not know as long as it goes on sending what suits.
-            answer = self._known if other is self._speaking else call.invitation.offer
+            answer = self._known if other is self._speaking else self._callers or call.invitation.offer
             if not suits(streams, answer):
                 leg.refuse_offer(488)
                 return
@@ -241,7 +284,17 @@ class EarlyMedia:
         await Bridge(call, call.caller_leg, leg if other is call.caller_leg else other).hear(
             leg, streams, other, answered
         )
-        leg.answer_offer(leg.media.rewritten(answer, len(answered)))
+        described = leg.media.rewritten(answer, len(answered))
+        leg.answer_offer(described)
+        if leg is call.caller_leg:
+            self._callers, self._known, self._told = body, answer, described
+        else:
+            self._known = body
+            if asks:
+                self._callers, self._told = (
+                    answer,
+                    other.media.identity.body.encode("utf-8", "surrogateescape"),
+                )
         call.tell("media.early_changed", "the description was changed before the answer")
 
     async def _ask(self, leg: Leg, body: bytes) -> tuple[int, bytes]:

@@ -31,11 +31,16 @@ _rack = re.compile(r"([0-9]{1,10})[ \t]+([0-9]{1,10})[ \t]+([!-~]+)").fullmatch
 def reliably(request: Request, policy: ReliablePolicy, *, followed: bool) -> bool:
     """Whether a provisional to this INVITE is sent reliably; ``followed``: because the callee's was."""
     headers = request.headers
-    if "Require" in headers and "100rel" in headers["Require"].lower():
+    if _requires(request):
         return True
     if policy == "supported" or (policy == "follow" and followed):
         return "100rel" in headers.get("Supported", "").lower() and supports(request, "100rel")
     return False
+
+
+def _requires(request: Request) -> bool:
+    headers = request.headers
+    return "Require" in headers and "100rel" in headers["Require"].lower()
 
 
 class Reliable(Alarm):
@@ -72,14 +77,19 @@ class Reliable(Alarm):
         """Whether a description was sent, or waits for its turn: no other one can be told by a provisional."""
         return self.described or any(body for _, body, _ in self.waiting)
 
-    def send(self, status: int, body: bytes, extra: str, now: float) -> None:
-        """101..199, at once or after those before it; one that can say nothing new is left out."""
+    def send(self, status: int, body: bytes, extra: str, now: float) -> bool:
+        """101..199, at once or after those before it; False when it may only be sent as others are.
+
+        Without an offer in the INVITE the first reliable message has ours (§5): until then what has none is not sent
+        reliably, or not at all when the caller bears nothing else.
+        """
         if self.offers and not body and not self.described:
-            return  # §5: without an offer in the INVITE the first reliable message has ours, and there is none yet
+            return _requires(self.session.invite)
         if not self.data:
             self._begin(status, body, extra, now)
         elif len(self.waiting) < MAX_WAITING:
             self.waiting.append((status, body, extra))
+        return True
 
     def _begin(self, status: int, body: bytes, extra: str, now: float) -> None:
         session = self.session
@@ -149,8 +159,13 @@ class Reliable(Alarm):
 
     def _offered(self, incoming: Incoming) -> None:
         """§5: a PRACK may bring the next offer; the answer is in its 2xx."""
-        if self.agreed:
-            self.session.reoffer.receive_brief(incoming)
+        reoffer = self.session.reoffer
+        if self.agreed and reoffer.free:
+            reoffer.receive_brief(incoming)
+        elif self.agreed:
+            incoming.respond(
+                491
+            )  # another offer is on its way; the response itself is acknowledged all the same
         else:
             incoming.respond(488)  # the offer of the INVITE has no answer yet
 

@@ -146,8 +146,8 @@ class ServerSession(Session):
         if reliably(self.invite, self.endpoint.reliable_provisionals, followed=followed):
             if self.reliable is None:
                 self.reliable = Reliable(self)
-            self.reliable.send(status, body, extra, now)
-            return
+            if self.reliable.send(status, body, extra, now):
+                return
         if self.reliable is not None and self.reliable.described:
             body = b""
         self._respond(status, "", self.dialog_headers() + extra, body, now)
