@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
-from trunkline.call.agreement import Agreement, pass_answer
+from trunkline.call.agreement import Agreement, agree_anew, pass_answer, told_last
 from trunkline.call.fork import Fork, Winner
 from trunkline.call.leg import Leg
 from trunkline.call.transfer import TRANSFERRED, Transfer, failure_of, must_be_there, ports_for
@@ -81,7 +81,11 @@ class RingingTransfer(Transfer):
         extra = self._referrals.connected(ringing, joins, stays)
         media = ports_for(ringing, stays)
         try:
-            agreement = await pass_answer(joins, ringing.invitation.streams, body, stays, extra, media)
+            if ringing.early.agreed or not body:
+                # What the transferor agreed on before the answer was for its own ports.
+                agreement = await agree_anew(joins, stays, media, told_last(self._leg), ("", extra))
+            else:
+                agreement = await pass_answer(joins, ringing.invitation.streams, body, stays, extra, media)
             must_be_there(stays, joins)
         except BaseException:
             await media.close()
