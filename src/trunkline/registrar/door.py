@@ -59,7 +59,8 @@ class RegistrarDoor:
     challenges and refreshes, thousands a second, have nothing to tell, and no story. ``on_attempt(tenant, user, source,
     story)`` hears the same with the tenant, "" for nobody's, and the address; ``on_stale(tenant, user, source)`` of
     nonces that have expired or moved. ``on_moved(token, binding)``
-    hears that a phone which was reached by the flow ``token`` is now reached by another. ``gruus`` gives phones that
+    hears that a phone which was reached by the flow ``token`` is now reached by another; not of flows of proxies, which
+    others share. ``gruus`` gives phones that
     ask for them their GRUUs.
     """
 
@@ -206,10 +207,10 @@ class RegistrarDoor:
                 self.journal.refresh(binding)
 
     def _renew_one(self, binding: Binding, until: float, request: Request, flow: Flow, now: float) -> None:
-        before = binding.flow
+        before, by_proxy = binding.flow, bool(binding.path)
         renew(binding, until, request, flow)
         binding.refreshed_at = now
-        if binding.flow != before:
+        if binding.flow != before and not by_proxy:
             self._on_moved(before, binding)
 
     async def _commit(self, incoming: Incoming, flow: Flow, changes: Changes, tenant: str, user: str) -> None:
@@ -246,7 +247,7 @@ class RegistrarDoor:
                 received=binding.received,
             )
             for old in changes.removed:
-                if old.instance is not None and old.instance == binding.instance:
+                if old.instance is not None and old.instance == binding.instance and not old.path:
                     self._on_moved(old.flow, binding)
         self._told(incoming, tenant, user, story)
 

@@ -15,6 +15,7 @@ from trunkline.registrar.policy import RegistrarPolicy
 
 OLD = "0000|tcp|192.0.2.1:5060|192.0.2.7:40000|serial.1"
 NEW = "0000|tcp|192.0.2.1:5060|192.0.2.7:40001|serial.2"
+OTHER = "0000|tcp|192.0.2.1:5060|192.0.2.8:40002|serial.3"
 
 
 class FakeFlow:
@@ -105,3 +106,37 @@ def test_the_flow_of_long_ago_is_forgotten_for_a_new_one(monkeypatch: pytest.Mon
         True,
     ]
     assert flows.another_way("0000|udp|a|b") is None
+
+
+@pytest.mark.rule("T-30")
+@pytest.mark.rfc("3327", "5.3")
+def test_a_proxy_that_is_gone_has_no_other_way_but_the_route() -> None:
+    flows = EarlierFlows(cast("Net", FakeNet(NEW)), RegistrarPolicy())
+    flows.remember([a_binding("t1", flow=OLD, path="<sip:proxy.test;lr>")])
+    assert flows.another_way(OLD) is None
+    behind = a_binding("t1", flow="0000|tcp|a|b|gone", contact="sip:1@192.0.2.7", path="<sip:proxy.test;lr>")
+    flows.moved(OLD, behind)
+    assert flows.another_way(OLD) is None, "only the proxy reaches it there"
+
+
+@pytest.mark.rule("T-27")
+def test_a_connection_of_two_users_who_went_different_ways_leads_to_neither() -> None:
+    flows = EarlierFlows(cast("Net", FakeNet(NEW, OTHER)), RegistrarPolicy())
+    flows.moved(OLD, a_binding("t1", "1001", flow=NEW, path=""))
+    flows.moved(OLD, a_binding("t1", "1002", flow=OTHER, path=""))
+    assert flows.another_way(OLD) is None
+    flows.moved(OLD, a_binding("t1", "1001", flow=NEW, path=""))
+    assert flows.another_way(OLD) is None
+
+
+@pytest.mark.rule("T-27")
+def test_a_phone_with_two_users_that_comes_back_is_reached_by_its_new_connection() -> None:
+    flows = EarlierFlows(cast("Net", FakeNet(NEW)), RegistrarPolicy())
+    bindings = [a_binding("t1", user, flow=OLD, path="") for user in ("1001", "1002")]
+    flows.remember(bindings)
+    for binding in bindings:
+        binding.flow = NEW
+        flows.moved(OLD, binding)
+    found = flows.another_way(OLD)
+    assert found is not None
+    assert found.token == NEW

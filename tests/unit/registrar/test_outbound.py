@@ -125,6 +125,19 @@ async def test_what_a_phone_was_reached_by_leads_to_its_new_flow(office: Office,
 
 
 @pytest.mark.rule("T-30")
+async def test_the_connection_of_a_proxy_leads_to_no_single_phone(office: Office, phone: Phone) -> None:
+    moved: list[str] = []
+    office.door._on_moved = lambda token, _binding: moved.append(token)
+    await register(phone, contact(1), OUTBOUND + EDGE)
+    phone.flow = FakeFlow(port=5100)
+    await register(phone, contact(1), OUTBOUND + EDGE)
+    phone.flow = FakeFlow(port=5200)
+    await register(phone, contact(1, "10.9.9.9"))
+    assert len(office.contacts()) == 1
+    assert moved == []
+
+
+@pytest.mark.rule("T-30")
 @pytest.mark.rfc("3327", "5.3")
 @pytest.mark.parametrize(("strict", "status"), [(True, 420), (False, 200)])
 async def test_a_path_that_the_phone_does_not_know_of_is_refused_or_not(strict: bool, status: int) -> None:
