@@ -49,3 +49,27 @@ async def test_a_transfer_moves_the_light_and_shows_each_watcher_its_own_dialogs
     for watcher in (gone, new):
         await watcher.subscribe(0)
     await stage.settle()
+
+
+@both_sides
+@pytest.mark.rule("T-38")
+@pytest.mark.rfc("4235", "4.1.6")
+@virtual
+async def test_a_lamp_of_who_stays_shows_whom_it_was_handed_on_to(side: str) -> None:
+    stage = EventStage()
+    alice, bob, carol = (stage.party() for _ in range(3))
+    watcher = stage.watcher("1002" if side == "caller" else "1001")
+    await watcher.subscribe()
+    await stage.connect(alice, bob)
+    await asyncio.sleep(5)
+    one, other = (alice, bob) if side == "caller" else (bob, alice)
+    await refer(one, "1003")
+    await carol.until("acknowledged")
+    await one.until("ended bye")
+    await asyncio.sleep(5)
+    assert lamps(watcher)[-1].states == ["confirmed"]
+    assert lamps(watcher)[-1].remotes == [("Number 1003", f"sip:1003@{DOMAIN}")]
+    other.dialogue.hang_up()
+    await carol.until("ended bye")
+    await watcher.subscribe(0)
+    await stage.settle()

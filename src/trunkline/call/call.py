@@ -248,6 +248,8 @@ class Call:
         """
         began = before.origin_of(leg) or Moved(before.id, before.story if leg is before.legs[0] else None)
         self.note_origin(leg, began)
+        if leg is before.legs[0] and before.origin_of(leg) is None:
+            leg.outcome.hidden = before.caller.anonymous  # whoever the caller of this call is
         before.legs.remove(leg)
         before.bridge = None
         before.changes += 1

@@ -11,7 +11,8 @@ class LegOutcome:
     """Filled while the leg lives, turned into a record once when it is over.
 
     ``started_at``, ``answered_at`` and ``ended_at`` are wall-clock seconds; ``ended_by`` is ``caller``,
-    ``callee`` or ``exchange``. ``outside``: the party is no extension, whatever its number says.
+    ``callee`` or ``exchange``. ``outside``: the party is no extension, whatever its number says. ``hidden``: it
+    came here from another call, whose caller wanted to stay unknown.
     """
 
     __slots__ = (
@@ -22,6 +23,7 @@ class LegOutcome:
         "direction",
         "ended_at",
         "ended_by",
+        "hidden",
         "outside",
         "q850",
         "reason",
@@ -38,6 +40,7 @@ class LegOutcome:
         self.target = target
         self.started_at = started_at
         self.outside = False
+        self.hidden = False
         self.answered_at: float | None = None
         self.ended_at: float | None = None
         self.ended_by = ""
@@ -71,7 +74,7 @@ class LegOutcome:
         """The outcome of a snapshot; raises KeyError when something is missing."""
         outcome = cls.__new__(cls)
         for name in cls.__slots__:
-            setattr(outcome, name, data.get(name, False) if name == "outside" else data[name])
+            setattr(outcome, name, data.get(name, False) if name in {"outside", "hidden"} else data[name])
         return outcome
 
     def record(

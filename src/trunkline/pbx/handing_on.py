@@ -107,8 +107,8 @@ class HandingOn:
         domain = self._directory.domain_of(call.tenant)
         entry = self._directory.extension(call.tenant, number)
         if entry is not None:
-            return Party(number, domain, entry.name)
-        return Party(leg.outcome.number, domain)
+            return Party(number, domain, entry.name, anonymous=leg.outcome.hidden)
+        return Party(leg.outcome.number, domain, anonymous=leg.outcome.hidden)
 
     # Parts
 

@@ -60,9 +60,10 @@ class DialogPackage:
 
     def has_news(self, subscription: View) -> bool:
         watch, told = subscription.watch, subscription.told
-        state = {one.id: (one.state, one.local_tag) for one in self._dialogs(watch.tenant, watch.number)}
-        known = {each: (one.state, one.local_tag) for each, one in told.get("dialogs", {}).items()}
-        return state != known or told.get("reachable") != self._reachable(watch.tenant, watch.number)
+        now = {one.id: one for one in self._dialogs(watch.tenant, watch.number)}
+        return now != told.get("dialogs", {}) or told.get("reachable") != self._reachable(
+            watch.tenant, watch.number
+        )
 
     def compose(self, subscription: View) -> bytes:
         watch, told = subscription.watch, subscription.told
@@ -106,6 +107,8 @@ class DialogPackage:
     def _other_end(self, call: Call, leg: Leg) -> tuple[str, str]:
         """Number and name of who is at the other end; nothing of a caller who wants to stay unknown."""
         other = _bridged_to(call, leg)
+        if other is not None and other.outcome.hidden:
+            return "", ""
         if other is None and leg.outcome.direction == "in":
             number = normalise(call.callee)
         else:
