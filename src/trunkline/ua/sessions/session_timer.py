@@ -131,7 +131,7 @@ class SessionTimer(Alarm):
         elif session.dialog is not None:
             extra = session.endpoint.capabilities + self.lines()
             draft = session.dialog.request("UPDATE", contact=session.contact, extra=extra)
-            session.endpoint.send(draft, session.in_dialog_flow(), _Refresh(self), now)
+            session.endpoint.send(draft, session.in_dialog_flow(), _Refresh(self, draft), now)
 
     def refreshed(self, status: int, response: Response | None) -> None:
         """What became of our refresh: 200..699, or a status of our own making and no response."""
@@ -165,13 +165,21 @@ class SessionTimer(Alarm):
 class _Refresh:
     """Waits for the end of an UPDATE that refreshes."""
 
-    __slots__ = ("timer",)
+    __slots__ = ("authorizer", "draft", "timer")
 
-    def __init__(self, timer: SessionTimer) -> None:
+    def __init__(self, timer: SessionTimer, draft: Draft) -> None:
         self.timer = timer
+        self.draft = draft
+        self.authorizer = timer.session.authorizer_within()
 
-    def on_response(self, _transaction: Any, response: Response, _now: float) -> None:
+    def on_response(self, _transaction: Any, response: Response, now: float) -> None:
         session = self.timer.session
+        if self.authorizer is not None and response.status in {401, 407} and session.timer is self.timer:
+            again = self.authorizer.answer(self.draft, response)
+            if again is not None:
+                self.draft = again
+                session.endpoint.send(again, session.in_dialog_flow(), self, now)
+                return
         if 200 <= response.status < 300 and session.timer is self.timer:
             try:
                 if session.dialog is not None:
@@ -201,11 +209,12 @@ def accept(session: Session, request: Request) -> str:
             return _stop(session)
         _run(session, policy.expires_s, ours=True)
         return policy.unasked
-    asked = SessionExpires(policy.expires_s) if value is None else parse_session_expires(value)
+    shortest = parse_min_se(headers.get("Min-SE"))
+    asked = SessionExpires(max(policy.expires_s, shortest)) if value is None else parse_session_expires(value)
     ours = asked.refresher == "uas" if able and asked.refresher else _refreshes(session, able=able)
-    if ours and not session.may_refresh:
-        return _stop(session)
-    seconds = _within(policy, asked.seconds, headers)
+    if shortest > LONGEST_S or (ours and not session.may_refresh):
+        return _stop(session)  # a timer that ends nothing, or that nobody may reset
+    seconds = _within(policy, asked.seconds, shortest)
     _run(session, seconds, ours=ours)
     if ours:
         return f"Session-Expires: {seconds};refresher=uas\r\n"
@@ -228,9 +237,9 @@ def _refreshes(session: Session, *, able: bool) -> bool:
     return session.timer is not None and session.timer.ours
 
 
-def _within(policy: TimerPolicy, asked: int, headers: dict[str, str]) -> int:
+def _within(policy: TimerPolicy, asked: int, shortest: int) -> int:
     """§9: not longer than asked for, not shorter than the Min-SE of the request."""
-    shortest = max(parse_min_se(headers.get("Min-SE")), policy.min_se_s)
+    shortest = max(shortest, policy.min_se_s)
     return min(max(min(asked, policy.expires_s), shortest), max(asked, SHORTEST_S), LONGEST_S)
 
 

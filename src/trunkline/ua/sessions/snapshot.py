@@ -46,6 +46,7 @@ def snapshot(session: Session) -> dict[str, Any]:
         "contact": session.contact,
         "acked": session.acked,
         "takes_update": session.takes_update,
+        "may_refresh": session.may_refresh,
         "dialog": session.dialog.snapshot() if session.dialog is not None else None,
         "timer": session.timer.snapshot() if session.timer is not None else None,
     }
@@ -98,6 +99,7 @@ def _take_up(session: Session, data: dict[str, Any], dialog: Dialog | None) -> N
     session.contact = data["contact"]
     session.acked = data["acked"]
     session.takes_update = data.get("takes_update", False)
+    session.may_refresh = data.get("may_refresh", True)
     session.dialog = dialog
     restore_timer(session, data.get("timer"))
     if dialog is not None:
