@@ -260,7 +260,6 @@ async def test_a_second_transfer_at_the_same_time_is_told_to_come_later() -> Non
     [
         ("4711", 404),  # nobody has the number
         ("sip:1003@elsewhere.test", 404),
-        ("9196", 603),  # a service of ours
         ("tel:+4930123456", 416),
         ("sip:1003@pbx.test;method=BYE", 501),
         ("sip:1003@pbx.test?Replaces=unknown%3Bto-tag%3Da%3Bfrom-tag%3Db", 481),

@@ -85,6 +85,7 @@ class Call:
         self.referred: tuple[str, ...] = ()  # legs that asked for a transfer before
         self.early = EarlyMedia(self)
         self.on_closed: Callable[[Call], None] = lambda _call: None
+        self._onward: Script | None = None  # what the call goes on with after a transfer
         self._reactions = Reactions(self)
         self._ending = Ending(context.endpoint.loop)
 
@@ -180,7 +181,12 @@ class Call:
         caller.answer(described)
 
     async def answer(self) -> ServiceMedia:
-        """Answer the caller ourselves: echo, tones, announcements. Raises CallFailed(488) without codec."""
+        """Answer the caller ourselves: echo, tones, announcements. Raises CallFailed(488) without codec.
+
+        A party that a transfer has brought to us is answered already.
+        """
+        if self.service is not None:
+            return self.service
         service = self.service = ServiceMedia(self, self.caller_leg)
         body = await service.agree(self.invitation.offer)
         self.caller_leg.answer(body)
@@ -212,8 +218,17 @@ class Call:
         return self.service
 
     async def over(self) -> None:
-        """Wait until one party has hung up."""
+        """Wait until one party has hung up, or what the call went on with is done."""
         await self._ending.wait()
+        script, self._onward = self._onward, None
+        if script is not None and not self._ending.told:
+            await script(self)
+            self.hang_up()
+
+    def go_on_with(self, script: Script) -> None:
+        """Do something else with the party that is left, where the call's script waits for its end."""
+        self._onward = script
+        self._ending.wake()
 
     def hang_up(self, reason: str = "", code: str = "call.hangup", by: str = "exchange") -> None:
         """End the call for all; ``reason`` is a Reason header value, ``code`` and ``by`` go on record."""

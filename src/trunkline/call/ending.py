@@ -34,6 +34,12 @@ class Ending:
         finally:
             self._waiters.remove(waiter)
 
+    def wake(self) -> None:
+        """Whoever waits has something else to do."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
     def tell(self) -> None:
         """The call is over."""
         if self.told:
@@ -41,9 +47,7 @@ class Ending:
         self.told = True
         task = self._task
         if self._waiters:
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+            self.wake()
         elif task is not None and task is not asyncio.current_task():
             self._cancelled = task.cancel()
 

@@ -78,7 +78,7 @@ class Reactions:
                 call.bridge.offered(leg, body)
             else:
                 leg.refuse_offer(491)  # it is yet to come in by a transfer, or out already
-        elif call.service is not None:
+        elif call.service is not None and call.service.serves(leg):
             call.context.spawn(call.service.offered(body))
         elif call.fork is not None:
             call.early.offered(leg, body)

@@ -10,20 +10,21 @@ from trunkline.call.target import Target
 from trunkline.proto.sip.uri import SipUri
 
 if TYPE_CHECKING:
-    from trunkline.call.call import Call
+    from trunkline.call.call import Call, Script
     from trunkline.call.leg import Leg
 
 
 class Onward(NamedTuple):
     """Whom to ring for a transfer: ``caller`` is who calls, as the new party sees it, ``number`` whom it calls.
 
-    ``referrer`` is the URI of who transfers.
+    ``referrer`` is the URI of who transfers. With a ``script`` nobody is rung: it serves whoever stays.
     """
 
     targets: AsyncIterable[Target]
     number: str
     caller: Party
     referrer: str
+    script: Script | None = None
 
 
 class Referrals(Protocol):

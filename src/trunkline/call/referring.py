@@ -8,6 +8,7 @@ from trunkline.base.errors import CallFailed, RemoteProtocolError
 from trunkline.call.leg import Leg
 from trunkline.call.refer_progress import ReferProgress
 from trunkline.call.ringing_transfer import RingingTransfer
+from trunkline.call.service_transfer import ServiceTransfer
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.transfer import Transfer
 from trunkline.proto.sip.dialog import Dialog
@@ -98,6 +99,9 @@ def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, progre
         call.tell(
             "transfer.asked", f"{leg.outcome.number} hands {stays.outcome.number} on to {onward.number}"
         )
+        script = onward.script
+        if script is not None:
+            return lambda: ServiceTransfer(call, leg, progress, referrals).go_on_in(onward, script, stays)
         return lambda: Transfer(call, leg, progress, referrals).go_on_to(onward, stays)
     return _plan_attended(call, leg, stays, referral.replaces, progress)
 

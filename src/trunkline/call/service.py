@@ -86,6 +86,10 @@ class ServiceMedia:
         except MediaError:
             leg.refuse_offer(503)
 
+    def serves(self, leg: Leg) -> bool:
+        """Whether this is the party that ends at us."""
+        return leg is self._leg
+
     async def echo(self) -> None:
         """Send back what the caller says, until it hangs up."""
         await self._start(Echo(self._port))

@@ -72,6 +72,7 @@ class ExchangeDoor:
         self.find_phone: FindPhone | None = None
         self.services = dict(_SERVICES)
         """What each service does; a script of yours may take the place of ours."""
+        self.handing_on.services = self.services
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
         request = incoming.request

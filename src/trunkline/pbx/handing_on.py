@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from trunkline.base.errors import CallFailed
-from trunkline.call.call import Call
+from trunkline.call.call import Call, Script
 from trunkline.call.leg import Leg
 from trunkline.call.party import Party
 from trunkline.call.referrals import Onward
@@ -14,7 +14,7 @@ from trunkline.call.registry import Calls
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import Target, static_targets
 from trunkline.pbx.directory import Directory, Entry
-from trunkline.pbx.route import CallRequest, Decision, Snapshot, decide, normalise
+from trunkline.pbx.route import CallRequest, Decision, Service, Snapshot, decide, normalise
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 from trunkline.proto.sip.uri import SipUri, parse_uri
 
@@ -38,6 +38,8 @@ class HandingOn:
         self._calls = calls
         self._targets = targets
         self.recalls = recalls
+        self.services: Mapping[Service, Script] = {}
+        """What the numbers do that ring nobody."""
 
     # call.referrals.Referrals
 
@@ -52,24 +54,24 @@ class HandingOn:
             CallRequest(tenant, number, uri.user, call.context.endpoint.now()), self._without(call)
         )
         call.story.extend(decision.steps)
-        targets = self._targets_of(tenant, decision)
+        script = self.services.get(decision.service) if decision.service is not None else None
+        targets = self._targets_of(tenant, decision) if script is None else []
         if uri.scheme == "sips":
-            targets = _secure(targets, leg)
+            targets = _secure(targets, leg, anywhere=script is not None)
         entry = decision.extension
         self.count(call, leg, stays, also=entry.number if entry is not None else "")
         referrer = (
             "" if entry is None else self.party_of(call, leg).uri
         )  # nobody outside is told who transfers
-        return Onward(static_targets(targets), decision.number, self.party_of(call, stays), referrer)
+        shown = self.party_of(call, stays)
+        return Onward(static_targets(targets), decision.number, shown, referrer, script)
 
     def _targets_of(self, tenant: str, decision: Decision) -> list[Target]:
         if decision.extension is not None:
             return self._targets(tenant, decision.extension)
         if decision.trunk is not None:
             return [decision.trunk.target(decision.number)]
-        if decision.status:
-            raise _no(decision.status, decision.code)
-        raise _no(603, "transfer.to_service")
+        raise _no(decision.status or 404, decision.code or "route.unknown_number")
 
     def back(self, call: Call, leg: Leg, stays: Leg) -> Onward | None:
         entry = self._directory.extension(call.tenant, self.number_of(call, leg))
@@ -122,13 +124,16 @@ class HandingOn:
         return replace(self._snapshot, load=left)
 
 
-def _secure(targets: list[Target], leg: Leg) -> list[Target]:
-    """RFC 5630 §4: a sips address was asked for within TLS, and only contacts that are reached so are rung."""
+def _secure(targets: list[Target], leg: Leg, *, anywhere: bool) -> list[Target]:
+    """RFC 5630 §4: a sips address was asked for within TLS, and only contacts that are reached so are rung.
+
+    ``anywhere``: nobody is to be rung.
+    """
     session = leg.session if isinstance(leg, SipLeg) else None
     if session is None or not session.flow.listener.is_secure:
         raise _no(480, "route.sips_insecure")
     able = [target for target in targets if is_secure(target)]
-    if not able:
+    if not able and not anywhere:
         raise _no(480, "route.sips_unreachable")
     return able
 
