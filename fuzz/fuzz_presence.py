@@ -22,9 +22,9 @@ class _View:
 def presence(data: bytes) -> None:
     """A publication: composed with another, it is a document that is read again."""
     publications = Publications(TimerWheel(), lambda _tenant, _number: None)
-    root = parse(data)
-    publications.add("t", "1002", root, 600.0)
-    publications.add("t", "1002", root, 600.0)
+    parse(data)
+    publications.add("t", "1002", data, 600.0)
+    publications.add("t", "1002", data, 600.0)
     package = PresencePackage(publications, lambda _t, _n: True, lambda _t, _n: True)
     told = parse(package.compose(_View()))
     assert told.tag == f"{{{PIDF}}}presence"

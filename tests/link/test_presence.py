@@ -157,6 +157,27 @@ async def test_publications_are_bounded_in_size_and_number() -> None:
 
 
 @virtual
+async def test_all_that_one_extension_publishes_fits_into_a_message() -> None:
+    stage = EventStage()
+    alice, watcher = stage.party(), stage.watcher("1001", "presence")
+    large = "x" * (MAX_BODY - 1000)
+    first = await publish(stage, alice, pidf("open", large), 60)
+    assert (await publish(stage, alice, pidf("open", large), 60)).status == 200
+    assert (await publish(stage, alice, pidf("open", large), 60)).status == 503
+    small = await publish(stage, alice, pidf("open"), 60, first.headers["SIP-ETag"])
+    assert small.status == 200
+    assert (await publish(stage, alice, pidf("open", large), 60)).status == 200
+    larger = await publish(stage, alice, pidf("open", large), 60, small.headers["SIP-ETag"])
+    assert larger.status == 503
+    kept = await publish(stage, alice, b"", 60, small.headers["SIP-ETag"])
+    assert kept.status == 200, "what was refused has changed nothing"
+    await watcher.subscribe(0)
+    assert len((await watcher.hears(1)).body) < 40_000
+    await stage.settle(100)
+    assert stage.events.publications.size == 0
+
+
+@virtual
 async def test_a_stranger_publishes_nothing() -> None:
     stage = EventStage()
     stranger = stage.party()

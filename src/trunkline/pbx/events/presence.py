@@ -12,6 +12,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
 
 from trunkline.call.party import Party
+from trunkline.pbx.events import xml
 from trunkline.pbx.events.publications import Publications
 from trunkline.ua.subscriptions import View
 
@@ -52,7 +53,7 @@ class PresencePackage:
         tenant, number = watch.tenant, watch.number
         subscription.told["state"] = self._state(tenant, number)
         root = Element(f"{{{PIDF}}}presence", entity=Party(number, watch.domain).uri)
-        published = [one.root for one in reversed(self._publications.of(tenant, number))]
+        published = [xml.parse(one.document) for one in reversed(self._publications.of(tenant, number))]
         if published:
             _take_over(root, published)
         else:

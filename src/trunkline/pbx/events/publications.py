@@ -5,24 +5,26 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from typing import Final
-from xml.etree.ElementTree import Element
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.wheel import Timer, TimerWheel
 
 MOST_OF_ONE: Final = 10
 MOST_IN_ALL: Final = 20_000
+# All that one extension says of itself goes into each document about it, which has to fit into a message.
+MOST_BYTES_OF_ONE: Final = 32_768
+MOST_BYTES: Final = 64 * 2**20
 
 
 class Publication:
-    """``root`` is the document as it was published, ``expires_at`` in the loop's seconds."""
+    """``document`` is the body as it was published, found good; ``expires_at`` in the loop's seconds."""
 
-    __slots__ = ("etag", "expires_at", "number", "root", "tenant", "timer")
+    __slots__ = ("document", "etag", "expires_at", "number", "tenant", "timer")
 
-    def __init__(self, tenant: str, number: str, root: Element) -> None:
+    def __init__(self, tenant: str, number: str, document: bytes) -> None:
         self.tenant = tenant
         self.number = number
-        self.root = root
+        self.document = document
         self.etag = ""
         self.expires_at = 0.0
         self.timer: Timer | None = None
@@ -36,6 +38,7 @@ class Publications:
         self._on_change = on_change
         self._by_number: dict[tuple[str, str], dict[str, Publication]] = {}
         self.count = 0
+        self.size = 0  # bytes of all documents
 
     def of(self, tenant: str, number: str) -> list[Publication]:
         """What an extension has published, the oldest first."""
@@ -48,30 +51,39 @@ class Publications:
             raise RemoteProtocolError("Conditional Request Failed", 412)
         return found
 
-    def add(self, tenant: str, number: str, root: Element, until: float) -> Publication:
+    def add(self, tenant: str, number: str, document: bytes, until: float) -> Publication:
         """A new one. Raises RemoteProtocolError(503) when there is no room."""
-        known = self._by_number.setdefault((tenant, number), {})
+        known = self._by_number.get((tenant, number), {})
         if len(known) >= MOST_OF_ONE or self.count >= MOST_IN_ALL:
             raise RemoteProtocolError("Too Many Publications", 503)
-        made = Publication(tenant, number, root)
+        self._check_size(tenant, number, len(document))
+        made = Publication(tenant, number, document)
         self.count += 1
+        self.size += len(document)
+        self._by_number[tenant, number] = known
         self._put(made, until)
         self._on_change(tenant, number)
         return made
 
-    def renew(self, publication: Publication, root: Element | None, until: float) -> None:
-        """Keep one for longer, with another document or as it is; it gets another tag (RFC 3903 §6 step 6)."""
+    def renew(self, publication: Publication, document: bytes, until: float) -> None:
+        """Keep one for longer, with another document or, if it is empty, as it is; it gets another tag (RFC 3903 §6
+        step 6). Raises RemoteProtocolError(503) when there is no room.
+        """
+        if document:
+            more = len(document) - len(publication.document)
+            self._check_size(publication.tenant, publication.number, more)
+            self.size += more
+            publication.document = document
         self._take(publication)
-        if root is not None:
-            publication.root = root
         self._put(publication, until)
-        if root is not None:
+        if document:
             self._on_change(publication.tenant, publication.number)
 
     def remove(self, publication: Publication) -> None:
         """It is over, or its extension has taken it back."""
         self._take(publication)
         self.count -= 1
+        self.size -= len(publication.document)
         key = publication.tenant, publication.number
         if not self._by_number[key]:
             del self._by_number[key]
@@ -89,6 +101,11 @@ class Publications:
             for publication in known.values():
                 if publication.timer is not None:
                     self._wheel.cancel(publication.timer)
+
+    def _check_size(self, tenant: str, number: str, more: int) -> None:
+        has = sum(len(one.document) for one in self.of(tenant, number))
+        if has + more > MOST_BYTES_OF_ONE or self.size + more > MOST_BYTES:
+            raise RemoteProtocolError("Publications Too Large", 503)
 
     def _put(self, publication: Publication, until: float) -> None:
         publication.etag = secrets.token_hex(8)

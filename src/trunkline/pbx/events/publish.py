@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
-from xml.etree.ElementTree import Element
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.base.story import Story
@@ -46,26 +45,25 @@ class Publisher:
         """The tag of what was published; for a removal one that names nothing."""
         table, match = self._publications, request.headers.get("SIP-If-Match")
         known = table.find(tenant, number, match.strip()) if match is not None else None
-        root = _document(request) if request.body and seconds else None
+        document = _document(request) if request.body and seconds else b""
         if known is None:
-            if root is None:
+            if not document:
                 raise RemoteProtocolError("a first PUBLISH has a body and lasts longer than 0 seconds", 400)
-            return table.add(tenant, number, root, now + seconds).etag
+            return table.add(tenant, number, document, now + seconds).etag
         if seconds:
-            table.renew(known, root, now + seconds)
+            table.renew(known, document, now + seconds)
         else:
             table.remove(known)
         return known.etag
 
 
-def _document(request: Request) -> Element:
+def _document(request: Request) -> bytes:
     """The body, checked (RFC 3903 §6 step 5). Raises RemoteProtocolError."""
     if len(request.body) > MAX_BODY:
         raise RemoteProtocolError("Request Entity Too Large", 413)
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != CONTENT_TYPE or request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise RemoteProtocolError("Unsupported Media Type", 415)
-    root = xml.parse(request.body)
-    if root.tag != f"{{{PIDF}}}presence":
+    if xml.parse(request.body).tag != f"{{{PIDF}}}presence":
         raise RemoteProtocolError("a presence document begins with <presence> (RFC 3863 §4.1)", 400)
-    return root
+    return request.body
