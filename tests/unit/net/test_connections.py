@@ -172,8 +172,7 @@ def test_who_has_proven_nothing_makes_room_when_places_are_scarce(
 
 
 def test_a_sweep_of_very_many_connections_lets_others_work_between() -> None:
-    many = dict.fromkeys(("max_connections_per_source", "max_arrivals_per_source"), 10000)
-    table = Table(max_connections=20_000, **many)
+    table = Table(max_connections=20_000, max_connections_per_source=10_000, max_arrivals_per_source=10_000)
     flows = [table.accept("198.51.100.7", number + 1)[0] for number in range(4_500)]
     later = table.loop.later
     table.after(100)

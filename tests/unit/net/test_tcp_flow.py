@@ -87,6 +87,9 @@ class Table:
     def gone(self, flow: TcpFlow) -> None:
         """Nothing is kept here."""
 
+    def offered(self, flow: TcpFlow, message: bytes) -> None:
+        """Nobody asks for it here."""
+
 
 def accepted(**settings: Any) -> tuple[TcpFlow, Table, Wire]:
     table, wire = Table(**settings), Wire()

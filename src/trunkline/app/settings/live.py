@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from trunkline.app.settings.errors import is_secret, show
+from trunkline.app.redaction import is_secret
+from trunkline.app.settings.errors import show
 from trunkline.app.settings.model import Settings
 from trunkline.app.settings.section import Section
 
