@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.link.phones import Party, describe
-from tests.link.stage import Stage
+from tests.link.stage import HOST, Stage
 from tests.link.talking import both_sides, talking
 from tests.link.test_attended_transfers import TwoCalls, consulted, ways
 from tests.link.test_pickup import replaces
@@ -176,6 +176,31 @@ async def test_what_the_newcomer_sends_before_it_is_in_goes_to_nobody() -> None:
     assert not stage.is_held()
     bob.dialogue.reoffer.answer(describe(bob.host, version=2))
     await until_told(alice, "200 terminated")
+    assert relays(stage, bob, carol)
+    bob.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE", "INFO", "UPDATE"])
+@pytest.mark.rfc("5057", "4.2")
+@virtual
+async def test_what_comes_for_the_call_after_its_end_finds_only_the_subscription(method: str) -> None:
+    stage, alice, bob, carol = await three()
+    carol.answers = False
+    await refer(alice, "1003")
+    await carol.until("invited")
+    dialog = alice.dialogue.dialog
+    assert dialog is not None
+    alice.dialogue.hang_up()
+    await asyncio.sleep(1)
+    contact = alice.dialogue.contact
+    body = describe(alice.host) if method == "INVITE" else b""
+    draft = dialog.request(method, contact=contact, body=body)
+    alice.node.flow_to("UDP", HOST, 5060).send(draft.render("SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKlate"))
+    await stage.until_sent(HOST, "SIP/2.0 481")
+    carol.incoming.answer(carol.body)
+    await carol.until("acknowledged")
+    await asyncio.sleep(1)
     assert relays(stage, bob, carol)
     bob.dialogue.hang_up()
     await stage.settle()

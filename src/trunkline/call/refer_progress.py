@@ -89,6 +89,9 @@ class ReferProgress:
 
     def receive(self, incoming: Incoming) -> None:
         """A SUBSCRIBE within the dialog: it is answered, and by a NOTIFY with how things stand (RFC 6665 §4.2.1)."""
+        if incoming.request.method != "SUBSCRIBE":
+            incoming.respond(481)  # RFC 5057 §4.2: the call that shared the dialog is over
+            return
         if incoming.transaction is None:
             incoming.begin()
         try:
@@ -101,8 +104,6 @@ class ReferProgress:
 
     def _granted(self, request: Request) -> int:
         """The seconds that a SUBSCRIBE gets, 0 to end; raises RemoteProtocolError."""
-        if request.method != "SUBSCRIBE":
-            raise RemoteProtocolError(f"{request.method} in the dialog of a subscription", 405)
         event = event_of(request)
         if event is None or event.package != "refer":
             raise RemoteProtocolError("the subscription is one to refer", 489)
