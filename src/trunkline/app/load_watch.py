@@ -15,6 +15,7 @@ SLOWEST: Final = (
     50.0  # datagrams served in that time by the slowest host: after a quiet spell nothing else is known
 )
 _FADES: Final = 0.9
+_PUNCTUAL_S: Final = 0.02
 log = structlog.get_logger("exchange")
 
 
@@ -37,7 +38,7 @@ class LoadWatch:
         """From now on."""
         self._served = self._net.counters.datagrams_in
         self._dropped = self._net.backlog().dropped
-        self._arm()
+        self._arm(self._loop.time())
 
     def stop(self) -> None:
         """No more."""
@@ -45,22 +46,32 @@ class LoadWatch:
             self._timer.cancel()
             self._timer = None
 
-    def _arm(self) -> None:
-        self._due = self._loop.time() + EACH_S
+    def _arm(self, now: float) -> None:
+        self._due = now + EACH_S
         self._timer = self._loop.call_at(self._due, self._measure)
 
     def _measure(self) -> None:
         # Timers fire late by as much as the loop was busy with what came before them.
-        lag_s = self._loop.time() - self._due
-        backlog, served = self._net.backlog(), self._net.counters.datagrams_in
-        pace = (served - self._served) / (1 + lag_s / EACH_S)
+        now = self._loop.time()
+        lag_s = now - self._due
+        served = self._net.counters.datagrams_in
+        few = served - self._served
+        pace = few / (1 + lag_s / EACH_S)
         self._pace = max(pace, self._pace * _FADES, SLOWEST)
-        wait_s = backlog.waiting / self._pace * EACH_S
-        losing = backlog.dropped > self._dropped
-        self._served, self._dropped = served, backlog.dropped
-        if self._overload.measured(max(lag_s, wait_s), losing=losing):
+        self._served = served
+        if few < SLOWEST and lag_s < _PUNCTUAL_S:
+            # Fewer than one wake-up takes: each has emptied its socket, and the kernel need not be asked.
+            changed = self._overload.measured(lag_s)
+        else:
+            backlog = self._net.backlog()
+            losing = backlog.dropped > self._dropped
+            self._dropped = backlog.dropped
+            changed = self._overload.measured(
+                max(lag_s, backlog.waiting / self._pace * EACH_S), losing=losing
+            )
+        if changed:
             self._changed()
-        self._arm()
+        self._arm(now)
 
     def _changed(self) -> None:
         overload = self._overload

@@ -131,19 +131,16 @@ class Call:
         await caller.media.open_for(self.invitation.streams, caller.media)
         self.fork = Fork(self, targets, ring_timeout_s or self.context.ring_timeout_s)
         try:
-            callee, body = await self._answered_by(self.fork)
+            try:
+                callee, body = await self.fork.run()
+            except CallFailed:
+                await self.early.end()
+                raise
             await self.early.end()
             if self.bridge is None:  # else a transfer has given the callee another party
                 await self._join(callee, body)
         finally:
             self.fork = None
-
-    async def _answered_by(self, fork: Fork) -> tuple[Leg, bytes]:
-        try:
-            return await fork.run()
-        except CallFailed:
-            await self.early.end()
-            raise
 
     async def _join(self, callee: Leg, body: bytes) -> None:
         try:

@@ -18,11 +18,11 @@ from trunkline.call.failures import best_of, fault
 from trunkline.call.identity import shown_to
 from trunkline.call.invitation import Errand
 from trunkline.call.leg import Leg
-from trunkline.call.party import Party
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import StaticTargets, Target
 from trunkline.call.trial import Trial
 from trunkline.net.flow import Flow
+from trunkline.proto.sip.escapes import escape_user
 from trunkline.ua.next_hops import Ways
 
 if TYPE_CHECKING:
@@ -291,5 +291,8 @@ class Fork:
 
 def _to(target: Target, errand: Errand) -> str:
     """A peer is told whom it is to call (RFC 8224 §8.1), a phone what was dialled."""
-    uri = Party(errand.number, errand.caller.domain).uri if target.identity is None else target.uri
-    return target.callee or f"<{uri}>"
+    if target.callee:
+        return target.callee
+    if target.identity is not None:
+        return f"<{target.uri}>"
+    return f"<sip:{escape_user(errand.number)}@{errand.caller.domain}>"

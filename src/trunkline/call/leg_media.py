@@ -244,7 +244,8 @@ def remote_of(port: str, stream: Stream, across: Stream) -> SetRemote:
     if stream.rejected or across.rejected:
         return SetRemote(port, "", 0)  # RFC 3264 §6: a stream that one side rejects is none for either
     address = stream.address if stream.address_kind != "name" else ""
-    event = _event_of(stream, across)
+    events = across.telephone_events
+    event = _event_of(stream, across) if len(events) > 1 else events[0] if events else None
     return SetRemote(
         port,
         "" if stream.zero_address else address,

@@ -35,7 +35,7 @@ def _write(call: Call, quality: dict[str, dict[str, Any]]) -> None:
     context, caller = call.context, call.legs[0]
     for leg in call.legs:
         port = next((port for port in leg.media.ports if port is not None), "")
-        began = call.origin_of(leg)
+        began = call.origin_of(leg) if call.moved is not None else None
         if began is not None:
             number, told = began
         else:

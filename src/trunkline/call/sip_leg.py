@@ -97,7 +97,8 @@ class SipLeg:
         self.session = ServerSession(self.context.endpoint, incoming, flow, self)
         self.heard = hash(incoming.request.body)
         self.outcome.sip_call_id = incoming.request.call_id
-        self._note_preconditions(incoming.request)
+        if PRECONDITIONS in incoming.request.body:
+            self._note_preconditions(incoming.request)
 
     def _note_preconditions(self, request: Request) -> None:
         """RFC 3312 §11: who requires them reads our answer for them."""
@@ -206,12 +207,14 @@ class SipLeg:
 
     def progress(self, status: int, body: bytes, *, followed: bool = False) -> None:
         if isinstance(self.session, ServerSession):
-            self.session.progress(status, self._answering(body), followed=followed)
+            if self.preconditions:
+                body = self._answering(body)
+            self.session.progress(status, body, followed=followed)
 
     def answer(self, body: bytes) -> None:
         if isinstance(self.session, ServerSession) and not self.done:
             self.outcome.answered_at = self.context.wall()
-            self.session.answer(self._answering(body))
+            self.session.answer(self._answering(body) if self.preconditions else body)
 
     def refuse(self, failure: CallFailed) -> None:
         if isinstance(self.session, ServerSession) and not self.done:

@@ -188,13 +188,15 @@ class UdpEndpoint:
     def _read(self) -> None:
         recvfrom = self._socket.recvfrom
         listener, on_message, shut = self.listener, self._on_message, self._fence.shut
+        most = self._settings.datagrams_per_wakeup
         count = size = 0
         try:
-            while count < self._settings.datagrams_per_wakeup and not self.closed:
+            while count < most and not self.closed:
                 data, remote = recvfrom(_MAX_DATAGRAM)
                 count += 1
-                size += len(data)
-                if len(data) < _SHORTEST:
+                length = len(data)
+                size += length
+                if length < _SHORTEST:
                     self.counters.keepalives += 1
                     continue
                 if len(remote) == 4:

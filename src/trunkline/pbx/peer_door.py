@@ -61,11 +61,12 @@ class PeerDoor:
         self._calls = calls
         self._targets = targets
         self.verifier = verifier
-        self.trunk_of: Callable[[Request, Flow], Peer | None] = lambda _request, _flow: None
+        self.trunk_of: Callable[[Request, Flow], Peer | None] | None = None
         """Whose call it is when it comes by a trunk of ours."""
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
-        peer = self.trunk_of(incoming.request, flow) or self._peer_of(flow)
+        peer = None if self.trunk_of is None else self.trunk_of(incoming.request, flow)
+        peer = peer or self._peer_of(flow)
         if peer is None:
             return False
         if self._context.endpoint.draining:

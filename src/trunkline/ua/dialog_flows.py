@@ -25,7 +25,10 @@ def flow_along(network: Network, flow: Flow, dialog: Dialog) -> Flow:
     if flow.reliable:
         return flow
     try:
-        target = parse_uri(first_hop(dialog.target, dialog.route)).target
+        uri = parse_uri(first_hop(dialog.target, dialog.route))
+        if (uri.host, uri.port or 5060) == flow.remote and "maddr" not in uri.params:
+            return flow  # most peers are where they have answered from
+        target = uri.target
         hop = ip_address(target.host.strip("[]"))
         if target.transport != "udp" or (hop.is_private and not ip_address(flow.remote[0]).is_private):
             return flow

@@ -200,10 +200,11 @@ class Endpoint:
                 self._in_dialog(incoming)
                 return
             method = request.method
-            refusal = self._refusal(request, method)
-            if refusal is not None:
-                self._answer_stranger(incoming, *refusal)
-                return
+            if self.overload.level or method == "INVITE" or request.max_forwards == 0:
+                refusal = self._refusal(request, method)
+                if refusal is not None:
+                    self._answer_stranger(incoming, *refusal)
+                    return
             flow: Any = incoming.wire  # every wire of an endpoint is a flow of its ``net``
             for door in self.doors:
                 if method in door.methods and door.claim(incoming, flow):

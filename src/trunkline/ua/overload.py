@@ -60,6 +60,9 @@ class Overload:
             self.level = Load.NORMAL
             return before is not Load.NORMAL
         ratio = lag_s / policy.lag_s
+        if ratio < _EASE and not losing and not self._above and not before:
+            self.ratio = ratio  # as nearly always
+            return False
         if losing:
             # Refusing calls has not been enough when it goes on.
             ratio = max(ratio, 2.0 if self._above >= 2 * BEGIN_AFTER else 1.0)

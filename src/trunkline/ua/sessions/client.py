@@ -276,10 +276,15 @@ class ClientSession(Session):
             # RFC 3261 §13.2.2.4: the 2xx decides route set and target anew.
             chosen.route, chosen.target, chosen.early = final.route, final.target, False
         if self.follows:
-            self.flow = flow_along(self.endpoint.network, self.flow, final)
-            final.flow = chosen.flow = self.flow.token
-        used = max([draft.cseq, *(dialog.local_seq for dialog in self._dialogs())])
-        self._choose(chosen)
+            flow = flow_along(self.endpoint.network, self.flow, final)
+            if flow is not self.flow:
+                self.flow, final.flow = flow, flow.token
+            chosen.flow = final.flow
+        used = draft.cseq
+        for dialog in self._dialogs():
+            used = max(used, dialog.local_seq)
+        if self.dialog is not chosen or self.forks is not None:
+            self._choose(chosen)
         agreed(self, argument[1])
         chosen.local_seq = max(chosen.local_seq, draft.cseq)
         transaction.user = Acknowledger(self.endpoint, self.flow, chosen.remote_tag, draft.cseq, used)
@@ -287,8 +292,9 @@ class ClientSession(Session):
         if draft.body or self.state != CONFIRMED or self.has_agreed(chosen):
             self.acknowledge()
 
-    def _dialogs(self) -> list[Dialog]:
-        return [one for one in (self.dialog, *(self.forks or {}).values()) if one is not None]
+    def _dialogs(self) -> tuple[Dialog, ...]:
+        first = () if self.dialog is None else (self.dialog,)
+        return first if self.forks is None else (*first, *self.forks.values())
 
     def _choose(self, chosen: Dialog) -> None:
         """From now on this dialog is the session's only one."""

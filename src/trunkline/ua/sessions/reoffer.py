@@ -185,10 +185,11 @@ class Reoffer:
         if self.answer_on_way is not None:
             self.answer_on_way.stop()
             self.answer_on_way = None
-        self.withdraw()  # a peer that forgets it with the dialog would leave our transaction waiting for ever
-        outgoing, self.outgoing = self.outgoing, None
-        if outgoing is not None:
-            outgoing.finish(481, None)
+        if self.outgoing is not None:
+            self.withdraw()  # a peer that forgets it with the dialog would leave our transaction waiting for ever
+            outgoing, self.outgoing = self.outgoing, None
+            if outgoing is not None:  # its CANCEL may have failed at once
+                outgoing.finish(481, None)
 
 
 class Outgoing:

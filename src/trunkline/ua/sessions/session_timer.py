@@ -97,12 +97,12 @@ class SessionTimer(Alarm):
 
     def start(self, refresh_s: float = 0.0) -> None:
         """Count anew; the first refresh of ours comes after ``refresh_s`` seconds when they are given."""
-        now = self.session.now
-        seconds = self.seconds
+        endpoint = self.session.endpoint
+        now, seconds = endpoint.now(), self.seconds
         self.ends_at = now + seconds - (32.0 if seconds > 96 else seconds / 3)
         due = now + (refresh_s or seconds / 2) if self.ours else self.ends_at
         # Whole seconds: thousands of calls share a bucket of the wheel.
-        self.session.endpoint.wheel.arm(self, float(int(due)))
+        endpoint.wheel.arm(self, int(due))
 
     def stop(self) -> None:
         """The session is over, or its peer speaks of timers no more."""
@@ -249,14 +249,14 @@ def agreed(session: Session, response: Response) -> None:
     if policy.mode == "off" and timer is None:
         return
     value = response.headers.get("Session-Expires")
-    try:
-        if value is not None:
-            seconds, refresher = parse_session_expires(value)
-        elif policy.mode == "always":
-            seconds, refresher = policy.expires_s if timer is None else timer.seconds, "uac"
+    if value is None:
+        if policy.mode == "always" and session.may_refresh:
+            _run(session, policy.expires_s if timer is None else timer.seconds, ours=True)
         else:
             _stop(session)
-            return
+        return
+    try:
+        seconds, refresher = parse_session_expires(value)
     except RemoteProtocolError:
         session.endpoint.layer.counters.parse_errors += 1
         return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def allows_update(message: Message) -> bool:
     """Whether the sender takes UPDATE: only its Allow says so (§4)."""
     allow = message.headers.get("Allow")
-    return allow is not None and "UPDATE" in allow.replace(",", " ").split()
+    return allow is not None and "UPDATE" in allow and "UPDATE" in allow.replace(",", " ").split()
 
 
 def receive_update(session: Session, dialog: Dialog, incoming: Incoming) -> None:
