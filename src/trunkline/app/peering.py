@@ -32,6 +32,7 @@ from trunkline.ua.stir import (
     load_anchors,
     load_key,
 )
+from trunkline.ua.stir.certificates import Fetch
 from trunkline.ua.stir.signing import Attestation
 
 if TYPE_CHECKING:
@@ -56,18 +57,23 @@ def signatures_of(stir: Stir, wall: Callable[[], float]) -> Signatures:
         signer = StirSigner(key, Ownership(stir.numbers, _UNKNOWN[stir.unknown]), wall)
     if stir.anchors:
         anchors = load_anchors(Path(stir.anchors).expanduser(), SOURCE)
-        client = HttpsClient(_context(stir.web_ca), inside=stir.networks)
-
-        async def fetch(url: str) -> Fetched:
-            return Fetched(*await client.get(url))
-
         verifier = StirVerifier(
-            Certificates(fetch, anchors),
+            Certificates(fetch_of(stir), anchors),
             wall,
             max_age_s=stir.max_age_s,
             date_skew_s=stir.date_skew_s or None,
         )
     return Signatures(signer, verifier)
+
+
+def fetch_of(stir: Stir) -> Fetch:
+    """What gets certificates from web servers; raises ConfigError."""
+    client = HttpsClient(_context(stir.web_ca), inside=stir.networks)
+
+    async def fetch(url: str) -> Fetched:
+        return Fetched(*await client.get(url))
+
+    return fetch
 
 
 def _context(web_ca: str | None) -> ssl.SSLContext:

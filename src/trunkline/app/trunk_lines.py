@@ -103,7 +103,7 @@ def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool)
         "" if one.transport == "auto" else one.transport,
         one.username,
         one.auth_username,
-        _password(one, key),
+        password_of(one, key),
         one.realm,
         one.from_domain,
         one.registers,
@@ -128,7 +128,8 @@ def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool)
     )
 
 
-def _password(one: TrunkSettings, key: str) -> str:
+def password_of(one: TrunkSettings, key: str) -> str:
+    """What is given, or the first line of its file; "" for none. Raises ConfigError."""
     if one.password is not None:
         return one.password.get_secret_value()
     if not one.password_file:

@@ -17,6 +17,8 @@ from trunkline.app.check.finding import Area, Case, Finding, Findings, Grade
 from trunkline.app.check.limits import limits
 from trunkline.app.check.ports import ports
 from trunkline.app.check.running import exchange, find_running
+from trunkline.app.check.signatures import signatures
+from trunkline.app.check.trunks import trunks
 from trunkline.app.data_folder import find_data_folder
 from trunkline.app.settings.errors import ConfigErrors
 from trunkline.app.settings.file import Loaded, load_settings
@@ -27,6 +29,8 @@ _AREAS: Mapping[str, Area] = MappingProxyType({
     "ports": ports,
     "certificates": certificates,
     "dns": domain,
+    "trunks": trunks,
+    "signatures": signatures,
     "disk": disk,
     "clock": clock,
     "limits": limits,
