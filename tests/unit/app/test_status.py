@@ -61,7 +61,7 @@ def exchange(level: Load = Load.NORMAL) -> Any:
     ]
 
     class Location(list[Any]):
-        count: Any = 0  # type: ignore[assignment]  # as the registrar's own
+        count: Any = 0
 
     return SimpleNamespace(
         engine=SimpleNamespace(snapshot=lambda: SimpleNamespace(ports_open=0, ports_free=10)),
