@@ -459,6 +459,26 @@ async def test_one_extension_a_tenant_and_the_exchange_have_so_many_at_most() ->
     await stage.settle(4000)
 
 
+@virtual
+async def test_many_watchers_of_one_extension_are_told_in_turns() -> None:
+    stage = EventStage(policy=EventPolicy(NotifierPolicy(per_extension=500)))
+    first = stage.watcher("1001")
+    party = first.party
+    watchers = [first, *(Watcher(stage, party, "1001") for _ in range(299))]
+    for watcher in watchers:
+        assert (await watcher.subscribe()).status == 200
+    await asyncio.sleep(5)
+    before = stage.events.notifier.counters.notified
+    stage.events.sources.published("t1", "1001")
+    stage.register("1001")
+    stage.events.notifier.changed("dialog", "t1", "1001")
+    assert stage.events.notifier.counters.notified - before == 200, "then calls have a turn"
+    await asyncio.sleep(5)
+    assert stage.events.notifier.counters.notified - before == 300
+    assert {len(watcher.heard) for watcher in watchers} == {2}
+    await stage.settle()
+
+
 # Under loss
 
 

@@ -18,7 +18,7 @@ from trunkline.ua.subscriptions.subscription import Subscription
 Key = TypeVar("Key", str, tuple[str, str])
 
 RETRY_AFTER_S: Final = 60
-_SLICE: Final = 200  # subscriptions that are ended before others get a turn
+_SLICE: Final = 200  # subscriptions that are told, or ended, before others get a turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,14 @@ class Notifier:
 
     def changed(self, event: str, tenant: str, number: str) -> None:
         """The state of an extension may be another one now."""
-        for subscription in self.watchers(event, tenant, number):
+        self._tell(self.watchers(event, tenant, number))
+
+    def _tell(self, watchers: list[Subscription]) -> None:
+        """So many at a time: calls go on meanwhile."""
+        for subscription in watchers[:_SLICE]:
             subscription.changed()
+        if len(watchers) > _SLICE:
+            self.endpoint.loop.call_soon(self._tell, watchers[_SLICE:])
 
     def gone(self, tenant: str, number: str = "") -> None:
         """An extension was removed, or a whole tenant: nobody watches it, and it watches nobody."""
