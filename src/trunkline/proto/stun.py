@@ -12,6 +12,7 @@ from typing import Final
 
 MAGIC_COOKIE: Final = b"\x21\x12\xa4\x42"
 HEADER_BYTES: Final = 20
+MOST_BYTES: Final = 548  # RFC 5389 §7.1: what fits any path; a phone's request has a tenth of it
 
 BINDING_REQUEST: Final = 0x0001
 BINDING_SUCCESS: Final = 0x0101
@@ -37,7 +38,7 @@ def answer(data: bytes, host: str, port: int) -> bytes | None:
     ``host`` is an IP literal, which may have a scope. A request that needs to be understood where it is not gets a
     420 with the attributes (§7.3.1).
     """
-    if not is_stun(data):
+    if not is_stun(data) or len(data) > MOST_BYTES:
         return None
     kind, length = struct.unpack_from("!HH", data)
     if kind != BINDING_REQUEST or length != len(data) - HEADER_BYTES or length % 4:

@@ -73,3 +73,16 @@ def test_no_mutant_of_a_request_does_harm() -> None:
 def test_stun_is_told_from_sip() -> None:
     assert is_stun(request())
     assert not is_stun(b"\x04" + request()[1:])
+
+
+@pytest.mark.rule("T-26")
+@pytest.mark.rfc("5389", "7.1")
+def test_a_request_larger_than_any_phone_sends_is_left_alone_and_none_is_answered_with_much_more() -> None:
+    strange = [struct.pack("!HH", 0x1000 + number, 0) for number in range(16_000)]
+    assert answer(request(b"".join(strange)), "192.0.2.1", 1) is None
+    for count in range(200):
+        data = request(b"".join(strange[:count]))
+        response = answer(data, "2001:db8::1", 1)
+        if response is not None:
+            assert len(response) <= len(data) + 32
+    assert answer(request(b"".join(strange[:100])), "192.0.2.1", 1) is not None
