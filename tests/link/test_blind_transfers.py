@@ -262,7 +262,8 @@ async def test_a_second_transfer_at_the_same_time_is_told_to_come_later() -> Non
         ("sip:1003@elsewhere.test", 404),
         ("tel:+4930123456", 416),
         ("sip:1003@pbx.test;method=BYE", 501),
-        ("sip:1003@pbx.test?Replaces=unknown%3Bto-tag%3Da%3Bfrom-tag%3Db", 481),
+        ("sip:9196@pbx.test?Replaces=unknown%3Bto-tag%3Da%3Bfrom-tag%3Db", 481),
+        ("sip:4711@pbx.test?Replaces=unknown%3Bto-tag%3Da%3Bfrom-tag%3Db", 404),
         ("sip:1003@pbx.test?Replaces=unknown%3Bto-tag%3Da", 400),
     ],
 )

@@ -18,6 +18,7 @@ class Onward(NamedTuple):
     """Whom to ring for a transfer: ``caller`` is who calls, as the new party sees it, ``number`` whom it calls.
 
     ``referrer`` is the URI of who transfers. With a ``script`` nobody is rung: it serves whoever stays.
+    ``replaces`` names a dialog that the new party has, and we have not.
     """
 
     targets: AsyncIterable[Target]
@@ -25,6 +26,7 @@ class Onward(NamedTuple):
     caller: Party
     referrer: str
     script: Script | None = None
+    replaces: str = ""
 
 
 class Referrals(Protocol):

@@ -12,7 +12,7 @@ from trunkline.call.service_transfer import ServiceTransfer
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.transfer import Transfer
 from trunkline.proto.sip.dialog import Dialog
-from trunkline.proto.sip.dialog_names import DialogName
+from trunkline.proto.sip.dialog_names import DialogName, render_replaces
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 from trunkline.proto.sip.refer import NO_SUBSCRIPTION, Referral, parse_refer
 from trunkline.proto.sip.transaction.incoming import Incoming
@@ -94,22 +94,42 @@ def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, progre
     stays = _across(call, leg)
     if call.transfer is not None:
         raise _no(491, "transfer.busy")
-    if referral.replaces is None:
-        onward = referrals.route(call, leg, stays, referral.uri)
-        call.tell(
-            "transfer.asked", f"{leg.outcome.number} hands {stays.outcome.number} on to {onward.number}"
-        )
-        script = onward.script
-        if script is not None:
-            return lambda: ServiceTransfer(call, leg, progress, referrals).go_on_in(onward, script, stays)
-        return lambda: Transfer(call, leg, progress, referrals).go_on_to(onward, stays)
-    return _plan_attended(call, leg, stays, referral.replaces, progress)
+    name = referral.replaces
+    if name is not None:
+        found = leg_of(call.context, name, call.tenant)
+        if found is not None:
+            return _plan_attended(call, leg, stays, name, found, progress)
+        if _is_ours(call.context, name):
+            raise _no(481, "transfer.unknown_dialog")  # it is over, and who is outside is told nothing of it
+    onward = referrals.route(call, leg, stays, referral.uri)
+    if name is not None:
+        if onward.script is not None:
+            raise _no(481, "transfer.unknown_dialog")
+        onward = onward._replace(replaces=render_replaces(name))
+    call.tell("transfer.asked", f"{leg.outcome.number} hands {stays.outcome.number} on to {onward.number}")
+    script = onward.script
+    if script is not None:
+        return lambda: ServiceTransfer(call, leg, progress, referrals).go_on_in(onward, script, stays)
+    return lambda: Transfer(call, leg, progress, referrals).go_on_to(onward, stays)
 
 
-def _plan_attended(call: Call, leg: Leg, stays: Leg, name: DialogName, progress: ReferProgress) -> Any:
-    found = leg_of(call.context, name, call.tenant)
-    if found is None:
-        raise _no(481, "transfer.unknown_dialog")
+def _is_ours(context: CallContext, name: DialogName) -> bool:
+    """Whether a dialog is, or was, one with us: by the identifier that we gave it."""
+    ids = context.endpoint.ids
+    tags = name.local_tag, name.remote_tag
+    return ids.has_minted(name.call_id) or any(
+        tag.startswith(ids.prefix) and ids.owner_of(tag) is not None for tag in tags
+    )
+
+
+def _plan_attended(
+    call: Call,
+    leg: Leg,
+    stays: Leg,
+    name: DialogName,
+    found: tuple[Call, SipLeg],
+    progress: ReferProgress,
+) -> Any:
     other, consulted = found
     referrals = call.context.referrals
     if referrals is None or other is call:

@@ -90,6 +90,9 @@ class Transfer:
         call = self._call
         offer = told_last(self._leg)
         lines = header_lines("Referred-By", f"<{onward.referrer}>") if onward.referrer else ""
+        if onward.replaces:
+            # RFC 3891 §4: who does not know the header is not to be rung as if nothing stood there.
+            lines += f"{header_lines('Replaces', onward.replaces)}Require: replaces\r\n"
         asked = Invitation.made(offer, lines, call.context.max_forwards)
         errand = Errand(asked, onward.caller, onward.number, stays.media)
         call.fork = Fork(call, onward.targets, call.context.ring_timeout_s, errand)
