@@ -99,13 +99,13 @@ def _wanted(contact: NameAddr, default_s: int) -> Wanted:
 
 def _others(contact: NameAddr) -> str:
     """What is not understood here, as far as there is room; GRUUs are ours to give (RFC 5627 §5.1)."""
-    others = {name: value for name, value in contact.params.items() if name not in _KNOWN}
-    if not others:
-        return ""
-    text = render_parameters(others)
-    while len(text) > MAX_PARAMS:
-        others.popitem()
-        text = render_parameters(others)
+    text = ""
+    for name, value in contact.params.items():
+        if name not in _KNOWN:
+            longer = text + render_parameters({name: value})
+            if len(longer) > MAX_PARAMS:
+                break
+            text = longer
     return text
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.registrar.office import FakeFlow, Office, Phone
+from trunkline.proto.sip.grammar import render_parameters
 from trunkline.proto.sip.message import Response
+from trunkline.registrar import contacts as registrar_contacts
 
 INSTANCE = '+sip.instance="<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>"'
 OUTBOUND = "Supported: path, outbound\r\n"
@@ -173,3 +175,20 @@ async def test_what_a_phone_says_that_it_can_is_kept(office: Office, phone: Phon
     assert binding.params == ";video"
     await phone.register(f"<sip:301@h>;{INSTANCE};{';'.join(f'x{n}={n:0>40}' for n in range(40))}")
     assert 400 < len(binding.params) <= 512
+
+
+async def test_contacts_of_thousands_of_parameters_are_read_once(
+    office: Office, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[int] = []
+
+    def count(parameters: dict[str, str | None]) -> str:
+        rendered.append(len(parameters))
+        assert sum(rendered) <= 3000, "each of them once"
+        return render_parameters(parameters)
+
+    monkeypatch.setattr(registrar_contacts, "render_parameters", count)
+    await phone.register("<sip:301@h>" + "".join(f";p{number}" for number in range(3000)))
+    (binding,) = office.location.all_of("a", "301")
+    assert binding.params.startswith(";p0;p1;")
+    assert 500 < len(binding.params) <= 512
