@@ -71,6 +71,7 @@ class World:
         return self.network.loop.time()
 
 
+@pytest.mark.rule("T-39")
 @pytest.mark.rfc("3261", "18.1.1")
 @pytest.mark.parametrize(("size", "way"), [(1300, "UDP"), (1301, "TCP"), (9000, "TCP")])
 @virtual

@@ -140,6 +140,8 @@ def pair(stage: TextStage) -> tuple[Party, Inbox]:
 # What arrives
 
 
+@pytest.mark.rule("T-33")
+@pytest.mark.rule("T-39")
 @pytest.mark.rfc("3428", "4")
 @virtual
 async def test_a_text_arrives_as_it_was_written_from_who_wrote_it() -> None:
@@ -268,6 +270,7 @@ async def test_who_cannot_be_written_to(to: str, status: int, code: str) -> None
     await stage.settle()
 
 
+@pytest.mark.rule("T-39")
 @pytest.mark.parametrize(
     ("change", "status"),
     [
@@ -289,6 +292,7 @@ async def test_what_is_refused_of_anybody(change: dict[str, Any], status: int) -
     await stage.settle()
 
 
+@pytest.mark.rule("T-39")
 @virtual
 async def test_connections_carry_longer_texts_than_datagrams() -> None:
     request = parse_message(

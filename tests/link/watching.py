@@ -48,13 +48,15 @@ class EventStage(Stage):
     def _tell(self, user: str, story: Story) -> None:
         self.told.append((user, story.last_code))
 
-    def register(self, number: str, host: str = "192.0.2.1", lasts_s: float = 3600.0) -> Binding:
+    def register(
+        self, number: str, host: str = "192.0.2.1", lasts_s: float = 3600.0, tenant: str = "t1"
+    ) -> Binding:
         """A contact of an extension."""
         now = self.wall()
         contact = f"sip:{number}@{host}"
         flow = f"1|udp|10.0.0.100:5060|{host}:5060"
         made = Binding(
-            "t1", number, f"{number}-{host}", contact, flow, f"{host}:5060", "reg", 1, now, now + lasts_s
+            tenant, number, f"{number}-{host}", contact, flow, f"{host}:5060", "reg", 1, now, now + lasts_s
         )
         self.location.add(made)
         return made
