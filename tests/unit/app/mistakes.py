@@ -90,6 +90,20 @@ VALUES = (
     Mistake("Limits are in the wrong order", "[sip.registration]\nmin_expires_s = 7200"),
     Mistake("Intervals are in the wrong order", "[sip.session_timer]\nmin_se_s = 3600"),
     Mistake("An interval is shorter than RFC 4028 lets it be", "[sip.session_timer]\nmin_se_s = 30"),
+    Mistake("A mode of session timers that does not exist", '[sip.session_timer]\nmode = "on"'),
+    Mistake("Overload is measured in milliseconds", "[sip.overload]\nlag_s = 500"),
+    Mistake("A section is switched off as a whole", "[sip]\noverload = false"),
+    Mistake("Early media is yes or no", "[sip]\nearly_media = true"),
+    Mistake("Reliable provisionals are mistyped", '[sip]\nreliable_provisionals = "requried"'),
+    Mistake("A way of taking Path that does not exist", '[sip.registration]\npath = "lenient"'),
+    Mistake(
+        "A Service-Route has no angle brackets", '[sip.registration]\nservice_route = "edge.example.com"'
+    ),
+    Mistake("A Service-Route is a list", '[sip.registration]\nservice_route = ["<sip:edge.example.com;lr>"]'),
+    Mistake("Texts are kept for a negative time", "[texts]\nkeep_days = -1"),
+    Mistake("A span of texts is written with its unit", '[texts]\nkeep_days = "7d"'),
+    Mistake("Pickup is given a number", '[transfers]\npickup = "**"'),
+    Mistake("A key of transfers is mistyped", "[transfers]\nrecal = false"),
     Mistake("A level that does not exist", '[log]\nlevel = "verbose"'),
     Mistake("A level is mistyped", '[log]\nlevel = "debgu"'),
     Mistake("A format that does not exist", '[log]\nformat = "xml"'),
@@ -162,7 +176,15 @@ PEERS = (
     Mistake(
         "A certificate is fetched without TLS", '[stir]\ncertificate_url = "http://certs.example.com/a.pem"'
     ),
-    Mistake("A list has its numbers without quotes", '[[events.lists]]\nname = "desk"\nmembers = [1001, 1002]'),
+    Mistake(
+        "A list has its numbers without quotes", '[[events.lists]]\nname = "desk"\nmembers = [1001, 1002]'
+    ),
+    Mistake("A list to watch has no members", '[[events.lists]]\nname = "desk"\nmembers = []'),
+    Mistake(
+        "A list to watch is there twice",
+        '[[events.lists]]\nname = "desk"\nmembers = ["1001"]\n\n[[events.lists]]\nname = "desk"\nmembers = ["1002"]',
+    ),
+    Mistake("A list names an extension twice", '[[events.lists]]\nname = "desk"\nmembers = ["1001", "1001"]'),
     Mistake("A number has no country code", '[stir]\nnumbers = ["12025550100"]'),
     Mistake("The signing key is not there", f'{_STIR}"missing.key"'),
     Mistake("The signing key is no key", f'{_STIR}"pbx.pem"', prepare=write_certificate),
