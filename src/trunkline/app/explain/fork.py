@@ -123,7 +123,7 @@ def ring_trunk(trunk: Trunk, number: str, out: Telling) -> list[Place]:
         hint = {
             "authentication failed": "look at username, auth_username, realm and password of the trunk",
             "unreachable": "look at host and transport of the trunk, and at the firewall",
-        }.get(trunk.state, "trunkline trunks list")
+        }.get(trunk.state, "trunkline trunks tells why")
         why = ", ".join(dict.fromkeys(filter(None, (trunk.state, trouble))))
         out.tell(
             "fork.trunk_down",
