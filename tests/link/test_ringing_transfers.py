@@ -9,8 +9,10 @@ import pytest
 from tests.link.crash import Keeping
 from tests.link.memory_network import Weather
 from tests.link.phones import describe
+from tests.link.reliable import SUPPORTED
 from tests.link.stage import HOST, Stage
 from tests.link.talking import both_sides
+from tests.link.test_call_reliable import answers_early, ringing
 from tests.link.transferring import consultation, notifies, refer, relays, told, until_told
 from tests.link.virtual_time import virtual
 
@@ -23,7 +25,7 @@ class Consulting:
         self.one, self.middle = self.stage.party(), self.stage.party()
         self.two = self.stage.party(rings_s=rings_s)
 
-    async def begin(self, side: str = "caller", body: bytes | None = None) -> None:
+    async def begin(self, side: str = "caller", body: bytes | None = None, **rest: object) -> None:
         """``side`` is what the one who stays is in the first call."""
         if side == "caller":
             await self.stage.connect(self.one, self.middle)
@@ -31,14 +33,14 @@ class Consulting:
             await self.stage.connect(self.middle, self.one, "1001")
         self.first = self.middle.dialogue
         self.middle.said.clear()
-        self.stage.dial(self.middle, "1003", body)
+        self.stage.dial(self.middle, "1003", body, **rest)
         self.second = self.middle.dialogue
         await self._rings()
         self.one.said.clear()
 
     async def _rings(self) -> None:
         await self.two.until("invited")
-        while "180" not in self.middle.said:  # a network may lose it, and phones say it again
+        while not {"180", "183"} & set(self.middle.said):  # a network may lose it, and phones say it again
             await asyncio.sleep(1)
             self.two.incoming.progress(180)
 
@@ -122,6 +124,23 @@ async def test_a_consultation_without_offer_ends_with_the_answer_of_who_stays() 
     calls.second.hang_up()
     await calls.joined()
     assert b"m=audio" in calls.two.heard[-1], "the ACK answers"
+    await calls.over()
+
+
+@pytest.mark.parametrize("offers", [True, False])
+@pytest.mark.rule("T-37")
+@pytest.mark.rule("T-17")
+@virtual
+async def test_what_was_agreed_before_the_answer_is_agreed_anew(offers: bool) -> None:
+    calls = Consulting()
+    ringing(calls.two, answers_s=5.0)
+    if not offers:
+        answers_early(calls.middle, describe(calls.middle.host))
+    await calls.begin(body=None if offers else b"", extra=SUPPORTED)
+    await asyncio.sleep(1)
+    await calls.hand_on()
+    calls.second.hang_up()
+    await calls.joined()
     await calls.over()
 
 
