@@ -41,7 +41,7 @@ class Timer(Alarm):
     __slots__ = ("callback",)
 
     def __init__(self, callback: Callable[[float], None]) -> None:
-        super().__init__()
+        self.tick = -1  # as Alarm has it, without a call for each
         self.callback = callback
 
     def fire(self, now: float) -> None:

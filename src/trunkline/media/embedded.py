@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from trunkline import _native
 from trunkline.base.errors import MediaError
@@ -65,7 +65,8 @@ class EmbeddedMediaEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: dict[str | None, list[Listener]] = {}
         self._advertised = _advertised(settings)
-        self._handlers: dict[type, Callable[[_native.MediaEngine, Any], c.Reply]] = {
+        # What each gives is said by the command's type, and not by a ``cast`` that would be called each time.
+        self._handlers: dict[type, Callable[[_native.MediaEngine, Any], Any]] = {
             c.OpenPort: self._open_port,
             c.SetRemote: _set_remote,
             c.Link: _link,
@@ -126,11 +127,12 @@ class EmbeddedMediaEngine:
         if native is None:
             raise MediaError("the media engine is not running", "media.stopped")
         try:
-            return cast("c.R", self._handlers[type(command)](native, command))
+            reply: c.R = self._handlers[type(command)](native, command)
         except _native.EngineError as error:
             raise _media_error(error) from None
         except OverflowError as error:
             raise MediaError(f"{command!r} is out of range: {error}", "media.argument") from None
+        return reply
 
     def subscribe(self, listener: Listener, owner: str | None = None) -> Callable[[], None]:
         """Call ``listener`` from the event loop with each event, or with those of one owner's ports."""

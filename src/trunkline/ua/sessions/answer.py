@@ -28,7 +28,7 @@ class Answer(Alarm):
         on_no_ack: Callable[[], None],
         now: float,
     ) -> None:
-        super().__init__()
+        self.tick = -1  # as Alarm has it, without a call for each
         self.wheel = wheel
         self.timings = timings
         self.transaction = transaction

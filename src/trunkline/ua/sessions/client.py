@@ -281,10 +281,11 @@ class ClientSession(Session):
                 self.flow, final.flow = flow, flow.token
             chosen.flow = final.flow
         used = draft.cseq
-        for dialog in self._dialogs():
-            used = max(used, dialog.local_seq)
         if self.dialog is not chosen or self.forks is not None:
+            used = max([used, *(dialog.local_seq for dialog in self._dialogs())])
             self._choose(chosen)
+        elif chosen.local_seq > used:
+            used = chosen.local_seq
         agreed(self, argument[1])
         chosen.local_seq = max(chosen.local_seq, draft.cseq)
         transaction.user = Acknowledger(self.endpoint, self.flow, chosen.remote_tag, draft.cseq, used)

@@ -161,21 +161,21 @@ class ServerSession(Session):
             self.reliable.silence()
             if self.reliable.described:
                 body = b""  # RFC 3261 §13.2.1: it was in a reliable provisional, and counts
+        invite, endpoint = self.invite, self.endpoint
         data = render_response(
-            self.invite,
+            invite,
             200,
             self.local_tag,
-            extra=self.dialog_headers() + self.endpoint.capabilities + accept(self, self.invite) + extra,
+            extra=self.dialog_headers() + endpoint.capabilities + accept(self, invite) + extra,
             body=body,
         )
-        endpoint = self.endpoint
         # The wait for the ACK is armed before anything is sent that could bring a BYE (RFC 5407 §3.1.4).
         self.answer_on_way = Answer(
             endpoint.wheel,
             endpoint.layer.timings,
             self.transaction,
             data,
-            self.invite.cseq[0],
+            invite.cseq[0],
             self._no_ack,
             now,
         )

@@ -82,7 +82,7 @@ class Transaction(Alarm):
     TABLE: ClassVar[Table] = {}
 
     def __init__(self, layer: TransactionLayer, key: str, wire: Wire, state: int) -> None:
-        super().__init__()
+        self.tick = -1  # as Alarm has it, without a call for each
         self.layer = layer
         self.key = key
         self.wire = wire
