@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -129,9 +130,11 @@ def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool)
 
 
 def password_of(one: TrunkSettings, key: str) -> str:
-    """What is given, or the first line of its file; "" for none. Raises ConfigError."""
+    """What is given, or the first line of its file, or its variable; "" for none. Raises ConfigError."""
     if one.password is not None:
         return one.password.get_secret_value()
+    if one.password_env:
+        return _password_in(os.environ, one.password_env, key)
     if not one.password_file:
         return ""
     expected = "a text file whose first line is the password"
@@ -145,6 +148,15 @@ def password_of(one: TrunkSettings, key: str) -> str:
             SOURCE, f"{key}.password_file", one.password_file, expected, "its first line is empty"
         )
     return first
+
+
+def _password_in(environment: Mapping[str, str], name: str, key: str) -> str:
+    found = environment.get(name, "")
+    if not found:
+        expected = "an environment variable that holds the password"
+        why = "it is empty" if name in environment else "it is not set for this program"
+        raise ConfigError(SOURCE, f"{key}.password_env", name, expected, why)
+    return found
 
 
 def _log_registration(one: Registration) -> None:

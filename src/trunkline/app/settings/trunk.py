@@ -86,6 +86,11 @@ class Trunk(Section):
     password_file: Annotated[str, BeforeValidator(as_file)] | None = Field(
         default=None, description="A file with the password in its first line, instead of `password`."
     )
+    password_env: str = Field(
+        default="",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="The environment variable that holds the password, instead of `password`.",
+    )
     realm: str = Field(
         default="",
         max_length=255,
@@ -163,9 +168,15 @@ class Trunk(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.password is not None and self.password_file:
-            raise wrong("either password or password_file", seen="both", at="password_file")
-        if (self.password is not None or self.password_file or self.registers) and not self.username:
+        places = {
+            "password": self.password is not None,
+            "password_file": bool(self.password_file),
+            "password_env": bool(self.password_env),
+        }
+        given = [name for name, there in places.items() if there]
+        if len(given) > 1:
+            raise wrong(f"one of {', '.join(places)}", seen=" and ".join(given), at=given[-1])
+        if (given or self.registers) and not self.username:
             raise wrong("who we are there, as the carrier calls it", seen="nothing", at="username")
         if not self.identity:
             raise wrong("one of pai, rpid and from at least", seen="an empty list", at="identity")

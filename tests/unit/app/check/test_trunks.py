@@ -15,6 +15,7 @@ from trunkline.app.check.finding import Case, Finding, Grade
 from trunkline.app.check.known import Known, known_of
 from trunkline.app.settings.file import load_settings
 from trunkline.app.settings.trunk import Trunk
+from trunkline.app.trunk_lines import password_of
 from trunkline.model.binding import Binding
 from trunkline.model.extension import NewExtension
 from trunkline.model.tenant import SystemScope, TenantScope
@@ -95,6 +96,19 @@ def test_a_password_file_is_there_with_a_password_and_for_its_owner_alone(tmp_pa
     assert (grade, what) == (Grade.WARN, f"{file} is open to other users")
     file.chmod(0o600)
     assert bad(area.password(one, "trunks[0]")) == []
+
+
+def test_a_password_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = trunk(username="a", registers=True, password_env="CARRIER_PASSWORD")
+    monkeypatch.delenv("CARRIER_PASSWORD", raising=False)
+    ((grade, what),) = bad(area.password(one, "trunks[0]"))
+    assert (grade, "trunks[0].password_env: CARRIER_PASSWORD: it is not set" in what) == (Grade.FAIL, True)
+    monkeypatch.setenv("CARRIER_PASSWORD", "")
+    ((grade, what),) = bad(area.password(one, "trunks[0]"))
+    assert (grade, "it is empty" in what) == (Grade.FAIL, True)
+    monkeypatch.setenv("CARRIER_PASSWORD", "hunter2")
+    assert bad(area.password(one, "trunks[0]")) == []
+    assert password_of(one, "trunks[0]") == "hunter2"
 
 
 def test_to_register_without_a_password_is_hardly_meant() -> None:
