@@ -58,6 +58,7 @@ async def test_a_phone_of_one_tenant_may_not_watch_those_of_another(event: str) 
     await watcher.hears(2)
     assert "192.0.2.1" not in "".join(watcher.bodies)
     assert (theirs.contact in watcher.bodies[-1]) is (event == "reg")
+    assert ("Voice-Message: 2/0" in watcher.bodies[-1]) is (event == "message-summary")
     await stage.settle()
 
 

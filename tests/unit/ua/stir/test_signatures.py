@@ -247,6 +247,17 @@ def test_a_key_that_is_not_for_signatures_signs_no_calls(signs: bool, status: in
     assert scene.judge(scene.invite(scene.lines())).status == status
 
 
+@pytest.mark.rfc("8224", "6.2.3")
+@pytest.mark.rule("T-35")
+def test_the_certificate_is_where_the_signature_itself_says() -> None:
+    scene = Scene()
+    elsewhere = "https://certs.test/b.pem"
+    scene.authority.files[elsewhere] = scene.authority.files[URL]
+    lines = scene.lines().replace(f"info=<{URL}>", f"info=<{elsewhere}>")
+    assert scene.judge(scene.invite(lines)).status == 436
+    assert not scene.authority.fetched, "nobody is sent anywhere by a header that is not signed"
+
+
 @pytest.mark.rule("T-35")
 def test_an_authority_that_we_do_not_trust_vouches_for_nobody() -> None:
     scene = Scene()
