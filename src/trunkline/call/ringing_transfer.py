@@ -85,7 +85,8 @@ class RingingTransfer(Transfer):
                 # What the transferor agreed on before the answer was for its own ports.
                 agreement = await agree_anew(joins, stays, media, told_last(self._leg), ("", extra))
             else:
-                agreement = await pass_answer(joins, ringing.invitation.streams, body, stays, extra, media)
+                asked, body = ringing.early.standing(joins, body)
+                agreement = await pass_answer(joins, asked, body, stays, extra, media)
             must_be_there(stays, joins)
         except BaseException:
             await media.close()
