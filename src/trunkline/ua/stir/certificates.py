@@ -77,9 +77,13 @@ class Certificates:
             if isinstance(kept[1], RemoteProtocolError):
                 raise RemoteProtocolError(kept[1].reason, kept[1].status)
             return kept[1]
-        waiting = self._under_way.get(url)
-        if waiting is not None:
-            return await asyncio.shield(waiting)
+        while (waiting := self._under_way.get(url)) is not None:
+            try:
+                return await asyncio.shield(waiting)
+            except asyncio.CancelledError:
+                if not waiting.cancelled() or _is_cancelled():
+                    raise
+                # Whose call it was fetched for has given up: it is for one of those who still wait to fetch it.
         if len(self._under_way) >= MAX_UNDER_WAY:
             raise RemoteProtocolError("too many certificates are being fetched", 436)
         return await self._obtain(url, now)
@@ -99,9 +103,7 @@ class Certificates:
             waiting.set_result(found)
             return found
         finally:
-            if not waiting.done():
-                waiting.set_exception(RemoteProtocolError("the fetching was given up", 436))
-                waiting.exception()
+            waiting.cancel()
             del self._under_way[url]
 
     async def _fetch_one(self, url: str, now: float) -> tuple[SignersCertificate, float]:
@@ -120,6 +122,11 @@ class Certificates:
         self._kept.move_to_end(url)
         while len(self._kept) > MAX_CACHED:
             self._kept.popitem(last=False)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def load_anchors(file: Path, source: str) -> TrustAnchors:

@@ -20,6 +20,7 @@ from trunkline.proto.sip.identity.signed import Identity, parse_identities
 from trunkline.proto.sip.message import Request
 from trunkline.ua.stir import (
     Certificates,
+    Fetched,
     Ownership,
     SigningKey,
     StirSigner,
@@ -387,6 +388,27 @@ def test_certificates_are_kept_for_a_while_and_fetched_once_for_many() -> None:
     scene.now += 3601
     assert scene.judge(scene.invite(scene.lines())).verstat == PASSED
     assert scene.authority.fetched == [URL, URL]
+
+
+def test_a_caller_who_gives_up_while_a_certificate_is_fetched_spoils_it_for_nobody() -> None:
+    scene = Scene()
+    claim = claim_of(scene.invite(scene.lines()), trusted=False)
+    begun = asyncio.Event()
+
+    async def slowly(url: str) -> Fetched:
+        begun.set()
+        await asyncio.sleep(0.01)
+        return await scene.authority.fetch(url)
+
+    async def three() -> list[Verdict]:
+        verifier = StirVerifier(Certificates(slowly, scene.authority.anchors), lambda: NOW)
+        first, *others = [asyncio.ensure_future(verifier.verify(claim)) for _ in range(3)]
+        await begun.wait()
+        first.cancel()
+        return [await one for one in others]
+
+    assert [verdict.verstat for verdict in asyncio.run(three())] == [PASSED, PASSED]
+    assert scene.authority.fetched == [URL]
 
 
 def test_a_failure_is_kept_only_shortly() -> None:
