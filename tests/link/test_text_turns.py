@@ -59,7 +59,8 @@ class Readers:
             on_over=lambda text, status, _story: self.over.append((text.id, status)),
         )
 
-    async def _deliver(self, text: Text, _story: Story) -> int:
+    async def _deliver(self, text: Text, story: Story) -> int:
+        story.add(self.stage.wall(), "text.sent", text.id)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
