@@ -31,9 +31,31 @@ def _logs_as_they_were() -> Iterator[None]:
         structlog.reset_defaults()
 
 
-# Folders whose tests wait for other programs, and the pages of the documentation, each a test by itself.
-_FIRST = ("tests/interop/", "tests/docs/", "tests/loopback/")
-_PAGES = "tests/docs/test_pages.py"
+# The files and pages that take longest, longest first, each over five seconds: begun late, one of them would be left
+# over alone. Then come the folders whose tests wait for other programs.
+_FIRST = (
+    "tests/interop/test_load.py",
+    "tests/interop/test_sipp_calls.py",
+    "tests/interop/test_crash.py",
+    "tests/interop/test_phone_command.py",
+    "tests/loopback/test_terminal.py",
+    "tests/interop/test_scanners.py",
+    "tests/interop/test_service_numbers.py",
+    "tests/interop/test_traces.py",
+    "tests/interop/test_softphone.py",
+    "tests/interop/test_web_client.py",
+    "tests/loopback/test_operation.py",
+    "tests/loopback/test_many_extensions.py",
+    "tests/interop/test_phone_calls.py",
+    "tests/interop/",
+    "tests/loopback/test_backup_running.py",
+    "tests/docs/",
+    "tests/loopback/",
+    "tests/unit/test_layering.py",
+    "tests/unit/store/",
+    "tests/unit/app/",
+)
+_PAGES = "tests/docs/test_pages.py"  # each page is a test by itself
 
 
 class _Scheduling(LoadFileScheduling):  # type: ignore[misc]  # hence
