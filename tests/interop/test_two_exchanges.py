@@ -26,7 +26,7 @@ def trunk(to: ExchangeProcess) -> str:
 
 async def contact(at: ExchangeProcess) -> str:
     """The one contact that an exchange has of the other one, once it has it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while not (known := await at.ask("registrations", "--number", USER)):
             pass
     (binding,) = known
@@ -35,7 +35,7 @@ async def contact(at: ExchangeProcess) -> str:
 
 
 async def registered(exchange: ExchangeProcess) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while [row["state"] for row in await exchange.ask("trunks")] != ["registered"]:
             pass
 

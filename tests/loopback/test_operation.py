@@ -67,7 +67,7 @@ def ask(exchange: ExchangeProcess, method: str, port: int = 0) -> str:
     """The status line that a request gets over UDP."""
     host, port = "127.0.0.1", port or exchange.sip_port
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
-        phone.settimeout(10)
+        phone.settimeout(25)
         phone.connect((host, port))
         mine = phone.getsockname()[1]
         uri = f"sip:{DOMAIN}" if method != "INVITE" else f"sip:9196@{DOMAIN}"
@@ -144,7 +144,7 @@ async def test_listeners_come_and_go_while_the_others_serve(
     reader, writer = await asyncio.open_connection("127.0.0.1", fresh)
     settings.put_back()
     assert "listeners: 0 added, 2 removed" in tell(exchange, Reload()).done
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         assert await reader.read() == b""
     writer.close()
     assert not is_bound(fresh, "udp")

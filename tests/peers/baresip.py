@@ -178,7 +178,7 @@ class Baresip:
             )
         self._control = await self._connect()
 
-    async def _connect(self, within: float = 10.0) -> Control:
+    async def _connect(self, within: float = 25.0) -> Control:
         """The control port is open a moment after the start; nothing announces it but the port itself."""
         async with asyncio.timeout(within):
             while True:
@@ -203,11 +203,11 @@ class Baresip:
         assert self._control is not None, "the phone is not started"
         return self._control
 
-    async def event(self, kind: str, within: float = 10.0, **fields: str) -> dict[str, Any]:
+    async def event(self, kind: str, within: float = 25.0, **fields: str) -> dict[str, Any]:
         """Wait for an event such as ``CALL_ESTABLISHED`` or ``REGISTER_OK``."""
         return await self.control.event(kind, within, **fields)
 
-    async def registered(self, within: float = 10.0) -> None:
+    async def registered(self, within: float = 25.0) -> None:
         """Wait until the phone is registered; that may have happened before anybody could listen."""
         if _REGISTERED.search(await self.control.command("reginfo")) is None:
             await self.event("REGISTER_OK", within)

@@ -106,14 +106,14 @@ class ExchangeProcess:
         finally:
             await self._end()
 
-    async def run(self, *words: str, within: float = 20.0) -> str:
+    async def run(self, *words: str, within: float = 30.0) -> str:
         """Run a ``trunkline`` command on this data folder; its standard output. It must succeed."""
         code, out, errors = await self.attempt(*words, within=within)
         command = " ".join(("trunkline", *words))
         assert code == 0, f"{command} ended with {code}: {errors}"
         return out
 
-    async def attempt(self, *words: str, within: float = 20.0) -> tuple[int, str, str]:
+    async def attempt(self, *words: str, within: float = 30.0) -> tuple[int, str, str]:
         """Run a command that may fail: its exit code, standard output and standard error."""
         process = await asyncio.create_subprocess_exec(
             trunkline_program(),
@@ -152,7 +152,7 @@ class ExchangeProcess:
                 samples[name + labels] = value
         return samples
 
-    async def no_calls(self, within: float = 5.0) -> None:
+    async def no_calls(self, within: float = 20.0) -> None:
         """Wait until no call, dialog or media port is left; transactions may still live on."""
         await self._gone(("calls_active", "dialogs", "media_ports_open"), None, within)
 
@@ -164,7 +164,7 @@ class ExchangeProcess:
         """
         return await self._gone(LEAKS, tasks, within)
 
-    async def stop(self, within: float = 15.0) -> None:
+    async def stop(self, within: float = 20.0) -> None:
         """SIGTERM: the exchange ends its calls and exits with 0."""
         if self._process is None:
             return
@@ -209,7 +209,7 @@ class ExchangeProcess:
         """Start on the same folder."""
         await self._start()
 
-    async def has_kept_calls(self, count: int, within: float = 10.0) -> None:
+    async def has_kept_calls(self, count: int, within: float = 25.0) -> None:
         """Wait until so many calls in progress are in the journal: a crash from now on does not end them."""
         async with asyncio.timeout(within):
             while self._kept_calls() != count:  # noqa: ASYNC110  (the store tells nobody)
@@ -246,7 +246,7 @@ class ExchangeProcess:
             ]
             store.extensions.import_many(TenantScope(tenant.id), new)
 
-    async def _start(self, within: float = 20.0) -> None:
+    async def _start(self, within: float = 40.0) -> None:
         with (self.folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 trunkline_program(),
@@ -275,7 +275,7 @@ class ExchangeProcess:
         return True
 
     def _fetch(self, path: str) -> str:
-        with urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5) as reply:
+        with urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=20) as reply:
             return str(reply.read().decode())
 
     async def _end(self) -> None:

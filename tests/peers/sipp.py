@@ -164,7 +164,7 @@ class Sipp:
             options += ["-key", name, value]
         return options
 
-    async def _listening(self, within: float = 5.0) -> None:
+    async def _listening(self, within: float = 20.0) -> None:
         assert self._process is not None
         async with asyncio.timeout(within):
             while not is_bound(self.port, self.transport):

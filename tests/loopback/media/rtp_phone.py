@@ -19,7 +19,7 @@ from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
 from trunkline.media.events import MediaEvent
 from trunkline.media.statistics import PortStatistics
 
-DEADLINE_S = 5.0
+DEADLINE_S = 20.0
 PAIRS = 8
 
 
