@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 
 import pytest
 
+from tests.link.memory_network import MemoryFlow
 from tests.link.phones import Party, describe
+from tests.link.reliable import SUPPORTED
 from tests.link.stage import HOST, Stage
 from tests.link.virtual_time import virtual
 from trunkline.ua.sessions import ServerSession
+from trunkline.ua.sessions.session_timer import TimerPolicy
 
 TORN = (b"\r\n", b":", b";", b"<", b">", b"=", b"SIP/2.0", b"m=audio", b"Contact", b"tag=", b"1", b" ")
 
@@ -198,3 +202,71 @@ async def test_a_reinvite_before_the_answer_is_to_be_tried_later() -> None:
     alice.dialogue.hang_up()
     await bob.until("cancelled")
     await stage.settle()
+
+
+MALFORMED = (
+    "", ";", "%", "<", '"', ",", "\x00", "*", ": :", "a;b=c;d", "sip:", "<sip:@>", "<sip:a@b>, <sip:c@d>", "-1", "0 0",
+    "1 1 INVITE",
+    "99999999999 1 INVITE", "4294967296", "1e9", "1;refresher", "a" * 4000, ";".join(["x=y"] * 500), "\u00fc",
+    "a@b;to-tag;from-tag", "a@b;to-tag=1;from-tag=2;to-tag=3", "<sip:1003@pbx.test?Replaces=%>", "a.b.c;info=<x>",
+)  # fmt: skip
+NAMES = (
+    "RAck", "RSeq", "Session-Expires", "Min-SE", "Replaces", "Refer-To", "Referred-By", "Target-Dialog", "Diversion",
+    "History-Info", "Identity", "P-Asserted-Identity", "Remote-Party-ID", "Privacy", "P-Early-Media", "Refer-Sub",
+    "Require", "Supported", "Allow", "Reason", "Max-Breadth",
+)  # fmt: skip
+
+
+async def _answered(stage: Stage, source: str, data: bytes) -> None:
+    """The exchange gets it from a party; it must not break by it."""
+    node = stage.network.nodes[source, 5060]
+    stage.endpoint.receive(data, MemoryFlow(stage.network.nodes[HOST, 5060], node.address))
+    await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.rule("T-40")
+@pytest.mark.rfc("3261", "16.3")
+@virtual
+async def test_a_malformed_header_harms_no_call_in_whatever_request_or_response_it_stands(name: str) -> None:
+    stage = Stage()
+    stage.endpoint.set_session_timers(TimerPolicy("always", 1800, 90))
+    stage.endpoint.set_reliable_provisionals("supported")
+    alice, bob = stage.party(), stage.party()
+    bob.endpoint.reliable_provisionals = "supported"
+    bob.on_invite = lambda session: session.progress(183, bob.body)
+    stage.dial(alice, "1002", extra=SUPPORTED)
+    await alice.until("183")
+    await asyncio.sleep(1)
+    ringing = [data for _, _, target, data in stage.network.log if target == HOST]
+    bob.incoming.answer(b"")
+    await alice.until("answered")
+    await bob.until("acknowledged")
+    dialog = alice.dialogue.dialog
+    assert dialog is not None
+    requests = [
+        dialog.request(method, contact=alice.dialogue.contact).render(
+            "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK@"
+        )
+        for method in ("UPDATE", "PRACK", "REFER", "SUBSCRIBE", "INFO", "INVITE", "OPTIONS")
+    ]
+    number = 0
+    for value in MALFORMED:
+        for data in (*ringing, *requests):
+            number += 1
+            head, _, rest = data.partition(b"\r\n")
+            spoilt = head + f"\r\n{name}: {value}\r\n".encode() + rest
+            if b"z9hG4bK@" in data:
+                high = 10_000 + number
+                spoilt = spoilt.replace(b"z9hG4bK@", f"z9hG4bK{number}".encode())
+                spoilt = re.sub(rb"CSeq: [0-9]+", f"CSeq: {high}".encode(), spoilt)
+                await _answered(stage, alice.host, spoilt)
+            else:
+                await _answered(stage, alice.host if b" SIP/2.0\r\n" in spoilt else bob.host, spoilt)
+    for call in list(stage.calls.active.values()):
+        call.hang_up()
+    for party in (alice, bob):
+        for session in {*party.endpoint.sessions.values(), party.session}:
+            if session is not None and not session.ended:
+                session.hang_up()
+    await stage.settle(700)
