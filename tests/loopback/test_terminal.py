@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import os
 import pty
@@ -219,12 +220,21 @@ def test_control_c_is_130_without_a_traceback(data: Path) -> None:
     assert b"Traceback" not in err
 
 
+@functools.cache
+def bash_script() -> str:
+    """What we print for bash, as every shell of a person reads it once."""
+    return subprocess.run(
+        [trunkline_program(), "completion", "bash"], env=environment(Path("nowhere")), capture_output=True,
+        text=True, timeout=DEADLINE_S, check=True, stdin=subprocess.DEVNULL,
+    ).stdout  # fmt: skip
+
+
 def complete(data: Path, line: str) -> list[str]:
     """What bash offers for the last word of a line, with the script that we print."""
     words = line.split(" ")
     script = "\n".join(
         [
-            "source <(trunkline completion bash)",
+            bash_script(),
             f"COMP_WORDS=({' '.join(map(shlex.quote, words))})",
             f"COMP_CWORD={len(words) - 1}",
             "_trunkline_completion trunkline",
