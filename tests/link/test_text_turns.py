@@ -152,6 +152,31 @@ async def test_a_text_that_is_for_now_alone_is_not_kept() -> None:
     await readers.stage.settle()
 
 
+@pytest.mark.rule("T-39")
+@pytest.mark.parametrize("what", ["2000", ""])
+@virtual
+async def test_whoever_gets_the_number_of_a_removed_extension_does_not_get_its_texts(what: str) -> None:
+    readers = Readers(TextPolicy(first_retry_s=10.0))
+    readers.answer = lambda _text: 480
+    readers.keep("2000", "2001", each=2)
+    readers.queue.start()
+    await asyncio.sleep(5)
+    readers.queue.gone("t2", what)
+    assert readers.queue.count == 4
+    readers.queue.gone(TENANT, what)
+    left = ["2001-0", "2001-1"] if what else []
+    assert (
+        readers.over
+        == [(f"{number}-{at}", 404) for number in ("2000", "2001") for at in (0, 1)][: 4 - len(left)]
+    )
+    readers.answer = lambda _text: 200
+    readers.queue.wake(TENANT, "2000")
+    await asyncio.sleep(30)
+    assert readers.came == left
+    assert not readers.shelf.texts
+    await readers.stage.settle()
+
+
 @virtual
 async def test_those_who_wait_for_their_turn_stay_waiting_when_the_exchange_stops() -> None:
     readers = Readers(TextPolicy(most_at_once=2))

@@ -238,7 +238,7 @@ class Exchange:
             on_refused=self._fencing.log.refused_watcher,
             on_story=log_event,
         )
-        self.live.on_removed = self.events.gone
+        self.live.on_removed = self._forget_removed
         self.door.handing_on.recalls = lambda: self.settings.transfers.recall
         self.door.picking_up.allowed = lambda: self.settings.transfers.pickup
         self.referring = ReferDoor(
@@ -287,6 +287,10 @@ class Exchange:
     def _wake_texts(self, binding: Binding, event: str) -> None:
         if event == "registered":
             self.text_queue.wake(binding.tenant, binding.user)
+
+    def _forget_removed(self, tenant: str, number: str) -> None:
+        self.events.gone(tenant, number)
+        self.text_queue.gone(tenant, number)
 
     def _shut(self, source: str) -> None:
         self.net.shut(source)

@@ -132,10 +132,22 @@ class TextQueue:
     def drop(self, tenant: str, receiver: str) -> int:
         """Forget what is kept for a reader; returns how many texts that were."""
         lane = self._lanes.get((tenant, receiver))
-        kept = [each for each in lane.texts if each.kept] if lane is not None else []
+        return 0 if lane is None else self._forget(lane, 410, "an operator dropped it")
+
+    def gone(self, tenant: str, receiver: str = "") -> None:
+        """An extension was removed, or a whole tenant: who has the number later is somebody else."""
+        if receiver:
+            lanes = [lane for lane in (self._lanes.get((tenant, receiver)),) if lane is not None]
+        else:
+            lanes = [lane for key, lane in self._lanes.items() if key[0] == tenant]
+        for lane in lanes:
+            self._forget(lane, 404, "its reader was removed")
+
+    def _forget(self, lane: Lane, status: int, why: str) -> int:
+        kept = [each for each in lane.texts if each.kept]
         for each in kept:
-            each.story.add(self._now(), "text.forgotten", "an operator dropped it")
-            self._leave(lane, each, 410)
+            each.story.add(self._now(), "text.forgotten", why)
+            self._leave(lane, each, status)
         return len(kept)
 
     def lanes(self, tenant: str | None = None) -> Iterator[LaneState]:
