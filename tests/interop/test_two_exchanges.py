@@ -34,6 +34,11 @@ async def contact(at: ExchangeProcess) -> str:
     return str(binding["contact"])
 
 
+async def challenges(at: ExchangeProcess) -> float:
+    """How many REGISTERs an exchange has challenged."""
+    return (await at.metrics())['trunkline_register_requests_total{outcome="challenged"}']
+
+
 async def registered(exchange: ExchangeProcess) -> None:
     async with asyncio.timeout(25):
         while [row["state"] for row in await exchange.ask("trunks")] != ["registered"]:
@@ -57,6 +62,7 @@ def caller(folder: Path, at: ExchangeProcess, user: str, number: str) -> Sipp:
 @pytest.mark.rfc("3261", "10.2")
 @pytest.mark.rfc("3261", "10.2.8")
 @pytest.mark.rfc("5626", "4.2.1")
+@pytest.mark.rfc("7616", "3.3")
 async def test_one_registers_at_the_other_calls_is_called_and_is_the_same_after_a_crash(
     tmp_path: Path,
 ) -> None:
@@ -85,4 +91,7 @@ async def test_one_registers_at_the_other_calls_is_called_and_is_the_same_after_
                 assert CALLER in rang.messages
                 await upstairs.no_calls()
                 await exchange.no_calls()
+                before_the_end = await challenges(upstairs)
+            # RFC 7616 §3.3: the un-REGISTER used the nonce that was known.
+            assert await challenges(upstairs) == before_the_end
             assert await upstairs.ask("registrations", "--number", USER) == []
