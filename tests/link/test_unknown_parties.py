@@ -10,9 +10,30 @@ from tests.link.stage import HOST
 from tests.link.test_attended_transfers import TwoCalls
 from tests.link.transferring import consultation, refer, until_told
 from tests.link.virtual_time import virtual
-from tests.link.watching import EventStage
+from tests.link.watching import EventStage, Watcher
 
 UNKNOWN = "Privacy: id\r\n"
+
+
+@pytest.mark.rule("T-34")
+@pytest.mark.rule("T-38")
+@pytest.mark.rfc("3323", "4.2")
+@virtual
+async def test_a_callee_does_not_learn_by_a_lamp_which_phone_it_is_that_calls_it() -> None:
+    stage = EventStage()
+    alice, bob = stage.party(), stage.party()
+    lamp, own = Watcher(stage, bob, "1001"), Watcher(stage, alice, "1001")
+    for watcher in (lamp, own):
+        await watcher.subscribe()
+    stage.dial(alice, "1002", extra=UNKNOWN)
+    await alice.until("answered")
+    await asyncio.sleep(5)
+    assert "<state>confirmed</state>" in lamp.bodies[-1]
+    assert "sip:1002@" not in "".join(lamp.bodies)
+    assert "sip:1002@" in own.bodies[-1]
+    alice.dialogue.hang_up()
+    await bob.until("ended bye")
+    await stage.settle()
 
 
 @pytest.mark.rule("T-34")

@@ -26,7 +26,10 @@ MOST_DIALOGS: Final = 50
 
 
 class Told(NamedTuple):
-    """One dialog as a subscriber knows it: ``direction`` is ``initiator`` or ``recipient``."""
+    """One dialog as a subscriber knows it: ``direction`` is ``initiator`` or ``recipient``.
+
+    ``private``: whom it calls would say to the callee who calls it.
+    """
 
     id: str
     state: str
@@ -36,6 +39,7 @@ class Told(NamedTuple):
     remote_tag: str = ""
     remote: str = ""
     remote_name: str = ""
+    private: bool = False
 
 
 class DialogPackage:
@@ -76,11 +80,15 @@ class DialogPackage:
         reachable = self._reachable(watch.tenant, watch.number)
         told["dialogs"], told["reachable"] = now, reachable
         entity = Party(watch.number, watch.domain).uri
-        open_ = watch.watcher == watch.number or self._shows_callers()
+        is_own = watch.watcher == watch.number
+        open_ = is_own or self._shows_callers()
+        dialogs = [
+            one if is_own or not one.private else one._replace(remote="") for one in (*now.values(), *over)
+        ]
         return render(
             entity,
             subscription.version,
-            [*now.values(), *over],
+            dialogs,
             reachable=reachable,
             shows_callers=open_,
             domain=watch.domain,
@@ -102,7 +110,8 @@ class DialogPackage:
         remote, name = self._other_end(call, leg)
         state = _state(call, leg, is_tagged=bool(local_tag))
         direction = "initiator" if initiator else "recipient"
-        return Told(leg.id, state, direction, call_id, local_tag, remote_tag, remote, name)
+        private = initiator and call.caller.anonymous and leg is call.legs[0]
+        return Told(leg.id, state, direction, call_id, local_tag, remote_tag, remote, name, private)
 
     def _other_end(self, call: Call, leg: Leg) -> tuple[str, str]:
         """Number and name of who is at the other end; nothing of a caller who wants to stay unknown."""
