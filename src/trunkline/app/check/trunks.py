@@ -40,6 +40,8 @@ def trunks(case: Case) -> Iterator[Finding]:
         yield from server(one, domain.find_addresses, lambda name: domain.find_servers(name, settings))
         yield from password(one, f"trunks[{at}]")
         yield from numbers(one, known)
+    if case.loaded.config is not None and any(one.password is not None for one in settings.trunks):
+        yield from private(case.loaded.config, _say)
     yield from taken(settings.trunks)
     yield from tenants(settings, known)
     yield from networks(settings, known, case.loaded.host.ipv4 if case.loaded.host is not None else "")

@@ -116,6 +116,15 @@ def test_to_register_without_a_password_is_hardly_meant() -> None:
     assert (grade, what) == (Grade.WARN, "trunk carrier registers without a password")
 
 
+def test_settings_with_a_password_are_for_their_owner_alone(tmp_path: Path) -> None:
+    text = '[[trunks]]\nname = "c"\nhost = "192.0.2.1"\nusername = "a"\npassword = "hunter2"\n'
+    (tmp_path / "t.toml").touch(0o644)
+    ((grade, what),) = bad(area.trunks(case(tmp_path, text)))
+    assert (grade, what) == (Grade.WARN, f"{tmp_path}/t.toml is open to other users")
+    (tmp_path / "t.toml").chmod(0o600)
+    assert bad(area.trunks(case(tmp_path, text))) == []
+
+
 # Numbers
 
 
