@@ -7,12 +7,14 @@ import asyncio
 import pytest
 
 from tests.link.phones import Party, describe
-from tests.link.reliable import REQUIRED, SUPPORTED, sent
+from tests.link.reliable import BOB, REQUIRED, SUPPORTED, pair, sent, settle
 from tests.link.stage import HOST, Stage
 from tests.link.talking import port_of
 from tests.link.test_call_reliable import NO_UPDATE, answers_early, ringing, to_caller, update
 from tests.link.virtual_time import virtual
+from trunkline.proto.sip.message import Response
 from trunkline.proto.sip.transaction.incoming import Incoming
+from trunkline.ua.sessions.update import send_update
 
 pytestmark = [pytest.mark.rule("T-12"), pytest.mark.rule("T-17"), pytest.mark.rfc("3311", "5.1")]
 
@@ -150,3 +152,38 @@ async def test_another_early_dialog_that_answers_an_invite_without_offer_gets_it
     await stage.until_sent(HOST, "BYE")
     bob.incoming.refuse(487)
     await stage.settle()
+
+
+@pytest.mark.rfc("3262", "5")
+@virtual
+async def test_the_offer_of_a_prack_that_meets_an_update_of_ours_is_refused_and_the_response_acknowledged() -> (
+    None
+):
+    network, alice, bob = pair()
+    alice.offer_answer = None  # it does not answer our UPDATE yet
+    alice.call(BOB, extra=SUPPORTED)
+    await bob.until("invited")
+    bob.incoming.progress(183, bob.body)
+    await alice.until("183")
+    await asyncio.sleep(1)
+    statuses: list[int] = []
+    send_update(bob.dialogue, describe(BOB, version=2), lambda status, _response: statuses.append(status))
+    await alice.until("offered")
+    offer = describe(alice.host, version=3)
+    rows = f"Content-Type: application/sdp\r\nContent-Length: {len(offer)}\r\n\r\n".encode() + offer
+    network.mangle = lambda data: (
+        data.replace(b"Content-Length: 0\r\n\r\n", rows) if data.startswith(b"PRACK") else data
+    )
+    bob.incoming.progress(180)
+    await asyncio.sleep(1)
+    (refused,) = [one for one in sent(network, BOB, "SIP/2.0 491") if isinstance(one, Response)]
+    assert refused.cseq[1] == "PRACK"
+    assert "offered" not in bob.said
+    alice.dialogue.reoffer.answer(describe(alice.host, version=2))
+    await asyncio.sleep(60)
+    assert statuses == [200]
+    assert len(sent(network, BOB, "SIP/2.0 180")) == 1, "it is not repeated: it was acknowledged"
+    bob.incoming.answer(b"")
+    await alice.until("answered")
+    alice.dialogue.hang_up()
+    await settle(alice, bob)
