@@ -274,12 +274,14 @@ async def test_options_tell_whether_a_trunk_is_there() -> None:
     carrier = stage.carrier()
     stage.trunk(plan(ping_s=60.0))
     await when(lambda: stage.trunks.statuses()[0].state == "reachable", within_s=10)
+    assert all(trunk.is_up for trunk in stage.trunks)
     assert stage.trunks.calls(CARRIER)
     assert not stage.trunks.calls("10.0.8.8")
     carrier.node.silent_since = 0.0
     await when(lambda: stage.trunks.statuses()[0].state == "unreachable", within_s=200)
     assert stage.trunks.statuses()[0].why == "408 Request Timeout"
     assert stage.trunks.states() == {"unreachable": 1}
+    assert not any(trunk.is_up for trunk in stage.trunks)
     await stage.finish()
 
 

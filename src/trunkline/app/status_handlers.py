@@ -36,7 +36,7 @@ class StatusHandler:
         return replace(
             state,
             trunks=len(trunks),
-            trunks_up=sum(one.state in _UP and one.reachable is not False for one in trunks),
+            trunks_up=sum(one.is_up for one in trunks),
             texts=sum(lane.count for lane in self._exchange.text_queue.lanes(owner)),
             warnings=(*state.warnings, *troubles(trunks)),
         )

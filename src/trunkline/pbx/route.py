@@ -133,7 +133,7 @@ def decide(request: CallRequest, snapshot: Snapshot) -> Decision:
     decision.trunk = trunk = snapshot.trunk(request.tenant, number) if request.caller else None
     if trunk is not None:
         name = trunk.plan.name
-        tell("route.trunk", f"{number} goes out by {name}, which is {trunk.state}", trunk=name)
+        tell("route.trunk", f"{number} goes out by {name} ({trunk.state})", trunk=name)
     else:
         refuse(404, "route.unknown_number", f"{number} is neither an extension nor a service")
     return decision

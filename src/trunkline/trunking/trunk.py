@@ -109,6 +109,11 @@ class Trunk(Alarm):
             return self.registration.status(self.owner.endpoint.now())[0]
         return {None: "unknown", True: "reachable", False: "unreachable"}[self.reachable]
 
+    @property
+    def is_up(self) -> bool:
+        """Whether calls can be expected to go out: registered where that is wanted, and not silent to OPTIONS."""
+        return self.reachable is not False and self.state in {"registered", "reachable"}
+
     def fire(self, now: float) -> None:
         self.owner.spawn(self.ping())
 

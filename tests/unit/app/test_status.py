@@ -17,7 +17,12 @@ def trunk(state: str, trouble: str = "", *, tenant: str = "a", reachable: bool |
     """As much of a trunk as operators see."""
     named = SimpleNamespace(name="carrier", tenant=tenant)
     stand_in = SimpleNamespace(
-        plan=named, state=state, reachable=reachable, trouble=trouble, registration=None
+        plan=named,
+        state=state,
+        reachable=reachable,
+        trouble=trouble,
+        registration=None,
+        is_up=state == "reachable",
     )
     return cast("Trunk", stand_in)
 

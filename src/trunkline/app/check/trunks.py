@@ -65,9 +65,7 @@ def server(one: Trunk, addresses: FindAddresses, servers: FindServers) -> Iterat
         if led := addresses(host):
             yield _say.ok(f"{name}: {host} leads to {', '.join(sorted(led))}")
         else:
-            yield _say.fail(
-                f"{name}: {host} has no address in DNS", "mend host; calls through it fail with 503"
-            )
+            yield _say.fail(f"{name}: {host} has no address in DNS", "mend host: calls through it fail")
 
 
 def _targets(host: str, transport: str, servers: FindServers) -> list[str]:
