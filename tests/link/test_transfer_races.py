@@ -13,6 +13,7 @@ from tests.link.test_attended_transfers import TwoCalls, consulted, ways
 from tests.link.test_pickup import replaces
 from tests.link.transferring import refer, relays, three, until_told
 from tests.link.virtual_time import virtual
+from trunkline.call.referrals import MAX_LEGS
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.sessions.update import send_update
 
@@ -203,4 +204,69 @@ async def test_what_comes_for_the_call_after_its_end_finds_only_the_subscription
     await asyncio.sleep(1)
     assert relays(stage, bob, carol)
     bob.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_call_is_not_handed_on_without_end() -> None:
+    stage, alice, bob, carol = await three()
+    carol.refuse_with = 486
+    (call,) = stage.calls.active.values()
+    while (response := await refer(alice, "1003")).status == 200:
+        await until_told(alice, "486 terminated")
+        alice.requests.clear()
+    assert response.status == 603
+    assert len(call.legs) == MAX_LEGS
+    second = stage.party("1001")
+    second.account = alice.account
+    stage.dial(second, "9196", extra=replaces(alice))
+    await second.until("failed 603")
+    assert relays(stage, alice, bob)
+    alice.dialogue.hang_up()
+    await stage.settle()
+    assert len(stage.records) == MAX_LEGS + 1, "and that of the attempt to take over"
+
+
+@virtual
+async def test_pickups_of_a_ringing_call_that_come_to_nothing_have_an_end() -> None:
+    stage = Stage(ring_timeout_s=3000)
+    alice, bob, carol = stage.party(), stage.party(), stage.party()
+    bob.answers = False
+    carol.offer_answer = 488
+    stage.dial(alice, "1002")
+    await alice.until("180")
+    for _ in range(MAX_LEGS):
+        carol.said.clear()
+        stage.dial(carol, "**1002")
+        while not any(word.startswith(("ended", "failed")) for word in carol.said):  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+        if "failed 603" in carol.said:
+            break
+    assert "failed 603" in carol.said
+    assert all(len(call.legs) <= MAX_LEGS for call in stage.calls.all)
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.parametrize("side", ["caller", "callee"])
+@virtual
+async def test_transfers_and_takeovers_that_fail_keep_no_media_ports(side: str) -> None:
+    stage, _alice, _bob, carol = await three()
+    one, other = first_two(stage, side)
+    before = set(stage.engine.owners)
+    carol.refuse_with = 486
+    await refer(one, "1003")
+    await until_told(one, "486 terminated")
+    assert set(stage.engine.owners) == before
+    second = stage.party("1001" if side == "caller" else "1002")
+    second.account = one.account
+    other.offer_answer = None
+    stage.dial(second, "9196", extra=replaces(one))
+    await other.until("offered")
+    second.dialogue.hang_up()
+    await second.until("failed 487")
+    other.dialogue.reoffer.refuse(488)
+    await asyncio.sleep(1)
+    assert set(stage.engine.owners) == before
+    other.dialogue.hang_up()
     await stage.settle()

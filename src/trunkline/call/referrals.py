@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from trunkline.call.party import Party
 from trunkline.call.target import Target
@@ -12,6 +12,11 @@ from trunkline.proto.sip.uri import SipUri
 if TYPE_CHECKING:
     from trunkline.call.call import Call, Script
     from trunkline.call.leg import Leg
+
+
+MAX_LEGS: Final = (
+    100  # of one call, however often it is handed on: each has a record that is kept until the end
+)
 
 
 class Onward(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from trunkline.base.errors import CallFailed, RemoteProtocolError
 from trunkline.call.leg import Leg
 from trunkline.call.refer_progress import ReferProgress
+from trunkline.call.referrals import MAX_LEGS
 from trunkline.call.ringing_transfer import RingingTransfer
 from trunkline.call.service_transfer import ServiceTransfer
 from trunkline.call.sip_leg import SipLeg
@@ -94,6 +95,8 @@ def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, progre
     stays = _across(call, leg)
     if call.transfer is not None:
         raise _no(491, "transfer.busy")
+    if len(call.legs) >= MAX_LEGS:
+        raise _no(603, "transfer.too_many")
     name = referral.replaces
     if name is not None:
         found = leg_of(call.context, name, call.tenant)

@@ -146,9 +146,10 @@ class Replacement:
                 newcomer.refuse(failure)
             else:
                 newcomer.hang_up(code=failure.code)
-            await newcomer.media.close()
         finally:
             if call.transfer is self:
                 call.transfer = None
+            if newcomer.done:
+                await newcomer.media.close()
             if self._leaves is not None and self._leaves.done and newcomer.done:
                 call.hang_up(code="transfer.failed")  # somebody left meanwhile, and nobody came

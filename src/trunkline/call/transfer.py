@@ -95,11 +95,12 @@ class Transfer:
             lines += f"{header_lines('Replaces', onward.replaces)}Require: replaces\r\n"
         asked = Invitation.made(offer, lines, call.context.max_forwards)
         errand = Errand(asked, onward.caller, onward.number, stays.media)
-        call.fork = Fork(call, onward.targets, call.context.ring_timeout_s, errand)
+        fork = call.fork = Fork(call, onward.targets, call.context.ring_timeout_s, errand)
         try:
-            joins, body = await call.fork.run()
+            joins, body = await fork.run()
         finally:
             call.fork = None
+            await self._release_losers(fork)
         self._referrals.count(call, stays, joins)
         try:
             extra = self._referrals.connected(call, joins, stays)
@@ -109,9 +110,12 @@ class Transfer:
             joins.hang_up(code="transfer.not_joined")
             await joins.media.close()
             raise failure_of(error) from error
-        for loser in call.legs:
-            if loser.done and loser.outcome.answered_at is None:
-                await loser.media.close()
+
+    async def _release_losers(self, fork: Fork) -> None:
+        """The call goes on, perhaps to further transfers: who did not answer needs no ports any more."""
+        for leg in fork.branches:
+            if leg.done and leg.outcome.answered_at is None:
+                await leg.media.close()
 
     async def _return(self, stays: Leg, failure: CallFailed) -> None:
         """Whoever asked still talks to who stays, or is rung again; else the call ends with the reason."""

@@ -10,6 +10,7 @@ from trunkline.base.story import Story
 from trunkline.call.call import Call
 from trunkline.call.context import CallContext
 from trunkline.call.leg import Leg
+from trunkline.call.referrals import MAX_LEGS
 from trunkline.call.referring import leg_of
 from trunkline.call.registry import Calls
 from trunkline.call.replacement import Replacement
@@ -62,6 +63,7 @@ class PickingUp:
             raise _no(491, "transfer.busy")
         if leg.outcome.answered_at is None:
             return self._ringing(call, leg, user)
+        _must_have_room(call)
         if name.early_only:
             raise _no(486, "pickup.answered")
         bridge = call.bridge
@@ -94,6 +96,7 @@ class PickingUp:
             raise _no(481, "pickup.not_ringing")
         if not self.allowed() and self._handing_on.number_of(call, leg) != user:
             raise _no(403, "pickup.not_allowed")
+        _must_have_room(call)
         return Place(call)
 
     def take(self, place: Place, incoming: Incoming, flow: Flow, user: str, story: Story) -> None:
@@ -105,6 +108,11 @@ class PickingUp:
             replacement.take_over(place.leg, place.stays)
         else:
             replacement.pick_up()
+
+
+def _must_have_room(call: Call) -> None:
+    if len(call.legs) >= MAX_LEGS:
+        raise _no(603, "transfer.too_many")
 
 
 def _no(status: int, code: str) -> CallFailed:
