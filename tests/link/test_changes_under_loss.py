@@ -38,7 +38,7 @@ class Chaos:
         self.stage = Stage(STORM, seed, media_delay_s=self.dice.choice((0.0, 0.02)))
         policy = TimerPolicy("always", 90, 90)
         self.stage.endpoint.set_session_timers(policy)
-        self.stage.endpoint.set_reliable_provisionals(self.dice.choice(("follow", "supported")))  # type: ignore[arg-type]
+        self.stage.endpoint.set_reliable_provisionals(self.dice.choice(("follow", "supported")))
         self.parties = [self.stage.party(rings_s=self.dice.random() * 3) for _ in range(4)]
         for party in self.parties:
             party.endpoint.reliable_provisionals = self.dice.choice(("never", "supported"))

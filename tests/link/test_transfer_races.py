@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.link.crash import Keeping
 from tests.link.phones import Party, describe
 from tests.link.stage import HOST, Stage
 from tests.link.talking import both_sides, talking
@@ -270,3 +271,44 @@ async def test_transfers_and_takeovers_that_fail_keep_no_media_ports(side: str) 
     assert set(stage.engine.owners) == before
     other.dialogue.hang_up()
     await stage.settle()
+
+
+@ways
+@pytest.mark.rfc("3515", "2.4.6")
+@virtual
+async def test_a_party_that_moved_to_another_call_still_names_its_second_refer(first: str) -> None:
+    calls = TwoCalls()
+    await calls.connect(first, "made")
+    one, busy = calls.one, calls.stage.party()
+    busy.refuse_with = 486
+    for party in (one, calls.two):
+        await refer(party, "1004")
+        await until_told(party, "486 terminated")
+        assert party.requests[-1].headers["Event"] == "refer"
+        party.requests.clear()
+    assert await calls.join() == 200
+    await until_told(calls.middle, "200 terminated")
+    await asyncio.sleep(1)
+    for party in (one, calls.two):
+        await refer(party, "1004")
+        await until_told(party, "486 terminated")
+        assert party.requests[-1].headers["Event"].startswith("refer;id=")
+    await calls.over()
+
+
+@pytest.mark.rfc("3515", "2.4.6")
+@virtual
+async def test_the_second_refer_of_a_dialog_is_named_after_a_crash_too() -> None:
+    stage, alice, _bob, carol = await three()
+    carol.refuse_with = 486
+    await refer(alice, "1003")
+    await until_told(alice, "486 terminated")
+    keeping = Keeping(stage)
+    await keeping.after(5)
+    keeping = await keeping.crash()
+    alice.requests.clear()
+    await refer(alice, "1003")
+    await until_told(alice, "486 terminated")
+    assert alice.requests[-1].headers["Event"].startswith("refer;id=")
+    alice.dialogue.hang_up()
+    await keeping.stage.settle()

@@ -262,6 +262,8 @@ class Call:
         self.note_origin(leg, began)
         if leg is before.legs[0] and before.origin_of(leg) is None:
             leg.outcome.hidden = before.caller.anonymous  # whoever the caller of this call is
+        if leg.id in before.referred:
+            self.referred = (*self.referred, leg.id)
         before.legs.remove(leg)
         before.bridge = None
         before.changes += 1

@@ -118,6 +118,7 @@ def _call_of(kept: KeptCall, data: dict[str, Any], context: CallContext) -> Call
     call = Call(context, kept.tenant, caller, data["callee"], story)
     call.id = kept.id
     call.parties = tuple(data["parties"])
+    call.referred = tuple(data.get("referred", ()))
     call.started_at = data["started_at"]
     return call
 

@@ -34,6 +34,7 @@ def snapshot(call: Call) -> dict[str, Any]:
         "anonymous": call.caller.anonymous,
         "callee": call.callee,
         "parties": list(call.parties),
+        "referred": list(call.referred),
         "started_at": call.started_at,
         "story": _story_head(call.story),
         "legs": [_leg_data(leg, live) | _origin(call, leg) for leg in call.legs],
