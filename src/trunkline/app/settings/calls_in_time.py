@@ -14,9 +14,9 @@ class SessionTimerSettings(Section):
     """Calls are refreshed, so that one whose party has vanished ends (RFC 4028)."""
 
     mode: Literal["off", "asked", "always"] = Field(
-        default="always",
-        description="`always` refreshes phones that know nothing of session timers too, `asked` only those that speak "
-        "of them, `off` nobody.",
+        default="asked",
+        description="`asked` refreshes calls whose phones speak of session timers, `always` also those of phones that know "
+        "nothing of them, `off` none.",
     )
     expires_s: int = Field(
         default=1800,
