@@ -312,3 +312,44 @@ async def test_the_second_refer_of_a_dialog_is_named_after_a_crash_too() -> None
     assert alice.requests[-1].headers["Event"].startswith("refer;id=")
     alice.dialogue.hang_up()
     await keeping.stage.settle()
+
+
+@both_sides
+@pytest.mark.rule("T-21")
+@virtual
+async def test_who_was_told_of_a_party_that_left_at_once_is_told_again_whom_it_talks_to(side: str) -> None:
+    stage, alice, bob, carol = await three()
+    one, other = first_two(stage, side)
+    other.offer_answer = None
+    carol.body = describe(carol.host).replace(b"AVP 0 8 101", b"AVP 8 101")
+    await refer(one, "1003")
+    await other.until("offered")
+    assert b"AVP 8 101" in other.heard[-1]
+    carol.dialogue.hang_up()
+    await asyncio.sleep(0.5)
+    answer = describe(other.host, version=2).replace(b"AVP 0 8 101", b"AVP 8 101")
+    other.offer_answer = describe(other.host, version=3)
+    other.dialogue.reoffer.answer(answer)
+    await until_told(one, "480 terminated")
+    assert b"AVP 0 8 101" in other.heard[-1]
+    assert relays(stage, alice, bob)
+    one.dialogue.hang_up()
+    await other.until("ended bye")
+    await stage.settle()
+
+
+@pytest.mark.parametrize("moment_s", [0.0, 0.02, 0.05, 0.1, 0.3])
+@virtual
+async def test_calls_that_the_exchange_ends_while_they_are_joined_end_for_all(moment_s: float) -> None:
+    calls = TwoCalls(Stage(media_delay_s=0.01))
+    await calls.connect("received", "made")
+    joining = asyncio.ensure_future(calls.join())
+    await asyncio.sleep(moment_s)
+    for call in list(calls.stage.calls.active.values()):
+        call.hang_up()
+    await asyncio.sleep(60)
+    assert all(session.ended for session in (calls.first, calls.second))
+    assert calls.one.dialogue.ended
+    assert calls.two.dialogue.ended
+    assert joining.done()
+    await calls.stage.settle()

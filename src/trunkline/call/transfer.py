@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
-from trunkline.call.agreement import Agreement, agree_anew, pass_answer, told_last
+from trunkline.call.agreement import Agreement, agree_anew, ask, pass_answer, told_last
 from trunkline.call.bridge import Bridge
 from trunkline.call.failures import fault
 from trunkline.call.fork import Fork
@@ -20,6 +21,7 @@ from trunkline.call.leg import Leg
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.refer_progress import ReferProgress
 from trunkline.call.referrals import Onward, Referrals
+from trunkline.media.offer_answer import streams_of
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.grammar import quote
 
@@ -102,6 +104,7 @@ class Transfer:
             call.fork = None
             await self._release_losers(fork)
         self._referrals.count(call, stays, joins)
+        before = stays.media.identity.body, told_last(stays)
         try:
             extra = self._referrals.connected(call, joins, stays)
             agreement = await pass_answer(joins, asked.streams, body, stays, extra)
@@ -109,7 +112,16 @@ class Transfer:
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
             joins.hang_up(code="transfer.not_joined")
             await joins.media.close()
+            await self._tell_again(stays, *before)
             raise failure_of(error) from error
+
+    async def _tell_again(self, stays: Leg, described: str, known: bytes) -> None:
+        """Who stays was told of a party that is gone again: it hears anew of whom it talks to."""
+        if not known or told_last(stays) == known or stays.done or self._leg.done:
+            return
+        body = described.encode("utf-8", "surrogateescape")
+        with suppress(CallFailed, MediaError, RemoteProtocolError):  # it keeps what it has, which may do
+            await ask(stays, stays.media.rewritten(body, len(streams_of(body)), offer=True))
 
     async def _release_losers(self, fork: Fork) -> None:
         """The call goes on, perhaps to further transfers: who did not answer needs no ports any more."""
