@@ -287,7 +287,9 @@ async def test_two_changes_that_meet_both_get_through_once_each_has_waited_by_it
         insist(alice, describe(alice.host, "a=sendonly", version=2)),
         insist(bob, describe(bob.host, "a=sendonly", version=2)),
     )
-    assert tuple(tries) == (2, 2), "both were refused once, and the waits never meet: who owns the Call-ID waits longer"
+    assert tuple(tries) == (2, 2), (
+        "both were refused once, and the waits never meet: who owns the Call-ID waits longer"
+    )
     assert stage.is_held()
     alice.dialogue.hang_up()
     await stage.settle()
