@@ -62,10 +62,13 @@ class Story:
 
     def as_list(self) -> list[dict[str, Any]]:
         """Plain data: ``[{"ms": since start, "code": …, "text": …, **data}]``."""
-        return [
-            {"ms": round((s.at - self.started) * 1000), "code": s.code, "text": s.text, **(s.data or {})}
-            for s in self.steps
-        ]
+        started, plain = self.started, []
+        for s in self.steps:
+            step: dict[str, Any] = {"ms": round((s.at - started) * 1000), "code": s.code, "text": s.text}
+            if s.data is not None:
+                step.update(s.data)
+            plain.append(step)
+        return plain
 
     def lines(self) -> list[str]:
         """One line per step for people: ``  120 ms  route.extension  1002 is an extension``."""

@@ -34,7 +34,7 @@ async def close_books(call: Call) -> None:
 def _write(call: Call, quality: dict[str, dict[str, Any]]) -> None:
     context, caller = call.context, call.legs[0]
     for leg in call.legs:
-        port = next((port for port in leg.media.ports if port is not None), "")
+        port = next(filter(None, leg.media.ports), "")
         began = call.origin_of(leg) if call.moved is not None else None
         if began is not None:
             number, told = began

@@ -89,8 +89,6 @@ _text_cells = attrgetter(*_fields(tables.text))
 _binding_cells = attrgetter(*_BINDING_FIELDS)
 _record_cells = attrgetter(*_RECORD_FIELDS)
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
-_quoted = json.encoder.encode_basestring_ascii
-_STEP = frozenset({"ms", "code", "text"})  # what each step of a story has
 _JSON_CELLS = 2  # quality and story are the last columns of a call record
 
 
@@ -126,26 +124,7 @@ def record_row(record: CallRecord) -> Cells:
     if not f"{r.caller}{r.callee}{r.target}{r.reason}{r.sip_call_id}".isascii():
         plain = tuple(map(_storable, plain))
     # Most records carry neither: only the caller's has a story, and a call without media no figures.
-    return (*plain, _encode(quality) if quality else "{}", _story_text(story) if story else "[]")
-
-
-def _story_text(story: list[dict[str, Any]]) -> str:
-    """The JSON of a story: the general encoder takes longer to be made ready than for what it does."""
-    return f"[{','.join([_step_text(step) for step in story])}]"
-
-
-def _step_text(step: dict[str, Any]) -> str:
-    head = f'{{"ms":{step["ms"]:d},"code":{_quoted(step["code"])},"text":{_quoted(step["text"])}'
-    if len(step) == len(_STEP):
-        return head + "}"
-    data = [f"{_quoted(name)}:{_value_text(step[name])}" for name in step if name not in _STEP]
-    return f"{head},{','.join(data)}}}"
-
-
-def _value_text(value: Any) -> str:
-    if type(value) is str:
-        return _quoted(value)
-    return str(value) if type(value) is int else _encode(value)
+    return (*plain, _encode(quality) if quality else "{}", _encode(story) if story else "[]")
 
 
 def record_from(row: Row[Any]) -> CallRecord:
