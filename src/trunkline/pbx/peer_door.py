@@ -66,8 +66,7 @@ class PeerDoor:
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
         peer = None if self.trunk_of is None else self.trunk_of(incoming.request, flow)
-        peer = peer or self._peer_of(flow)
-        if peer is None:
+        if peer is None and (peer := self._peer_of(flow)) is None:
             return False
         if self._context.endpoint.draining:
             incoming.respond(503, extra="Retry-After: 60\r\n")

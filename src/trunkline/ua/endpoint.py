@@ -199,8 +199,16 @@ class Endpoint:
             if request.to_tag is not None:
                 self._in_dialog(incoming)
                 return
-            method = request.method
-            if self.overload.level or method == "INVITE" or request.max_forwards == 0:
+            method, headers = request.method, request.headers
+            if (
+                self.overload.level
+                or request.max_forwards == 0
+                or (
+                    method == "INVITE"
+                    and ("Session-Expires" in headers or self._own_branch in headers["Via"])
+                )
+            ):
+                # Few are to be looked at closely before a door sees them.
                 refusal = self._refusal(request, method)
                 if refusal is not None:
                     self._answer_stranger(incoming, *refusal)

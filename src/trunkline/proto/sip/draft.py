@@ -123,7 +123,8 @@ def render_response(
     to = request.headers["To"]
     if to_tag is not None and request.to_tag is None:
         to = f"{to};tag={to_tag}"
-    if "\n" in to or "\r" in to or "\n" in content_type or "\r" in content_type:
+    values = to + content_type
+    if "\n" in values or "\r" in values:
         raise LocalProtocolError("a line break in To or Content-Type")
     kind = f"Content-Type: {content_type}\r\n" if body else ""
     phrase = " ".join(reason.split()) if reason else reason_phrase(status)
