@@ -289,7 +289,8 @@ class ClientSession(Session):
         agreed(self, argument[1])
         chosen.local_seq = max(chosen.local_seq, draft.cseq)
         transaction.user = Acknowledger(self.endpoint, self.flow, chosen.remote_tag, draft.cseq, used)
-        self.takes_update = allows_update(argument[1]) or self.takes_update
+        if "Allow" in argument[1].headers and allows_update(argument[1]):
+            self.takes_update = True
         if draft.body or self.state != CONFIRMED or self.has_agreed(chosen):
             self.acknowledge()
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LONGEST_S: Final = 86_400  # what a peer may make us wait before we look whether it lives
 SOON_S: Final = 25  # within how long after a crash everybody is refreshed
+_SPEAKS_OF_TIMERS: Final = frozenset({"Session-Expires", "Supported", "Require"})
 _AGAIN_S: Final = 10.0  # how soon a refresh that failed for now is tried again
 
 
@@ -200,11 +201,13 @@ class _Refresh:
 def accept(session: Session, request: Request) -> str:
     """The lines of our 2xx to an INVITE, re-INVITE or UPDATE (§9, table 2); the session's timer is set by them."""
     policy, headers = session.endpoint.session_timers, request.headers
-    if policy.mode == "off" and session.timer is None:
+    if session.timer is None and (
+        policy.mode == "off" or (policy.mode == "asked" and _SPEAKS_OF_TIMERS.isdisjoint(headers))
+    ):
         return ""
     value, able = headers.get("Session-Expires"), _knows_timers(headers)
     if value is None and not able:
-        # Most calls: nobody has asked, and only our policy has a wish.
+        # Nobody has asked, and only our policy has a wish.
         if policy.mode != "always" or not session.may_refresh:
             return _stop(session)
         _run(session, policy.expires_s, ours=True)
@@ -246,9 +249,9 @@ def _within(policy: TimerPolicy, asked: int, shortest: int) -> int:
 def agreed(session: Session, response: Response) -> None:
     """Take over what the 2xx to a request of ours says (§7.2)."""
     policy, timer = session.endpoint.session_timers, session.timer
-    if policy.mode == "off" and timer is None:
-        return
     value = response.headers.get("Session-Expires")
+    if timer is None and (policy.mode == "off" or (value is None and policy.mode == "asked")):
+        return
     if value is None:
         if policy.mode == "always" and session.may_refresh:
             _run(session, policy.expires_s if timer is None else timer.seconds, ours=True)
