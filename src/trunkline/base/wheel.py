@@ -72,14 +72,17 @@ class TimerWheel:
 
     def arm(self, alarm: Alarm, deadline: float) -> None:
         """Arm an alarm for ``deadline``; one that is armed already is moved."""
-        if alarm.tick >= 0:
-            self.cancel(alarm)
+        buckets = self._buckets
+        if alarm.tick >= 0:  # as in ``cancel``
+            bucket = buckets.get(alarm.tick)
+            if bucket is not None:
+                bucket.pop(alarm, None)
         alarm.tick = tick = int(deadline / TICK_S) + 1
-        bucket = self._buckets.get(tick)
+        bucket = buckets.get(tick)
         if bucket is not None:
             bucket[alarm] = None
             return
-        self._buckets[tick] = {alarm: None}
+        buckets[tick] = {alarm: None}
         heapq.heappush(self._ticks, tick)
         if self._ticks[0] == tick and self.on_earlier is not None:
             self.on_earlier(tick * TICK_S)
