@@ -149,7 +149,7 @@ class UdpEndpoint:
         ask_for_errors(bound)
         self._epoll = select.epoll()
         self._epoll.register(bound.fileno(), select.EPOLLIN)
-        loop.add_reader(self._epoll.fileno(), self._wake)
+        loop.add_reader(self._epoll.fileno(), self._read)
 
     def flow(self, remote: Remote) -> UdpFlow:
         return UdpFlow(self, self.listener, remote)
@@ -177,15 +177,12 @@ class UdpEndpoint:
             _, remote, on_failure = self._queue.popleft()
             self._fail(on_failure, remote, "the socket was closed")
 
-    def _wake(self) -> None:
+    def _read(self) -> None:
         if self._queue:
             self._drain_queue()
         if self.triage:
             self._read_in_order()
-        else:
-            self._read()
-
-    def _read(self) -> None:
+            return
         recvfrom = self._socket.recvfrom
         listener, on_message, shut = self.listener, self._on_message, self._fence.shut
         most = self._settings.datagrams_per_wakeup
