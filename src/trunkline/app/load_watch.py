@@ -56,13 +56,14 @@ class LoadWatch:
         lag_s = now - self._due
         served = self._net.counters.datagrams_in
         few = served - self._served
-        pace = few / (1 + lag_s / EACH_S)
-        self._pace = max(pace, self._pace * _FADES, SLOWEST)
         self._served = served
         if few < SLOWEST and lag_s < _PUNCTUAL_S:
             # Fewer than one wake-up takes: each has emptied its socket, and the kernel need not be asked.
+            if self._pace > SLOWEST:
+                self._pace = max(self._pace * _FADES, SLOWEST)
             changed = self._overload.measured(lag_s)
         else:
+            self._pace = max(few / (1 + lag_s / EACH_S), self._pace * _FADES, SLOWEST)
             backlog = self._net.backlog()
             losing = backlog.dropped > self._dropped
             self._dropped = backlog.dropped
