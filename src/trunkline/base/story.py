@@ -62,13 +62,13 @@ class Story:
 
     def as_list(self) -> list[dict[str, Any]]:
         """Plain data: ``[{"ms": since start, "code": …, "text": …, **data}]``."""
-        started, plain = self.started, []
-        for s in self.steps:
-            step: dict[str, Any] = {"ms": round((s.at - started) * 1000), "code": s.code, "text": s.text}
-            if s.data is not None:
-                step.update(s.data)
-            plain.append(step)
-        return plain
+        started = self.started
+        return [
+            {"ms": round((s.at - started) * 1000), "code": s.code, "text": s.text}
+            if s.data is None
+            else {"ms": round((s.at - started) * 1000), "code": s.code, "text": s.text, **s.data}
+            for s in self.steps
+        ]
 
     def lines(self) -> list[str]:
         """One line per step for people: ``  120 ms  route.extension  1002 is an extension``."""
