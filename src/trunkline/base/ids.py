@@ -29,17 +29,17 @@ class TokenPool:
     def __init__(self, entropy: Callable[[int], bytes] = os.urandom) -> None:
         self._entropy = entropy
         self._block = ""
-        self._offset = 0
+        self._offset = _BLOCK  # nothing is left of it
 
     def token(self, length: int = 16) -> str:
         """``length`` hexadecimal digits (4 bits each), 1..256."""
-        start, block = self._offset, self._block
+        start = self._offset
         end = start + length
-        if end > len(block):
-            block = self._block = self._entropy(_BLOCK // 2).hex()
+        if end > _BLOCK:
+            self._block = self._entropy(_BLOCK // 2).hex()
             start, end = 0, length
         self._offset = end
-        return block[start:end]
+        return self._block[start:end]
 
 
 _POOL = TokenPool()
