@@ -31,7 +31,7 @@ _rack = re.compile(r"([0-9]{1,10})[ \t]+([0-9]{1,10})[ \t]+([!-~]+)").fullmatch
 def reliably(request: Request, policy: ReliablePolicy, *, followed: bool) -> bool:
     """Whether a provisional to this INVITE is sent reliably; ``followed``: because the callee's was."""
     headers = request.headers
-    if _requires(request):
+    if "Require" in headers and _requires(request):
         return True
     if policy == "supported" or (policy == "follow" and followed):
         return "100rel" in headers.get("Supported", "").lower() and supports(request, "100rel")

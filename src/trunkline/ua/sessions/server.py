@@ -61,15 +61,17 @@ class ServerSession(Session):
         if is_sips(incoming.request.uri):
             self.contact = endpoint.contact(flow, sips=True)
         self.local_tag = endpoint.ids.tag()
-        dialog = Dialog.of_request(incoming.request, self.local_tag, flow.token)
+        request = incoming.request
+        dialog = Dialog.of_request(request, self.local_tag, flow.token)
         self.dialog = dialog
-        self.request_: Request | None = incoming.request
-        self.takes_update = allows_update(incoming.request)
+        self.request_: Request | None = request
+        if "Allow" in request.headers:
+            self.takes_update = allows_update(request)
         self.answer_on_way: Answer | None = None
         self.reliable: Reliable | None = None  # once a provisional was sent so
-        self.transaction: ServerInvite | None = incoming.begin_invite()
-        self.transaction.user = self
-        self.transaction.to_tag = self.local_tag
+        self.transaction: ServerInvite | None = (transaction := incoming.begin_invite())
+        transaction.user = self
+        transaction.to_tag = self.local_tag
         endpoint.remember(dialog.key, self)
 
     @classmethod
