@@ -60,7 +60,7 @@ async def serving(path: Path, handle: Handle = answer, **options: Any) -> AsyncI
         await server.stop()
 
 
-async def ask(path: Path, request: Request[Any], deadline_s: float = 5.0) -> Any:
+async def ask(path: Path, request: Request[Any], deadline_s: float = 30.0) -> Any:
     """As the command line does it, beside the event loop."""
 
     def work() -> Any:
@@ -291,8 +291,7 @@ async def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
 
 async def test_a_client_that_never_reads_does_not_hold_the_server(path: Path) -> None:
     async with serving(path, idle_s=0.2):
-        deaf = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        deaf.connect(str(path))
-        deaf.sendall(b'{"message":{"type":"extension.list","limit":100000}}\n')
-        assert await ask(path, Stop()) == Stopping(calls=1)
-        deaf.close()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
+            deaf.connect(str(path))
+            deaf.sendall(b'{"message":{"type":"extension.list","limit":100000}}\n')
+            assert await ask(path, Stop()) == Stopping(calls=1)

@@ -15,8 +15,8 @@ class SessionTimerSettings(Section):
 
     mode: Literal["off", "asked", "always"] = Field(
         default="asked",
-        description="`asked` refreshes calls whose phones speak of session timers, `always` also those of phones that know "
-        "nothing of them, `off` none.",
+        description="`asked` refreshes calls whose phones speak of session timers, `always` also those of phones that "
+        "know nothing of them, `off` none.",
     )
     expires_s: int = Field(
         default=1800,
