@@ -185,7 +185,7 @@ class UdpEndpoint:
             return
         recvfrom = self._socket.recvfrom
         listener, on_message, shut = self.listener, self._on_message, self._fence.shut
-        most = self._settings.datagrams_per_wakeup
+        most, counters = self._settings.datagrams_per_wakeup, self.counters
         count = size = 0
         try:
             while count < most and not self.closed:
@@ -194,7 +194,7 @@ class UdpEndpoint:
                 length = len(data)
                 size += length
                 if length < _SHORTEST:
-                    self.counters.keepalives += 1
+                    counters.keepalives += 1
                     continue
                 if len(remote) == 4:
                     remote = remote_of(remote)
@@ -214,8 +214,8 @@ class UdpEndpoint:
         except OSError:
             self._take_errors()
         finally:
-            self.counters.datagrams_in += count
-            self.counters.bytes_in += size
+            counters.datagrams_in += count
+            counters.bytes_in += size
 
     def _read_in_order(self) -> None:
         """As ``_read``, but more at a time, and what belongs to something that stands before what is new."""
