@@ -116,7 +116,7 @@ class ExchangeDoor:
         story: Story,
     ) -> None:
         tenant = owner.id
-        phone = phone_of(address, tenant, self.find_phone)
+        phone = phone_of(address, tenant, self.find_phone) if "gr" in address.params else None
         dialled = printable(address.user if phone is None else phone.user)
         decision = decide(CallRequest(tenant, user, dialled, incoming.now), self.snapshot)
         story.add(incoming.now, "call.received", f"{user} calls {dialled}", flow=flow.token)

@@ -252,8 +252,8 @@ class Session:
             return
         self._stop_changes()
         draft = self.dialog.request("BYE", extra=extra if isinstance(extra, str) else "")
-        flow = self.in_dialog_flow()
-        self.endpoint.send(draft, flow, ByeUser(self, draft, self.authorizer_within()), now)
+        authorizer = self.authorizer_within() if self.authorizer is not None else None
+        self.endpoint.send(draft, self.in_dialog_flow(), ByeUser(self, draft, authorizer), now)
 
     def tell_hung_up(self, _argument: Any, _now: float) -> None:
         self.user.on_ended(self, "hangup", None)
