@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """``id`` is a UUIDv7 and orders texts; ``call_id`` the Call-ID under which each contact gets it, always the same.
+    """``id`` is a UUIDv7; ``call_id`` the Call-ID under which each contact gets it, always the same.
 
     ``sender`` and ``receiver`` are numbers of the tenant, ``from_`` and ``to`` the name-addrs without tags that the
     reader sees, ``headers`` finished header lines, ``body`` bytes as they came. Times are wall-clock seconds.

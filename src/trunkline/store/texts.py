@@ -18,6 +18,6 @@ class KeptTexts(Repository):
 
     def load_all(self, scope: Scope) -> tuple[Text, ...]:
         """All of them, oldest first."""
-        query = select(text).where(within(scope, text)).order_by(text.c.id)
+        query = select(text).where(within(scope, text)).order_by(text.c.received_at, text.c.id)
         with self._database.reading() as connection:
             return tuple(Text(*row) for row in connection.execute(query))

@@ -9,7 +9,8 @@ from trunkline.store.text_journal import TextJournal
 
 
 async def test_what_is_kept_is_read_back_byte_by_byte_oldest_first(store: Store, mine: TenantScope) -> None:
-    first, second = a_text(mine.tenant), a_text(mine.tenant, content_type="message/cpim")
+    first = a_text(mine.tenant, id="b")
+    second = a_text(mine.tenant, id="a", content_type="message/cpim", received_at=1000.25)
     async with Writer(store.database) as writer:
         journal = TextJournal(writer)
         await journal.keep(second)
