@@ -158,6 +158,18 @@ class Exchange:
 
     def _make_doors(self) -> None:
         """Who may claim an incoming request, and in which order."""
+        self._make_trunks()
+        self._make_registrar()
+        self._make_call_door()
+        self._make_texts()
+        self._make_events()
+        self._make_peer_door()
+        self.endpoint.set_doors(
+            [self.registrar, self.peer_door, self.door, self.texts, self.events.door, self.referring]
+        )
+
+    def _make_trunks(self) -> None:
+        """Where calls go out, and with it all that routing looks at."""
         self.trunking = TrunkLines(
             self.endpoint,
             self.finding.next_hops,
@@ -175,6 +187,9 @@ class Exchange:
             lambda: self.settings.limits.calls_per_extension,
             self.trunking.trunks.route,
         )
+
+    def _make_registrar(self) -> None:
+        """Who somebody is, and where they are reached."""
         nonces = Nonces(self.store.box.derive("nonces"), worker=self.settings.node)
         self.authenticator = Authenticator(nonces, self.wall, fence=self.fence)
         self.attempts = Attempts(self.directory.knows, self.wall, self.endpoint.now)
@@ -193,6 +208,9 @@ class Exchange:
             on_stale=self.attempts.stale,
         )
         self.location.watchers.append(self.attempts.watch)
+
+    def _make_call_door(self) -> None:
+        """Calls of our extensions, and what hands them on."""
         self.door = ExchangeDoor(
             self.directory,
             self.snapshot,
@@ -202,6 +220,19 @@ class Exchange:
             self.reaching.targets,
             self._fencing.log.refused_call,
         )
+        self.door.find_phone = self.reaching.instance
+        self.door.handing_on.recalls = lambda: self.settings.transfers.recall
+        self.door.picking_up.allowed = lambda: self.settings.transfers.pickup
+        self.referring = ReferDoor(
+            self.directory,
+            self.authenticator,
+            self.context,
+            self.door.handing_on,
+            self._fencing.log.refused_call,
+        )
+
+    def _make_texts(self) -> None:
+        """Texts, and their queue."""
         delivery = TextDelivery(self.directory, self.context, self.reaching.targets)
         delivery.find_phone = self.reaching.instance
         self.text_queue = TextQueue(
@@ -215,7 +246,6 @@ class Exchange:
             on_over=log_kept_text,
         )
         self.location.watchers.append(self._wake_texts)
-        self.door.find_phone = self.reaching.instance
         self.texts = TextDoor(
             self.directory,
             self.live.bindings_of,
@@ -226,6 +256,9 @@ class Exchange:
             log_text,
         )
         self.texts.find_phone = self.reaching.instance
+
+    def _make_events(self) -> None:
+        """Who watches whom."""
         self.events = Events(
             self.directory,
             self.authenticator,
@@ -239,15 +272,9 @@ class Exchange:
             on_story=log_event,
         )
         self.live.on_removed = self._forget_removed
-        self.door.handing_on.recalls = lambda: self.settings.transfers.recall
-        self.door.picking_up.allowed = lambda: self.settings.transfers.pickup
-        self.referring = ReferDoor(
-            self.directory,
-            self.authenticator,
-            self.context,
-            self.door.handing_on,
-            self._fencing.log.refused_call,
-        )
+
+    def _make_peer_door(self) -> None:
+        """Calls of those whom we know by where they come from."""
         self.peers = Peers(self.directory, self.settings)
         self.peer_door = PeerDoor(
             self.peers.peer_of,
@@ -260,9 +287,6 @@ class Exchange:
         if self.settings.trunks:
             self.peer_door.trunk_of = self.trunking.peer_of
         self.take_signatures(signatures_of(self.settings.stir, self.wall))
-        self.endpoint.set_doors(
-            [self.registrar, self.peer_door, self.door, self.texts, self.events.door, self.referring]
-        )
 
     def _call_context(self) -> CallContext:
         addresses = {
