@@ -24,55 +24,63 @@ from trunkline.base.messages import (
 
 MOST = 20
 
+What = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NUMBER|CALL-ID",
+        help="With --from a number or SIP URI to dial, else a call that was.",
+        autocompletion=call_ids,
+    ),
+]
+Caller = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="NUMBER",
+        help="A dry run: what if this extension dialled it?",
+        autocompletion=numbers,
+    ),
+]
+Registers = Annotated[
+    str | None,
+    typer.Option(
+        "--register",
+        metavar="NUMBER",
+        help="How this number registers; with one of the options below, what if it did so?",
+        autocompletion=numbers,
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="From this address. Default: where the caller is registered."),
+]
+Transport = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="By udp, tcp, tls, ws or wss.", autocompletion=transports),
+]
+Domain = Annotated[
+    str | None, typer.Option(metavar="DOMAIN", help="With this domain. Default: the tenant's.")
+]
+Contact = Annotated[str | None, typer.Option(metavar="URI", help="With --register: with this Contact.")]
+Expires = Annotated[
+    str | None, typer.Option(metavar="TIME", help="With --register: for so long; 0 to leave.")
+]
+Last = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST, metavar="N", help="With --register: so many attempts. Default: 5."),
+]
+
 
 def explain(
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="NUMBER|CALL-ID",
-            help="With --from a number or SIP URI to dial, else a call that was.",
-            autocompletion=call_ids,
-        ),
-    ] = None,
-    caller: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="NUMBER",
-            help="A dry run: what if this extension dialled it?",
-            autocompletion=numbers,
-        ),
-    ] = None,
-    register: Annotated[
-        str | None,
-        typer.Option(
-            "--register",
-            metavar="NUMBER",
-            help="How this number registers; with one of the options below, what if it did so?",
-            autocompletion=numbers,
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="From this address. Default: where the caller is registered."),
-    ] = None,
-    transport: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="By udp, tcp, tls, ws or wss.", autocompletion=transports),
-    ] = None,
-    domain: Annotated[
-        str | None, typer.Option(metavar="DOMAIN", help="With this domain. Default: the tenant's.")
-    ] = None,
-    contact: Annotated[
-        str | None, typer.Option(metavar="URI", help="With --register: with this Contact.")
-    ] = None,
-    expires: Annotated[
-        str | None, typer.Option(metavar="TIME", help="With --register: for so long; 0 to leave.")
-    ] = None,
-    last: Annotated[
-        int | None,
-        typer.Option(min=1, max=MOST, metavar="N", help="With --register: so many attempts. Default: 5."),
-    ] = None,
+    what: What = None,
+    caller: Caller = None,
+    register: Registers = None,
+    source: Source = None,
+    transport: Transport = None,
+    domain: Domain = None,
+    contact: Contact = None,
+    expires: Expires = None,
+    last: Last = None,
     tenant: Tenant = None,
     data: Data = None,
     as_json: Json = False,
