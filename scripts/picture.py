@@ -18,7 +18,10 @@ LEFT, WIDTH, TOP, STEP = 30, 390, 52, 44
 # What stands beside a layer's name; short where siblings share the line.
 SAYS: Final = {
     "app": "settings, wiring, commands, logs, metrics",
-    "pbx": "tenants, extensions, where a number leads",
+    "pbx": "extensions, where a number leads",
+    "api": "REST and live events for apps and backends",
+    "mobile": "apps that sleep",
+    "push": "APNs, FCM, Web Push: one notification, its fate",
     "trunking": "trunks: prefixes, reachability",
     "message": "texts, kept for who is away",
     "registrar": "AORs, bindings, the flows they came by",

@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / ".importlinter"
 ENGINE = "trunkline._native._engine"
-_ABOVE_PROTO = ["app", "pbx", "trunking", "registrar", "message", "call", "ua", "media", "net", "store"]
+_ABOVE_PROTO = [
+    "app", "api", "pbx", "mobile", "trunking", "registrar", "message", "call", "push", "ua", "media", "net", "store",
+]  # fmt: skip
 LAYERS = [*_ABOVE_PROTO, "proto", "_native", "model", "base"]
 
 

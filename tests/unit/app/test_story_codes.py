@@ -8,18 +8,18 @@ from pathlib import Path
 
 from trunkline.app.explain.stages import STAGES, areas, stage_of
 from trunkline.app.settings.live import LIVE, RESTART
-from trunkline.base import events, messages
+from trunkline.base import app_event, events, messages
 from trunkline.base.message_codec import REGISTRY
 
 ROOT = Path(__file__).parents[3]
-FILLED_BY = (events, messages)  # importing them puts their names into REGISTRY
+FILLED_BY = (app_event, events, messages)  # importing them puts their names into REGISTRY
 PAGE = ROOT / "docs/reference/story-codes.md"
 AREAS = (
-    r"(auth|backup|ban|call|control|domain|exchange|explain|extension|fork|identify|identity|leg|limit|log|media|"
-    r"message|mwi|number|pickup|publish|recording|register|request|restore|route|sdp|settings|stir|subscribe|tenant|text|trace|transfer)"
+    r"(account|api|auth|backup|ban|call|control|device|domain|exchange|explain|extension|fork|identify|identity|leg|limit|log|media|"
+    r"message|mobile|mwi|number|pickup|publish|push|recording|register|request|restore|route|sdp|settings|stir|subscribe|tenant|text|trace|transfer|wake)"
 )
 CODE = re.compile(AREAS + r"\.[a-z][a-z_]*")
-LAYERS = ("app", "base", "call", "media", "message", "net", "pbx", "registrar", "ua")
+LAYERS = ("api", "app", "base", "call", "media", "message", "mobile", "net", "pbx", "push", "registrar", "ua")
 
 
 def documented() -> set[str]:
