@@ -43,7 +43,7 @@ def duration(seconds: float) -> str:
 
 def remaining(seconds: float) -> str:
     """The same for a time that is left: what has just begun has all of it."""
-    return duration(math.ceil(seconds))
+    return duration(math.ceil(seconds - 1e-3))  # the difference of two clock readings may be a hair above it
 
 
 def count_of(number: int, thing: str) -> str:

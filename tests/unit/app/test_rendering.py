@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.unit.app.fakes import call_row, explanation, registration_row, status
 from trunkline.app.addresses import HostAddresses
 from trunkline.app.first_start import StartReport, first_extensions, show_start, start_report
-from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, show_status
+from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, remaining, show_status
 from trunkline.app.render_stories import show_explanation
 from trunkline.app.settings.file import load_settings
 from trunkline.app.terminal import Screen, safe
@@ -148,3 +148,8 @@ def test_who_named_the_data_folder_is_told_that_commands_need_it_too(tmp_path: P
     show_start(paper.screen, start_report(named, "0.1.0", ()))
     assert f"each with --data '{tmp_path}/a b'" in paper.out.getvalue()
     assert report().option == ""
+
+
+def test_what_is_left_is_not_a_second_more_for_the_noise_of_a_clock() -> None:
+    assert remaining(43_200.000_000_7) == "12:00:00"
+    assert remaining(43_199.2) == "12:00:00"
