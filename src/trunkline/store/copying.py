@@ -16,7 +16,8 @@ from trunkline.store.database import Database
 from trunkline.store.errors import SchemaError
 
 _STEPS = 20_000  # of SQLite's virtual machine between two looks at the progress
-_TRANSIENT = "call_journal"  # calls in progress end long before a copy is used
+_TRANSIENT = ("call_journal", "mobile_call")  # calls in progress end long before a copy is used
+_SEALED = ("extension", "mobile_account")  # the tables with a sealed secret, bound to the row's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,10 @@ def copy_database(source: Path, target: Path, progress: Callable[[int], None] = 
         connection.set_progress_handler(look, _STEPS)
         connection.execute("VACUUM INTO ?", (str(target),))
     with _opened(target) as copy:
-        if _has(copy, _TRANSIENT):
-            copy.execute("PRAGMA secure_delete = ON")
-            copy.execute(f"DELETE FROM {_TRANSIENT}")  # noqa: S608
+        copy.execute("PRAGMA secure_delete = ON")
+        for table in _TRANSIENT:
+            if _has(copy, table):
+                copy.execute(f"DELETE FROM {table}")  # noqa: S608
 
 
 def schema_of(path: Path) -> str:
@@ -68,9 +70,13 @@ def sealed_secret(path: Path) -> Sealed | None:
     """One sealed password of a store, None when it holds none. Raises SchemaError."""
     with _opened(path) as connection:
         _require_store(connection, path)
-        query = "SELECT secret, tenant_id, id FROM extension WHERE secret IS NOT NULL LIMIT 1"
-        row = connection.execute(query).fetchone()
-    return None if row is None else Sealed(*map(str, row))
+        for table in _SEALED:
+            if _has(connection, table):
+                query = f"SELECT secret, tenant_id, id FROM {table} WHERE secret IS NOT NULL LIMIT 1"  # noqa: S608
+                row = connection.execute(query).fetchone()
+                if row is not None:
+                    return Sealed(*map(str, row))
+    return None
 
 
 @contextmanager

@@ -64,6 +64,21 @@ def _set_others(table: Table) -> str:
     return ", ".join(f'"{name}" = excluded."{name}"' for name in _columns(table) if name not in _KEY)
 
 
+def upserting(table: Table) -> Statement:
+    """The statement that writes rows of a table, new or known."""
+    return Statement(f"{_insert(table)}DO UPDATE SET {_set_others(table)}", table.name)
+
+
+def deleting(table: Table) -> Statement:
+    """The statement that deletes a row by tenant and id."""
+    return Statement(f'DELETE FROM {table.name} WHERE "tenant_id" = ? AND "id" = ?', table.name)  # noqa: S608
+
+
+def storable(cells: Cells) -> Cells:
+    """The cells without bytes that are no UTF-8."""
+    return tuple(map(_storable, cells))
+
+
 UPSERT_BINDING = Statement(f"{_insert(tables.binding)}DO UPDATE SET {_set_others(tables.binding)}", "binding")
 DELETE_BINDING = Statement('DELETE FROM binding WHERE "tenant_id" = ? AND "id" = ?', "binding")
 UPSERT_CALL = Statement(

@@ -16,7 +16,7 @@ from trunkline.store.errors import SchemaError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"  # the newest revision in migrations/versions; a test compares
+HEAD = "0008"  # the newest revision in migrations/versions; a test compares
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 

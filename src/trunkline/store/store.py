@@ -11,12 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import make_url, select
+from sqlalchemy import Connection, Table, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from trunkline.base.errors import ConfigError
 from trunkline.base.ids import uuid7
 from trunkline.model.tenant import Tenant
+from trunkline.store.api_keys import ApiKeys
 from trunkline.store.bindings import Bindings
 from trunkline.store.client_registrations import ClientRegistrations
 from trunkline.store.database import Database
@@ -24,10 +25,13 @@ from trunkline.store.directory import Directory
 from trunkline.store.errors import StoreUnavailableError
 from trunkline.store.extensions import Extensions
 from trunkline.store.kept_calls import KeptCalls
+from trunkline.store.mobile_accounts import MobileAccounts
+from trunkline.store.mobile_calls import MobileCalls
+from trunkline.store.mobile_devices import MobileDevices
 from trunkline.store.records import CallRecords
 from trunkline.store.schema import migrate
 from trunkline.store.secret_box import SecretBox, create_key, load_key
-from trunkline.store.tables import extension, tenant
+from trunkline.store.tables import extension, mobile_account, tenant
 from trunkline.store.tenants import DEFAULT_TENANT, Tenants, insert_tenant
 from trunkline.store.texts import KeptTexts
 
@@ -52,6 +56,10 @@ class Store:
         self.kept_calls = KeptCalls(database)
         self.texts = KeptTexts(database)
         self.client_registrations = ClientRegistrations(database)
+        self.mobile_accounts = MobileAccounts(database)
+        self.mobile_devices = MobileDevices(database)
+        self.mobile_calls = MobileCalls(database)
+        self.api_keys = ApiKeys(database)
 
     @classmethod
     def open(cls, location: Path | str, key: SecretBox | None = None) -> Store:
@@ -136,9 +144,10 @@ def _prepare_schema(database: Database) -> None:
 
 
 def _key_for(database: Database, given: SecretBox | None) -> SecretBox:
-    query = select(extension.c.secret).where(extension.c.secret.is_not(None)).limit(1)
     with database.reading() as connection:
-        sealed = connection.execute(query).scalar()
+        sealed = next(
+            filter(None, (_any_secret(connection, one) for one in (extension, mobile_account))), None
+        )
     file = database.path.with_name(KEY_FILE)
     if given is None and sealed is None and not file.exists():
         return create_key(file)
@@ -146,3 +155,10 @@ def _key_for(database: Database, given: SecretBox | None) -> SecretBox:
     if sealed is not None:
         box.check(sealed)
     return box
+
+
+def _any_secret(connection: Connection, table: Table) -> str | None:
+    secret: str | None = connection.execute(
+        select(table.c.secret).where(table.c.secret.is_not(None)).limit(1)
+    ).scalar()
+    return secret

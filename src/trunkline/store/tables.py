@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKeyConstraint,
@@ -177,4 +178,81 @@ text = Table(
     Column("received_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
     *_of_a_tenant(),
+)
+
+# Whom mobile devices are at a PBX; ``id`` is the user of our Contact there, and of its client_registration.
+mobile_account = Table(
+    "mobile_account",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("user", String(255), nullable=False),
+    Column("domain", String(255), nullable=False),
+    Column("registrar", String(255), nullable=False),
+    Column("transport", String(8), nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("auth_username", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("secret", Text),  # the password, sealed by SecretBox; NULL when purged, and for our own extensions
+    Column("own", Boolean, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    *_of_a_tenant(),
+    UniqueConstraint("tenant_id", "user", "domain", "registrar", "transport"),
+)
+
+mobile_device = Table(
+    "mobile_device",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("account_id", IDENTIFIER),  # NULL for a phone that registers by itself
+    Column("kind", String(8), nullable=False),
+    Column("user", Text, nullable=False),
+    Column("platform", String(16), nullable=False),
+    Column("key_hash", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("push_kind", String(16), nullable=False),
+    Column("push_token", Text, nullable=False),
+    Column("alert_token", Text, nullable=False),
+    Column("environment", String(16), nullable=False),
+    Column("bundle_id", Text, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("p256dh", Text, nullable=False),
+    Column("auth", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("disabled_why", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("registered_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    *_of_a_tenant(),
+)
+
+# Devices' parts in calls that ring or are up; ``id`` is the token.
+mobile_call = Table(
+    "mobile_call",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("call", IDENTIFIER, nullable=False),
+    Column("leg", Text, nullable=False),
+    Column("device_id", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    *_of_a_tenant(),
+)
+
+# The one key of a tenant's backend, as a hash.
+tenant_api_key = Table(
+    "tenant_api_key",
+    metadata,
+    Column("tenant_id", IDENTIFIER, nullable=False),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    *_of_a_tenant(),
+    UniqueConstraint("tenant_id"),
 )

@@ -7,6 +7,7 @@ from typing import Any
 from trunkline.base.ids import uuid7
 from trunkline.model.binding import Binding
 from trunkline.model.client_registration import ClientRegistration
+from trunkline.model.device import REST, MobileAccount, MobileCall, MobileDevice
 from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
 from trunkline.model.tenant import SystemScope
@@ -114,3 +115,68 @@ def a_text(tenant: str, **changes: Any) -> Text:
         "expires_at": 605_800.0,
     }
     return Text(**(fields | changes))
+
+
+def a_mobile_account(tenant: str, **changes: Any) -> MobileAccount:
+    """The account alice@pbx.example of some phone."""
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "id": uuid7().replace("-", ""),
+        "user": "alice",
+        "domain": "pbx.example",
+        "registrar": "sip.pbx.example",
+        "transport": "udp",
+        "port": 5060,
+        "auth_username": "alice-login",
+        "display_name": "Alice Ä.",
+        "secret": "1.00000000.c2VhbGVk",
+        "own": False,
+        "used_at": 1100.0,
+        "created_at": 1000.0,
+    }
+    return MobileAccount(**(fields | changes))
+
+
+def a_mobile_device(tenant: str, **changes: Any) -> MobileDevice:
+    """An iPhone of the user u-1."""
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "id": uuid7(),
+        "owner": "u-1",
+        "account_id": "0" * 32,
+        "kind": REST,
+        "user": "",
+        "platform": "ios",
+        "key_hash": "ab" * 32,
+        "service": "apns",
+        "push_kind": "voip",
+        "push_token": "01" * 32,
+        "alert_token": "02" * 32,
+        "environment": "production",
+        "bundle_id": "com.example.app",
+        "team": "",
+        "p256dh": "",
+        "auth": "",
+        "active": True,
+        "disabled_why": "",
+        "created_at": 1000.0,
+        "registered_at": 1000.0,
+        "seen_at": 1100.0,
+    }
+    return MobileDevice(**(fields | changes))
+
+
+def a_mobile_call(tenant: str, **changes: Any) -> MobileCall:
+    """A device's part in a call that rings."""
+    fields: dict[str, Any] = {
+        "tenant": tenant,
+        "id": uuid7(),
+        "call": uuid7(),
+        "leg": "2",
+        "device_id": uuid7(),
+        "owner": "u-1",
+        "state": "ringing",
+        "body": "{}",
+        "updated_at": 1000.0,
+    }
+    return MobileCall(**(fields | changes))

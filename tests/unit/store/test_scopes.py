@@ -14,11 +14,29 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from sqlalchemy import select
 
-from tests.unit.store.samples import SYSTEM, a_binding, a_client_registration, a_kept_call, a_record, a_text
+from tests.unit.store.samples import (
+    SYSTEM,
+    a_binding,
+    a_client_registration,
+    a_kept_call,
+    a_mobile_account,
+    a_mobile_call,
+    a_mobile_device,
+    a_record,
+    a_text,
+)
 from trunkline.model.extension import NewExtension
 from trunkline.model.tenant import SystemScope, TenantScope
 from trunkline.store import Store
 from trunkline.store.errors import NotFoundError, ScopeError
+from trunkline.store.mobile_rows import (
+    UPSERT_MOBILE_ACCOUNT,
+    UPSERT_MOBILE_CALL,
+    UPSERT_MOBILE_DEVICE,
+    mobile_account_row,
+    mobile_call_row,
+    mobile_device_row,
+)
 from trunkline.store.repository import Repository
 from trunkline.store.rows import (
     INSERT_TEXT,
@@ -61,6 +79,7 @@ class World:
         store.bindings.upsert_many(SYSTEM, [self.binding])
         store.records.append_many(SYSTEM, [self.record])
         self._keep_calls(store)
+        self._keep_devices(store)
 
     def _keep_calls(self, store: Store) -> None:
         """Two calls in progress, one of which has its record already."""
@@ -70,6 +89,19 @@ class World:
             elsewhere = client_registration_row(a_client_registration(self.other.tenant))
             connection.exec_driver_sql(UPSERT_CLIENT_REGISTRATION.sql, elsewhere)
             connection.exec_driver_sql(INSERT_TEXT.sql, text_row(a_text(self.other.tenant)))
+
+    def _keep_devices(self, store: Store) -> None:
+        """A device with its account, a call of it, and the key of its backend."""
+        owner = self.other.tenant
+        with store.database.writing() as connection:
+            account, device = (
+                mobile_account_row(a_mobile_account(owner)),
+                mobile_device_row(a_mobile_device(owner)),
+            )
+            connection.exec_driver_sql(UPSERT_MOBILE_ACCOUNT.sql, account)
+            connection.exec_driver_sql(UPSERT_MOBILE_DEVICE.sql, device)
+            connection.exec_driver_sql(UPSERT_MOBILE_CALL.sql, mobile_call_row(a_mobile_call(owner)))
+        store.api_keys.set(self.other, "ab" * 32)
 
     def call(self, method: str, scope: Any) -> Any:
         """The sample call of that method, aimed at what the other tenant owns."""
@@ -90,6 +122,9 @@ class World:
 
 
 SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
+    "ApiKeys.load_all": lambda _: (),
+    "ApiKeys.remove": lambda _: (),
+    "ApiKeys.set": lambda _: ("cd" * 32,),
     "Bindings.delete_expired": lambda world: (world.binding.expires_at + 1,),
     "Bindings.delete_many": lambda world: ([world.binding.id],),
     "Bindings.load_all": lambda _: (),
@@ -113,6 +148,9 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "KeptCalls.delete_recorded": lambda _: (1,),
     "KeptCalls.load_all": lambda _: (1,),
     "KeptTexts.load_all": lambda _: (),
+    "MobileAccounts.load_all": lambda _: (),
+    "MobileCalls.load_all": lambda _: (),
+    "MobileDevices.load_all": lambda _: (),
     "Tenants.add": lambda _: ("third",),
     "Tenants.add_domain": lambda _: ("another.example",),
     "Tenants.set_realm": lambda _: ("another realm",),

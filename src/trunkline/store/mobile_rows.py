@@ -1,0 +1,42 @@
+"""Rows and statements of mobile accounts, devices and calls."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Final
+
+from trunkline.model.device import MobileAccount, MobileCall, MobileDevice
+from trunkline.store import tables
+from trunkline.store.rows import Cells, deleting, storable, upserting
+
+UPSERT_MOBILE_ACCOUNT: Final = upserting(tables.mobile_account)
+DELETE_MOBILE_ACCOUNT: Final = deleting(tables.mobile_account)
+UPSERT_MOBILE_DEVICE: Final = upserting(tables.mobile_device)
+DELETE_MOBILE_DEVICE: Final = deleting(tables.mobile_device)
+UPSERT_MOBILE_CALL: Final = upserting(tables.mobile_call)
+DELETE_MOBILE_CALL: Final = deleting(tables.mobile_call)
+
+
+def _cells_of(kind: type) -> Any:
+    return attrgetter(*(one.name for one in fields(kind)))
+
+
+_account_cells = _cells_of(MobileAccount)
+_device_cells = _cells_of(MobileDevice)
+_call_cells = _cells_of(MobileCall)
+
+
+def mobile_account_row(account: MobileAccount) -> Cells:
+    """The cells for UPSERT_MOBILE_ACCOUNT, as the account is now."""
+    return storable(_account_cells(account))
+
+
+def mobile_device_row(device: MobileDevice) -> Cells:
+    """The cells for UPSERT_MOBILE_DEVICE, as the device is now."""
+    return storable(_device_cells(device))
+
+
+def mobile_call_row(call: MobileCall) -> Cells:
+    """The cells for UPSERT_MOBILE_CALL."""
+    return storable(_call_cells(call))

@@ -1,0 +1,117 @@
+"""Mobile accounts, devices, calls and keys of backends come back as they were written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from tests.unit.store.samples import SYSTEM, a_mobile_account, a_mobile_call, a_mobile_device
+from trunkline.model.tenant import TenantScope
+from trunkline.store import Store
+from trunkline.store.copying import copy_database, sealed_secret
+from trunkline.store.database import Database
+from trunkline.store.errors import KeyFileError
+from trunkline.store.mobile_journal import MobileJournal
+from trunkline.store.mobile_rows import UPSERT_MOBILE_ACCOUNT, mobile_account_row
+from trunkline.store.schema import HEAD, alembic_config, migrate, revision
+from trunkline.store.writer import Writer
+
+
+async def test_what_the_journal_wrote_is_read_back(
+    store: Store, mine: TenantScope, other: TenantScope
+) -> None:
+    account, device = a_mobile_account(mine.tenant), a_mobile_device(mine.tenant)
+    call, theirs = a_mobile_call(mine.tenant), a_mobile_device(other.tenant)
+    async with Writer(store.database) as writer:
+        journal = MobileJournal(writer)
+        await journal.new_device(device, account)
+        journal.keep_devices([theirs])
+        await journal.write_call(call)
+    assert store.mobile_accounts.load_all(mine) == (account,)
+    assert store.mobile_devices.load_all(mine) == (device,)
+    assert store.mobile_calls.load_all(mine) == (call,)
+    assert set(map(id_of, store.mobile_devices.load_all(SYSTEM))) == {device.id, theirs.id}
+
+
+async def test_what_was_forgotten_is_gone_and_what_changed_is_new(store: Store, mine: TenantScope) -> None:
+    account, device = a_mobile_account(mine.tenant), a_mobile_device(mine.tenant)
+    call = a_mobile_call(mine.tenant)
+    async with Writer(store.database) as writer:
+        journal = MobileJournal(writer)
+        await journal.new_device(device, account)
+        journal.keep_calls([call])
+        journal.keep_accounts([replace(account, secret=None)])
+        await writer.drain()
+        assert store.mobile_accounts.load_all(mine)[0].secret is None
+        journal.forget_account(mine.tenant, account.id)
+        journal.forget_device(mine.tenant, device.id)
+        journal.forget_calls([(mine.tenant, call.id)])
+        journal.forget_calls([])
+    kept = (store.mobile_accounts, store.mobile_devices, store.mobile_calls)
+    assert [one.load_all(SYSTEM) for one in kept] == [(), (), ()]
+
+
+def test_a_tenant_has_one_key(store: Store, mine: TenantScope, other: TenantScope) -> None:
+    store.api_keys.set(mine, "aa" * 32)
+    store.api_keys.set(other, "bb" * 32)
+    store.api_keys.set(mine, "cc" * 32)
+    kept = {one.tenant: one.hash for one in store.api_keys.load_all(SYSTEM)}
+    assert kept == {mine.tenant: "cc" * 32, other.tenant: "bb" * 32}
+    assert store.api_keys.remove(mine)
+    assert not store.api_keys.remove(mine)
+
+
+async def test_a_copy_has_devices_but_no_calls(store: Store, mine: TenantScope, tmp_path: Path) -> None:
+    sealed = store.box.seal("secret", mine.tenant, "a" * 32)
+    account = a_mobile_account(mine.tenant, id="a" * 32, secret=sealed)
+    async with Writer(store.database) as writer:
+        journal = MobileJournal(writer)
+        await journal.new_device(a_mobile_device(mine.tenant), account)
+        await journal.write_call(a_mobile_call(mine.tenant))
+    copy = tmp_path / "copy.db"
+    copy_database(store.database.path, copy)
+    found = sealed_secret(copy)
+    assert found is not None
+    assert (found.secret, found.owner) == (sealed, "a" * 32)
+    with Store.open(f"sqlite:///{copy}", store.box) as copied:
+        assert len(copied.mobile_devices.load_all(SYSTEM)) == 1
+        assert copied.mobile_calls.load_all(SYSTEM) == ()
+
+
+def test_the_key_of_a_store_with_mobile_passwords_alone_is_not_made_anew(tmp_path: Path) -> None:
+
+    with Store.open(tmp_path) as store:
+        tenant = store.tenants.list(SYSTEM)[0].id
+        account = a_mobile_account(tenant, secret=store.box.seal("x", tenant, "y"))
+        with store.database.writing() as connection:
+            connection.exec_driver_sql(UPSERT_MOBILE_ACCOUNT.sql, mobile_account_row(account))
+    (tmp_path / "secret.key").unlink()
+    with pytest.raises(KeyFileError):
+        Store.open(tmp_path)
+
+
+def test_a_store_of_the_schema_before_is_brought_up_with_all_that_is_in_it(tmp_path: Path) -> None:
+    database = Database(tmp_path / "trunkline.db")
+    database.prepare_file()
+    config = alembic_config()
+    with database.writing() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        connection.exec_driver_sql("INSERT INTO tenant (id, name) VALUES ('t', 'default')")
+        connection.exec_driver_sql(
+            "INSERT INTO extension (tenant_id, id, number, name) VALUES ('t', 'e', '1001', 'Anna')"
+        )
+        migrate(connection)
+        assert revision(connection) == HEAD
+    database.close()
+    with Store.open(tmp_path) as store:
+        assert [one.name for one in store.extensions.list(SYSTEM)] == ["Anna"]
+        assert store.mobile_devices.load_all(SYSTEM) == ()
+        store.api_keys.set(TenantScope("t"), "ab" * 32)
+
+
+def id_of(row: object) -> str:
+    return str(getattr(row, "id", ""))
