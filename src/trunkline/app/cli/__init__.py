@@ -22,7 +22,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "Who may call": ("extension", "tenant", "registrations", "bans", "trunks"),
     "Calls": ("calls", "hangup", "records", "explain", "trace", "recording", "texts", "subscriptions", "mwi"),
     "Backups": ("backup", "restore"),
-    "Tools": ("phone", "completion", "version"),
+    "Tools": ("phone", "dev", "completion", "version"),
 }
 
 

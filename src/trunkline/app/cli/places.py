@@ -35,7 +35,7 @@ _COMMANDS: Final = {
     "trunks": "trunks",
 }
 # Groups of commands: the ``app`` of the module of that name.
-_GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone", "texts", "mwi", "registrations")
+_GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone", "texts", "mwi", "registrations", "dev")
 
 
 class Places(Mapping[str, Any]):
