@@ -1,32 +1,25 @@
-"""The one way out by HTTP: a small GET within TLS, which reaches no address of our own networks.
+"""How a stranger's file is fetched: a small GET within TLS, which reaches no address of our own networks.
 
 A URL that comes from a stranger (where the certificate of a signed call is) is an order to connect somewhere. So only
 https is followed, no redirection, no credentials; the name is resolved here, and unless all its addresses are public
 none is asked; the connection goes to the very address that was looked at. Size and time are bounded.
-See docs/decisions/0011-certificates-are-fetched-by-a-small-client.md.
+See docs/decisions/0011-certificates-are-fetched-by-a-small-client.md; what talks much goes by ``net.http_client``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
-import socket
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from trunkline.base.errors import TransportError
-
-Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
-"""The addresses of a host name; raises OSError when it has none."""
+from trunkline.net.public_addresses import Network, Resolve, addresses_of, all_may_be_reached
 
 MAX_BODY: Final = 65536
 MAX_HEAD: Final = 16384
 TIMEOUT_S: Final = 4.0
-_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1: the last 32 bits are an IPv4 address
 
 _max_age = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])").search
 _never_kept = re.compile(r"(?:^|[\s,])no-(?:store|cache)(?:$|[\s,=])").search
@@ -46,13 +39,13 @@ class HttpsClient:
         self,
         context: ssl.SSLContext,
         *,
-        inside: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (),
+        inside: tuple[Network, ...] = (),
         resolve: Resolve | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self._context = context
         self._inside = inside
-        self._resolve = resolve or _resolve
+        self._resolve = resolve or addresses_of
         self._timeout_s = timeout_s
 
     async def get(self, url: str) -> Resource:
@@ -68,8 +61,7 @@ class HttpsClient:
 
     async def _get(self, parts: SplitResult, host: str, port: int) -> Resource:
         addresses = await self._resolve(host, port)
-        if not addresses or not all(self._may_reach(address) for address in addresses):
-            # One that is not public is enough: which of them is asked must not be a matter of chance.
+        if not all_may_be_reached(addresses, self._inside):
             raise TransportError(f"{host} has an address that is not public")
         reader, writer = await asyncio.open_connection(
             addresses[0], port, ssl=self._context, server_hostname=host, limit=MAX_HEAD
@@ -79,22 +71,6 @@ class HttpsClient:
             return await _read(reader)
         finally:
             writer.transport.abort()
-
-    def _may_reach(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if any(parsed in network for network in self._inside):
-            return True
-        if isinstance(parsed, ipaddress.IPv6Address) and parsed in _NAT64:
-            parsed = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-        if isinstance(parsed, ipaddress.IPv6Address):
-            within = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1]
-            # RFC 4291 §2.4: public addresses are of 2000::/3 so far; ::/96, 64:ff9b:1::/48 and fec0::/10 lead inside.
-            if parsed not in _GLOBAL_UNICAST or (within is not None and not within.is_global):
-                return False
-        return parsed.is_global and not parsed.is_multicast
 
 
 def _split(url: str) -> tuple[SplitResult, int]:
@@ -181,8 +157,3 @@ def _bounded(body: bytes) -> bytes:
     if len(body) > MAX_BODY:
         raise TransportError(f"more than {MAX_BODY} bytes")
     return body
-
-
-async def _resolve(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
