@@ -21,7 +21,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -30,7 +30,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from trunkline.base.errors import ConfigError, TransportError
-from trunkline.net.http_proxy import SETTINGS, HttpProxy, parse_proxy
+from trunkline.net.http_proxy import SETTINGS, HttpProxy
 from trunkline.net.public_addresses import Network, Resolve, addresses_of, all_may_be_reached
 
 _PORTS: Final = {"https": 443, "http": 80}
@@ -48,15 +48,15 @@ class HttpPlan:
     """What a client may do. ``where`` is the section of the settings that errors name.
 
     ``named`` are URLs of the operator's; their scheme, host and port count. ``inside`` are networks that strangers'
-    URLs may lead to as well. ``ca_file`` is trusted beside the system's authorities. ``proxy`` is an http URL, "" for
-    none. ``timeout_s`` is for one request with everything, ``connections`` for all hosts together, ``per_host`` for
+    URLs may lead to as well. ``ca_file`` is trusted beside the system's authorities. ``proxy`` is what TLS goes
+    through. ``timeout_s`` is for one request with everything, ``connections`` for all hosts together, ``per_host`` for
     one; answers with more than ``max_body`` bytes are an error.
     """
 
     named: tuple[str, ...] = ()
     inside: tuple[Network, ...] = ()
     ca_file: Path | None = None
-    proxy: str = field(default="", repr=False)
+    proxy: HttpProxy | None = None
     timeout_s: float = 5.0
     connections: int = 100
     per_host: int = 32
@@ -77,12 +77,17 @@ class HttpClient:
 
     def __init__(self, plan: HttpPlan | None = None, *, resolve: Resolve = addresses_of) -> None:
         self._plan = plan = plan or HttpPlan()
-        self._proxy = parse_proxy(plan.proxy, f"{plan.where}.proxy")
-        self._named = frozenset(_origin(split_url(url)) for url in plan.named)
+        self._proxy = plan.proxy
         self._context = verifying_context(plan.ca_file, f"{plan.where}.ca")
-        self._guard = _Guard(self._named, self._proxy, plan.inside, resolve)
+        self._guard = _Guard(plan.proxy, plan.inside, resolve)
+        self.name(*plan.named)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+
+    def name(self, *urls: str) -> None:
+        """Take these for the operator's too. Raises ForbiddenUrlError for what is no URL."""
+        for url in urls:
+            self._guard.name(_origin(split_url(url)))
 
     async def get(
         self, url: str, headers: Mapping[str, str] | None = None, *, timeout_s: float = 0.0
@@ -175,21 +180,19 @@ class HttpClient:
 class _Guard(AbstractResolver):
     """Resolves names for the connections, and lets nobody through to where only named ones may go."""
 
-    def __init__(
-        self,
-        named: frozenset[tuple[str, str, int]],
-        proxy: HttpProxy | None,
-        inside: tuple[Network, ...],
-        resolve: Resolve,
-    ) -> None:
-        self._named = named
+    def __init__(self, proxy: HttpProxy | None, inside: tuple[Network, ...], resolve: Resolve) -> None:
+        self._named: set[tuple[str, str, int]] = set()
         self._proxied = proxy is not None
         # The connections' side knows no scheme; look_at has seen to it.
-        self._free = {(host, port) for _, host, port in named}
+        self._free: set[tuple[str, int]] = set()
         if proxy is not None:
             self._free.add((proxy.host, proxy.port))
         self._inside = inside
         self._ask = resolve
+
+    def name(self, origin: tuple[str, str, int]) -> None:
+        self._named.add(origin)
+        self._free.add(origin[1:])
 
     async def look_at(self, parts: SplitResult) -> None:
         """What can be judged before there is a connection. Raises ForbiddenUrlError."""

@@ -40,22 +40,23 @@ class HttpProxy:
         return f"http://{host}:{self.port}"
 
 
-def parse_proxy(text: str, key: str = "push.proxy") -> HttpProxy | None:
-    """The proxy of a URL, None for "". Raises ConfigError, without the password in it."""
-    if not text:
-        return None
+def parse_proxy(text: str, key: str = "push.proxy", username: str = "", password: str = "") -> HttpProxy:
+    """The proxy of a URL; user and password stand in it or beside it. Raises ConfigError, without the password."""
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         raise ConfigError(SETTINGS, key, "a URL that cannot be read", _EXPECTED) from None
-    if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"} or parts.query:
-        seen = f"a URL of the scheme {parts.scheme!a}" if parts.scheme != "http" else "no host and port alone"
-        raise ConfigError(SETTINGS, key, seen, _EXPECTED, "TLS to the providers goes through it by CONNECT")
-    said = ""
+    if parts.scheme != "http":
+        hint = "TLS to the providers goes through it by CONNECT"
+        raise ConfigError(SETTINGS, key, f"a URL of the scheme {parts.scheme!a}", _EXPECTED, hint)
+    if not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        raise ConfigError(SETTINGS, key, "more or less than a host and a port", _EXPECTED)
     if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        said = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+        username, password = unquote(parts.username), unquote(parts.password or "")
+    said = ""
+    if username:
+        said = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
     return HttpProxy(parts.hostname, port or 3128, said)
 
 

@@ -209,7 +209,7 @@ async def test_tls_goes_through_the_proxy(authority: Authority) -> None:
         site(echo, server(authority.issue("push.test"))) as port,
         ConnectProxy({"push.test": "127.0.0.1"}, SECRET).running() as proxy,
     ):
-        plan = HttpPlan(ca_file=authority.ca, proxy=f"http://user:secret@127.0.0.1:{proxy.port}")
+        plan = HttpPlan(ca_file=authority.ca, proxy=parse_proxy(f"http://user:secret@127.0.0.1:{proxy.port}"))
 
         async def unknown(_host: str, _port: int) -> list[str]:
             raise OSError("no name is known behind the proxy")
@@ -228,12 +228,11 @@ async def test_tls_goes_through_the_proxy(authority: Authority) -> None:
 
 async def test_a_proxy_that_refuses_is_told_of(authority: Authority) -> None:
     async with ConnectProxy({}, SECRET).running() as proxy:
-        plan = HttpPlan(named=("https://push.test",), proxy=f"http://user:wrong@127.0.0.1:{proxy.port}")
+        known = parse_proxy(f"http://127.0.0.1:{proxy.port}", username="user", password="wrong")
+        plan = HttpPlan(named=("https://push.test",), proxy=known)
         async with client(plan) as http:
             with pytest.raises(TransportError, match=r"push\.test: the proxy refused with 407"):
                 await http.get("https://push.test/")
-        known = parse_proxy(plan.proxy)
-        assert known is not None
         with pytest.raises(TransportError, match="refused with 407"):
             await connect_by(known, "push.test", 443)
     assert authority.ca.exists()
@@ -242,7 +241,6 @@ async def test_a_proxy_that_refuses_is_told_of(authority: Authority) -> None:
 async def test_a_socket_through_the_proxy_is_for_whatever_is_spoken() -> None:
     async with site(echo) as port, ConnectProxy({"far.test": "127.0.0.1"}).running() as running:
         proxy = parse_proxy(f"http://127.0.0.1:{running.port}")
-        assert proxy is not None
         raw = await connect_by(proxy, "far.test", port)
         reader, writer = await asyncio.open_connection(sock=raw)
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -263,13 +261,10 @@ async def test_nothing_is_asked_after_the_end() -> None:
 def test_a_plan_that_cannot_be_is_told(tmp_path: Path) -> None:
     broken = tmp_path / "ca.pem"
     broken.write_text("no certificate")
-    for plan in (
-        HttpPlan(proxy="socks5://127.0.0.1"),
-        HttpPlan(proxy="http://user:hush@host:1/path"),
-        HttpPlan(proxy="http://user:hush@[::1"),
-        HttpPlan(ca_file=broken),
-        HttpPlan(ca_file=tmp_path / "none.pem"),
-    ):
-        with pytest.raises(ConfigError, match=r"push\.(proxy|ca)") as caught:
-            HttpClient(plan)
+    for proxy in ("", "socks5://127.0.0.1", "http://user:hush@host:1/path", "http://user:hush@[::1"):
+        with pytest.raises(ConfigError, match=r"push\.proxy") as caught:
+            parse_proxy(proxy)
         assert "hush" not in str(caught.value)
+    for file in (broken, tmp_path / "none.pem"):
+        with pytest.raises(ConfigError, match=r"push\.ca"):
+            HttpClient(HttpPlan(ca_file=file))
