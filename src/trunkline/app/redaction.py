@@ -10,9 +10,11 @@ _SECRET = re.compile(
     r"pass(word|wd|phrase)|secret|token|nonce|authori[sz]ation|api_?key|private_?key|cookie|\bha1\b",
     re.IGNORECASE,
 )
+# How long a token lasts is no secret, and how many may be asked for.
+_OPEN = re.compile(r"token_?expiry|tokens_?per", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)
 def is_secret(key: str) -> bool:
     """Whether a key (of a setting, a log line, a header) names a secret, in any spelling."""
-    return _SECRET.search(key) is not None
+    return _SECRET.search(key) is not None and _OPEN.search(key) is None

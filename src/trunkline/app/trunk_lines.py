@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Coroutine, Mapping
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
+from trunkline.app.secret_values import SOURCE, secret_of
 from trunkline.app.settings import Settings
 from trunkline.app.settings import Trunk as TrunkSettings
 from trunkline.base.errors import ConfigError, RemoteProtocolError
@@ -31,8 +30,6 @@ from trunkline.ua.next_hops import NextHops
 from trunkline.ua.registrations import Registration, Registrations
 
 log = structlog.get_logger("trunk")
-
-SOURCE: Final = "settings"
 
 
 class TrunkLines:
@@ -104,7 +101,7 @@ def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool)
         "" if one.transport == "auto" else one.transport,
         one.username,
         one.auth_username,
-        password_of(one, key),
+        secret_of(one, key),
         one.realm,
         one.from_domain,
         one.registers,
@@ -127,36 +124,6 @@ def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool)
         ),
         Mode(one.verify),
     )
-
-
-def password_of(one: TrunkSettings, key: str) -> str:
-    """What is given, or the first line of its file, or its variable; "" for none. Raises ConfigError."""
-    if one.password is not None:
-        return one.password.get_secret_value()
-    if one.password_env:
-        return _password_in(os.environ, one.password_env, key)
-    if not one.password_file:
-        return ""
-    expected = "a text file whose first line is the password"
-    try:
-        first = Path(one.password_file).expanduser().read_text(encoding="utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no UTF-8"
-        raise ConfigError(SOURCE, f"{key}.password_file", one.password_file, expected, why) from None
-    if not first:
-        raise ConfigError(
-            SOURCE, f"{key}.password_file", one.password_file, expected, "its first line is empty"
-        )
-    return first
-
-
-def _password_in(environment: Mapping[str, str], name: str, key: str) -> str:
-    found = environment.get(name, "")
-    if not found:
-        expected = "an environment variable that holds the password"
-        why = "it is empty" if name in environment else "it is not set for this program"
-        raise ConfigError(SOURCE, f"{key}.password_env", name, expected, why)
-    return found
 
 
 def _log_registration(one: Registration) -> None:

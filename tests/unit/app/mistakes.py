@@ -201,6 +201,36 @@ TRUNKS = (
     Mistake("A prefix without quotes", f"{_TRUNK}prefixes = [0]"),
     Mistake("Two trunks of one name", _TRUNK + _TRUNK),
 )
+GATEWAY = (
+    Mistake("The API has no port", '[api]\nlisten = "0.0.0.0"'),
+    Mistake("The public URL has no scheme", '[api]\npublic_url = "voice.example.com"'),
+    Mistake("The root path has no slash", '[api]\nroot_path = "voice"'),
+    Mistake("The API's address is given twice", '[api]\nlisten = "127.0.0.1:8080"\n\n[server]\nport = 8080'),
+    Mistake("A token lasts for days, not seconds", "[auth]\ntoken_expiry_secs = 30"),
+    Mistake("Two API keys", '[auth]\napi_key = "x"\napi_key_env = "API_KEY"'),
+    Mistake("Tokens of an issuer are for anybody", '[auth]\nissuer = "https://login.example.com"'),
+    Mistake("An APNs key without its team", '[push.apns]\nkey_path = "AuthKey_ABCDE12345.p8"'),
+    Mistake("An APNs key without its id", '[push.apns]\nkey_path = "apns.p8"\nteam_id = "FGHIJ67890"'),
+    Mistake("A key id in small letters", '[push.apns]\nkey_id = "abcde12345"'),
+    Mistake("A bundle id is the app's name", '[push.apns]\nbundle_id = "My Phone"'),
+    Mistake("APNs is there twice", "[apns]\nsandbox = true\n\n[push.apns]\nsandbox = true"),
+    Mistake(
+        "APNs has a key and a certificate",
+        '[push.apns]\nkey_env = "KEY"\nkey_id = "ABCDE12345"\n'
+        'team_id = "FGHIJ67890"\ncertificate = "voip.pem"',
+    ),
+    Mistake("A project is named by its title", '[push.fcm]\nproject_id = "My Phone"'),
+    Mistake("A mail address without mailto", '[push.webpush]\nsubject = "voice@example.com"'),
+    Mistake("A webhook without its secret", '[push.webhook]\nurl = "https://backend.example.com/wake"'),
+    Mistake(
+        "The password of a proxy stands in its URL", '[push]\nproxy = "http://me:secret@proxy.example.com"'
+    ),
+    Mistake("A SIP domain is a URI", '[mobile]\ndomains = ["sip:pbx.example.com"]'),
+    Mistake("Every registrar is allowed by a star", '[mobile]\nregistrars = ["*"]'),
+    Mistake("A way of ringing that does not exist", '[mobile]\nprovisional = "on_push"'),
+    Mistake("No answer is told as success", "[mobile]\nno_answer_status = 200"),
+    Mistake("The database is another one", '[database]\nurl = "postgres://db.example.com/voice"'),
+)
 FILES = (
     Mistake("A text has no quotes", "domain = example.com"),
     Mistake("A quotation mark is missing", '[log]\nlevel = "debug'),
@@ -250,6 +280,7 @@ CHAPTERS = {
     "Media and metrics": MEDIA,
     "Peers and signatures": PEERS,
     "Trunks": TRUNKS,
+    "The mobile gateway": GATEWAY,
     "Files": FILES,
     "Several": SEVERAL,
 }

@@ -24,7 +24,7 @@ def error(raw: dict[str, Any]) -> ConfigError:
             {"domian": "x"},
             "domian",
             "an unknown key",
-            "one of domain, data, node, sip",
+            "one of domain, data, node, exchange",
             "did you mean domain?",
         ),
         ({"sip": {"lisen": []}}, "sip.lisen", "an unknown key", "one of listen, ", "did you mean listen?"),

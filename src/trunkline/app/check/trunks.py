@@ -12,10 +12,10 @@ from trunkline.app.check import domain
 from trunkline.app.check.domain import FindAddresses, FindServers, NoAnswer
 from trunkline.app.check.finding import Case, Finding, Findings
 from trunkline.app.check.known import Known, known_of
+from trunkline.app.secret_values import secret_of
 from trunkline.app.settings import Settings
 from trunkline.app.settings.stir import Peer
 from trunkline.app.settings.trunk import Trunk
-from trunkline.app.trunk_lines import password_of
 from trunkline.base.errors import ConfigError
 from trunkline.net.fence.source import Network
 from trunkline.pbx.route import SERVICE_NUMBERS
@@ -76,7 +76,7 @@ def _targets(host: str, transport: str, servers: FindServers) -> list[str]:
 def password(one: Trunk, key: str) -> Iterator[Finding]:
     """Its file readable and private; a registration without any is hardly meant."""
     try:
-        given = password_of(one, key)
+        given = secret_of(one, key)
     except ConfigError as error:
         yield _say.fail(f"{error.key}: {error.seen}: {error.hint}", f"expected {error.expected}")
         return

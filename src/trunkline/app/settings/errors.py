@@ -15,6 +15,14 @@ from trunkline.app.redaction import HIDDEN, is_secret
 from trunkline.base.errors import ConfigError
 
 Path = tuple[str | int, ...]
+
+
+class Whole(str):
+    """How the file spells a whole path, where it stands elsewhere in it than in the models."""
+
+    __slots__ = ()
+
+
 _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -141,6 +149,9 @@ def dotted(path: Path, written: Mapping[Path, str]) -> str:
     text = ""
     for depth in range(1, len(path) + 1):
         part = written.get(path[:depth], path[depth - 1])
+        if isinstance(part, Whole):
+            text = part
+            continue
         text = f"{text}[{part}]" if isinstance(part, int) else f"{text}.{part}" if text else str(part)
     return text
 

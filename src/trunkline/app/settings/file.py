@@ -22,7 +22,8 @@ from trunkline.app.addresses import (
     parse_host_port,
 )
 from trunkline.app.data_folder import DataFolder, find_data_folder
-from trunkline.app.settings import Listener, Media, Settings
+from trunkline.app.settings import Api, Listener, Media, Settings
+from trunkline.app.settings.api import GATEWAY_LISTEN
 from trunkline.app.settings.errors import from_validation, raise_all, show
 from trunkline.app.settings.names import normalise
 from trunkline.app.settings.values import DEFAULT_PORTS
@@ -218,7 +219,16 @@ def complete(settings: Settings, host: HostAddresses) -> Settings:
     sip = settings.sip.model_copy(update={"listen": listeners})
     media = _complete_media(settings, listeners, host)
     domain = settings.domain or bracketed(listeners[0].advertised.host)
-    return settings.model_copy(update={"sip": sip, "media": media, "domain": domain})
+    update = {"sip": sip, "media": media, "domain": domain, "api": _complete_api(settings)}
+    return settings.model_copy(update=update)
+
+
+def _complete_api(settings: Settings) -> Api:
+    """A mobile gateway is nothing without its API; an exchange opens one more port only when it is told to."""
+    if settings.api.listen is not None:
+        return settings.api
+    listen = "off" if settings.exchange.enabled else GATEWAY_LISTEN
+    return settings.api.model_copy(update={"listen": listen})
 
 
 def default_listeners(host: HostAddresses) -> tuple[Listener, ...]:

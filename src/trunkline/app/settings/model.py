@@ -11,11 +11,15 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from trunkline.app.settings.api import Api, ExchangeRole
+from trunkline.app.settings.auth import Auth
 from trunkline.app.settings.dns import Dns
 from trunkline.app.settings.events import Events
 from trunkline.app.settings.guard import Guard, Limits
 from trunkline.app.settings.media import Media
+from trunkline.app.settings.mobile import Mobile
 from trunkline.app.settings.operation import Log, Metrics
+from trunkline.app.settings.push import Push
 from trunkline.app.settings.recording import Recording
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.sip import Sip
@@ -45,6 +49,7 @@ class Settings(Section):
     node: int = Field(
         default=0, ge=0, le=255, description="This node's number; unique among nodes that work together."
     )
+    exchange: ExchangeRole = ExchangeRole()
     sip: Sip = Sip()
     dns: Dns = Dns()
     media: Media = Media()
@@ -62,6 +67,10 @@ class Settings(Section):
     trunks: Annotated[tuple[Trunk, ...], BeforeValidator(as_tables), AfterValidator(each_named_once)] = Field(
         default=(), description="Whom calls go out through, as tables: carriers, other exchanges."
     )
+    api: Api = Api()
+    auth: Auth = Auth()
+    mobile: Mobile = Mobile()
+    push: Push = Push()
     metrics: Metrics = Metrics()
     log: Log = Log()
     trace: Trace = Trace()

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel
 
 from trunkline.app.settings import Settings
-from trunkline.app.settings.errors import Path, model_in, show, unknown_key
+from trunkline.app.settings.aliases import take_gateway
+from trunkline.app.settings.errors import Path, dotted, model_in, show, unknown_key
+from trunkline.app.settings.normalised import ABSENT, Normalised, is_port, pop, take
 from trunkline.base.errors import ConfigError
 
 # Sections (or single keys) of published configurations, and what they are for.
 NOT_ACTIVE: dict[Path, str] = {
-    ("auth",): "tokens of the mobile API",
-    ("apns",): "push to Apple devices",
-    ("fcm",): "push to Android devices",
     ("gateways",): "gateway plug-ins and their routes",
-    ("server", "host"): "the HTTP API",
-    ("server", "port"): "the HTTP API",
     ("server", "trunk_port"): "the trunk side",
 }
 STORE_NAME = "trunkline.db"
@@ -34,18 +30,10 @@ STORE_NAME = "trunkline.db"
 SIP_PORT: Path = ("server", "sip_port")
 LOCAL_PORT: Path = ("sip", "local_port")
 LOCAL_TRANSPORT: Path = ("sip", "transport")
-_SERVER_KEYS = ("host", "port", "sipPort", "trunkPort")
+_SERVER_KEYS = ("host", "port", "listen", "publicUrl", "sipPort", "trunkPort")
 DATABASE_PATH: Path = ("database", "path")
-
-
-@dataclass(slots=True)
-class Normalised:
-    """Keys in our spelling; ``written`` maps a path to the file's own spelling."""
-
-    values: dict[str, Any]
-    written: dict[Path, str] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
-    errors: list[ConfigError] = field(default_factory=list)
+DATABASE_URL: Path = ("database", "url")
+_sqlite = re.compile(r"sqlite:(?://)?(?P<path>[^?]+)(\?.*)?\Z").match
 
 
 def snake(name: str) -> str:
@@ -58,6 +46,7 @@ def normalise(raw: Mapping[str, Any], source: str) -> Normalised:
     result = Normalised({})
     result.values = _respell(raw, Settings, (), source, result)
     _set_aside(result)
+    take_gateway(result, source)
     _take_aliases(result, source)
     _take_database(result, source)
     return result
@@ -101,21 +90,19 @@ def _inner(model: type[BaseModel] | None, name: str) -> type[BaseModel] | None:
 def _set_aside(result: Normalised) -> None:
     """Take out what is known but not active yet."""
     for path, purpose in NOT_ACTIVE.items():
-        if _pop(result.values, path) is not _ABSENT:
-            key = ".".join(result.written.get(path[: at + 1], str(part)) for at, part in enumerate(path))
+        if pop(result.values, path) is not ABSENT:
+            key = dotted(path, result.written)
             result.notices.append(f"{key} is not active yet in this version ({purpose})")
 
 
 def _take_aliases(result: Normalised, source: str) -> None:
     """``server.sipPort`` and ``[sip] transport, local_port`` stand for ``sip.listen``."""
     listeners: list[str] = []
-    port = _take(result, SIP_PORT, _is_port, "a port from 0 to 65535", source)
+    port = take(result, SIP_PORT, is_port, "a port from 0 to 65535", source)
     if port is not None:
         listeners += [f"udp:0.0.0.0:{port}", f"tcp:0.0.0.0:{port}"]
-    transport = _take(
-        result, LOCAL_TRANSPORT, lambda value: value in {"udp", "tcp"}, "'udp' or 'tcp'", source
-    )
-    local = _take(result, LOCAL_PORT, _is_port, "a port from 0 to 65535", source)
+    transport = take(result, LOCAL_TRANSPORT, lambda value: value in {"udp", "tcp"}, "'udp' or 'tcp'", source)
+    local = take(result, LOCAL_PORT, is_port, "a port from 0 to 65535", source)
     if transport is not None or local is not None:
         listeners.append(f"{transport or 'udp'}:0.0.0.0:{5060 if local is None else local}")
     _refuse_rest_of_server(result, source)
@@ -140,48 +127,38 @@ def _refuse_rest_of_server(result: Normalised, source: str) -> None:
 
 
 def _take_database(result: Normalised, source: str) -> None:
-    """``database.path`` names a file: our store is another one, in the folder of that file."""
-    path = _take(result, DATABASE_PATH, _is_path, 'the path of a file such as "/data/gateway.db"', source)
+    """``database.path`` and ``database.url`` name a file: our store is another one, in the folder of that file."""
+    key, path = _database_file(result, source)
     rest = result.values.pop("database", {})
     if rest != {}:
         result.notices.append("database is not active in this version beyond its path (the store is SQLite)")
     if path is None:
         return
     if "data" in result.values:
-        expected = "either data or database.path, whose folder stands for it, not both"
-        result.errors.append(ConfigError(source, "database.path", show("path", path), expected))
+        expected = f"either data or {key}, whose folder stands for it, not both"
+        result.errors.append(ConfigError(source, key, show("path", path), expected))
         return
     folder = str(PurePath(path).parent)
     result.values["data"] = folder
-    result.notices.append(f"database.path stands for data = {json.dumps(folder)}: {STORE_NAME} is kept there")
+    result.notices.append(f"{key} stands for data = {json.dumps(folder)}: {STORE_NAME} is kept there")
+
+
+def _database_file(result: Normalised, source: str) -> tuple[str, str | None]:
+    path = take(result, DATABASE_PATH, _is_path, 'the path of a file such as "/data/gateway.db"', source)
+    url = take(
+        result, DATABASE_URL, _is_sqlite, 'the URL of a file such as "sqlite:/data/gateway.db"', source
+    )
+    if path is not None and url is not None:
+        expected = "one of database.path and database.url, not both"
+        result.errors.append(ConfigError(source, "database.url", show("url", url), expected))
+    if path is None and url is not None and (found := _sqlite(url)):
+        return "database.url", found["path"]
+    return "database.path", path
+
+
+def _is_sqlite(value: Any) -> bool:
+    return isinstance(value, str) and bool(_sqlite(value)) and "\0" not in value
 
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
-
-
-_ABSENT = object()
-
-
-def _take(result: Normalised, path: Path, valid: Callable[[Any], bool], expected: str, source: str) -> Any:
-    value = _pop(result.values, path)
-    if value is _ABSENT:
-        return None
-    if valid(value):
-        return value
-    key = ".".join(result.written.get(path[: at + 1], str(part)) for at, part in enumerate(path))
-    result.errors.append(ConfigError(source, key, show(key, value), expected))
-    return None
-
-
-def _is_port(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= 65535
-
-
-def _pop(values: dict[str, Any], path: Path) -> Any:
-    table: Any = values
-    for part in path[:-1]:
-        table = table.get(part) if isinstance(table, dict) else None
-    if not isinstance(table, dict):
-        return _ABSENT
-    return table.pop(str(path[-1]), _ABSENT)

@@ -59,6 +59,13 @@ _ALIASES = """## Other spellings
 - `server.sipPort = 5060` stands for `sip.listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"]`.
 - `[sip] transport = "udp", local_port = 5060` stands for `sip.listen = ["udp:0.0.0.0:5060"]`.
 - `database.path = "/data/gateway.db"` stands for `data = "/data"`: the store is `trunkline.db` in that folder.
+  `database.url = "sqlite:/data/gateway.db"` says the same.
+- `[server] host = "0.0.0.0", port = 8080`, or `server.listen = "0.0.0.0:8080"`, stands for `api.listen`, and
+  `server.public_url` for `api.public_url`.
+- `[apns]` and `[fcm]` stand for `[push.apns]` and `[push.fcm]`, `topic` in `[apns]` for `bundle_id`.
+- A file with `[auth]` and `[database]` and without `domain` is that of a mobile gateway alone: `exchange.enabled` is
+  `false` then, unless the file says otherwise. Secrets of published examples (`your-jwt-secret-here`,
+  `your-api-key-here`, `CHANGE-ME-IN-PRODUCTION`) are taken as not set.
 """
 _NOT_ACTIVE = """Accepted, not active yet, and told so at the start:
 

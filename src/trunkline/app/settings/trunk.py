@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from trunkline.app.addresses import bracketed, is_ip, parse_host_port
 from trunkline.app.settings.guard import Networks
+from trunkline.app.settings.secret import Secret, SecretFile, Variable, one_place_at_most, places_of
 from trunkline.app.settings.section import Section
 from trunkline.app.settings.stir import SaidBy, as_texts
-from trunkline.app.settings.values import as_domain, as_file, wrong
+from trunkline.app.settings.values import as_domain, wrong
 from trunkline.net.fence.source import Network
 
 _HOST = 'a host or host:port such as "sip.carrier.example" or "192.0.2.9:5080"'
@@ -46,15 +47,6 @@ def as_prefixes(value: Any) -> Any:
     return tuple(value)
 
 
-def as_secret(value: Any) -> Any:
-    """A password, never shown."""
-    if isinstance(value, SecretStr):
-        return value
-    if not isinstance(value, str):
-        raise wrong("a password in quotes")
-    return SecretStr(value)
-
-
 Digits = Annotated[str, BeforeValidator(as_digits)]
 
 
@@ -80,15 +72,12 @@ class Trunk(Section):
     auth_username: str = Field(
         default="", max_length=128, description="What digest calls us. Default: `username`."
     )
-    password: Annotated[SecretStr | None, BeforeValidator(as_secret)] = Field(
-        default=None, description="Never shown, logged or returned."
-    )
-    password_file: Annotated[str, BeforeValidator(as_file)] | None = Field(
+    password: Secret = Field(default=None, description="Never shown, logged or returned.")
+    password_file: SecretFile | None = Field(
         default=None, description="A file with the password in its first line, instead of `password`."
     )
-    password_env: str = Field(
+    password_env: Variable = Field(
         default="",
-        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
         description="The environment variable that holds the password, instead of `password`.",
     )
     realm: str = Field(
@@ -168,14 +157,8 @@ class Trunk(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        places = {
-            "password": self.password is not None,
-            "password_file": bool(self.password_file),
-            "password_env": bool(self.password_env),
-        }
-        given = [name for name, there in places.items() if there]
-        if len(given) > 1:
-            raise wrong(f"one of {', '.join(places)}", seen=" and ".join(given), at=given[-1])
+        one_place_at_most(self, "password")
+        given = places_of(self, "password")
         if (given or self.registers) and not self.username:
             raise wrong("who we are there, as the carrier calls it", seen="nothing", at="username")
         if not self.identity:

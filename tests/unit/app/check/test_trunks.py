@@ -13,9 +13,9 @@ from trunkline.app.check import trunks as area
 from trunkline.app.check.domain import NoAnswer, Target
 from trunkline.app.check.finding import Case, Finding, Grade
 from trunkline.app.check.known import Known, known_of
+from trunkline.app.secret_values import secret_of
 from trunkline.app.settings.file import load_settings
 from trunkline.app.settings.trunk import Trunk
-from trunkline.app.trunk_lines import password_of
 from trunkline.model.binding import Binding
 from trunkline.model.extension import NewExtension
 from trunkline.model.tenant import SystemScope, TenantScope
@@ -108,7 +108,7 @@ def test_a_password_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (grade, "it is empty" in what) == (Grade.FAIL, True)
     monkeypatch.setenv("CARRIER_PASSWORD", "hunter2")
     assert bad(area.password(one, "trunks[0]")) == []
-    assert password_of(one, "trunks[0]") == "hunter2"
+    assert secret_of(one, "trunks[0]") == "hunter2"
 
 
 def test_to_register_without_a_password_is_hardly_meant() -> None:

@@ -1,0 +1,80 @@
+"""``[api]`` and ``[exchange]``: the HTTP API of mobile apps, and whether extensions are served beside it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from trunkline.app.addresses import HostPort, parse_host_port
+from trunkline.app.settings.guard import Networks
+from trunkline.app.settings.section import Section
+from trunkline.app.settings.web_address import WebUrl, as_listen, as_prefix
+from trunkline.net.fence.source import Network
+
+# Where apps of the existing gateway expect it.
+GATEWAY_LISTEN = "0.0.0.0:8080"
+
+
+class Api(Section):
+    """The HTTP API that mobile apps and their backends use. TLS is the affair of a reverse proxy in front of it."""
+
+    listen: Annotated[str, BeforeValidator(as_listen)] | None = Field(
+        default=None,
+        description="`HOST:PORT` to serve the API on, or `off`. Default: `0.0.0.0:8080` when `exchange.enabled` is "
+        "`false`, else `off`.",
+        examples=['"127.0.0.1:8080"'],
+    )
+    public_url: WebUrl | None = Field(
+        default=None,
+        description="What apps reach the API by, `root_path` included; pushes carry it. Default: pushes carry none.",
+        examples=['"https://voice.example.com"'],
+    )
+    root_path: Annotated[str, BeforeValidator(as_prefix)] = Field(
+        default="",
+        description="What a reverse proxy cuts off the front of paths before it passes them on.",
+        examples=['"/voice"'],
+    )
+    trusted_proxies: Networks = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="Networks of reverse proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    )
+    docs: bool = Field(
+        default=True, description="Whether `/openapi.json` and the page that shows it are served."
+    )
+    per_source: int = Field(
+        default=1200,
+        ge=1,
+        le=1_000_000,
+        description="Requests that one address may make in a minute; of IPv6 the /64.",
+    )
+    per_subject: int = Field(
+        default=600, ge=1, le=1_000_000, description="Requests that one user's tokens may make in a minute."
+    )
+    tokens_per_source: int = Field(
+        default=60,
+        ge=1,
+        le=100_000,
+        description="Tokens that one address may ask for in a minute without a backend's key.",
+    )
+
+    @property
+    def address(self) -> HostPort | None:
+        """Where to listen, or None when off."""
+        return None if self.listen in {None, "off"} else parse_host_port(str(self.listen))
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """``trusted_proxies``, to compare with."""
+        return tuple(ipaddress.ip_network(one) for one in self.trusted_proxies)
+
+
+class ExchangeRole(Section):
+    """Whether this program is an exchange with extensions of its own, or a mobile gateway alone."""
+
+    enabled: bool = Field(
+        default=True,
+        description="`false`: a mobile gateway in front of other exchanges, with no extensions of its own. Requests of "
+        "phones are refused, and the first start makes no extensions.",
+    )
