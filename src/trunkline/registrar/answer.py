@@ -9,6 +9,7 @@ from trunkline.model.binding import Binding
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.grammar import quote
 from trunkline.registrar.gruu import Gruus
+from trunkline.registrar.push_parameters import has_push, without_push
 
 
 class AnswerLines:
@@ -22,10 +23,13 @@ class AnswerLines:
         self._second = -1
         self._date = ""
 
-    def of(self, bindings: Iterable[Binding], path: str, now: float, gruu_domain: str = "") -> str:
+    def of(
+        self, bindings: Iterable[Binding], path: str, now: float, gruu_domain: str = "", own: str = ""
+    ) -> str:
         """Contacts with the seconds they have left, the Path that the request came by, Service-Route and the Date.
 
-        With ``gruu_domain``, the tenant's, each phone's contacts have their GRUUs.
+        With ``gruu_domain``, the tenant's, each phone's contacts have their GRUUs. ``own`` is the Contact that asks: how
+        other phones of the AOR are woken is not told (RFC 8599 §5.3, §13).
 
         Some phones set their clock by it (RFC 3261 §10.3 asks for one). RFC 3327 §5.3: the Path is told.
         """
@@ -34,12 +38,15 @@ class AnswerLines:
             self._second = second
             self._date = f"{self._service_route}Date: {formatdate(second, usegmt=True)}\r\n"
         gruus = self._gruus if gruu_domain else None
-        contacts = "".join([_contact(binding, now, gruus, gruu_domain) for binding in bindings])
+        contacts = "".join([_contact(binding, now, own, gruus, gruu_domain) for binding in bindings])
         return f"{contacts}{header_lines('Path', path)}{self._date}" if path else contacts + self._date
 
 
-def _contact(binding: Binding, now: float, gruus: Gruus | None = None, domain: str = "") -> str:
-    text = f"Contact: <{binding.contact}>;expires={round(binding.expires_at - now)}"
+def _contact(binding: Binding, now: float, own: str, gruus: Gruus | None, domain: str) -> str:
+    uri = binding.contact
+    if has_push(uri) and uri not in own:
+        uri = without_push(uri)
+    text = f"Contact: <{uri}>;expires={round(binding.expires_at - now)}"
     if binding.q != 1000:
         text += f";q={binding.q / 1000:g}"
     if binding.instance:

@@ -17,13 +17,15 @@ from trunkline.proto.sip.uri import parse_uri
 from trunkline.registrar.admission import UnsupportedTagsError, check, claimed_user
 from trunkline.registrar.answer import AnswerLines
 from trunkline.registrar.commit import NotKeptError, write
-from trunkline.registrar.contacts import wanted_contacts
+from trunkline.registrar.contacts import WILDCARD, wanted_contacts
 from trunkline.registrar.gruu import Gruus
 from trunkline.registrar.location import Location
 from trunkline.registrar.outbound import answer_lines, uses_outbound
 from trunkline.registrar.policy import RegistrarPolicy
 from trunkline.registrar.ports import Accounts, Journal, Owner
-from trunkline.registrar.push_parameters import shown
+from trunkline.registrar.push_desk import PushDesk
+from trunkline.registrar.push_parameters import PushNotSupportedError, shown
+from trunkline.registrar.push_services import PushAsk
 from trunkline.registrar.refresh import plain_refresh
 from trunkline.registrar.registration import Changes, IntervalTooBriefError, adopt, changes_of, renew
 from trunkline.ua.authentication import Authenticator, tell_refusal
@@ -61,7 +63,8 @@ class RegistrarDoor:
     nonces that have expired or moved. ``on_moved(token, binding)``
     hears that a phone which was reached by the flow ``token`` is now reached by another; not of flows of proxies, which
     others share. ``gruus`` gives phones that
-    ask for them their GRUUs.
+    ask for them their GRUUs. ``push`` knows the phones that are woken by notifications (RFC 8599); None for a registrar
+    that wakes nobody.
     """
 
     methods = frozenset({"REGISTER"})
@@ -95,6 +98,7 @@ class RegistrarDoor:
         self._on_stale = on_stale
         self._on_moved = on_moved
         self._gruus = gruus
+        self.push: PushDesk | None = None
         self._lines = AnswerLines(gruus, policy.service_route)
         self._writing: dict[tuple[str, str], asyncio.Event] = {}
 
@@ -118,7 +122,8 @@ class RegistrarDoor:
             self._admit(incoming, flow, tenant, user)
         elif verdict is Verdict.REPLAYED and self._changes_nothing(request, flow, tenant, user):
             # RFC 3261 §8.2.7: its first answer was lost on the way, and we keep no transaction.
-            self._answer(incoming, flow, tenant, user, self._replayed(request), self._wall())
+            asks = self._asks(request)
+            self._answer(incoming, flow, tenant, user, self._replayed(request), self._wall(), asks)
         else:
             self._challenge(incoming, owner, verdict, user)
         return True
@@ -153,6 +158,7 @@ class RegistrarDoor:
         """
         try:
             check(request, tenant, user, self.accounts, self.policy)
+            self._asks(request)
             return not changes_of(request, tenant, user, flow, self.location, self.policy, self._wall())
         except RemoteProtocolError:
             return False
@@ -174,13 +180,15 @@ class RegistrarDoor:
         try:
             check(request, tenant, user, self.accounts, self.policy)
             now = self._wall()
+            asks = self._asks(request)
             known = self.location.all_of(tenant, user)
             until = plain_refresh(request, known, self.policy, now)
             if until is not None:
                 self._renew_one(known[0], until, request, flow, now)
                 self.journal.refresh(known[0])
                 self.counters.refreshed += 1
-                incoming.respond(200, extra=self._lines.of(known, "", now))
+                extra = self._lines.of(known, "", now, own=request.headers["Contact"])
+                self._respond(incoming, extra, tenant, user, asks, now)
                 return
             changes = changes_of(request, tenant, user, flow, self.location, self.policy, now)
         except RemoteProtocolError as error:
@@ -190,10 +198,14 @@ class RegistrarDoor:
             if incoming.transaction is None:
                 incoming.begin()
             self._writing[tenant, user] = asyncio.Event()
-            self._spawn(self._commit(incoming, flow, changes, tenant, user))
+            self._spawn(self._commit(incoming, flow, changes, tenant, user, asks))
             return
         self._renew(request, flow, changes, now)
-        self._answer(incoming, flow, tenant, user, changes, now)
+        self._answer(incoming, flow, tenant, user, changes, now, asks)
+
+    def _asks(self, request: Request) -> PushAsk | None:
+        """What a phone wants of push; None for nearly all. Raises RemoteProtocolError, among them a 555."""
+        return None if self.push is None else self.push.read(request)
 
     def _renew(self, request: Request, flow: Flow, changes: Changes, now: float) -> None:
         for binding, want, until in changes.refreshed:
@@ -213,7 +225,15 @@ class RegistrarDoor:
         if binding.flow != before and not by_proxy:
             self._on_moved(before, binding)
 
-    async def _commit(self, incoming: Incoming, flow: Flow, changes: Changes, tenant: str, user: str) -> None:
+    async def _commit(
+        self,
+        incoming: Incoming,
+        flow: Flow,
+        changes: Changes,
+        tenant: str,
+        user: str,
+        asks: PushAsk | None,
+    ) -> None:
         """A binding counts once it is on disk: the phone may rely on a 200 after our restart."""
         story = Story(incoming.now)
         try:
@@ -229,7 +249,9 @@ class RegistrarDoor:
             now = self._wall()
             self._renew(incoming.request, flow, changes, now)
             self._tell(changes, incoming, tenant, user, story)
-            self._answer(incoming, flow, tenant, user, changes, now)
+            if self.push is not None:
+                self.push.changed(tenant, user, changes, left=incoming.request.headers["Contact"] == WILDCARD)
+            self._answer(incoming, flow, tenant, user, changes, now, asks)
         finally:
             self._writing.pop((tenant, user)).set()
 
@@ -259,16 +281,34 @@ class RegistrarDoor:
         return changes
 
     def _answer(
-        self, incoming: Incoming, flow: Flow, tenant: str, user: str, changes: Changes, now: float
+        self,
+        incoming: Incoming,
+        flow: Flow,
+        tenant: str,
+        user: str,
+        changes: Changes,
+        now: float,
+        asks: PushAsk | None,
     ) -> None:
         request = incoming.request
         domain = ""
         if self._gruus is not None and "Supported" in request.headers and supports(request, "gruu"):
             domain = self.accounts.domain_of(tenant)
-        extra = self._lines.of(self.location.of(tenant, user, now), changes.path, now, domain)
+        own = request.headers.get("Contact", "")
+        extra = self._lines.of(self.location.of(tenant, user, now), changes.path, now, domain, own)
         if changes.outbound:
             extra += answer_lines(flow, self.policy)
-        incoming.respond(200, extra=extra)
+        self._respond(incoming, extra, tenant, user, asks, now)
+
+    def _respond(
+        self, incoming: Incoming, extra: str, tenant: str, user: str, asks: PushAsk | None, now: float
+    ) -> None:
+        if asks is None or self.push is None:
+            incoming.respond(200, extra=extra)
+            return
+        incoming.respond(200, extra=extra + self.push.lines(asks, tenant, user))
+        # RFC 8599 §5.6.2: what waits for the phone goes after the 2xx of its REGISTER.
+        self.push.registered(asks, tenant, user, now)
 
     def _refuse(
         self,
@@ -280,7 +320,9 @@ class RegistrarDoor:
     ) -> None:
         self.counters.refused += 1
         story = story or Story(incoming.now)
-        story.add(incoming.now, "register.refused", f"{error.status} {error.reason}", status=error.status)
+        why = f": {error.why}" if isinstance(error, PushNotSupportedError) else ""
+        text = f"{error.status} {error.reason}{why}"
+        story.add(incoming.now, "register.refused", text, status=error.status)
         extra = ""
         if isinstance(error, IntervalTooBriefError):
             extra = f"Min-Expires: {self.policy.min_expires_s}\r\n"
