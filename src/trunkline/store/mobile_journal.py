@@ -25,7 +25,7 @@ from trunkline.store.writer import Writer
 
 
 class MobileJournal:
-    """Writes devices and calls down. What is ``forgotten`` is deleted even when the queue is full."""
+    """Writes accounts and devices down. What is forgotten is deleted even when the queue is full."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -52,16 +52,23 @@ class MobileJournal:
         """Delete a device. Raises WriterStoppedError."""
         self._writer.submit(Operation(DELETE_MOBILE_DEVICE, ((tenant, key),), kept=True))
 
-    def write_call(self, call: MobileCall) -> asyncio.Future[None]:
+
+class MobileCallJournal:
+    """Writes devices' parts in calls down."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def write(self, call: MobileCall) -> asyncio.Future[None]:
         """Write a device's part in a call; done when it is committed. Raises as Writer.commit."""
         return self._writer.commit(Operation(UPSERT_MOBILE_CALL, (mobile_call_row(call),)))
 
-    def keep_calls(self, calls: Iterable[MobileCall]) -> None:
+    def keep(self, calls: Iterable[MobileCall]) -> None:
         """Write parts in calls some time soon. Raises WriterFullError, WriterStoppedError."""
         self._writer.submit(Operation(UPSERT_MOBILE_CALL, [mobile_call_row(one) for one in calls]))
 
-    def forget_calls(self, calls: Iterable[tuple[str, str]]) -> None:
-        """Delete parts in calls by (tenant, id). Raises WriterStoppedError."""
+    def forget(self, calls: Iterable[tuple[str, str]]) -> None:
+        """Delete parts in calls by (tenant, token). Raises WriterStoppedError."""
         rows = list(calls)
         if rows:
             self._writer.submit(Operation(DELETE_MOBILE_CALL, rows, kept=True))
