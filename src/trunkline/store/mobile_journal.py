@@ -59,15 +59,15 @@ class MobileCallJournal:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def write(self, call: MobileCall) -> asyncio.Future[None]:
+    def write_call(self, call: MobileCall) -> asyncio.Future[None]:
         """Write a device's part in a call; done when it is committed. Raises as Writer.commit."""
         return self._writer.commit(Operation(UPSERT_MOBILE_CALL, (mobile_call_row(call),)))
 
-    def keep(self, calls: Iterable[MobileCall]) -> None:
+    def keep_calls(self, calls: Iterable[MobileCall]) -> None:
         """Write parts in calls some time soon. Raises WriterFullError, WriterStoppedError."""
         self._writer.submit(Operation(UPSERT_MOBILE_CALL, [mobile_call_row(one) for one in calls]))
 
-    def forget(self, calls: Iterable[tuple[str, str]]) -> None:
+    def forget_calls(self, calls: Iterable[tuple[str, str]]) -> None:
         """Delete parts in calls by (tenant, token). Raises WriterStoppedError."""
         rows = list(calls)
         if rows:

@@ -29,7 +29,7 @@ async def test_what_the_journal_wrote_is_read_back(
         journal = MobileJournal(writer)
         await journal.new_device(device, account)
         journal.keep_devices([theirs])
-        await MobileCallJournal(writer).write(call)
+        await MobileCallJournal(writer).write_call(call)
     assert store.mobile_accounts.load_all(mine) == (account,)
     assert store.mobile_devices.load_all(mine) == (device,)
     assert store.mobile_calls.load_all(mine) == (call,)
@@ -42,14 +42,14 @@ async def test_what_was_forgotten_is_gone_and_what_changed_is_new(store: Store, 
     async with Writer(store.database) as writer:
         journal = MobileJournal(writer)
         await journal.new_device(device, account)
-        MobileCallJournal(writer).keep([call])
+        MobileCallJournal(writer).keep_calls([call])
         journal.keep_accounts([replace(account, secret=None)])
         await writer.drain()
         assert store.mobile_accounts.load_all(mine)[0].secret is None
         journal.forget_account(mine.tenant, account.id)
         journal.forget_device(mine.tenant, device.id)
-        MobileCallJournal(writer).forget([(mine.tenant, call.id)])
-        MobileCallJournal(writer).forget([])
+        MobileCallJournal(writer).forget_calls([(mine.tenant, call.id)])
+        MobileCallJournal(writer).forget_calls([])
     kept = (store.mobile_accounts, store.mobile_devices, store.mobile_calls)
     assert [one.load_all(SYSTEM) for one in kept] == [(), (), ()]
 
@@ -70,7 +70,7 @@ async def test_a_copy_has_devices_but_no_calls(store: Store, mine: TenantScope, 
     async with Writer(store.database) as writer:
         journal = MobileJournal(writer)
         await journal.new_device(a_mobile_device(mine.tenant), account)
-        await MobileCallJournal(writer).write(a_mobile_call(mine.tenant))
+        await MobileCallJournal(writer).write_call(a_mobile_call(mine.tenant))
     copy = tmp_path / "copy.db"
     copy_database(store.database.path, copy)
     found = sealed_secret(copy)
