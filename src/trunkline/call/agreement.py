@@ -98,6 +98,8 @@ class Agreement:
             if held_by(streams) is not Hold.ACTIVE
         }
         bridge.take_up(holds)
+        bridge.a.confirm()
+        bridge.b.confirm()
 
 
 async def pass_answer(

@@ -185,6 +185,8 @@ class Bridge:
         if self._late is not None and self._late.answerer is leg:
             late, self._late = self._late, None
             self.call.context.spawn(self._pass_late_answer(leg, late, body))
+        else:
+            self.other(leg).confirm()
 
     async def _pass_late_answer(self, leg: Leg, late: Late, body: bytes) -> None:
         other, offered = self.other(leg), late.offered
@@ -197,7 +199,8 @@ class Bridge:
             self._note_hold(leg, held_by(answered) if offers_hold is Hold.ACTIVE else Hold.ACTIVE)
             if not late.told:
                 other.acknowledge(other.media.rewritten(body, len(answered)))
-            elif not same_formats(offered, answered):
+            other.confirm()
+            if late.told and not same_formats(offered, answered):
                 self._adapt(other, leg, answered, body)
         except (RemoteProtocolError, MediaError, CallFailed) as error:
             # The 2xx must be acknowledged whatever happens; without a usable answer the call cannot go on.

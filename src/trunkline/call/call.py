@@ -25,6 +25,7 @@ from trunkline.base.errors import (
 )
 from trunkline.base.ids import uuid7
 from trunkline.base.story import Story, Value
+from trunkline.call.app_leg import AppLeg, AppSide
 from trunkline.call.bridge import Bridge
 from trunkline.call.context import CallContext
 from trunkline.call.early_media import EarlyMedia
@@ -32,15 +33,16 @@ from trunkline.call.ending import Ending
 from trunkline.call.failures import fault
 from trunkline.call.fork import Fork
 from trunkline.call.invitation import Errand, Invitation
-from trunkline.call.leg import Leg
+from trunkline.call.leg import Leg, LegKind
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
 from trunkline.call.party import Party
+from trunkline.call.passing_media import MediaPolicy, PassingMedia
 from trunkline.call.reactions import Reactions
 from trunkline.call.records import close_books
 from trunkline.call.service import ServiceMedia
 from trunkline.call.sip_leg import SipLeg
-from trunkline.call.target import Target
+from trunkline.call.target import Target, static_targets
 from trunkline.media.events import Recorded
 from trunkline.media.offer_answer import check_answer
 from trunkline.net.flow import Flow
@@ -61,11 +63,28 @@ class Moved(NamedTuple):
 
 
 class Call:
-    """One call from one caller; ``callee`` is the number as dialled."""
+    """One call from one caller; ``callee`` is the number as dialled. ``media`` says whether packets pass here."""
 
     invitation: Invitation
+    media: MediaPolicy = "relay"
+    foreign = False
+    """Whether its SIP party belongs to somebody else's PBX, which transfers calls by itself."""
 
-    def __init__(self, context: CallContext, tenant: str, caller: Party, callee: str, story: Story) -> None:
+    def __init__(
+        self,
+        context: CallContext,
+        tenant: str,
+        caller: Party,
+        callee: str,
+        story: Story,
+        *,
+        media: MediaPolicy = "relay",
+        foreign: bool = False,
+    ) -> None:
+        if media != "relay":
+            self.media = media
+        if foreign:
+            self.foreign = True
         self.context = context
         self.tenant = tenant
         self.id = uuid7()
@@ -91,22 +110,32 @@ class Call:
 
     def begin(self, incoming: Incoming, flow: Flow, script: Script) -> None:
         """Take the INVITE and start the script; raises RemoteProtocolError when it cannot make a call."""
-        self.invitation = Invitation(incoming.request, self.context.max_forwards)
+        verbatim = self.media == "bypass"
+        self.invitation = Invitation(incoming.request, self.context.max_forwards, verbatim=verbatim)
         leg = self._new_leg("in", source_of(flow), flow)
         leg.accept(incoming, flow)
         self.legs.append(leg)
         self.context.spawn(self._run(script))
+
+    def begin_app(self, side: AppSide, offer: bytes, script: Script, headers: str = "") -> AppLeg:
+        """Begin at an app that offers this, and start the script; ``headers`` are finished lines for the callees.
+
+        Raises RemoteProtocolError when the offer cannot be read.
+        """
+        self.invitation = Invitation.made(offer, headers, self.context.max_forwards)
+        leg = self._new_app_leg("in", side)
+        leg.begin(offer)
+        self.legs.append(leg)
+        self.context.spawn(self._run(script))
+        return leg
 
     def carry_on(self, script: Script) -> None:
         """Go on where the process before us died: legs, bridge and media are in place."""
         self.context.spawn(self._run(script))
 
     @property
-    def caller_leg(self) -> SipLeg:
-        leg = self.legs[0]
-        if not isinstance(leg, SipLeg):
-            raise TypeError(f"the caller's leg is {leg.kind}, expected sip")
-        return leg
+    def caller_leg(self) -> Leg:
+        return self.legs[0]
 
     @property
     def held(self) -> bool:
@@ -129,10 +158,19 @@ class Call:
         """
         caller = self.caller_leg
         await caller.media.open_for(self.invitation.streams, caller.media)
-        self.fork = Fork(self, targets, ring_timeout_s or self.context.ring_timeout_s)
+        await self._ring(Fork(self, targets, ring_timeout_s or self.context.ring_timeout_s))
+
+    async def ring_on(self) -> None:
+        """As ``connect``, of a call whose targets rang already when the process before us died."""
+        fork = Fork(self, static_targets(()), self.context.ring_timeout_s)
+        fork.branches.extend(self.legs[1:])
+        await self._ring(fork)
+
+    async def _ring(self, fork: Fork) -> None:
+        self.fork = fork
         try:
             try:
-                callee, body = await self.fork.run()
+                callee, body = await fork.run()
             except CallFailed:
                 await self.early.end()
                 raise
@@ -156,7 +194,8 @@ class Call:
         for loser in self.legs[1:]:
             if loser is not callee:
                 await loser.media.close()
-        self.tell("call.answered", f"{callee.outcome.target} answered, media is relayed")
+        way = "media is relayed" if self.media == "relay" else "media does not pass here"
+        self.tell("call.answered", f"{callee.outcome.target} answered, {way}")
 
     async def _bridge(self, callee: Leg, body: bytes) -> None:
         caller, asked = self.caller_leg, self.invitation
@@ -176,6 +215,13 @@ class Call:
                 await self.early.tell_anew(callee, described, answered)
         self.bridge = bridge
         caller.answer(described)
+        if callee.kind is LegKind.APP:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write the call down at once, for the process after a crash."""
+        if self.context.keep_now is not None:
+            self.context.keep_now(self)
 
     async def answer(self) -> ServiceMedia:
         """Answer the caller ourselves: echo, tones, announcements. Raises CallFailed(488) without codec.
@@ -243,6 +289,12 @@ class Call:
         self.legs.append(leg)
         return leg
 
+    def new_app_branch(self, target: Target, side: AppSide, errand: Errand) -> AppLeg:
+        """One more leg that is handed to an app."""
+        leg = self._new_app_leg("out", side, target, (errand.caller.number, errand.number))
+        self.legs.append(leg)
+        return leg
+
     def new_party(self, incoming: Incoming, flow: Flow, number: str) -> SipLeg:
         """Somebody who comes in by an INVITE of its own; raises RemoteProtocolError when that makes no dialog.
 
@@ -278,9 +330,15 @@ class Call:
             self.legs.append(leg)
         self.changes += 1
 
-    def take_up_leg(self, key: str, outcome: LegOutcome, media: LegMedia) -> SipLeg:
-        """A leg that the process before us had."""
-        leg = SipLeg(self.context, self._reactions, media, outcome)
+    def take_up_leg(
+        self, key: str, outcome: LegOutcome, media: LegMedia, side: AppSide | None = None
+    ) -> SipLeg | AppLeg:
+        """A leg that the process before us had; with ``side`` an app's."""
+        leg: SipLeg | AppLeg
+        if side is None:
+            leg = SipLeg(self.context, self._reactions, media, outcome)
+        else:
+            leg = AppLeg(self.context, self._reactions, media, outcome, side)
         leg.id = key
         self.legs.append(leg)
         return leg
@@ -305,10 +363,33 @@ class Call:
     ) -> SipLeg:
         context = self.context
         address = context.media_for(flow) if flow is not None else ""
-        media = LegMedia(context.engine, self.id, address, profile)
+        media = self.media_at(address, profile)
         caller, callee = numbers or (self.caller.number, self.callee)
         outcome = LegOutcome(direction, caller, callee, target, context.wall())
+        if self.foreign:
+            outcome.outside = True
         return SipLeg(context, self._reactions, media, outcome)
+
+    def _new_app_leg(
+        self,
+        direction: str,
+        side: AppSide,
+        target: Target | None = None,
+        numbers: tuple[str, str] | None = None,
+    ) -> AppLeg:
+        context = self.context
+        media = self.media_at(context.media_for_app(), "transparent" if target is None else target.profile)
+        caller, callee = numbers or (self.caller.number, self.callee)
+        outcome = LegOutcome(direction, caller, callee, side.label, context.wall())
+        outcome.outside = self.foreign
+        return AppLeg(context, self._reactions, media, outcome, side)
+
+    def media_at(self, address: str, profile: str = "transparent") -> LegMedia:
+        """The media of a new leg, by the call's policy; ``address`` is the engine's for its party."""
+        engine = self.context.engine
+        if self.media == "bypass":
+            return PassingMedia(engine, self.id)
+        return LegMedia(engine, self.id, address, profile)
 
     # The life of the script
 

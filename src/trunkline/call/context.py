@@ -91,6 +91,8 @@ class CallContext:
         self.signer: Signer | None = None
         self.on_change: Callable[[Call], None] | None = None
         """Told that something happened to a call, while somebody wants to know."""
+        self.keep_now: Callable[[Call], None] | None = None
+        """Writes a call down at once, which a sweep would come to later: where an app's state is told to others."""
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -110,6 +112,10 @@ class CallContext:
     def media_for(self, flow: Flow) -> str:
         """The engine's address for a party that speaks to us over ``flow``."""
         return self._media_address(6 if ":" in flow.remote[0] else 4)
+
+    def media_for_app(self) -> str:
+        """The engine's address for a party that has no address yet."""
+        return self._media_address(4)
 
     def flow_at_once(self, target: Target) -> Flow | None:
         """The way to a target when there is but one, and nobody has to be asked for it."""

@@ -26,6 +26,7 @@ from trunkline.proto.sip.escapes import escape_user
 from trunkline.ua.next_hops import Ways
 
 if TYPE_CHECKING:
+    from trunkline.call.app_leg import AppSide
     from trunkline.call.call import Call
 
 Winner: TypeAlias = tuple[Leg, bytes]
@@ -135,6 +136,9 @@ class Fork:
         return self.decided.done() or len(self.branches) >= MAX_BRANCHES
 
     async def _ring(self, target: Target) -> None:
+        if target.app is not None:
+            await self._hand_over(target, target.app)
+            return
         flow = self.call.context.flow_at_once(target)
         if flow is not None and not target.others:
             await self._dial(target, flow)
@@ -198,6 +202,24 @@ class Fork:
             await self._invite(leg, target, flow, breadth, trial)
         except (CallFailed, MediaError, RemoteProtocolError, TransportError) as error:
             self._not_dialled(target, leg, error)
+
+    async def _hand_over(self, target: Target, side: AppSide) -> None:
+        """An app takes the call, or not; nothing is sent to it from here."""
+        leg = self.call.new_app_branch(target, side, self.errand)
+        self.branches.append(leg)
+        asked, body = self.errand.asked, b""
+        try:
+            if asked.offer:
+                await leg.media.open_for(asked.streams, self.errand.media)
+                body = leg.media.rewritten(asked.offer, len(asked.streams))
+        except (CallFailed, MediaError, RemoteProtocolError) as error:
+            self.call.tell("leg.not_dialled", f"{target.label}: {error}")
+            leg.give_up(fault(error))
+            return
+        if leg.done:
+            return  # while its ports were opened, another answered or the caller left
+        self.call.tell("leg.invited", f"handing the call to {target.label}")
+        leg.dial(body, target.ring_timeout_s or self.ring_timeout_s)
 
     def _not_dialled(
         self,

@@ -57,6 +57,16 @@ class Leg(Protocol):
         ...
 
     @property
+    def committed(self) -> bool:
+        """Whether the party of an incoming leg was given a description reliably, which counts for good."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is up and no change is under way: the time to write it down."""
+        ...
+
+    @property
     def takes_update(self) -> bool:
         """Whether the party may be offered a change before it is answered."""
         ...
@@ -92,6 +102,10 @@ class Leg(Protocol):
 
     def acknowledge(self, body: bytes) -> None:
         """Give the answer to an offer that came with the party's acceptance (late offer), or reliably before it."""
+        ...
+
+    def confirm(self) -> None:
+        """The call is up: the party across has confirmed it, or has nothing to confirm."""
         ...
 
     def offer(
@@ -153,3 +167,7 @@ class LegObserver(Protocol):
 
     def leg_refer(self, leg: Leg, request: Incoming) -> None:
         """The party asks for a transfer (REFER); answer it."""
+
+    def leg_notify(self, leg: Leg, request: Incoming) -> bool:
+        """The party tells how a transfer goes that it was asked for (NOTIFY); False when nobody has asked."""
+        ...

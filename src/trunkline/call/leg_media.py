@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from trunkline.base.errors import CallFailed, MediaError
 from trunkline.base.ids import TokenPool
@@ -46,6 +46,8 @@ class LegMedia:
         "ports",
         "profile",
     )
+    passes: ClassVar[bool] = False
+    """Whether descriptions pass as they are, and packets elsewhere."""
 
     def __init__(self, engine: MediaEngine, owner: str, address: str, profile: str = "transparent") -> None:
         self._engine = engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trunkline.base.errors import CallFailed
+from trunkline.call.app_leg import AppLeg
 from trunkline.call.leg import Info, Leg
 from trunkline.call.referring import refer_within
 from trunkline.proto.sip.transaction.incoming import Incoming
@@ -101,6 +102,14 @@ class Reactions:
 
     def leg_refer(self, leg: Leg, request: Incoming) -> None:
         refer_within(self._call, leg, request)
+
+    def leg_notify(self, leg: Leg, request: Incoming) -> bool:
+        bridge = self._call.bridge
+        other = bridge.other(leg) if bridge is not None and leg in bridge else None
+        if not isinstance(other, AppLeg) or other.referral is None:
+            return False
+        other.referral.receive(request)
+        return True
 
     def leg_ended(self, leg: Leg, reason: str | None) -> None:
         call, outcome = self._call, leg.outcome

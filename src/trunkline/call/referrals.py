@@ -61,6 +61,18 @@ class Referrals(Protocol):
         ...
 
 
+class Progress(Protocol):
+    """Whoever asked for a transfer is told how it goes."""
+
+    def tell(self, status: int, reason: str = "", *, final: bool = False) -> None:
+        """Tell a SIP status of the new call; nothing is told after a final one."""
+        ...
+
+    async def told(self) -> None:
+        """Wait until what was told has been answered, or was lost."""
+        ...
+
+
 class Substitution(Protocol):
     """Parties of a call change places; there is one at a time, which the call tells what its legs do."""
 

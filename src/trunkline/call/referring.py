@@ -22,7 +22,8 @@ from trunkline.ua.door import flow_of
 if TYPE_CHECKING:
     from trunkline.call.call import Call
     from trunkline.call.context import CallContext
-    from trunkline.call.referrals import Referrals
+    from trunkline.call.referrals import Progress, Referrals
+    from trunkline.proto.sip.uri import SipUri
 
 
 def refer_within(call: Call, leg: Leg, incoming: Incoming) -> None:
@@ -86,11 +87,25 @@ def _refer(
     begin()
 
 
+def refer_for(call: Call, leg: Leg, uri: SipUri, progress: Progress) -> None:
+    """The party of a leg that sends no REFER asks for the same (blind transfer)."""
+    referrals = call.context.referrals
+    try:
+        if referrals is None:
+            raise _no(603, "transfer.refused")
+        begin = _plan(call, leg, Referral(uri, None, "", is_silent=False), referrals, progress)
+    except CallFailed as error:
+        call.tell("transfer.refused", f"{leg.outcome.number} may not transfer: {error}", status=error.status)
+        progress.tell(error.status, error.reason, final=True)
+        return
+    begin()
+
+
 def _answer(incoming: Incoming, status: int, dialog: Dialog, reason: str = "", extra: str = "") -> None:
     incoming.respond(status, reason=reason, extra=extra, to_tag=dialog.local_tag)
 
 
-def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, progress: ReferProgress) -> Any:
+def _plan(call: Call, leg: Leg, referral: Referral, referrals: Referrals, progress: Progress) -> Any:
     """What to do once the REFER is answered; raises CallFailed."""
     stays = _across(call, leg)
     if call.transfer is not None:
@@ -131,7 +146,7 @@ def _plan_attended(
     stays: Leg,
     name: DialogName,
     found: tuple[Call, SipLeg],
-    progress: ReferProgress,
+    progress: Progress,
 ) -> Any:
     other, consulted = found
     referrals = call.context.referrals

@@ -97,7 +97,7 @@ class SipLeg:
         self.session = ServerSession(self.context.endpoint, incoming, flow, self)
         self.heard = hash(incoming.request.body)
         self.outcome.sip_call_id = incoming.request.call_id
-        if PRECONDITIONS in incoming.request.body:
+        if PRECONDITIONS in incoming.request.body and not self.media.passes:
             self._note_preconditions(incoming.request)
 
     def _note_preconditions(self, request: Request) -> None:
@@ -190,6 +190,10 @@ class SipLeg:
         )
 
     @property
+    def settled(self) -> bool:
+        return self.session is not None and self.session.settled
+
+    @property
     def takes_update(self) -> bool:
         session = self.session
         if session is None or self.done or not session.takes_update:
@@ -244,6 +248,9 @@ class SipLeg:
                 self.session.acknowledge(body)
         elif self.session is not None:
             self.session.reoffer.acknowledge(body)
+
+    def confirm(self) -> None:
+        """Its own ACK tells it."""
 
     def offer(
         self, body: bytes, on_done: Callable[[int, bytes], None], extra: str = "", *, brief: bool = False
@@ -365,7 +372,7 @@ class SipLeg:
         elif request.method == "OPTIONS":
             extra = f"{self.context.endpoint.capabilities}Accept: application/sdp\r\n"
             incoming.respond(200, extra=extra, now=now)
-        else:
+        elif request.method != "NOTIFY" or not self.observer.leg_notify(self, incoming):
             known = request.method in self.context.endpoint.methods
             incoming.respond(405 if known else 501, extra=self.context.endpoint.capabilities, now=now)
 
@@ -377,13 +384,15 @@ class SipLeg:
         body = description_of(incoming.request)
         if incoming.request.body and not body:
             session.reoffer.refuse(415, "Accept: application/sdp\r\n")
-        elif PRECONDITIONS in body and lacks_preconditions(incoming.request):
+        elif PRECONDITIONS in body and not self.media.passes and lacks_preconditions(incoming.request):
             session.reoffer.refuse(580, body=refusal_of_preconditions(body))
         elif not answer_refresh(self, session, body):
             self.asked = hash(body)
             self.observer.leg_offer(self, self._without_preconditions(incoming.request, body))
 
     def _without_preconditions(self, request: Request, body: bytes) -> bytes:
+        if self.media.passes:
+            return body
         self._note_preconditions(request)
         return without_preconditions(body) if PRECONDITIONS in body else body
 

@@ -11,6 +11,7 @@ from trunkline.proto.sip.identity.diversion import Diversion
 from trunkline.ua.challenges import Authorizer
 
 if TYPE_CHECKING:
+    from trunkline.call.app_leg import AppSide
     from trunkline.call.identity import IdentityPolicy
 
 
@@ -26,10 +27,12 @@ class Target:
     ``needs_offer`` tells that it takes no INVITE without an offer: we make one when the caller has not.
     ``identity`` says what a peer, which is no phone of ours, is told of the caller; ``diverted_by`` who sent the call
     there, the first one first.
-    Without ``may_refresh`` it gets no session refresh from us (RFC 4028).
+    Without ``may_refresh`` it gets no session refresh from us (RFC 4028). With ``app`` it is a mobile app's device,
+    handed the call without an INVITE: ``uri`` and all that is SIP about it mean nothing then.
     """
 
     __slots__ = (
+        "app",
         "authorizer",
         "callee",
         "caller",
@@ -50,9 +53,10 @@ class Target:
 
     def __init__(
         self,
-        uri: str,
+        uri: str = "",
         flow: Flow | None = None,
         *,
+        app: AppSide | None = None,
         label: str = "",
         route: str = "",
         profile: str = "transparent",
@@ -69,7 +73,8 @@ class Target:
     ) -> None:
         self.uri = uri
         self.flow = flow
-        self.label = label or uri
+        self.app = app
+        self.label = label or (uri if app is None else app.label)
         self.route = route
         self.profile = profile
         self.ring_timeout_s = ring_timeout_s
@@ -86,7 +91,7 @@ class Target:
         self.diverted_by = diverted_by
 
     def __repr__(self) -> str:
-        return f"Target({self.uri})"
+        return f"Target({self.uri or self.label})"
 
 
 class StaticTargets:

@@ -19,8 +19,7 @@ from trunkline.call.fork import Fork
 from trunkline.call.invitation import Errand, Invitation
 from trunkline.call.leg import Leg
 from trunkline.call.leg_media import LegMedia
-from trunkline.call.refer_progress import ReferProgress
-from trunkline.call.referrals import Onward, Referrals
+from trunkline.call.referrals import Onward, Progress, Referrals
 from trunkline.media.offer_answer import streams_of
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.grammar import quote
@@ -34,7 +33,7 @@ TRANSFERRED: Final = "call.transferred"
 class Transfer:
     """One under way in a call, or in two. ``gone`` are the legs whose end is not the end of the call meanwhile."""
 
-    def __init__(self, call: Call, leg: Leg, progress: ReferProgress, referrals: Referrals) -> None:
+    def __init__(self, call: Call, leg: Leg, progress: Progress, referrals: Referrals) -> None:
         self._call = call
         self._leg = leg
         self._progress = progress

@@ -57,6 +57,27 @@ def fragment(status: int, reason: str = "") -> bytes:
     return f"SIP/2.0 {status} {phrase}\r\n".encode()
 
 
+def status_of_fragment(request: Request) -> int:
+    """The status, 100..699, that a NOTIFY of a REFER tells (RFC 3515 §2.4.5); 100 without a body.
+
+    Raises RemoteProtocolError: 415 for another kind of body, 400 for no status line.
+    """
+    if not request.body:
+        return 100
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip(WHITE).lower()
+    if kind != "message/sipfrag":
+        raise RemoteProtocolError("a NOTIFY of a REFER brings message/sipfrag", 415)
+    protocol, _, rest = request.body[:64].decode("ascii", "replace").partition(" ")
+    status = rest[:3]
+    if (
+        protocol.upper() != "SIP/2.0"
+        or not (status.isascii() and status.isdigit())
+        or not 100 <= int(status) < 700
+    ):
+        raise RemoteProtocolError("message/sipfrag without a status line")
+    return int(status)
+
+
 def _header_of(uri: SipUri, name: str) -> str | None:
     """One of the headers that a URI carries behind its ``?`` (RFC 3261 §19.1.1); RemoteProtocolError for two of it."""
     found: str | None = None
