@@ -11,7 +11,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 # How long a token lasts is no secret, and how many may be asked for.
-_OPEN = re.compile(r"token_?expiry|tokens_?per", re.IGNORECASE)
+_OPEN = re.compile(r"token_?expiry|limits\.tokens", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)

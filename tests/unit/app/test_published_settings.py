@@ -49,7 +49,7 @@ def test_the_gateways_file_makes_a_gateway_alone_without_the_examples_secrets() 
     assert not settings.exchange.enabled
     assert (settings.auth.secret, settings.auth.api_key) == (None, None)
     told = {notice.split()[0] for notice in loaded.notices}
-    assert told == {"auth.secret", "auth.api_key", "database.path", "this"}
+    assert told == {"auth.secret", "auth.api_key", "database.path", "this", "mobile.domains"}
 
 
 def test_the_gateways_own_example_loads_too() -> None:

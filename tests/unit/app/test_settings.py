@@ -185,7 +185,9 @@ def test_sections_of_the_published_gateway_are_taken(tmp_path: Path) -> None:
     assert urls(loaded) == ["udp:0.0.0.0:5064"]
     assert loaded.settings.api.listen == "0.0.0.0:8080"
     assert loaded.settings.push.apns.key_id == "ABCDE12345"
-    assert [notice.split()[0] for notice in loaded.notices] == ["this", "database.path"]
+    assert [notice.split()[0] for notice in loaded.notices] == [
+        "this", "database.path", "mobile.domains",
+    ]  # fmt: skip
     assert "hunter2" not in str(loaded)
 
 

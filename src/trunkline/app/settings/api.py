@@ -10,11 +10,26 @@ from pydantic import BeforeValidator, Field
 from trunkline.app.addresses import HostPort, parse_host_port
 from trunkline.app.settings.guard import Networks
 from trunkline.app.settings.section import Section
+from trunkline.app.settings.values import as_origins
 from trunkline.app.settings.web_address import WebUrl, as_listen, as_prefix
 from trunkline.net.fence.source import Network
 
 # Where apps of the existing gateway expect it.
 GATEWAY_LISTEN = "0.0.0.0:8080"
+
+
+class ApiLimits(Section):
+    """How often something may be asked in a minute: by one address (of IPv6 the /64), or by one user's tokens."""
+
+    failures: int = Field(
+        default=30, ge=1, le=100_000, description="Wrong tokens, keys and passwords of one address."
+    )
+    tokens: int = Field(default=60, ge=1, le=1_000_000, description="Tokens that one address asks for.")
+    devices: int = Field(
+        default=30, ge=1, le=100_000, description="Devices that one user registers or changes."
+    )
+    calls: int = Field(default=60, ge=1, le=100_000, description="Calls that one user places.")
+    pushes: int = Field(default=10, ge=1, le=100_000, description="Test pushes that one user asks for.")
 
 
 class Api(Section):
@@ -43,21 +58,12 @@ class Api(Section):
     docs: bool = Field(
         default=True, description="Whether `/openapi.json` and the page that shows it are served."
     )
-    per_source: int = Field(
-        default=1200,
-        ge=1,
-        le=1_000_000,
-        description="Requests that one address may make in a minute; of IPv6 the /64.",
+    origins: Annotated[tuple[str, ...], BeforeValidator(as_origins)] = Field(
+        default=(),
+        description="Web pages that may use the API: their origins. Default: none; apps and backends name no origin.",
+        examples=['["https://phone.example.com"]'],
     )
-    per_subject: int = Field(
-        default=600, ge=1, le=1_000_000, description="Requests that one user's tokens may make in a minute."
-    )
-    tokens_per_source: int = Field(
-        default=60,
-        ge=1,
-        le=100_000,
-        description="Tokens that one address may ask for in a minute without a backend's key.",
-    )
+    limits: ApiLimits = ApiLimits()
 
     @property
     def address(self) -> HostPort | None:

@@ -62,6 +62,13 @@ class Auth(Section):
         default=None, description="Where the issuer's keys are. Default: what its discovery document says."
     )
 
+    tenant_claim: str = Field(
+        default="",
+        max_length=255,
+        description="The claim of such a token that holds a tenant's id. Default: all are of the default tenant.",
+        examples=['"tenant"'],
+    )
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         one_place_at_most(self, "secret")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,9 +98,16 @@ def load_settings(
         settings = _override(settings, overrides)
     host = host or host_addresses()
     settings = complete(settings, host)
+    notices += tuple(_closed(settings))
     return Loaded(
         settings, find_data_folder(data, env, settings.data), config, notices, overrides or {}, host
     )
+
+
+def _closed(settings: Settings) -> Iterator[str]:
+    """A gateway that takes nobody is hardly meant, and nothing else would tell."""
+    if not settings.exchange.enabled and not settings.mobile.domains:
+        yield "mobile.domains is empty: no app can bring a SIP account; name the domains that you serve"
 
 
 def load_again(loaded: Loaded) -> Loaded:

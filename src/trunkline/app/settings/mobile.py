@@ -9,28 +9,25 @@ from pydantic import BeforeValidator, Field
 
 from trunkline.app.settings.guard import Networks
 from trunkline.app.settings.section import Section
-from trunkline.app.settings.web_address import EVERY, as_allowed_domain, as_allowed_registrar, as_list
+from trunkline.app.settings.web_address import as_allowed_host, as_list
 from trunkline.net.fence.source import Network
 
-Domains = Annotated[tuple[Annotated[str, BeforeValidator(as_allowed_domain)], ...], BeforeValidator(as_list)]
-Registrars = Annotated[
-    tuple[Annotated[str, BeforeValidator(as_allowed_registrar)], ...], BeforeValidator(as_list)
-]
+Hosts = Annotated[tuple[Annotated[str, BeforeValidator(as_allowed_host)], ...], BeforeValidator(as_list)]
 
 
 class Mobile(Section):
     """Accounts of mobile apps, and how a call reaches a phone that sleeps."""
 
-    domains: Domains = Field(
+    domains: Hosts = Field(
         default=(),
-        description="SIP domains whose accounts apps may bring; `*.` stands for all below a domain, `*` for every one. "
-        "Default: only the domains of our own tenants.",
+        description="SIP domains whose accounts apps may bring; `*.` stands for all below a domain. Default: only "
+        "the domains of our own tenants.",
         examples=['["pbx.example.com", "*.voice.example.net"]'],
     )
-    registrars: Registrars = Field(
+    registrars: Hosts = Field(
         default=(),
-        description="Hosts and networks that an app may name as registrar beside its account's domain.",
-        examples=['["edge.example.com", "198.51.100.0/24"]'],
+        description="Hosts that an app may name as registrar beside its account's domain and the hosts below it.",
+        examples=['["edge.example.net"]'],
     )
     inside: Networks = Field(
         default=(),
@@ -102,8 +99,3 @@ class Mobile(Section):
     def networks(self) -> tuple[Network, ...]:
         """``inside``, to compare with."""
         return tuple(ipaddress.ip_network(one) for one in self.inside)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether accounts of every domain are taken."""
-        return EVERY in self.domains

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from trunkline.app.addresses import HostPort, is_unspecified, parse_host_port
 from trunkline.app.settings.calls_in_time import OverloadSettings, SessionTimerSettings
+from trunkline.app.settings.native_push import NativePush
 from trunkline.app.settings.section import Advertise, Seconds, Section
 from trunkline.app.settings.tls import PemFile, Tls
 from trunkline.app.settings.values import as_listeners, as_origins, as_route, as_url, wrong
@@ -158,6 +159,7 @@ class Sip(Section):
     registration: Registration = Registration()
     session_timer: SessionTimerSettings = SessionTimerSettings()
     overload: OverloadSettings = OverloadSettings()
+    push: NativePush = NativePush()
     tls: Tls = Tls()
     max_contacts: int = Field(
         default=10, ge=1, le=100, description="Contacts that one extension may register."

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator
 
-from trunkline.app.addresses import is_host, parse_host_port
+from trunkline.app.addresses import is_host, is_ip, parse_host_port
 from trunkline.app.settings.values import wrong
 
 _prefix = re.compile(r"(/[A-Za-z0-9._~-]+)+\Z").match
 _mail = re.compile(r"mailto:[^\s@<>]+@[^\s@<>]+\Z").match
-EVERY = "*"
+_SCHEMES = ("sip:", "sips:", "http:", "https:")
 
 
 def as_web_url(value: Any) -> str:
@@ -30,7 +29,7 @@ def as_issuer(value: Any) -> str:
 
 def as_proxy(value: Any) -> str:
     """The proxy's own URL; its user and password stand in settings of their own."""
-    text = _url(value, 'the URL of a proxy such as "http://proxy.example.com:3128"', ("http", "https"))
+    text = _url(value, 'the URL of a proxy such as "http://proxy.example.com:3128"', ("http",))
     if urlsplit(text).path:
         raise wrong('the URL of a proxy such as "http://proxy.example.com:3128"', "without a path")
     return text
@@ -98,34 +97,12 @@ def as_contact(value: Any) -> str:
     raise wrong(expected, hint)
 
 
-def as_allowed_domain(value: Any) -> str:
-    """A domain, ``*.`` and a domain for all below it, or ``*`` for every one."""
-    expected = 'a domain such as "pbx.example.com", "*.example.com" for those below it, or "*" for every one'
-    if value == EVERY:
-        return EVERY
-    if not _is_allowed(value):
-        scheme = str(value).lower().startswith(("sip:", "sips:", "http:", "https:"))
-        raise wrong(expected, "without its scheme" if scheme else "")
-    return str(value).lower()
-
-
-def _is_allowed(value: Any) -> bool:
-    return isinstance(value, str) and is_host(value.removeprefix("*.").strip("[]"))
-
-
-def as_allowed_registrar(value: Any) -> str:
-    """As ``as_allowed_domain``, or a network."""
-    expected = 'a host such as "sip.example.com" or "*.example.com", or a network such as "10.1.0.0/16"'
-    if isinstance(value, str) and "/" in value:
-        try:
-            return str(ipaddress.ip_network(value))
-        except ValueError as error:
-            hint = "bits are set behind the prefix" if "host bits" in str(error) else ""
-            raise wrong(expected, hint) from None
-    if value == EVERY:
-        raise wrong(expected, 'who allows every registrar writes "0.0.0.0/0" and "::/0"')
-    if not _is_allowed(value):
-        raise wrong(expected)
+def as_allowed_host(value: Any) -> str:
+    """A host or domain, or ``*.`` and a domain for all below it."""
+    expected = 'a name such as "pbx.example.com", or "*.example.com" for those below it'
+    bare = value.removeprefix("*.") if isinstance(value, str) else ""
+    if not is_host(bare.strip("[]")) or (bare != value and is_ip(bare.strip("[]"))):
+        raise wrong(expected, "without its scheme" if bare.lower().startswith(_SCHEMES) else "")
     return str(value).lower()
 
 
