@@ -261,7 +261,7 @@ class Fork:
             max_forwards=asked.max_forwards,
             ring_s=ring_s if trial is None else trial.ring_until - call.context.endpoint.now(),
             patience_s=0.0 if trial is None else trial.patience_s(call.context.next_hops.patience_s),
-            like=None if trial is None else trial.like,
+            like=target.like if trial is None else trial.like or target.like,
             # An offer that comes reliably is for one callee, and for a caller that can answer it so.
             reliable=bool(body) or (asked.takes_early_offer and self._is_alone),
         )

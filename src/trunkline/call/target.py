@@ -40,6 +40,7 @@ class Target:
         "flow",
         "identity",
         "label",
+        "like",
         "may_refresh",
         "needs_offer",
         "next_hop",
@@ -81,6 +82,8 @@ class Target:
         self.next_hop = next_hop
         self.others: tuple[Target, ...] = ()
         """Other ways to the same phone, tried when this one fails (RFC 5626 §7)."""
+        self.like: tuple[str, str] | None = None
+        """Call-ID and From tag of the first INVITE, where somebody was told of them before."""
         self.needs_offer = needs_offer
         self.may_refresh = may_refresh
         self.sticky = sticky

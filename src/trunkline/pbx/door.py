@@ -28,6 +28,7 @@ from trunkline.proto.sip.grammar import split_list
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import SipUri, parse_uri
+from trunkline.registrar.sleeping import able
 from trunkline.ua.authentication import Authenticator
 from trunkline.ua.option_tags import unsupported
 
@@ -173,13 +174,13 @@ class ExchangeDoor:
             if not phone.targets:
                 return phone.script(call)
             targets = list(phone.targets)
-        able = [target for target in targets if is_secure(target)]
-        if not able:
+        secure = able(targets, is_secure)
+        if not secure:
             call.tell(
                 "route.sips_unreachable", f"a sips call needs TLS, and {decision.number} is not reached by it"
             )
             return scripts.refuse(480, "route.sips_unreachable")
-        return scripts.ring(static_targets(able))
+        return scripts.ring(static_targets(secure))
 
     def _script(self, decision: Decision, tenant: str) -> Script:
         if decision.extension is not None:

@@ -17,6 +17,8 @@ from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.route import CallRequest, Decision, Service, Snapshot, decide, normalise
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 from trunkline.proto.sip.uri import SipUri, parse_uri
+from trunkline.registrar.sleeping import able
+from trunkline.registrar.waking import rousing
 
 
 class HandingOn:
@@ -64,7 +66,8 @@ class HandingOn:
             "" if entry is None else self.party_of(call, leg).uri
         )  # nobody outside is told who transfers
         shown = self.party_of(call, stays)
-        return Onward(static_targets(targets), decision.number, shown, referrer, script)
+        onward = rousing(static_targets(targets), call, shown)
+        return Onward(onward, decision.number, shown, referrer, script)
 
     def _targets_of(self, tenant: str, decision: Decision) -> list[Target]:
         if decision.extension is not None:
@@ -77,11 +80,12 @@ class HandingOn:
         entry = self._directory.extension(call.tenant, self.number_of(call, leg))
         if entry is None or not self.recalls():
             return None
-        targets = static_targets(self._targets(call.tenant, entry))
-        referrer = self.party_of(call, leg).uri
-        return (
-            Onward(targets, entry.number, self.party_of(call, stays), referrer) if targets.targets else None
-        )
+        targets = self._targets(call.tenant, entry)
+        if not targets:
+            return None
+        shown = self.party_of(call, stays)
+        onward = rousing(static_targets(targets), call, shown)
+        return Onward(onward, entry.number, shown, self.party_of(call, leg).uri)
 
     def number_of(self, call: Call, leg: Leg) -> str:
         outcome = leg.outcome
@@ -132,10 +136,10 @@ def _secure(targets: list[Target], leg: Leg, *, anywhere: bool) -> list[Target]:
     session = leg.session if isinstance(leg, SipLeg) else None
     if session is None or not session.flow.listener.is_secure:
         raise _no(480, "route.sips_insecure")
-    able = [target for target in targets if is_secure(target)]
-    if not able and not anywhere:
+    secure = able(targets, is_secure)
+    if not secure and not anywhere:
         raise _no(480, "route.sips_unreachable")
-    return able
+    return secure
 
 
 def is_secure(target: Target) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from trunkline.base.errors import CallFailed
 from trunkline.pbx.spoken import spoken_time
 from trunkline.proto.sip.reasons import Q850, reason_phrase
+from trunkline.registrar.waking import rousing
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call, Script
@@ -28,7 +29,7 @@ def ring(targets: AsyncIterable[Target]) -> Script:
     """Ring an extension's contacts and let the parties talk."""
 
     async def script(call: Call) -> None:
-        await call.connect(targets)
+        await call.connect(rousing(targets, call))
         await call.over()
 
     return script

@@ -28,8 +28,8 @@ class AnswerLines:
     ) -> str:
         """Contacts with the seconds they have left, the Path that the request came by, Service-Route and the Date.
 
-        With ``gruu_domain``, the tenant's, each phone's contacts have their GRUUs. ``own`` is the Contact that asks: how
-        other phones of the AOR are woken is not told (RFC 8599 §5.3, §13).
+        With ``gruu_domain``, the tenant's, each phone's contacts have their GRUUs. ``own`` is the Contact that asks:
+        how other phones of the AOR are woken is not told (RFC 8599 §13).
 
         Some phones set their clock by it (RFC 3261 §10.3 asks for one). RFC 3327 §5.3: the Path is told.
         """
