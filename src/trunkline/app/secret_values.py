@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +25,7 @@ def secret_of(one: Section, key: str, name: str = "password", *, called: str = "
         return given.get_secret_value()
     word = called or name
     if variable := getattr(one, f"{name}_env"):
-        return variable_value(os.environ, variable, f"{key}.{name}_env", word)
+        return variable_value(variable, f"{key}.{name}_env", word)
     path = getattr(one, f"{name}_file")
     return _first_line(path, f"{key}.{name}_file", word) if path else ""
 
@@ -43,11 +42,11 @@ def _first_line(path: str, key: str, word: str) -> str:
     return first
 
 
-def variable_value(environment: Mapping[str, str], name: str, key: str, word: str) -> str:
+def variable_value(name: str, key: str, word: str) -> str:
     """What an environment variable holds; raises ConfigError when it is not set or empty."""
-    found = environment.get(name, "")
+    found = os.environ.get(name, "")
     if not found:
         expected = f"an environment variable that holds the {word}"
-        why = "it is empty" if name in environment else "it is not set for this program"
+        why = "it is empty" if name in os.environ else "it is not set for this program"
         raise ConfigError(SOURCE, key, name, expected, why)
     return found

@@ -83,10 +83,10 @@ class Mobile(Section):
         default=True,
         description="Whether pushes carry the caller's number and name: the push service can read them.",
     )
-    cancel_push: bool = Field(
-        default=True,
-        description="Whether a phone without a live channel is told by a quiet push that a call is over, was missed or "
-        "was answered elsewhere.",
+    cancel_push: Literal["alert", "background", "off"] = Field(
+        default="alert",
+        description="How a phone without a live channel is told that a call is over, was missed or was answered "
+        "elsewhere: visibly, quietly or not at all; never by a push that rings.",
     )
     max_devices: int = Field(
         default=10, ge=1, le=1000, description="Devices that one user, and one account, may have."
