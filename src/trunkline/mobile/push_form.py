@@ -23,7 +23,7 @@ SERVICES: Final = {
 DEFAULT_KINDS: Final = {"ios": "voip", "android": "token", "web": "webpush", "other": "webhook"}
 _MOST_URL: Final = 2048
 _is_hex = re.compile(r"(?:[0-9A-Fa-f]{2}){16,128}\Z").match  # 32 bytes today; Apple says not to rely on it
-_is_token = re.compile(r"[A-Za-z0-9_:.~%+/=-]{8,4096}\Z").match
+_is_token = re.compile(r"[A-Za-z0-9_:.~%+/=-]{1,4096}\Z").match
 _is_bundle = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z").match
 _is_key = re.compile(r"[A-Za-z0-9_-]{87}\Z").match  # RFC 8291 §3.1: 65 bytes
 _is_auth = re.compile(r"[A-Za-z0-9_-]{22}\Z").match  # 16 bytes
@@ -57,6 +57,8 @@ def read_push(platform: str, push: PushTarget) -> PushForm:
     service = SERVICES.get(kind)
     if service is None:
         raise _invalid("push_token_kind", ", ".join(SERVICES))
+    if kind == "voip" and platform != "ios":
+        raise _invalid("push_token_kind", "token, fid, webpush or webhook: VoIP pushes are for ios alone")
     if push.environment not in ENVIRONMENTS:
         raise _invalid("environment", " or ".join(ENVIRONMENTS))
     bundle = push.bundle_id.removesuffix(".voip") if service is Service.APNS else push.bundle_id
@@ -83,7 +85,7 @@ def _check_token(service: Service, push: PushTarget) -> None:
     if service is Service.WEBPUSH:
         _check_endpoint(push.token)
     elif not _is_token(push.token):
-        raise _invalid("push_token", "8 to 4096 letters, digits or _:.~%+/=-")
+        raise _invalid("push_token", "1 to 4096 letters, digits or _:.~%+/=-")
 
 
 def _check_endpoint(url: str) -> None:

@@ -8,11 +8,14 @@ REGISTER before the next. What is needed only while a registrar is asked stands 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from trunkline.model.client_registration import ClientRegistration
+from trunkline.proto.sip.digest_client import Account, DigestClient
 from trunkline.proto.sip.message import Response
 from trunkline.proto.sip.transaction.machine import Table
+from trunkline.ua.challenges import Authorizer
 from trunkline.ua.registrations import outcome
 from trunkline.ua.registrations.asking import (
     ASKING,
@@ -69,6 +72,15 @@ class Registration(Asking):
         self.learned = saved.contact
         self.hop = hop_of(saved.target)
         self.touched = saved.expires_at > self.office.wall()
+
+    def take_credentials(self, account: Account, display: str) -> None:
+        """Who we are from now on; a REGISTER that is out is answered for with them too."""
+        self.plan = replace(self.plan, account=account, display=display)
+        self.digest = DigestClient(account)
+        self.ahead = 0
+        self.refusals = 0
+        if self.trial is not None:
+            self.trial.authorizer = Authorizer(self.digest, self.office.cnonce)
 
     # Waiting
 

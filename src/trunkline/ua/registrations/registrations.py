@@ -9,6 +9,7 @@ from typing import Any
 
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from trunkline.model.client_registration import ClientRegistration
+from trunkline.proto.sip.digest_client import Account
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.ua.endpoint import Endpoint
 from trunkline.ua.next_hops import NextHops, Ways
@@ -95,6 +96,13 @@ class Registrations:
         """Ask anew without waiting longer than its turn takes."""
         found = self._by_id.get(key)
         if found is not None:
+            found.step(AGAIN)
+
+    def change(self, key: str, account: Account, display: str = "") -> None:
+        """Register with other credentials, from the next answer to a challenge on, and ask anew."""
+        found = self._by_id.get(key)
+        if found is not None:
+            found.take_credentials(account, display)
             found.step(AGAIN)
 
     def remove(self, key: str, *, forget: bool = True) -> None:
