@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from trunkline.base.errors import LocalProtocolError
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.spoken_for import directed, is_held, is_keyed, version_of, with_version
+from trunkline.media.offer_answer import streams_of
 
 if TYPE_CHECKING:
     from trunkline.base.wheel import Timer
@@ -59,7 +60,9 @@ class AppChanges:
     # The app's
 
     def ask(self, body: bytes, on_done: OnDone) -> None:
-        """Offer a change, or ask for an offer with b""."""
+        """Offer a change, or ask for an offer with b""; raises RemoteProtocolError for what cannot be read."""
+        if body:
+            streams_of(body)
         self._ask(self._in_order(body), on_done)
 
     def _ask(self, body: bytes, on_done: OnDone) -> None:
@@ -138,9 +141,10 @@ class AppChanges:
             self._settle(488, b"")
 
     def answer(self, body: bytes) -> None:
-        """Raises LocalProtocolError when nothing is asked."""
+        """Raises LocalProtocolError when nothing is asked, RemoteProtocolError for what cannot be read."""
         if self._asked is None:
             raise LocalProtocolError("the other party asks for no change")
+        streams_of(body)
         body = self._in_order(body)
         self._leg.said = body
         self.held = self.held and is_held(body)  # who answers a hold with silence only agrees to it

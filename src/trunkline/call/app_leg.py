@@ -18,6 +18,7 @@ from trunkline.call.key_presses import press_keys
 from trunkline.call.leg import Info, LegKind, LegObserver
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
+from trunkline.media.offer_answer import check_answer, streams_of
 from trunkline.proto.sip.reason_header import q850_cause
 from trunkline.proto.sip.reasons import reason_phrase
 
@@ -182,13 +183,22 @@ class AppLeg:
             self.observer.leg_progress(self, status, b"")
 
     def accept(self, body: bytes) -> None:
-        """As callee: take the call, with an answer, or with an offer where none was made. The same again is no harm."""
+        """As callee: take the call, with an answer, or with an offer where none was made. The same again is no harm.
+
+        Raises RemoteProtocolError for a description that cannot be read, or does not answer the offer; nothing has
+        happened then.
+        """
         if self.done or self.outcome.direction != "out":
             raise LocalProtocolError("the call is over, or was not offered to this app")
         if self.answered:
             if body != self.said:
                 raise LocalProtocolError("the call was accepted with another description")
             return
+        fork = self.call.fork
+        if fork is not None and fork.errand.asked.offer:
+            check_answer(fork.errand.asked.streams, body)
+        else:
+            streams_of(body)
         self._stop_ringing()
         self.outcome.answered_at = self.context.wall()
         self.said = body
@@ -220,7 +230,10 @@ class AppLeg:
             self.decline()
 
     def change(self, body: bytes, on_done: OnDone) -> None:
-        """Offer the other party a change; a crossing one of theirs (491) is waited out for some seconds."""
+        """Offer the other party a change; a crossing one of theirs (491) is waited out for some seconds.
+
+        Raises RemoteProtocolError for a description that cannot be read.
+        """
         self._must_be_up()
         self.changes.ask(body, on_done)
 
@@ -230,7 +243,7 @@ class AppLeg:
         self.changes.hold(held, on_done)
 
     def answer_change(self, body: bytes) -> None:
-        """Accept what the other party asked for."""
+        """Accept what the other party asked for; raises RemoteProtocolError for what cannot be read."""
         self.changes.answer(body)
 
     def refuse_change(self, status: int = 488) -> None:
