@@ -1,0 +1,92 @@
+"""The application: every route, and what stands before them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+import trunkline
+from trunkline.api import problems
+from trunkline.api.asking import Doorway
+from trunkline.api.auth import Auth
+from trunkline.api.boundary import Boundary
+from trunkline.api.limits import Crowd, Limits
+from trunkline.api.openapi import openapi
+from trunkline.api.plan import ApiPlan, AuthPlan
+from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
+from trunkline.api.v1 import ROUTERS
+from trunkline.base.messages import Refused
+
+
+def open_doorway(
+    plan: ApiPlan,
+    auth_plan: AuthPlan,
+    ask: Ask,
+    events: Events,
+    readiness: Readiness,
+    tenant_of_key: TenantOfKey | None = None,
+    fetch: FetchJson | None = None,
+) -> Doorway:
+    """What all requests share. ``fetch`` gets the keys of another issuer, where there is one."""
+    limits = Limits(plan.limits)
+    each, together = plan.limits.streams_each, plan.limits.streams
+    return Doorway(
+        plan=plan,
+        ask=ask,
+        events=events,
+        auth=Auth(auth_plan, limits, tenant_of_key, fetch),
+        limits=limits,
+        readiness=readiness,
+        waits=Crowd("requests that wait", plan.limits.waits_each, together),
+        streams=Crowd("event channels", each, together),
+        closing=asyncio.Event(),
+    )
+
+
+def make_app(doorway: Doorway) -> FastAPI:
+    """The whole API."""
+    plan = doorway.plan
+    app = FastAPI(
+        title="Trunkline",
+        version=trunkline.__version__,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.doorway = doorway
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)
+    if plan.docs:
+        document = JSONResponse(openapi(plan))
+
+        async def described(_request: Request) -> Response:
+            return document
+
+        app.add_route("/openapi.json", described, include_in_schema=False)
+    _handle_errors(app)
+    _stand_before(app, plan)
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    app.add_exception_handler(Refused, problems.on_refused)
+    app.add_exception_handler(HTTPException, problems.on_http)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid)
+
+
+def _stand_before(app: FastAPI, plan: ApiPlan) -> None:
+    """The last one added is the first that a request meets."""
+    if plan.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=plan.origins,
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Idempotency-Key", "Prefer", "Last-Event-ID"),
+            expose_headers=("Retry-After", "Location", "Preference-Applied"),
+        )
+    app.add_middleware(Boundary, plan=plan)

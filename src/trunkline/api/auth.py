@@ -1,0 +1,153 @@
+"""Who asks, and who gets a token."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from joserfc import jws
+from joserfc.errors import JoseError
+
+from trunkline.api.limits import Limits, source_key
+from trunkline.api.oidc import Oidc
+from trunkline.api.plan import AuthPlan
+from trunkline.api.ports import FetchJson, TenantOfKey
+from trunkline.api.principal import SIP, Principal
+from trunkline.api.tickets import Tickets
+from trunkline.api.tokens import ALGORITHM, MAX_TOKEN, BadToken, Tokens
+from trunkline.base.messages import Refused
+
+_AUTO: Final = "auto"
+NO_KEY_HINT: Final = "a backend sends its api_key; an app sends sip_username, sip_password and sip_domain, or device_id and device_key"
+
+
+class Auth:
+    """Reads tokens, issues them, and slows down those who guess.
+
+    ``tenant_of_key`` finds the tenants' own api keys; without it there is only the default tenant's. ``fetch`` gets the
+    keys of ``plan.oidc``.
+    """
+
+    def __init__(
+        self,
+        plan: AuthPlan,
+        limits: Limits,
+        tenant_of_key: TenantOfKey | None = None,
+        fetch: FetchJson | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._plan = plan
+        self._limits = limits
+        self._tenant_of_key = tenant_of_key
+        self._tokens = Tokens(plan.secret, plan.expires_s, clock)
+        self._oidc = Oidc(plan.oidc, fetch, clock) if plan.oidc and fetch else None
+        self.tickets = Tickets()
+
+    @property
+    def expires_s(self) -> int:
+        """How long our tokens live."""
+        return self._plan.expires_s
+
+    def start(self) -> None:
+        """Begin what it does in the background."""
+        if self._oidc:
+            self._oidc.start()
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._oidc:
+            await self._oidc.stop()
+
+    async def by_header(self, value: str, source: str) -> Principal:
+        """Whose ``Authorization`` header this is. Raises Refused: 401, or 429 after too many wrong ones."""
+        scheme, _, token = value.partition(" ")
+        if not value or scheme.lower() != "bearer":
+            raise Refused("token.missing", "a bearer token is needed", "POST /v1/auth/token gives one", 401)
+        return await self.by_token(token.strip(), source)
+
+    async def by_token(self, token: str, source: str) -> Principal:
+        """As ``by_header``, for the token alone."""
+        key = source_key(source)
+        self._limits.failures.check(key)
+        try:
+            principal = await self._read(token)
+        except BadToken as error:
+            self._limits.failures.spend(key)
+            raise Refused(error.code, str(error), "ask for a new token", 401) from error
+        self._limits.subjects.take((principal.tenant, principal.subject))
+        return principal
+
+    def by_ticket(self, ticket: str, source: str) -> Principal:
+        """Whose ticket this is. Raises Refused as ``by_header``."""
+        key = source_key(source)
+        self._limits.failures.check(key)
+        principal = self.tickets.redeem(ticket)
+        if principal is None:
+            self._limits.failures.spend(key)
+            hint = "POST /v1/events/ticket gives a new one, good once"
+            raise Refused("ticket.invalid", "the ticket is used up, too old, or none of ours", hint, 401)
+        return principal
+
+    async def _read(self, token: str) -> Principal:
+        header = _header(token)
+        if header.get("alg") == ALGORITHM:
+            principal = self._tokens.read(token)
+        elif self._oidc is not None:
+            principal = await self._oidc.read(token, header)
+        else:
+            raise BadToken("token.invalid", "the token is not one of ours")
+        if principal.tenant is None:
+            return replace(principal, tenant=self._plan.default_tenant)
+        return principal
+
+    def wrong(self, source: str) -> None:
+        """Credentials from there were wrong."""
+        self._limits.failures.spend(source_key(source))
+
+    def admit(self, source: str) -> None:
+        """May ``source`` ask for anything now? Raises Refused, 429."""
+        self._limits.sources.take(source_key(source))
+
+    def admit_token(self, source: str) -> None:
+        """May ``source`` ask for a token now? Raises Refused, 429."""
+        self._limits.failures.check(source_key(source))
+        self._limits.tokens.take(source_key(source))
+
+    def mint(self, principal: Principal) -> str:
+        """A token of ours."""
+        return self._tokens.mint(principal)
+
+    async def for_backend(self, user_id: str, api_key: str) -> Principal:
+        """The user whom a backend vouches for. Raises Refused: 401, or 422 for a name that it may not give."""
+        if not api_key or api_key == _AUTO:
+            raise Refused("auth.no_key", "a user_id alone proves nothing", NO_KEY_HINT, 401)
+        digest = hashlib.sha256(api_key.encode()).hexdigest()
+        tenant = self._plan.default_tenant
+        if not self._is_ours(digest):
+            tenant = await self._tenant_of_key(digest) if self._tenant_of_key else None
+            if tenant is None:
+                hint = "it is api_key in [auth], or the tenant's own of `trunkline tenant api-key`"
+                raise Refused("auth.wrong_key", "the api_key is wrong", hint, 401)
+        if user_id.lower().startswith(SIP):
+            hint = f"names that begin with {SIP} belong to those who have proven a SIP account"
+            raise Refused("auth.user", "this user_id cannot be given by a backend", hint, 422)
+        return Principal(tenant, user_id)
+
+    def _is_ours(self, digest: str) -> bool:
+        # Both are hashed, so that neither the length nor the place of the first wrong character can be timed.
+        ours = hashlib.sha256(self._plan.api_key.encode()).hexdigest()
+        return hmac.compare_digest(digest, ours) and bool(self._plan.api_key)
+
+
+def _header(token: str) -> dict[str, Any]:
+    """The token's header, not verified; raises BadToken."""
+    if not token or len(token) > MAX_TOKEN or not token.isascii() or token.count(".") != 2:
+        raise BadToken("token.invalid", "the token is no JWT")
+    try:
+        return dict(jws.extract_compact(token.encode()).headers())
+    except (JoseError, ValueError) as error:
+        raise BadToken("token.invalid", "the token is no JWT") from error

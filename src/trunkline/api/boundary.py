@@ -1,0 +1,134 @@
+"""What every request passes before the routes: the prefix, sizes, times, headers, and the end of all errors."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trunkline.api.asking import Gone
+from trunkline.api.plan import ApiPlan
+from trunkline.api.problems import problem
+
+log = structlog.get_logger("api")
+
+_HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+
+
+class Refusal(Exception):  # noqa: N818  (it carries a status through the framework, which must not catch it as its own)
+    """The request is too large (413) or too slow (408)."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Boundary:
+    """An ASGI application around another."""
+
+    def __init__(self, app: ASGIApp, plan: ApiPlan) -> None:
+        self._app = app
+        self._plan = plan
+        self._prefix = plan.root_path.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or WebSocket."""
+        if scope["type"] in {"http", "websocket"}:
+            self._place(scope)
+        if scope["type"] == "http":
+            await _Passage(self._app, self._plan, scope, receive, send).pass_through()
+        else:
+            await self._app(scope, receive, send)
+
+    def _place(self, scope: Scope) -> None:
+        """Under our prefix, whether the proxy has cut it off or not."""
+        if not self._prefix:
+            return
+        scope["root_path"] = self._prefix
+        path = scope["path"]
+        if path != self._prefix and not path.startswith(self._prefix + "/"):
+            scope["path"] = self._prefix + path
+
+
+class _Passage:
+    """One HTTP request on its way."""
+
+    def __init__(self, app: ASGIApp, plan: ApiPlan, scope: Scope, receive: Receive, send: Send) -> None:
+        self._app = app
+        self._plan = plan
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._read = 0
+        self._whole = False
+        self._started = False
+        self._refusal = 0
+
+    async def pass_through(self) -> None:
+        """Answer it, whatever happens."""
+        try:
+            if self._announced() > self._plan.max_body:
+                raise Refusal(413)
+            await self._app(self._scope, self.receive, self.send)
+        except Refusal as refusal:
+            await self._answer(refusal.status)
+        except Gone:
+            pass  # there is nobody to tell
+        except Exception:
+            log.exception("api.failed", method=self._scope["method"], route=_route(self._scope))
+            await self._answer(500)
+
+    async def _answer(self, status: int) -> None:
+        if not self._started:
+            closing = {"Connection": "close"} if status in {408, 413} else {}
+            await problem(status, headers=closing)(self._scope, self._receive, self.send)
+
+    def _announced(self) -> int:
+        for name, value in self._scope["headers"]:
+            if name == b"content-length":
+                return int(value)  # the parser has seen that it is a number
+        return 0
+
+    async def receive(self) -> Message:
+        """The body bounded in size and time; what comes after it is only that the client leaves."""
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._plan.body_s):
+                message = await self._receive()
+        except TimeoutError:
+            self._refusal = 408
+            raise Refusal(408) from None
+        if message["type"] == "http.request":
+            self._read += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._read > self._plan.max_body:
+                self._refusal = 413
+                raise Refusal(413)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """With the headers that all replies have."""
+        if message["type"] == "http.response.start":
+            if self._refusal and message["status"] != self._refusal:
+                # The framework takes what our ``receive`` raised for a body that it cannot parse.
+                raise Refusal(self._refusal)
+            self._started = True
+            secure = (_HSTS,) if self._scope["scheme"] == "https" else ()
+            there = {name.lower() for name, _ in message["headers"]}
+            more = [pair for pair in (*_HEADERS, *secure) if pair[0] not in there]
+            message = {**message, "headers": [*message["headers"], *more]}
+        await self._send(message)
+
+
+def _route(scope: Scope) -> str:
+    """The route's pattern: a path may hold a call's token."""
+    return str(getattr(scope.get("route"), "path", ""))

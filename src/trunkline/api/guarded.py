@@ -1,0 +1,70 @@
+"""Routes that look at the token before they look at anything else, and at the content type before the body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from trunkline.api.asking import doorway_of, source_of
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, where it has one, must be called JSON: 415 else."""
+
+    def get_route_handler(self) -> Handler:
+        """Called once, when the route is made."""
+        original = super().get_route_handler()
+        body = self.body_field
+
+        async def handler(request: Request) -> Response:
+            if body is not None and not _is_json(request, required=body.field_info.is_required()):
+                raise HTTPException(415)
+            return await original(request)
+
+        return handler
+
+
+class OpenRoute(JsonRoute):
+    """A route for everybody, who may not ask too often."""
+
+    def get_route_handler(self) -> Handler:
+        """Called once, when the route is made."""
+        original = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            doorway_of(request).auth.admit(source_of(request))
+            return await original(request)
+
+        return handler
+
+
+class GuardedRoute(OpenRoute):
+    """A route for those with a token, which is looked at before the body is."""
+
+    def get_route_handler(self) -> Handler:
+        """Called once, when the route is made."""
+        original = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            value = request.headers.get("authorization", "")
+            auth = doorway_of(request).auth
+            request.state.principal = await auth.by_header(value, source_of(request))
+            return await original(request)
+
+        return handler
+
+
+def _is_json(request: Request, *, required: bool) -> bool:
+    """Whether the body may be read as JSON: it says so, or there is none and none is needed."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+        return True
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    return not required and not has_body

@@ -1,0 +1,244 @@
+"""The server: uvicorn in our loop, with our signals, our logs and our patience."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from trunkline.api.app import make_app, open_doorway
+from trunkline.api.plan import ApiPlan, AuthPlan
+from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
+from trunkline.base.errors import TransportError
+
+_TICK_S = 1.0
+
+
+class ApiServer:
+    """Serves the API on ``plan.host`` and ``plan.port`` (0: any; ``port`` tells which).
+
+    ``tenant_of_key`` finds whose an api key is, ``fetch`` gets the keys of another issuer of tokens: both may be
+    missing.
+    """
+
+    def __init__(
+        self,
+        plan: ApiPlan,
+        auth_plan: AuthPlan,
+        ask: Ask,
+        events: Events,
+        readiness: Readiness,
+        *,
+        tenant_of_key: TenantOfKey | None = None,
+        fetch: FetchJson | None = None,
+    ) -> None:
+        self._plan = plan
+        self.doorway = open_doorway(plan, auth_plan, ask, events, readiness, tenant_of_key, fetch)
+        self.app = make_app(self.doorway)
+        self.port = plan.port
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Bind and serve; raises TransportError when the address cannot be bound."""
+        bound = await self._bind()
+        self.port = bound[0].getsockname()[1]
+        self.doorway.auth.start()
+        self._server = _Server(_config(self._plan, self.app))
+        self._task = asyncio.create_task(self._server.serve(bound), name="api")
+        await self._server.serving.wait()
+
+    async def stop(self) -> None:
+        """End what waits, let what is under way finish within ``plan.stop_s``, then close all. Harmless twice."""
+        self.doorway.closing.set()
+        await self.doorway.auth.stop()
+        server, task = self._server, self._task
+        if server is None or task is None:
+            return
+        self._server = self._task = None
+        server.leave()
+        await task
+        await server.end()
+
+    async def _bind(self) -> list[socket.socket]:
+        host, port = self._plan.host, self._plan.port
+        loop = asyncio.get_running_loop()
+        bound: list[socket.socket] = []
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, _, _, _, address in dict.fromkeys(found):
+                where = (
+                    address if port else (address[0], bound[0].getsockname()[1] if bound else 0, *address[2:])
+                )
+                bound.append(_listen(family, where))
+        except OSError as error:
+            for sock in bound:
+                sock.close()
+            why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+            raise TransportError(
+                f"cannot serve the API on {host}:{port}: {why} (free that port, or name another in [api] listen)"
+            ) from None
+        return bound
+
+
+def _listen(family: int, address: Any) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(1024)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _config(plan: ApiPlan, app: Any) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    return uvicorn.Config(
+        app,
+        http=type("_Http", (_Http,), {"plan": plan}),
+        ws=type("_WebSocket", (_WebSocket,), {"plan": plan}),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(plan.proxies),
+        forwarded_allow_ips=list(plan.proxies),
+        h11_max_incomplete_event_size=plan.max_head,
+        ws_max_size=4096,
+        ws_ping_interval=plan.heartbeat_s,
+        ws_ping_timeout=plan.heartbeat_s,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=max(1, round(plan.stop_s)),
+    )
+
+
+class _Server(uvicorn.Server):
+    """Signals are not its affair, and it looks at the clock once a second instead of ten times."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = asyncio.Event()
+        self._leaving = asyncio.Event()
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # narrower than theirs
+        return nullcontext()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        self.serving.set()
+        while not self._leaving.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_S):
+                    await self._leaving.wait()
+            await self.on_tick(0)
+
+    def leave(self) -> None:
+        """Begin to stop."""
+        self.should_exit = True
+        self._leaving.set()
+
+    async def end(self) -> None:
+        """After the patience: whatever is left ends now."""
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+        tasks = tuple(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Patience:
+    """A timer for one thing at a time, after which the connection is cut."""
+
+    __slots__ = ("_timer",)
+
+    def __init__(self) -> None:
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waits(self) -> bool:
+        return self._timer is not None
+
+    def until(self, seconds: float, transport: asyncio.Transport) -> None:
+        self.enough()
+        self._timer = asyncio.get_running_loop().call_later(seconds, transport.abort)
+
+    def enough(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class _Http(H11Protocol):
+    """With a deadline for the first request's head and for readers that do not read, and a limit of connections."""
+
+    plan: ApiPlan
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as theirs
+        super().connection_made(transport)
+        self._head = _Patience()
+        self._reader = _Patience()
+        if len(self.connections) > self.plan.max_connections:
+            transport.abort()
+            return
+        self._head.until(self.plan.head_s, transport)
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before or self.transport.get_protocol() is not self:
+            self._head.enough()
+        elif not self._head.waits and _is_idle(before):
+            # The next head has begun, and its keep-alive timer is gone.
+            self._head.until(self.plan.head_s, self.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head.enough()
+        self._reader.enough()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._reader.until(self.plan.send_s, self.transport)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._reader.enough()
+        super().resume_writing()
+
+
+def _is_idle(cycle: RequestResponseCycle | None) -> bool:
+    return cycle is None or cycle.response_complete
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """With a deadline for readers that do not read."""
+
+    plan: ApiPlan
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._reader = _Patience()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reader.enough()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._reader.until(self.plan.send_s, self.transport)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._reader.enough()
+        super().resume_writing()

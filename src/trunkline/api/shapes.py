@@ -1,0 +1,71 @@
+"""What bodies are made of: strict in type, tolerant of fields that we do not know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from starlette.responses import Response
+
+MAX_SDP = 32_768
+
+
+class Body(BaseModel):
+    """A request's body. Old apps send more than we read."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Nothing: passwords and tokens are in it."""
+        return []
+
+
+class Reply(BaseModel):
+    """A reply's body: exactly the fields that are set, in the order in which they are declared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Nothing, as above: tokens and keys are told once."""
+        return []
+
+
+def _one_line(text: str) -> str:
+    # A line break in a name would begin a header of its own in SIP or HTTP.
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("must not contain control characters")
+    return text
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+Line = Annotated[str, StringConstraints(max_length=255), AfterValidator(_one_line)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_one_line)]
+Long = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_one_line)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_one_line)]
+Sdp = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SDP)]
+Lower = BeforeValidator(_lower)
+
+
+def told(reply: Reply, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """``reply`` as compact JSON."""
+    body = reply.model_dump_json(exclude_unset=True)
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def empty(status: int = 200) -> Response:
+    """A reply without a body."""
+    return Response(status_code=status)
+
+
+def rfc3339(at: float) -> str:
+    """A Unix second as text (RFC 3339), in UTC."""
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def rfc3339_or_none(at: float) -> str | None:
+    """As ``rfc3339``; None for 0, which is when a thing has not happened."""
+    return rfc3339(at) if at else None
