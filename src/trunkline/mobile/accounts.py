@@ -7,9 +7,11 @@ there. What lives here in memory is the truth; the journal follows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from hmac import compare_digest
 from typing import Final, NamedTuple, Protocol
 
+from trunkline.base.errors import TrunklineError
 from trunkline.mobile.account_form import AccountForm
 from trunkline.mobile.domains import in_uri
 from trunkline.mobile.policy import MobilePolicy
@@ -24,6 +26,7 @@ OWNER: Final = "mobile"
 REGISTERING: Final = "registering"
 REGISTERED: Final = "registered"
 UNKNOWN: Final = "unknown"
+_TOUCH_S: Final = 3600.0
 _AGAIN_S: Final = 15.0  # how often a heartbeat may have a registration tried
 
 
@@ -228,6 +231,14 @@ class Accounts:
         account.registration = None
         self.registrations.remove(account.row.id)
         self._journal.keep_accounts((account.row,))
+
+    def touch(self, account: Account, now: float) -> None:
+        """One of its devices was heard; ``now`` is the wall clock's. Written down once in a while."""
+        row = account.row
+        if now - row.used_at >= _TOUCH_S:
+            row.used_at = now
+            with suppress(TrunklineError):  # the next one is written
+                self._journal.keep_accounts((row,))
 
     def try_now(self, account: Account, now: float) -> None:
         """Its app lives: a registration that failed is tried at once. Not one that was refused, such as for a wrong

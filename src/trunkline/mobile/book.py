@@ -50,7 +50,7 @@ class Book:
         self._of_account: dict[str, tuple[MobileDevice, ...]] = {}
         self._of_owner: dict[tuple[str, str], tuple[MobileDevice, ...]] = {}
         self._of_user: dict[tuple[str, str], tuple[MobileDevice, ...]] = {}
-        self._by_key: dict[str, MobileDevice] = {}
+        self._by_key: dict[tuple[str, str], MobileDevice] = {}
         self._dirty: dict[str, MobileDevice] = {}
         self._due = 0.0
         for row in rows:
@@ -119,10 +119,8 @@ class Book:
     def by_key(self, tenant: str, device_key: str) -> MobileDevice | None:
         """The device with this key."""
         hashed = hash_of(device_key)
-        device = self._by_key.get(hashed)
-        if device is None or not compare_digest(device.key_hash, hashed):
-            return None
-        return device if device.tenant == tenant else None
+        device = self._by_key.get((tenant, hashed))
+        return device if device is not None and compare_digest(device.key_hash, hashed) else None
 
     def by_token(self, tenant: str, owner: str, push_token: str) -> MobileDevice | None:
         """The owner's device with this push token."""
@@ -140,7 +138,7 @@ class Book:
         for index, key in self._places(device):
             index[key] = (*index.get(key, ()), device)
         if device.key_hash:
-            self._by_key[device.key_hash] = device
+            self._by_key[device.tenant, device.key_hash] = device
 
     def remove(self, device: MobileDevice) -> None:
         """Forget one, in the store too."""
@@ -194,8 +192,8 @@ class Book:
                 index[key] = left
             else:
                 index.pop(key, None)
-        if self._by_key.get(device.key_hash) is device:
-            del self._by_key[device.key_hash]
+        if self._by_key.get((device.tenant, device.key_hash)) is device:
+            del self._by_key[device.tenant, device.key_hash]
 
     def _places(self, device: MobileDevice) -> Iterator[tuple[dict[Any, tuple[MobileDevice, ...]], Any]]:
         """The indexes that hold a device among others, and under which key."""

@@ -75,7 +75,7 @@ class Proving:
         try:
             made = self._probing.add(probe_plan(form, key, _EXPIRES_S))
             async with asyncio.timeout(self._deadline_s):
-                word = made.word if made.word not in {"registering"} else await end
+                word = await end
         except (TimeoutError, TrunklineError):
             raise _unreachable("its registrar does not answer") from None
         finally:
