@@ -14,6 +14,8 @@ from trunkline.proto.sip.uri import SipUri, parse_uri
 from trunkline.registrar.gruu import Gruus
 from trunkline.registrar.location import Location
 from trunkline.registrar.policy import RegistrarPolicy
+from trunkline.registrar.push_desk import PushDesk
+from trunkline.registrar.sleeping import SleepingTarget
 from trunkline.registrar.targets import targets_of
 
 
@@ -45,15 +47,37 @@ class Reaching:
         self.policy = policy
         self.profile = profile
         self._wall = wall
+        self.push: PushDesk | None = None
+        """Set by whoever wakes phones that sleep (RFC 8599)."""
 
     def targets(self, tenant: str, entry: Entry) -> list[Target]:
-        live = self._location.of(tenant, entry.number, self._wall())
-        found = targets_of(live, self._net.flow_from_token, self.policy)
+        found = self._registered(tenant, entry.number)
         if entry.contact is not None:
             found.append(Target(entry.contact, label=entry.number))
         for target in found:
             target.profile = self.profile
         return found
+
+    def _registered(self, tenant: str, number: str, instance: str | None = None) -> list[Target]:
+        """The phones of an extension, those that sleep at the end; with ``instance`` that one alone."""
+        live = self._location.of(tenant, number, self._wall())
+        asleep = () if self.push is None else self.push.asleep(tenant, number, live)
+        if self.push is not None and asleep:
+            live = self.push.to_ring(live, asleep)
+        if instance is not None:
+            wanted = instance.casefold()
+            live = [one for one in live if (one.instance or "").casefold() == wanted]
+            asleep = [one for one in asleep if one.instance.casefold() == wanted]
+        found = targets_of(live, self._net.flow_from_token, self.policy)
+        if self.push is not None and asleep:
+            found += [SleepingTarget(record, self.push) for record in asleep]
+        return found
+
+    def asleep(self, tenant: str, number: str) -> int:
+        """How many phones of an extension are not registered, and can be woken."""
+        if self.push is None or not self.push.records.of(tenant, number):
+            return 0
+        return self.push.away(tenant, number, self._location.of(tenant, number, self._wall()))
 
     def instance(self, tenant: str, uri: SipUri) -> tuple[str, list[Target]] | None:
         """The user and the phone that a GRUU means (RFC 5627 §6.1), without target when it is not registered now.
@@ -63,7 +87,11 @@ class Reaching:
         found = self._gruus.find(uri, tenant, self._location, self._wall())
         if found is None:
             return None
-        targets = targets_of(found.bindings, self._net.flow_from_token, self.policy)
+        name = found.bindings[0].instance if found.bindings else f"<{uri.params.get('gr')}>"
+        if self.push is not None and name is not None:
+            targets = self._registered(tenant, found.user, name)
+        else:
+            targets = targets_of(found.bindings, self._net.flow_from_token, self.policy)
         for target in targets:
             target.profile = self.profile
         return found.user, targets

@@ -73,6 +73,8 @@ class TextQueue:
         self._on_over = on_over
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._taking_turns: dict[Lane, None] = {}
+        self.on_kept: Callable[[Text], None] = lambda _text: None
+        """Told of each text that begins to wait: its reader may have phones that can be woken."""
         self._making_up = 0  # lanes whose kept texts are on their way
 
     # What comes in
@@ -303,6 +305,7 @@ class TextQueue:
             waiting.kept = True
             waiting.story.add(self._now(), "text.kept", f"kept until {waiting.text.receiver} comes back")
             waiting.tell(ACCEPTED)
+            self.on_kept(waiting.text)
 
 
 def _failed(status: int, code: str) -> CallFailed:

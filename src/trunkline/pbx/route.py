@@ -68,6 +68,8 @@ class Snapshot:
     """How many it may have when it has no limit of its own; 0 for any number."""
     trunk: Callable[[str, str], Trunk | None] = lambda _tenant, _number: None
     """The trunk of a tenant that takes a number; None when none does."""
+    asleep: Reach = lambda _tenant, _number: 0
+    """How many phones an extension has that are not registered, and can be woken by a push."""
 
     def is_full(self, tenant: str, entry: Entry, most: int) -> bool:
         """Whether an extension has as many calls as it may: ``most``, unless it has a limit of its own."""
@@ -172,9 +174,11 @@ def _reach(entry: Entry, request: CallRequest, snapshot: Snapshot, tell: _Tell) 
     name = f" ({entry.name})" if entry.name else ""
     tell("route.extension", f"{entry.number}{name} is an extension")
     contacts = snapshot.reach(request.tenant, entry.number)
-    if contacts == 0 and entry.contact is None:
+    asleep = snapshot.asleep(request.tenant, entry.number)
+    if contacts == 0 and asleep == 0 and entry.contact is None:
         return False
     places = ([f"{contacts} registered"] if contacts else []) + (["1 fixed"] if entry.contact else [])
+    places += [f"{asleep} asleep"] if asleep else []
     tell("route.contacts", f"contacts to ring: {', '.join(places)}", contacts=contacts)
     return True
 

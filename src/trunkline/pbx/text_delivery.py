@@ -15,6 +15,7 @@ from trunkline.pbx.one_phone import FindPhone, OnePhone, phone_of
 from trunkline.pbx.text_fork import TextFork
 from trunkline.proto.sip.name_addr import parse_name_addr
 from trunkline.proto.sip.reasons import reason_phrase
+from trunkline.registrar.sleeping import split
 
 
 class TextDelivery:
@@ -40,7 +41,12 @@ class TextDelivery:
         targets = self._targets(text.tenant, entry) if phone is None else list(phone.targets or ())
         if text.to.startswith("<sips:"):
             targets = [target for target in targets if is_secure(target)]  # RFC 3261 §26.2.2
-        return await TextFork(self._context, text, story).run(targets)
+        awake, asleep = split(targets)
+        if asleep:
+            # RFC 8599 §5.6.2: not before they have registered; the text waits in the queue, which has them woken.
+            now = self._context.endpoint.now()
+            story.add(now, "wake.text_waits", f"{len(asleep)} of {entry.number} sleep")
+        return await TextFork(self._context, text, story).run(awake)
 
     def _phone(self, text: Text) -> OnePhone | None:
         """The one phone that the writer meant by a GRUU."""

@@ -159,6 +159,21 @@ class PushDesk:
             if one.key not in keys and one.instance not in instances and self.services.has(one.provider)
         ]
 
+    def to_ring(self, live: Sequence[Binding], asleep: Sequence[PushRecord]) -> list[Binding]:
+        """The bindings without those of the phones that sleep: what is sent there now reaches nobody."""
+        keys = {one.key for one in asleep}
+        instances = {one.instance for one in asleep if one.instance}
+        return [one for one in live if one.instance not in instances and _key_of(one) not in keys]
+
+    def away(self, tenant: str, user: str, live: Sequence[Binding]) -> int:
+        """How many phones of an AOR have no binding any more, and can be woken."""
+        if not self.records.of(tenant, user):
+            return 0
+        keys = {_key_of(binding) for binding in live}
+        instances = {binding.instance for binding in live if binding.instance}
+        asleep = self.asleep(tenant, user, live)
+        return sum(one.key not in keys and one.instance not in instances for one in asleep)
+
     def is_awake(self, binding: Binding) -> bool:
         """Whether a phone hears what is sent to it now: its connection is open, or it was here just now."""
         if "|udp|" not in binding.flow.lower():

@@ -79,6 +79,8 @@ class Events:
         self.notifier.on_watched = sources.watched
         self.door.notifier = sources.notifier = self.notifier
         self.unsolicited = Unsolicited(context, directory, self.mailboxes, self.notifier, targets)
+        self.wake: Callable[[str, str], object] = lambda _tenant, _number: None
+        """Told whose phones have news of waiting messages: some may sleep."""
         self.door.lists = self._members
         endpoint.allow_events = self.notifier.allow_events
         self.policy = policy
@@ -116,6 +118,12 @@ class Events:
         self.notifier.changed("message-summary", tenant, number)
         if self._policy.unsolicited:
             self.unsolicited.changed(tenant, number)
+        self.wake(tenant, number)
+
+    def woken(self, binding: Binding) -> None:
+        """A phone that sleeps now and then has registered."""
+        if self._policy.unsolicited:
+            self.unsolicited.woken(binding)
 
     def gone(self, tenant: str, number: str = "") -> None:
         """An extension was removed, or a whole tenant."""

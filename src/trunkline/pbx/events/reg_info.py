@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from trunkline.call.party import Party
 from trunkline.model.binding import Binding
 from trunkline.pbx.events.xml import escaped
+from trunkline.registrar.push_parameters import without_push
 from trunkline.ua.subscriptions import View
 
 GONE: Final = "gone"
@@ -83,6 +84,6 @@ class RegPackage:
         return (
             f'<contact id="{escaped(one.id)}" state="{state}" event="{event}" '
             f'duration-registered="{max(0, round(now - one.registered_at))}"{left}{q} '
-            f'callid="{escaped(one.call_id)}" cseq="{one.cseq}"><uri>{escaped(one.contact)}</uri>'
+            f'callid="{escaped(one.call_id)}" cseq="{one.cseq}"><uri>{escaped(without_push(one.contact))}</uri>'
             f"{''.join(gruus)}</contact>"
         )

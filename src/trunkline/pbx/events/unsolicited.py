@@ -19,10 +19,12 @@ from trunkline.net.flow import Flow
 from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.events.message_summary import CONTENT_TYPE, Mailboxes, render
 from trunkline.proto.sip.draft import Draft
+from trunkline.registrar.sleeping import split
 from trunkline.ua.next_hops import Ways, request_by, tell_nobody
 from trunkline.ua.subscriptions import Notifier
 
 MOST_IN_FLIGHT: Final = 1_000
+MOST_OWED: Final = 100_000
 
 
 class Unsolicited:
@@ -42,11 +44,19 @@ class Unsolicited:
         self._notifier = notifier
         self._targets = targets
         self.sent = 0
+        self._owed: dict[tuple[str, str], None] = {}
         self._in_flight = 0
 
     def registered(self, binding: Binding) -> None:
         """A phone has come: it is told when something waits."""
+        self._owed.pop((binding.tenant, binding.user), None)
         if any(self._mailboxes.waiting(binding.tenant, binding.user)):
+            self.changed(binding.tenant, binding.user, binding.contact)
+
+    def woken(self, binding: Binding) -> None:
+        """A phone that was asleep is awake: it is told of what has changed meanwhile."""
+        if (binding.tenant, binding.user) in self._owed:
+            del self._owed[binding.tenant, binding.user]
             self.changed(binding.tenant, binding.user, binding.contact)
 
     def changed(self, tenant: str, number: str, contact: str = "") -> None:
@@ -54,7 +64,10 @@ class Unsolicited:
         entry = self._directory.extension(tenant, number)
         if entry is None or self._notifier.watchers("message-summary", tenant, number):
             return
-        for target in self._targets(tenant, entry):
+        awake, asleep = split(self._targets(tenant, entry))
+        if asleep and not contact and len(self._owed) < MOST_OWED:
+            self._owed[tenant, number] = None
+        for target in awake:
             if not contact or target.uri == contact:
                 self._start(tenant, number, target)
 
