@@ -9,9 +9,9 @@ import pytest
 from tests.conformance.torture import TORTURE
 from tests.unit.proto.sip.transaction.kit import FakeWire, World
 from trunkline.base.ids import NodeIds
+from trunkline.call.refusals import refusal_of
 from trunkline.net.flow import Flow
 from trunkline.net.listener import Listener
-from trunkline.pbx.door import refusal_of
 from trunkline.proto.sip.message import Request, Response, parse_message
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.ua.endpoint import Endpoint

@@ -17,7 +17,8 @@ class AppEvent(Event):
     ``call.confirmed`` (it is active; ``sdp_answer`` when the app made the offer), ``call.progress`` (``sip_status``,
     ``sdp`` with early media), ``call.answered`` (of an outgoing one, ``sdp_answer``), ``call.ended`` (``reason``,
     ``sip_status``), ``call.renegotiate`` (``sdp_offer``, ``renegotiation``), ``call.changed`` (``held``), ``call.info``
-    (``content_type``, ``body``), ``call.transfer`` (``sip_status``), ``device.status``.
+    (``content_type``, ``body``), ``call.transfer`` (``sip_status``), ``message.received`` (``from``, ``content_type``,
+    ``body``), ``message.waiting`` (``waiting``, ``new``, ``old``), ``device.status``.
     """
 
     owner: str

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from trunkline.base.errors import CallFailed
 from trunkline.model.device import MobileCall, MobileDevice
 from trunkline.push.notification import Fate, Notification
-
-if TYPE_CHECKING:
-    from trunkline.call.leg import Info
 
 
 class DeviceBook(Protocol):
@@ -63,11 +61,11 @@ class PushSender(Protocol):
 class CallJournal(Protocol):
     """Where hand-overs are written down. It does not wait."""
 
-    def keep(self, calls: Iterable[MobileCall]) -> None:
-        """Write them, new or known, some time soon."""
+    def keep_calls(self, calls: Iterable[MobileCall]) -> None:
+        """Write them, new or known, some time soon. Its errors are TrunklineErrors."""
         ...
 
-    def forget(self, calls: Iterable[tuple[str, str]]) -> None:
+    def forget_calls(self, calls: Iterable[tuple[str, str]]) -> None:
         """Delete them by (tenant, token), some time soon."""
         ...
 
@@ -92,6 +90,10 @@ class AppLine(Protocol):
 
     def decline(self, status: int, reason: str = "") -> None:
         """Do not take it."""
+        ...
+
+    def give_up(self, failure: CallFailed) -> None:
+        """Nobody is there to take it."""
         ...
 
     def leave(self) -> None:
@@ -121,6 +123,3 @@ class AppLine(Protocol):
     def transfer(self, target: str, on_done: Callable[[int, bytes], None]) -> None:
         """Hand the other party on."""
         ...
-
-
-__all__ = ["AppLine", "CallJournal", "DeviceBook", "Info", "Live", "PushSender"]

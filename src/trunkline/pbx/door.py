@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from typing import Final
 
 from trunkline.base.errors import CallFailed
@@ -13,6 +12,7 @@ from trunkline.call.context import CallContext
 from trunkline.call.headers import lacks_preconditions
 from trunkline.call.identity import asks_to_be_unknown
 from trunkline.call.party import Party
+from trunkline.call.refusals import refusal_of
 from trunkline.call.registry import Calls
 from trunkline.call.target import Target, static_targets
 from trunkline.media.preconditions import MARK as PRECONDITIONS
@@ -24,13 +24,11 @@ from trunkline.pbx.handing_on import HandingOn, is_secure
 from trunkline.pbx.one_phone import FindPhone, OnePhone, phone_of
 from trunkline.pbx.picking_up import PickingUp, Place
 from trunkline.pbx.route import MAX_DIALLED, CallRequest, Decision, Service, Snapshot, decide
-from trunkline.proto.sip.grammar import split_list
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming
 from trunkline.proto.sip.uri import SipUri, parse_uri
 from trunkline.registrar.sleeping import able
 from trunkline.ua.authentication import Authenticator
-from trunkline.ua.option_tags import unsupported
 
 # Calls need no extension of their peers, and no peer may need one of us yet.
 _SERVICES: Final[dict[Service, Script]] = {
@@ -190,34 +188,6 @@ class ExchangeDoor:
         if decision.trunk is not None:
             return scripts.ring(static_targets([decision.trunk.target(decision.number)]))
         return scripts.refuse(decision.status, decision.code)
-
-
-def refusal_of(request: Request, supported: AbstractSet[str] = frozenset()) -> tuple[int, str] | None:
-    """Status and header lines for an INVITE that we cannot serve whoever sends it (RFC 3261 §8.2), else None.
-
-    ``supported`` are the option tags that it may require, in lower case.
-    Raises RemoteProtocolError when the Request-URI or Require is malformed.
-    """
-    if not parse_uri(request.uri).is_sip:
-        return 416, ""
-    headers = request.headers
-    if "Require" in headers and (tags := unsupported(request, supported)):
-        return 420, f"Unsupported: {tags}\r\n"
-    if "Accept" in headers and not _takes_sdp(headers["Accept"]):
-        return 406, "Accept: application/sdp\r\n"
-    if request.body and (headers.get("Content-Type") != "application/sdp" or "Content-Encoding" in headers):
-        kind = headers.get("Content-Type", "application/sdp").partition(";")[0].strip().lower()
-        if kind != "application/sdp":
-            return 415, "Accept: application/sdp\r\n"
-        if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-            return 415, "Accept-Encoding: identity\r\n"
-    return None
-
-
-def _takes_sdp(accept: str) -> bool:
-    """Whether an Accept lets us answer with a session description; without one it does (RFC 3261 §20.1)."""
-    ranges = {each.partition(";")[0].strip().lower() for each in split_list(accept)}
-    return bool(ranges & {"application/sdp", "application/*", "*/*"})
 
 
 def printable(dialled: str) -> str:

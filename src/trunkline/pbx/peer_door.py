@@ -10,13 +10,14 @@ from trunkline.base.story import Story
 from trunkline.call.call import Call, Script
 from trunkline.call.context import CallContext
 from trunkline.call.identity import IdentityPolicy, caller_of
+from trunkline.call.refusals import refusal_of
 from trunkline.call.registry import Calls
 from trunkline.call.target import Target, static_targets
 from trunkline.call.verification import Mode, verified
 from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry
-from trunkline.pbx.door import printable, refusal_of
+from trunkline.pbx.door import printable
 from trunkline.pbx.route import CallRequest, Decision, Snapshot, decide
 from trunkline.proto.sip.message import Request
 from trunkline.proto.sip.transaction.incoming import Incoming

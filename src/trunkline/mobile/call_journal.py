@@ -1,0 +1,59 @@
+"""Hand-overs as they are written down, so that tokens outlive a crash."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from trunkline.base.errors import LocalProtocolError, TrunklineError
+from trunkline.model.device import MobileCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from trunkline.mobile.ports import CallJournal
+
+VERSION: Final = 1
+
+
+class HandOverJournal:
+    """One row for each token, from the moment at which its push is queued. Nothing waits for it.
+
+    A row that cannot be written costs a token's life after a crash, and nothing else: the call goes on.
+    """
+
+    def __init__(self, journal: CallJournal | None = None) -> None:
+        self._journal = journal
+        self.lost = 0
+
+    def keep(self, row: MobileCall) -> None:
+        """Write it, new or known."""
+        if self._journal is not None:
+            try:
+                self._journal.keep_calls((row,))
+            except TrunklineError:
+                self.lost += 1
+
+    def forget(self, tokens: Iterable[tuple[str, str]]) -> None:
+        """Delete what is over, by (tenant, token)."""
+        if self._journal is not None:
+            try:
+                self._journal.forget_calls(tokens)
+            except TrunklineError:
+                self.lost += 1
+
+
+def body_of(data: dict[str, Any]) -> str:
+    """The body of a row."""
+    return json.dumps({"version": VERSION, **data}, separators=(",", ":"))
+
+
+def read_body(row: MobileCall) -> dict[str, Any]:
+    """What ``body_of`` wrote. Raises LocalProtocolError for what another version wrote, or half of one."""
+    try:
+        data = json.loads(row.body)
+    except ValueError as error:
+        raise LocalProtocolError("a kept hand-over is no JSON") from error
+    if not isinstance(data, dict) or data.get("version") != VERSION:
+        raise LocalProtocolError(f"a kept hand-over of another version, expected {VERSION}")
+    return data

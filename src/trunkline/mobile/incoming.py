@@ -1,0 +1,118 @@
+"""Calls that come in for apps: targets of a fork, the script of a gateway's call, and what a crash left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import structlog
+
+from trunkline.base.errors import CallFailed, LocalProtocolError
+from trunkline.call.target import Target, static_targets
+from trunkline.mobile.hand_over import HandOver
+from trunkline.mobile.ringing import Claims, Ringing
+from trunkline.mobile.rows import put_back
+from trunkline.model.device import MobileCall, MobileDevice
+from trunkline.proto.sip.reasons import reason_phrase
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call, Script
+    from trunkline.mobile.office import Office
+
+log = structlog.get_logger("mobile")
+
+MOST_DEVICES: Final = 32
+_NO_ONE: Final = 20  # ITU-T Q.850: subscriber absent
+
+
+class IncomingCalls:
+    """Makes a hand-over for each device that a call rings. A target is for one call."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.claims = Claims()
+        self._ringing: dict[str, Ringing] = {}
+        self._kept: dict[str, HandOver] = {}  # by leg, until the calls that outlived a crash are taken up
+
+    def targets(self, devices: Iterable[MobileDevice]) -> list[Target]:
+        """A target for each device that can be woken or is there already."""
+        ring_s = self.office.policy.ring_s
+        sides = [HandOver(self.office, one, self._enter) for one in devices if one.active]
+        return [
+            Target("", app=side, label=side.label, ring_timeout_s=ring_s) for side in sides[:MOST_DEVICES]
+        ]
+
+    def script(self, tenant: str, account_id: str) -> Script:
+        """Ring the devices of an account and let the parties talk."""
+
+        async def ring_devices(call: Call) -> None:
+            targets = self.targets(self.office.devices.of_account(tenant, account_id))
+            if not targets:
+                raise CallFailed(480, reason_phrase(480), _NO_ONE, "mobile.no_device")
+            await call.connect(static_targets(targets), self.office.policy.ring_s)
+            self.answered(call)
+            await call.over()
+
+        return ring_devices
+
+    def answered(self, call: Call) -> None:
+        """The caller was told that an app has taken the call."""
+        ringing = self._ringing.get(call.id)
+        if ringing is not None:
+            ringing.answered()
+
+    def __len__(self) -> int:
+        return len(self._ringing)
+
+    def _enter(self, one: HandOver, leg: Any) -> Ringing:
+        call: Call = leg.call
+        ringing = self._ringing.get(call.id)
+        if ringing is None:
+            ringing = self._ringing[call.id] = Ringing(self.office, call, self.claims, self._empty)
+        if not one.token:
+            one.token = str(uuid4())  # 122 random bits: whoever knows it, and owns the device, has the call
+            one.facts = ringing.facts
+            one.peer = ringing.facts.caller
+        ringing.enter(one)
+        self.office.calls.add(one)
+        return ringing
+
+    def _empty(self, ringing: Ringing) -> None:
+        self._ringing.pop(ringing.call.id, None)
+
+    # After a crash
+
+    def load(self, rows: Iterable[MobileCall]) -> None:
+        """The hand-overs that the process before us had, before calls are taken up."""
+        for row in rows:
+            device = self.office.devices.find(row.tenant, row.device_id)
+            if device is None:
+                self.office.journal.forget(((row.tenant, row.id),))
+                continue
+            one = HandOver(self.office, device, self._enter)
+            try:
+                put_back(one, row)
+            except LocalProtocolError as error:
+                log.warning("a hand-over was lost in a crash", call=row.call, why=str(error))
+                self.office.journal.forget(((row.tenant, row.id),))
+                continue
+            self._kept[row.leg] = one
+
+    def side(self, leg_id: str) -> HandOver | None:
+        """The app's side of a leg that is taken up."""
+        return self._kept.get(leg_id)
+
+    def resume(self, calls: Iterable[Call]) -> None:
+        """Go on with those whose calls go on; a token of any other is told that we were restarted."""
+        kept, self._kept = self._kept, {}
+        for call in calls:
+            for leg in call.legs:
+                one = kept.get(leg.id)
+                if one is not None and not leg.done:
+                    del kept[leg.id]
+                    one.resume(leg)
+                    self.claims.take(one)
+        for one in kept.values():
+            self.office.calls.add(one)
+            one.lose("restarted")

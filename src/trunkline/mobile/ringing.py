@@ -1,0 +1,159 @@
+"""One call that rings apps: what its caller hears meanwhile, and who of its devices are still in the race."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from trunkline.base.wheel import Timer
+from trunkline.mobile.pushing import CallFacts
+from trunkline.mobile.words import ACCEPTED, ANSWER, ENDED, EXPIRED, REJECT, TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trunkline.call.call import Call
+    from trunkline.mobile.hand_over import HandOver
+    from trunkline.mobile.office import Office
+
+RINGS: Final = 180
+QUEUED: Final = 182  # it is not lost, and nothing rings yet
+
+
+class Ringing:
+    """``entered`` are its hand-overs that are not over. ``on_empty`` is told when the last one leaves."""
+
+    def __init__(
+        self, office: Office, call: Call, claims: Claims, on_empty: Callable[[Ringing], None]
+    ) -> None:
+        self.office = office
+        self.call = call
+        self.facts = facts_of(call)
+        self.entered: dict[HandOver, None] = {}
+        self._claims = claims
+        self._on_empty = on_empty
+        self._rang = False
+        self._to_be_kept = False
+        self._timer: Timer | None = None
+
+    def enter(self, one: HandOver) -> None:
+        """One more device."""
+        self.entered[one] = None
+        if self._timer is None:
+            self._repeat_later()
+
+    # What a hand-over says
+
+    def begun(self, one: HandOver) -> None:
+        """A device is told of the call."""
+        if self.office.policy.provisional == "on_invite":
+            self._ring(one)
+
+    def pushed(self, one: HandOver) -> None:
+        """A provider has taken its push."""
+        if self.office.policy.provisional == "on_push_accepted":
+            self._ring(one)
+
+    def reached(self, one: HandOver) -> None:
+        """A device is in touch, which is more than a push that was taken."""
+        self._ring(one)
+
+    def claim_push(self, one: HandOver) -> bool:
+        """Whether the phone is to be pushed for this leg."""
+        return self._claims.claim(one)
+
+    def checkpoint(self) -> None:
+        """Write the call down, once for all that its legs do in this moment."""
+        if not self._to_be_kept:
+            self._to_be_kept = True
+            self.call.context.endpoint.loop.call_soon(self._keep)
+
+    def _keep(self) -> None:
+        self._to_be_kept = False
+        if not self.call.caller_leg.done:
+            self.call.keep()
+
+    def left(self, one: HandOver) -> None:
+        """It is over for a device."""
+        self.entered.pop(one, None)
+        self._claims.let_go(one)
+        if not self.entered:
+            self._stop()
+            self._on_empty(self)
+
+    def answered(self) -> None:
+        """The caller's 200 is out."""
+        self._stop()
+        for one in tuple(self.entered):
+            if one.state == ACCEPTED:
+                one.step(ANSWER)
+
+    # What the caller hears
+
+    def _ring(self, one: HandOver) -> None:
+        if not self._rang and one.leg is not None:
+            self._rang = True
+            one.leg.ring()
+
+    def _repeat_later(self) -> None:
+        office = self.office
+        self._timer = office.wheel.call_at(office.now() + office.policy.repeat_s, self._repeat)
+
+    def _repeat(self, _now: float) -> None:
+        """RFC 3261 §13.3.1.1: a provisional each minute, or proxies on the way cancel the call."""
+        caller = self.call.caller_leg
+        self._timer = None
+        if not caller.done and caller.outcome.answered_at is None:
+            caller.progress(RINGS if self._rang else QUEUED, b"")
+            self._repeat_later()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self.office.wheel.cancel(self._timer)
+            self._timer = None
+
+
+class Claims:
+    """Which hand-over pushes a phone: a caller's exchange that forks to two accounts on one phone rings it once."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str, str], HandOver] = {}
+        self._others: dict[HandOver, list[HandOver]] = {}
+
+    def claim(self, one: HandOver) -> bool:
+        """True for the first of a (Call-ID, push token)."""
+        first = self._first.setdefault(_key(one), one)
+        if first is one:
+            return True
+        self._others.setdefault(first, []).append(one)
+        return False
+
+    def take(self, one: HandOver) -> None:
+        """It was pushed by the process before us."""
+        self._first.setdefault(_key(one), one)
+
+    def let_go(self, one: HandOver) -> None:
+        """It is over: what its user said holds for those that rang by the same push."""
+        key = _key(one)
+        if self._first.get(key) is one:
+            del self._first[key]
+        for other in self._others.pop(one, ()):
+            if one.state == ENDED and one.reason == "rejected":
+                other.step(REJECT, one.sip_status)
+            elif one.state in (ENDED, EXPIRED):
+                other.step(TIMEOUT)
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+
+def _key(one: HandOver) -> tuple[str, str, str]:
+    return one.tenant, one.facts.call_id, one.device.push_token
+
+
+def facts_of(call: Call) -> CallFacts:
+    """What a device is told of a call; its caller may want to stay unknown."""
+    caller = call.caller
+    call_id = call.legs[0].outcome.sip_call_id or call.id
+    if caller.anonymous:
+        return CallFacts(call.id, call_id, "")
+    return CallFacts(call.id, call_id, f"{caller.number}@{caller.domain}", caller.name)
