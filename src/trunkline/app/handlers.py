@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trunkline.app import call_queries
+from trunkline.app.api_key_handlers import ApiKeyHandlers
 from trunkline.app.ban_handlers import BanHandlers
 from trunkline.app.explain_handlers import ExchangeExplaining, StoreExplaining, explain_table
 from trunkline.app.extension_handlers import ExtensionHandlers
@@ -39,11 +40,13 @@ from trunkline.base.messages import (
     ListRegistrations,
     ListTenants,
     ListTrunks,
+    MakeApiKey,
     PastTrace,
     ReadTrace,
     Refused,
     RegistrationList,
     RegistrationRow,
+    RemoveApiKey,
     RemoveDomain,
     RemoveExtension,
     RemoveRegistrations,
@@ -51,6 +54,7 @@ from trunkline.base.messages import (
     Request,
     SetExtension,
     SetTenant,
+    ShowApiKey,
     StartTrace,
     Status,
     Stop,
@@ -80,6 +84,7 @@ class StoreHandlers:
         live = exchange.live if exchange is not None else None
         extensions = ExtensionHandlers(store, live)
         tenants = TenantHandlers(store, domain, live)
+        keys = ApiKeyHandlers(store)
         self._table: dict[type[Request[Any]], Handler] = {
             AddExtension: extensions.add,
             ListExtensions: extensions.page,
@@ -93,6 +98,9 @@ class StoreHandlers:
             RemoveTenant: tenants.remove,
             AddDomain: tenants.add_domain,
             RemoveDomain: tenants.remove_domain,
+            ShowApiKey: keys.show,
+            MakeApiKey: keys.make,
+            RemoveApiKey: keys.remove,
             ListRecords: lambda tenant, ask: call_queries.list_records(store, tenant, ask),
             **explain_table(StoreExplaining(store, lambda: load_directory(store, domain))),
             PastTrace: PastTraces(store, exchange).page,

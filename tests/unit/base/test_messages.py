@@ -177,6 +177,9 @@ def test_only_requests_that_need_no_running_exchange_are_offline() -> None:
     assert offline == {
         "extension.add",
         "extension.export",
+        "api-key.make",
+        "api-key.remove",
+        "api-key.show",
         "extension.import",
         "extension.list",
         "extension.remove",

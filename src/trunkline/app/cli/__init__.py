@@ -19,10 +19,10 @@ from trunkline.base.errors import TrunklineError
 
 PANELS: Mapping[str, Sequence[str]] = {
     "The exchange": ("up", "check", "status", "reload", "log", "drain", "stop"),
-    "Who may call": ("extension", "tenant", "registrations", "bans", "trunks"),
+    "Who may call": ("extension", "tenant", "devices", "registrations", "bans", "trunks"),
     "Calls": ("calls", "hangup", "records", "explain", "trace", "recording", "texts", "subscriptions", "mwi"),
     "Backups": ("backup", "restore"),
-    "Tools": ("phone", "dev", "completion", "version"),
+    "Tools": ("phone", "dev", "secret", "completion", "version"),
 }
 
 

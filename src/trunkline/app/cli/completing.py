@@ -14,7 +14,7 @@ import typer
 from trunkline.app.control_client import ControlClient
 from trunkline.app.data_folder import find_data_folder
 from trunkline.base.errors import TrunklineError
-from trunkline.base.messages import ListCalls, ListExtensions, ListTenants, Request
+from trunkline.base.messages import ListCalls, ListDevices, ListExtensions, ListTenants, Request
 
 DEADLINE_S = 0.5
 MOST = 200
@@ -37,6 +37,12 @@ def call_ids(context: typer.Context, incomplete: str) -> list[str]:
     """Calls that are up."""
     rows = _rows(context, ListCalls(tenant=_tenant(context), limit=MOST))
     return [row.call for row in rows if row.call.startswith(incomplete)]
+
+
+def devices(context: typer.Context, incomplete: str) -> list[str]:
+    """Mobile devices."""
+    rows = _rows(context, ListDevices(tenant=_tenant(context), limit=MOST))
+    return [row.id for row in rows if row.id.startswith(incomplete)]
 
 
 def transports(_context: typer.Context, incomplete: str) -> list[str]:

@@ -33,9 +33,22 @@ _COMMANDS: Final = {
     "completion": "completion",
     "subscriptions": "subscriptions",
     "trunks": "trunks",
+    "secret": "secret",
 }
 # Groups of commands: the ``app`` of the module of that name.
-_GROUPS: Final = ("extension", "tenant", "bans", "log", "recording", "phone", "texts", "mwi", "registrations", "dev")
+_GROUPS: Final = (
+    "extension",
+    "tenant",
+    "devices",
+    "bans",
+    "log",
+    "recording",
+    "phone",
+    "texts",
+    "mwi",
+    "registrations",
+    "dev",
+)
 
 
 class Places(Mapping[str, Any]):

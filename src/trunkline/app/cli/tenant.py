@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from trunkline.app.cli import tenant_key
 from trunkline.app.cli.asking import exchange, fetch
 from trunkline.app.cli.completing import tenants
 from trunkline.app.cli.help import Commands
@@ -26,6 +27,7 @@ from trunkline.base.messages import (
 app = Commands("Add, list and remove tenants, and give them domains.")
 domain_app = Commands("Give a tenant a domain, or take one away.")
 app.add_typer(domain_app, name="domain")
+tenant_key.register(app)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The tenant's name or id.", autocompletion=tenants)]
 Domain = Annotated[

@@ -1,5 +1,6 @@
 """Commands, queries and their replies: what the planes ask of each other, a file for each topic."""
 
+from trunkline.base.messages.api_keys import ApiKeyMade, ApiKeyState, MakeApiKey, RemoveApiKey, ShowApiKey
 from trunkline.base.messages.app_calls import (
     AcceptAppCall,
     AnswerAppChange,
@@ -169,6 +170,8 @@ __all__ = [
     "AddExtension",
     "AddTenant",
     "AnswerAppChange",
+    "ApiKeyMade",
+    "ApiKeyState",
     "AppCallDone",
     "AppCallList",
     "AppCallOffer",
@@ -239,6 +242,7 @@ __all__ = [
     "MailboxList",
     "MailboxRow",
     "MailboxState",
+    "MakeApiKey",
     "PastTrace",
     "PlaceCall",
     "PressKeys",
@@ -265,6 +269,7 @@ __all__ = [
     "RejectAppCall",
     "Reload",
     "Reloaded",
+    "RemoveApiKey",
     "RemoveDevice",
     "RemoveDomain",
     "RemoveExtension",
@@ -278,6 +283,7 @@ __all__ = [
     "SetMessagesWaiting",
     "SetTenant",
     "SettingChange",
+    "ShowApiKey",
     "ShowLog",
     "SipAccount",
     "StartRecording",
