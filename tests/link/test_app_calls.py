@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from tests.link.app_stage import ANSWER, HOST, OTHER, AppStage
 from tests.link.virtual_time import virtual
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
+from trunkline.call.passing_media import MediaPolicy
 
 policies = pytest.mark.parametrize("media", ["bypass", "relay"])
 
@@ -17,7 +19,7 @@ policies = pytest.mark.parametrize("media", ["bypass", "relay"])
 @policies
 @virtual
 async def test_a_call_is_handed_to_an_app_taken_confirmed_by_the_ack_and_hung_up_by_the_app(
-    media: str,
+    media: MediaPolicy,
 ) -> None:
     stage = AppStage(media=media)
     pbx, app = stage.party(), stage.app()
@@ -189,13 +191,14 @@ async def test_nothing_but_leaving_can_be_done_before_the_ack() -> None:
     stage.invite(pbx)
     await app.until("offered")
     leg = app.leg
-    for early in (
+    early_ones: list[Callable[[], None]] = [
         lambda: leg.change(ANSWER, app.on_done),
         lambda: leg.hold(True, app.on_done),
         lambda: leg.press("1", 100, app.on_done),
         lambda: leg.transfer("sip:carol@other.test", app.on_done),
         lambda: leg.answer_change(ANSWER),
-    ):
+    ]
+    for early in early_ones:
         with pytest.raises(LocalProtocolError):
             early()
     leg.leave()
@@ -206,7 +209,9 @@ async def test_nothing_but_leaving_can_be_done_before_the_ack() -> None:
 @pytest.mark.rfc("3261", "13.2.1")
 @policies
 @virtual
-async def test_without_an_offer_the_app_makes_it_and_is_told_the_answer_of_the_ack(media: str) -> None:
+async def test_without_an_offer_the_app_makes_it_and_is_told_the_answer_of_the_ack(
+    media: MediaPolicy,
+) -> None:
     stage = AppStage(media=media)
     pbx, app = stage.party(), stage.app()
     stage.invite(pbx, b"")
@@ -214,7 +219,7 @@ async def test_without_an_offer_the_app_makes_it_and_is_told_the_answer_of_the_a
     app.leg.accept(ANSWER)
     await pbx.until("answered")
     offer = pbx.heard[-1]
-    pbx.dialogue.acknowledge(OTHER)
+    pbx.dialogue.acknowledge(OTHER)  # type: ignore[attr-defined]
     answer = await app.until("confirmed")
     if media == "bypass":
         assert (offer, answer) == (ANSWER, OTHER)

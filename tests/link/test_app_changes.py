@@ -12,6 +12,7 @@ from tests.link.talking import version_of
 from tests.link.virtual_time import virtual
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
 from trunkline.call.app_changes import ANSWER_S
+from trunkline.call.passing_media import MediaPolicy
 from trunkline.proto.sip.message import Response
 from trunkline.ua.sessions.session_timer import TimerPolicy
 from trunkline.ua.sessions.update import send_update
@@ -37,7 +38,7 @@ async def end(stage: AppStage) -> None:
 
 @policies
 @virtual
-async def test_a_re_invite_is_the_apps_to_answer(media: str) -> None:
+async def test_a_re_invite_is_the_apps_to_answer(media: MediaPolicy) -> None:
     stage, pbx, app = await talking(media=media)
     app.answers = OTHER
     status, answer = await pbx.reoffer(NEW)
@@ -173,14 +174,13 @@ async def test_our_refresh_repeats_the_apps_description() -> None:
 
 @policies
 @virtual
-async def test_an_app_holds_and_takes_the_call_back(media: str) -> None:
+async def test_an_app_holds_and_takes_the_call_back(media: MediaPolicy) -> None:
     stage, pbx, app = await talking(media=media)
     pbx.offer_answer = describe(pbx.host, "a=recvonly", version=2)
     app.leg.hold(True, app.on_done)
     status, _ = await app.until_done()
     assert status == 200
-    assert app.leg.held
-    assert stage.is_held()
+    assert (app.leg.held, stage.is_held()) == (True, True)
     held = pbx.heard[-1]
     assert b"a=sendonly" in held
     pbx.offer_answer = describe(pbx.host, version=3)
@@ -188,8 +188,7 @@ async def test_an_app_holds_and_takes_the_call_back(media: str) -> None:
     assert (await app.until_done(2))[0] == 200
     resumed = pbx.heard[-1]
     assert b"a=sendonly" not in resumed
-    assert not app.leg.held
-    assert not stage.is_held()
+    assert (app.leg.held, stage.is_held()) == (False, False)
     assert version_of(resumed) > version_of(held)
     if media == "bypass":
         assert version_of(held) > version_of(ANSWER)
