@@ -151,6 +151,7 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "mobile.media",
         "mobile.no_answer_status",
         "mobile.per_registrar_s",
+        "mobile.place_timeout_s",
         "mobile.provisional",
         "mobile.purge_days",
         "mobile.registrars",

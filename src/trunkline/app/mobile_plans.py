@@ -12,10 +12,12 @@ from trunkline.app.settings import Settings
 from trunkline.app.settings.auth import PLACEHOLDERS
 from trunkline.mobile.domains import DomainList
 from trunkline.mobile.office import HandOverPolicy
+from trunkline.mobile.policy import MobilePolicy
 from trunkline.net.http_proxy import HttpProxy, parse_proxy
 from trunkline.push.apns.plan import PRODUCTION, SANDBOX, ApnsCertificate, ApnsKey, ApnsPlan, ApnsTeam
 from trunkline.push.fcm.plan import FcmPlan
 from trunkline.registrar.waking_policy import WakingPolicy
+from trunkline.ua.registrations.plan import RegistrationPolicy
 
 SIGNING: Final = "tokens of the HTTP API"
 """What ``SecretBox.derive`` is asked for, to sign tokens with when ``auth.secret`` is not set."""
@@ -102,7 +104,7 @@ def api_plan(settings: Settings) -> ApiPlan | None:
         origins=api.origins,
         docs=api.docs,
         limits=_limits(settings),
-        call_s=settings.sip.ring_timeout_s + 30.0,
+        call_s=settings.mobile.place_timeout_s + 10.0,
     )
 
 
@@ -136,9 +138,23 @@ def _own(secret: str) -> str:
     return "" if secret in PLACEHOLDERS else secret
 
 
-def domain_list(settings: Settings) -> DomainList:
-    """Whose accounts apps may bring, and where we register for them."""
-    return DomainList.of(settings.mobile.domains, settings.mobile.registrars)
+def mobile_policy(settings: Settings) -> MobilePolicy:
+    """Whose accounts apps may bring, where we register for them, and how many there may be."""
+    mobile = settings.mobile
+    return MobilePolicy(
+        DomainList.of(mobile.domains, mobile.registrars, mobile.networks),
+        expires_s=mobile.expires_s,
+        purge_days=mobile.purge_days,
+        max_devices=mobile.max_devices,
+        max_calls=mobile.max_calls,
+        answer_s=mobile.place_timeout_s,
+        learns_address=settings.sip.advertise is None,
+    )
+
+
+def registration_policy(settings: Settings) -> RegistrationPolicy:
+    """How fast one registrar is asked, for all that register there."""
+    return RegistrationPolicy(per_s=settings.mobile.per_registrar_s)
 
 
 def hand_over_policy(settings: Settings) -> HandOverPolicy:

@@ -226,7 +226,7 @@ GATEWAY = (
         "The password of a proxy stands in its URL", '[push]\nproxy = "http://me:secret@proxy.example.com"'
     ),
     Mistake("A SIP domain is a URI", '[mobile]\ndomains = ["sip:pbx.example.com"]'),
-    Mistake("Everything is allowed by a star", '[mobile]\ndomains = ["*"]'),
+    Mistake("Every registrar is allowed by a star", '[mobile]\nregistrars = ["*"]'),
     Mistake("A way of ringing that does not exist", '[mobile]\nprovisional = "on_push"'),
     Mistake("No answer is told as success", "[mobile]\nno_answer_status = 200"),
     Mistake("The database is another one", '[database]\nurl = "postgres://db.example.com/voice"'),

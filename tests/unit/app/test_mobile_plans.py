@@ -139,10 +139,13 @@ def test_every_allowed_host_of_the_settings_is_one_to_the_accounts() -> None:
             "registrars": "edge.example.org",
         }
     )
-    allowed = plans.domain_list(given)
+    allowed = plans.mobile_policy(given).listed
     assert all(allowed.takes("t", one) for one in ("pbx.example.com", "a.voice.example.net", "192.0.2.5"))
     assert not allowed.takes("t", "example.com")
     assert allowed.takes_registrar("t", "pbx.example.com", "edge.example.org")
+    every = plans.mobile_policy(settings(mobile={"domains": "*", "registrars": ["198.51.100.0/24"]})).listed
+    assert every.takes("t", "example.com")
+    assert every.takes_registrar("t", "example.com", "198.51.100.7")
 
 
 def test_a_push_service_may_write_to_the_public_address_when_nobody_is_named() -> None:

@@ -58,6 +58,7 @@ LIVE: frozenset[str] = frozenset({
     "mobile.media",
     "mobile.no_answer_status",
     "mobile.per_registrar_s",
+    "mobile.place_timeout_s",
     "mobile.provisional",
     "mobile.purge_days",
     "mobile.registrars",

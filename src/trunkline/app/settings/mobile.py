@@ -9,30 +9,34 @@ from pydantic import BeforeValidator, Field
 
 from trunkline.app.settings.guard import Networks
 from trunkline.app.settings.section import Section
-from trunkline.app.settings.web_address import as_allowed_host, as_list
+from trunkline.app.settings.web_address import EVERY, as_allowed_domain, as_allowed_registrar, as_list
 from trunkline.net.fence.source import Network
 
-Hosts = Annotated[tuple[Annotated[str, BeforeValidator(as_allowed_host)], ...], BeforeValidator(as_list)]
+Domains = Annotated[tuple[Annotated[str, BeforeValidator(as_allowed_domain)], ...], BeforeValidator(as_list)]
+Registrars = Annotated[
+    tuple[Annotated[str, BeforeValidator(as_allowed_registrar)], ...], BeforeValidator(as_list)
+]
 
 
 class Mobile(Section):
     """Accounts of mobile apps, and how a call reaches a phone that sleeps."""
 
-    domains: Hosts = Field(
+    domains: Domains = Field(
         default=(),
-        description="SIP domains whose accounts apps may bring; `*.` stands for all below a domain. Default: only "
-        "the domains of our own tenants.",
+        description="SIP domains whose accounts apps may bring; `*.` stands for all below a domain, `*` for every "
+        "public one. Default: only the domains of our own tenants.",
         examples=['["pbx.example.com", "*.voice.example.net"]'],
     )
-    registrars: Hosts = Field(
+    registrars: Registrars = Field(
         default=(),
-        description="Hosts that an app may name as registrar beside its account's domain and the hosts below it.",
-        examples=['["edge.example.net"]'],
+        description="Hosts and networks that an app may name as registrar beside its account's domain and the hosts "
+        "below it.",
+        examples=['["edge.example.net", "198.51.100.0/24"]'],
     )
     inside: Networks = Field(
         default=(),
-        description="Networks where registrars may be although they are not public, such as that of the PBX in the "
-        "same house. Default: none.",
+        description="Networks where registrars may be although they are not public and no name above stands for them. "
+        "Default: none.",
         examples=['["10.1.0.0/16"]'],
     )
     media: Literal["bypass", "relay"] = Field(
@@ -95,7 +99,19 @@ class Mobile(Section):
         default=10, ge=1, le=1000, description="Calls that one user's apps may have placed at once."
     )
 
+    place_timeout_s: float = Field(
+        default=30.0,
+        ge=5,
+        le=300,
+        description="How long the reply to an app that places a call waits for the callee's answer.",
+    )
+
     @property
     def networks(self) -> tuple[Network, ...]:
         """``inside``, to compare with."""
         return tuple(ipaddress.ip_network(one) for one in self.inside)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether accounts of every domain are taken."""
+        return EVERY in self.domains

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
@@ -13,6 +14,7 @@ from trunkline.app.settings.values import wrong
 
 _prefix = re.compile(r"(/[A-Za-z0-9._~-]+)+\Z").match
 _mail = re.compile(r"mailto:[^\s@<>]+@[^\s@<>]+\Z").match
+EVERY = "*"
 _SCHEMES = ("sip:", "sips:", "http:", "https:")
 
 
@@ -97,13 +99,32 @@ def as_contact(value: Any) -> str:
     raise wrong(expected, hint)
 
 
-def as_allowed_host(value: Any) -> str:
-    """A host or domain, or ``*.`` and a domain for all below it."""
-    expected = 'a name such as "pbx.example.com", or "*.example.com" for those below it'
-    bare = value.removeprefix("*.") if isinstance(value, str) else ""
-    if not is_host(bare.strip("[]")) or (bare != value and is_ip(bare.strip("[]"))):
-        raise wrong(expected, "without its scheme" if bare.lower().startswith(_SCHEMES) else "")
-    return str(value).lower()
+def as_allowed_domain(value: Any) -> str:
+    """A domain, ``*.`` and a domain for all below it, or ``*`` for every public one."""
+    expected = 'a domain such as "pbx.example.com", "*.example.com" for those below it, or "*" for every one'
+    if value == EVERY or _is_allowed(value):
+        return str(value).lower()
+    raise wrong(expected, "without its scheme" if str(value).lower().startswith(_SCHEMES) else "")
+
+
+def as_allowed_registrar(value: Any) -> str:
+    """A host, ``*.`` and a domain for all below it, or a network."""
+    expected = 'a host such as "sip.example.com" or "*.example.com", or a network such as "10.1.0.0/16"'
+    if isinstance(value, str) and "/" in value:
+        try:
+            return str(ipaddress.ip_network(value))
+        except ValueError as error:
+            hint = "bits are set behind the prefix" if "host bits" in str(error) else ""
+            raise wrong(expected, hint) from None
+    if _is_allowed(value):
+        return str(value).lower()
+    raise wrong(expected, 'every one is "0.0.0.0/0" and "::/0"' if value == EVERY else "")
+
+
+def _is_allowed(value: Any) -> bool:
+    """A host, or one with ``*.`` in front, which no address can have."""
+    bare = value.removeprefix("*.").strip("[]") if isinstance(value, str) else ""
+    return is_host(bare) and (str(value)[:1] != "*" or not is_ip(bare))
 
 
 def as_list(value: Any) -> Any:
