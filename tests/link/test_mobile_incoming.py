@@ -1,0 +1,697 @@
+"""Calls that come in for a sleeping phone, from the PBX's INVITE to the app's goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from tests.link.mobile import ANSWER, BOB, PBX, App, MobileStage, until
+from tests.link.phones import describe
+from tests.link.stage import HOST
+from tests.link.virtual_time import virtual
+from trunkline.base.messages.request import Refused
+from trunkline.mobile.office import HandOverPolicy
+from trunkline.push.notification import Fate, Outcome, Purpose, Service
+
+OTHER = describe("10.8.8.8", version=9)
+GONE = Fate(Outcome.GONE, 410, "Unregistered", since=2000.0)
+
+
+@pytest.mark.scenario(1)
+@pytest.mark.rfc("3261", "12.1.1")
+@virtual
+async def test_a_sleeping_phone_rings_accepts_and_hangs_up() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app(route="Route: <sip:10.0.0.100;lr>\r\n")
+    await stage.until_pushed()
+    (push,) = stage.provider.sent
+    assert (push.purpose, push.address.service, push.address.kind) == (Purpose.CALL, Service.APNS, "voip")
+    assert push.address.token == "voip-phone"
+    assert push.expires_at == 0
+    assert push.data["callToken"] == phone.token
+    assert stage.answers("SIP/2.0 100")
+    offer = await phone.get()
+    assert offer.sdp_offer.encode() == stage.pbx.body
+    assert (offer.caller, offer.caller_name) == ("carol@pbx.example", "Carol")
+    assert (await phone.status()).status == "pending"
+    await phone.ringing()
+    await phone.accept()
+    assert (await phone.status()).status == "pending", "active only after the ACK"
+    await stage.until_event(phone, "call.confirmed")
+    assert (await phone.status()).status == "active"
+    assert stage.pbx.heard[-1] == ANSWER, "the app's answer, byte for byte"
+    await phone.hang_up()
+    await stage.pbx.until("ended bye")
+    row = await phone.status()
+    assert (row.status, row.reason) == ("ended", "hangup")
+    assert stage.provider.calls == ["voip-phone"]
+    await stage.settle()
+    assert stage.provider.after() == []
+
+
+@virtual
+async def test_the_story_tells_how_the_phone_was_woken() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    await phone.get()
+    await phone.accept()
+    await stage.pbx.until("answered")
+    stage.pbx.dialogue.hang_up()
+    await stage.until_event(phone, "call.ended")
+    assert (await phone.status()).reason == "bye_from_remote"
+    await stage.settle()
+    told = [code for code in stage.story if code.startswith("mobile.")]
+    assert told == ["mobile.push_queued", "mobile.push_sent", "mobile.reached", "mobile.accepted"]
+    assert stage.rows.all == [
+        "push_queued",
+        "push_sent",
+        "device_reached",
+        "accepted",
+        "answered",
+        "confirmed",
+    ]
+    assert stage.kept, "the call was written down when its push was queued"
+
+
+@pytest.mark.scenario(1)
+@pytest.mark.rfc("3261", "8.2.6.2")
+@virtual
+async def test_all_vias_and_record_routes_come_back_and_the_bye_takes_the_route() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    via = b"Via: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKbehind\r\n"
+    route = b"Record-Route: <sip:10.0.0.1;lr;mark=1>\r\n"
+
+    def by_a_proxy(data: bytes) -> bytes:
+        if data.startswith(b"INVITE"):
+            return data.replace(b"\r\nMax-Forwards", b"\r\n" + via + route + b"Max-Forwards", 1)
+        return data.replace(via, b"") if data.startswith(b"SIP/2.0") else data
+
+    raw: list[bytes] = []
+
+    def noted(data: bytes) -> bytes:
+        raw.append(data)
+        return by_a_proxy(data)
+
+    stage.network.mangle = noted
+    stage.ring_app()
+    await stage.until_pushed()
+    await phone.get()
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    answer = next(data for data in raw if data.startswith(b"SIP/2.0 200"))
+    assert answer.count(b"Via:") == 2
+    assert via in answer
+    assert b"mark=1" in answer
+    assert b"Contact: <sip:" in answer
+    tag = answer.partition(b"\r\nTo:")[2].partition(b"\r\n")[0].partition(b"tag=")[2]
+    await phone.hang_up()
+    await stage.pbx.until("ended bye")
+    bye = next(data for data in raw if data.startswith(b"BYE"))
+    assert b"Route: <sip:10.0.0.1;lr;mark=1>" in bye
+    assert tag
+    assert b";tag=" + tag in bye.partition(b"\r\nFrom:")[2].partition(b"\r\n")[0]
+    await stage.settle()
+
+
+# Scenario 2
+
+
+@pytest.mark.scenario(2)
+@pytest.mark.rfc("3261", "17.2.1")
+@virtual
+async def test_an_invite_that_is_repeated_makes_one_call_and_one_push() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.network.drop = lambda data, _src, dst: dst[0] == PBX and data.startswith(b"SIP/2.0 1")
+    stage.ring_app()
+    await asyncio.sleep(18)
+    assert len(stage.sent(PBX, "INVITE")) == 6
+    assert stage.provider.calls == ["voip-phone"]
+    assert phone.events == ["call.incoming"]
+    assert len(stage.calls.active) == 1
+    assert len(stage.answers("SIP/2.0 180")) >= 5, "the last provisional is said again each time"
+    stage.network.drop = lambda _data, _src, _dst: False
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+    assert stage.provider.calls == ["voip-phone"]
+
+
+@pytest.mark.scenario(2)
+@pytest.mark.parametrize("live", [True, False])
+@virtual
+async def test_a_change_of_an_active_call_is_never_pushed(live: bool) -> None:
+    stage = MobileStage()
+    phone = stage.app("phone", live=live)
+    await up(stage, phone)
+    pushes = len(stage.provider.sent)
+    asking = asyncio.ensure_future(stage.pbx.reoffer(OTHER))
+    if live:
+        await stage.until_event(phone, "call.renegotiate")
+        data = stage.devices.events[-1][3]
+        assert data["sdp_offer"].encode() == OTHER
+        await phone.answer_change(ANSWER, data["renegotiation"])
+        assert await asking == (200, ANSWER)
+    else:
+        assert (await asking)[0] == 488
+    assert len(stage.provider.sent) == pushes
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rfc("3261", "12.2.2")
+@virtual
+async def test_an_invite_in_a_dialog_that_nobody_knows_is_refused_and_never_pushed() -> None:
+    stage = MobileStage()
+    stage.app("phone")
+    stage.network.mangle = lambda data: (
+        data.replace(b"\r\nCall-ID", b";tag=unknown\r\nCall-ID", 1) if data.startswith(b"INVITE") else data
+    )
+    stage.ring_app()
+    await stage.pbx.until("failed 481")
+    stage.network.mangle = lambda data: data
+    stage.ring_app(extra="Replaces: abc;to-tag=1;from-tag=2\r\n")
+    await until(lambda: stage.pbx.said.count("failed 481") == 2)
+    await stage.settle()
+    assert stage.provider.sent == []
+
+
+# Scenario 3
+
+
+@pytest.mark.scenario(3)
+@pytest.mark.rfc("3261", "9.2")
+@pytest.mark.parametrize("provider_s", [0.05, 5.0], ids=["after the push", "before the provider answered"])
+@virtual
+async def test_a_caller_who_gives_up_is_told_to_a_phone_that_nobody_hears(provider_s: float) -> None:
+    stage = MobileStage()
+    stage.provider.takes_s = provider_s
+    phone = stage.app("phone")
+    stage.ring_app()
+    await asyncio.sleep(1)
+    stage.pbx.dialogue.hang_up()
+    await stage.until_event(phone, "call.cancelled")
+    await stage.pbx.until("failed 487")
+    with pytest.raises(Refused) as refused:
+        await phone.accept()
+    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "cancelled")
+    row = await phone.status()
+    assert (row.status, row.reason) == ("ended", "cancelled")
+    await stage.settle()
+    assert stage.provider.calls == ["voip-phone"]
+    assert stage.provider.after() == [("alert", "alert-phone", "call_cancelled")]
+    assert not accepted(stage)
+    assert stage.outcome() == [(487, "call.cancelled", "caller")]
+
+
+@pytest.mark.scenario(3)
+@virtual
+async def test_a_cancel_that_comes_just_before_the_app_accepts_wins() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone", live=True)
+    stage.ring_app()
+    await stage.until_event(phone, "call.incoming")
+    await phone.ringing()
+    await stage.pbx.until("180")
+    stage.pbx.dialogue.hang_up()
+    await stage.until_event(phone, "call.cancelled")
+    await asyncio.sleep(0.005)
+    with pytest.raises(Refused) as refused:
+        await phone.accept()
+    assert refused.value.problem.status == 410
+    await stage.settle()
+    assert stage.provider.sent == [], "the live channel was enough"
+    assert not accepted(stage)
+
+
+@pytest.mark.scenario(3)
+@virtual
+async def test_an_accept_that_comes_just_before_the_cancel_wins() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    session = stage.pbx.dialogue
+    await phone.accept()
+    session.hang_up()
+    await stage.until_event(phone, "call.ended")
+    assert phone.events == ["call.incoming", "call.confirmed", "call.ended"]
+    await stage.settle()
+    assert stage.outcome() == [(200, "call.hangup", "caller")], (
+        "a CANCEL that comes too late is followed by a BYE"
+    )
+    assert stage.provider.after() == []
+
+
+@pytest.mark.scenario(3)
+@pytest.mark.rfc("3326", "3.1")
+@pytest.mark.parametrize("reason", ['SIP;cause=200;text="Call completed elsewhere"', "Q.850;cause=26"])
+@virtual
+async def test_a_call_that_the_pbx_says_was_answered_elsewhere_is_no_missed_call(reason: str) -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    stage.pbx.dialogue.hang_up(f"Reason: {reason}\r\n")
+    await stage.until_event(phone, "call.answered_elsewhere")
+    with pytest.raises(Refused) as refused:
+        await phone.accept()
+    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "answered_elsewhere")
+    await stage.settle()
+    assert stage.provider.after() == [("background", "alert-phone", "answered_elsewhere")]
+
+
+@pytest.mark.scenario(3)
+@virtual
+async def test_a_phone_without_an_alert_token_is_never_told_by_the_token_that_rings() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone", alert_token="")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    stage.pbx.dialogue.hang_up()
+    await stage.until_event(phone, "call.cancelled")
+    await stage.settle()
+    assert [one.address.token for one in stage.provider.sent] == ["voip-phone"]
+
+
+# Scenario 4
+
+
+@pytest.mark.scenario(4)
+@pytest.mark.rfc("3261", "8.2.2.2")
+@virtual
+async def test_a_call_that_the_pbx_forks_to_two_accounts_rings_both() -> None:
+    stage = MobileStage()
+    alice, bob = stage.app("alice"), stage.app("bob", BOB)
+    stage.ring_app()
+    first = stage.pbx.dialogue
+    stage.ring_app(BOB, like=(first.sip_call_id, tag_of_from(stage)))
+    await stage.until_pushed(2)
+    assert len(stage.calls.active) == 2
+    assert alice.token != bob.token
+    await bob.reject("busy")
+    await stage.pbx.until("failed 486")
+    await alice.accept()
+    await stage.until_event(alice, "call.confirmed")
+    first.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.scenario(4)
+@pytest.mark.rfc("3261", "8.2.2.2")
+@virtual
+async def test_the_same_account_twice_is_a_merged_request() -> None:
+    stage = MobileStage()
+    stage.app("alice")
+    stage.ring_app()
+    first = stage.pbx.dialogue
+    # By another path the Request-URI may have changed its look.
+    stage.network.mangle = lambda data: data.replace(b"@10.0.0.100 SIP", b"@10.0.0.100;transport=udp SIP", 1)
+    stage.ring_app(like=(first.sip_call_id, tag_of_from(stage)))
+    await stage.pbx.until("failed 482")
+    assert len(stage.calls.active) == 1
+    assert stage.provider.calls == ["voip-alice"]
+    stage.network.mangle = lambda data: data
+    first.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.scenario(4)
+@virtual
+async def test_of_two_devices_the_first_to_accept_has_the_call() -> None:
+    stage = MobileStage()
+    phone, tablet = stage.app("phone"), stage.app("tablet")
+    stage.ring_app()
+    await stage.until_pushed(2)
+    assert sorted(stage.provider.calls) == ["voip-phone", "voip-tablet"]
+    await phone.get()
+    await tablet.get()
+    await tablet.accept()
+    await stage.until_event(phone, "call.answered_elsewhere")
+    with pytest.raises(Refused) as refused:
+        await phone.accept()
+    assert (refused.value.problem.code, refused.value.problem.status) == ("call.elsewhere", 409)
+    await stage.until_event(tablet, "call.confirmed")
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+    assert stage.provider.after() == [("background", "alert-phone", "answered_elsewhere")]
+    assert "mobile.elsewhere" in stage.story
+
+
+@virtual
+async def test_two_accounts_on_one_phone_ring_it_once() -> None:
+    stage = MobileStage()
+    alice = stage.app("alice", push_token="the phone")
+    bob = stage.app("bob", BOB, push_token="the phone")
+    stage.ring_app()
+    first = stage.pbx.dialogue
+    stage.ring_app(BOB, like=(first.sip_call_id, tag_of_from(stage)))
+    await stage.until_event(bob, "call.incoming")
+    await asyncio.sleep(1)
+    assert stage.provider.calls == ["the phone"]
+    await alice.reject()
+    await until(lambda: stage.pbx.said.count("failed 603") == 2)
+    await stage.settle()
+
+
+# Scenario 5
+
+
+@pytest.mark.scenario(5)
+@virtual
+async def test_the_same_accept_again_changes_nothing_and_another_is_refused() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    await up(stage, phone)
+    await phone.accept()
+    with pytest.raises(Refused) as refused:
+        await phone.accept(OTHER)
+    assert (refused.value.problem.code, refused.value.problem.status) == ("call.accepted", 409)
+    assert len(accepted(stage)) == 1
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.scenario(5)
+@virtual
+async def test_two_accepts_at_once_are_one_answer() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.until_pushed()
+    await asyncio.gather(phone.accept(), phone.accept())
+    await stage.until_event(phone, "call.confirmed")
+    assert len(accepted(stage)) == 1
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_an_answer_that_cannot_be_read_or_does_not_fit_is_refused_and_may_be_mended() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.until_pushed()
+    for wrong in (b"", b"nonsense", describe("10.9.9.9", count=2)):
+        with pytest.raises(Refused) as refused:
+            await phone.accept(wrong)
+        assert (refused.value.problem.code, refused.value.problem.status) == ("call.sdp", 422)
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+# Scenario 6
+
+
+@pytest.mark.scenario(6)
+@virtual
+async def test_a_dead_token_is_disabled_and_its_caller_does_not_wait() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.provider.fates["voip-phone"] = GONE
+    begun = stage.loop.time()
+    stage.ring_app()
+    await stage.pbx.until("failed 480")
+    assert stage.loop.time() - begun < 1.0
+    assert stage.devices.disabled == [("voip-phone", "Unregistered")]
+    assert (await phone.status()).reason == "push_failed"
+    stage.ring_app()
+    await until(lambda: stage.pbx.said.count("failed 480") == 2)
+    await stage.settle()
+    assert stage.provider.calls == ["voip-phone"], "and is not pushed again"
+    assert "mobile.no_push" in stage.story
+
+
+@pytest.mark.scenario(6)
+@virtual
+async def test_a_token_that_was_registered_after_it_died_is_kept() -> None:
+    stage = MobileStage()
+    stage.app("phone", registered_at=3000.0)
+    stage.provider.fates["voip-phone"] = GONE
+    stage.ring_app()
+    await stage.pbx.until("failed 480")
+    assert stage.devices.disabled == []
+    await stage.settle()
+
+
+@pytest.mark.scenario(6)
+@virtual
+async def test_one_dead_device_does_not_end_the_call_of_another() -> None:
+    stage = MobileStage()
+    stage.app("old")
+    phone = stage.app("phone")
+    stage.provider.fates["voip-old"] = GONE
+    stage.ring_app()
+    await stage.pbx.until("180")
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.scenario(8)
+@virtual
+async def test_a_provider_that_is_down_for_all_ends_the_call_at_once() -> None:
+    stage = MobileStage()
+    stage.app("phone")
+    stage.provider.fates["voip-phone"] = Fate(Outcome.UNAVAILABLE, 503, "ServiceUnavailable")
+    stage.ring_app()
+    await stage.pbx.until("failed 480")
+    await stage.settle()
+    assert stage.outcome("out") == [(480, "mobile.push_failed", "exchange")]
+    assert stage.devices.disabled == []
+
+
+# Scenario 13
+
+
+@pytest.mark.scenario(13)
+@pytest.mark.rfc("3261", "13.3.1.4")
+@virtual
+async def test_an_answer_that_is_never_acknowledged_ends_the_call() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.network.drop = lambda data, _src, _dst: data.startswith(b"ACK")
+    stage.ring_app()
+    await stage.until_pushed()
+    await phone.accept()
+    await stage.until_event(phone, "call.ended")
+    row = await phone.status()
+    assert (row.status, row.reason) == ("ended", "no_ack")
+    assert len(accepted(stage)) == 11
+    assert stage.answers("BYE")
+    await stage.settle()
+    assert "call.confirmed" not in phone.events
+
+
+@pytest.mark.scenario(13)
+@virtual
+async def test_two_byes_that_cross_end_in_peace() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    await up(stage, phone)
+    stage.pbx.dialogue.hang_up()
+    await phone.hang_up()
+    await stage.settle()
+    assert len(stage.sent(PBX, "BYE")) == 1
+    assert len(stage.answers("BYE")) == 1
+
+
+# What the traps say
+
+
+@pytest.mark.scenario(15)
+@virtual
+async def test_an_invite_from_anybody_but_the_registrar_rings_nothing() -> None:
+    stage = MobileStage()
+    stage.app("phone")
+    stranger = stage.party()
+    stranger.call(HOST, "a" * 32)
+    await until(lambda: any(said.startswith("failed") for said in stranger.said))
+    await stage.settle()
+    assert stage.provider.sent == []
+    assert stage.devices.events == []
+
+
+@pytest.mark.parametrize(("reason", "status"), [("declined", 603), ("busy", 486)])
+@virtual
+async def test_how_a_user_refuses_is_the_users_choice(reason: str, status: int) -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.until_pushed()
+    await phone.reject(reason)
+    await stage.pbx.until(f"failed {status}")
+    row = await phone.status()
+    assert (row.status, row.reason, row.sip_status) == ("ended", "rejected", status)
+    await stage.settle()
+    assert stage.provider.after() == []
+
+
+@virtual
+async def test_busy_on_one_device_leaves_the_others_ringing_and_declined_ends_all() -> None:
+    stage = MobileStage()
+    phone, tablet, watch = stage.app("phone"), stage.app("tablet"), stage.app("watch")
+    stage.ring_app()
+    await stage.until_pushed(3)
+    await phone.reject("busy")
+    assert (await tablet.status()).status == "pending"
+    await tablet.reject()
+    await stage.until_event(watch, "call.declined_elsewhere")
+    await stage.pbx.until("failed 603")
+    await stage.settle()
+
+
+@virtual
+async def test_a_phone_that_never_wakes_ends_with_t1_and_is_told_of_the_missed_call() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    begun = stage.loop.time()
+    await stage.pbx.until("failed 480")
+    assert 20 <= stage.loop.time() - begun < 20.5
+    assert (await phone.status()).reason == "expired"
+    await stage.settle()
+    assert stage.provider.after() == [("alert", "alert-phone", "call_missed")]
+    assert stage.outcome("out") == [(480, "mobile.expired", "exchange")]
+
+
+@virtual
+async def test_a_phone_that_woke_has_t2_from_then_on() -> None:
+    stage = MobileStage(HandOverPolicy(no_answer_status=408))
+    phone = stage.app("phone")
+    stage.ring_app()
+    await asyncio.sleep(15)
+    await phone.get()
+    begun = stage.loop.time()
+    await until(lambda: any(said.startswith("failed") for said in stage.pbx.said))
+    assert 45 <= stage.loop.time() - begun < 45.5
+    assert "failed 408" in stage.pbx.said
+    await stage.settle()
+
+
+@pytest.mark.parametrize(
+    ("policy", "heard"),
+    [("on_invite", 0.0), ("on_push_accepted", 3.0), ("on_device_fetch", 6.0)],
+)
+@virtual
+async def test_the_caller_hears_ringing_when_the_policy_says_so(policy: str, heard: float) -> None:
+    stage = MobileStage(HandOverPolicy(provisional=policy))  # type: ignore[arg-type]
+    stage.provider.takes_s = 3.0
+    phone = stage.app("phone")
+    begun = stage.loop.time()
+    stage.ring_app()
+    stage.loop.call_later(6.0, lambda: stage.context.spawn(fetched(phone)))
+    await stage.pbx.until("180")
+    assert heard <= stage.loop.time() - begun < heard + 0.2
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_provisional_is_repeated_each_minute() -> None:
+    stage = MobileStage(HandOverPolicy(answer_s=200.0))
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    await phone.get()
+    await asyncio.sleep(190)
+    assert stage.pbx.said.count("180") == 4
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_device_on_the_live_channel_is_pushed_once_when_it_says_nothing() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone", live=True)
+    stage.ring_app()
+    await stage.until_event(phone, "call.incoming")
+    await asyncio.sleep(1.9)
+    assert stage.provider.sent == []
+    await stage.until_pushed()
+    await asyncio.sleep(10)
+    assert stage.provider.calls == ["voip-phone"]
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rfc("3264", "4")
+@virtual
+async def test_an_invite_without_an_offer_gets_the_apps_and_the_acks_answer_reaches_the_app() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app(body=b"")
+    await stage.until_pushed()
+    assert (await phone.get()).sdp_offer == ""
+    await phone.accept()
+    await stage.pbx.until("answered")
+    assert stage.pbx.heard[-1] == ANSWER
+    session = stage.pbx.session
+    session.acknowledge(OTHER)  # type: ignore[union-attr]
+    await stage.until_event(phone, "call.confirmed")
+    assert stage.devices.events[-1][3] == {"sdp_answer": OTHER.decode()}
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_an_account_without_a_device_is_not_there() -> None:
+    stage = MobileStage()
+    stage.ring_app()
+    await stage.pbx.until("failed 480")
+    await stage.settle()
+    assert stage.outcome()[0][1] == "mobile.no_device"
+
+
+@virtual
+async def test_a_caller_who_stays_unknown_is_told_to_nobody() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app(from_='"Anonymous" <sip:anonymous@anonymous.invalid>')
+    await stage.until_pushed()
+    push = stage.provider.sent[0]
+    assert push.data["callerUri"] == "anonymous"
+    assert "callerName" not in push.data
+    assert push.body == "Somebody is calling"
+    assert (await phone.get()).caller == ""
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+# Helpers of these tests
+
+
+async def up(stage: MobileStage, phone: App) -> None:
+    """A call that talks."""
+    stage.ring_app()
+    await stage.until_event(phone, "call.incoming")
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+
+
+async def fetched(phone: App) -> None:
+    with suppress(Refused):
+        await phone.get()
+
+
+def accepted(stage: MobileStage) -> list[bytes]:
+    """The 200s to INVITEs that the PBX got."""
+    return [data for data in stage.answers("SIP/2.0 200") if b" INVITE\r\n" in data]
+
+
+def tag_of_from(stage: MobileStage) -> str:
+    """The From tag of the PBX's last INVITE."""
+    line = stage.sent(PBX, "INVITE")[-1].partition(b"\r\nFrom:")[2].partition(b"\r\n")[0]
+    return line.partition(b"tag=")[2].decode()
