@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any
+from typing import Any, Final
 
 from trunkline.base.events import Event
 from trunkline.base.message_codec import message
@@ -27,3 +27,25 @@ class AppEvent(Event):
     call_token: str = ""
     device_id: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+
+
+NAMES: Final = frozenset(
+    {
+        "call.incoming",
+        "call.cancelled",
+        "call.answered_elsewhere",
+        "call.declined_elsewhere",
+        "call.confirmed",
+        "call.progress",
+        "call.answered",
+        "call.ended",
+        "call.renegotiate",
+        "call.changed",
+        "call.info",
+        "call.transfer",
+        "message.received",
+        "message.waiting",
+        "device.status",
+    }
+)
+"""Those that ``AppEvent`` names; the live channel tells no other."""

@@ -38,7 +38,9 @@ def in_source() -> set[str]:
                     and CODE.fullmatch(node.value)
                 ):
                     found.add(node.value)
-    return found - set(REGISTRY) - LIVE - RESTART - {"control.sock", "control.lock"}
+    # Some events are named as the codes of stories are: a call that was cancelled is both.
+    names = app_event.NAMES - {"call.cancelled", "call.answered", "call.ended"}
+    return found - set(REGISTRY) - LIVE - RESTART - names - {"control.sock", "control.lock"}
 
 
 def test_every_code_is_documented() -> None:

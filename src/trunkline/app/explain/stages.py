@@ -37,6 +37,7 @@ _OF_AREA: Final = {
     "log": "request",
     "media": "media",
     "message": "request",
+    "mobile": "fork",
     "mwi": "request",
     "number": "normalise",
     "pickup": "route",
