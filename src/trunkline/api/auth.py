@@ -22,7 +22,10 @@ from trunkline.api.tokens import ALGORITHM, MAX_TOKEN, BadToken, Tokens
 from trunkline.base.messages import Refused
 
 _AUTO: Final = "auto"
-NO_KEY_HINT: Final = "a backend sends its api_key; an app sends sip_username, sip_password and sip_domain, or device_id and device_key"
+NO_KEY_HINT: Final = (
+    "a backend sends its api_key, from a server and never from an app; "
+    "an app sends sip_username, sip_password and sip_domain, or device_id and device_key"
+)
 
 
 class Auth:

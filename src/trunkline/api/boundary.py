@@ -76,8 +76,9 @@ class _Passage:
         """Answer it, whatever happens."""
         try:
             if self._announced() > self._plan.max_body:
-                raise Refusal(413)
-            await self._app(self._scope, self.receive, self.send)
+                await self._answer(413)
+            else:
+                await self._app(self._scope, self.receive, self.send)
         except Refusal as refusal:
             await self._answer(refusal.status)
         except Gone:

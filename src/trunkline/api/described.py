@@ -52,7 +52,7 @@ def replies(
     refusals: Mapping[int, str] | None = None,
     **problems: str,
 ) -> dict[int | str, dict[str, Any]]:
-    """The replies of a route: the good one, then ``refusals``, or ``s404="..."``; those of COMMON are added elsewhere."""
+    """The replies of a route: the good one, then ``refusals``, or ``s404="..."``. ``openapi`` adds those of COMMON."""
     good: dict[str, Any] = {"description": what}
     if model is not None:
         good["model"] = model
@@ -60,11 +60,11 @@ def replies(
     found: dict[int | str, dict[str, Any]] = {status: good}
     more = {int(key[1:]): text for key, text in problems.items()}
     for code, text in ({**(refusals or {}), **more}).items():
-        found[code] = failure(code, text)
+        found[code] = failure(text)
     return found
 
 
-def failure(status: int, text: str) -> dict[str, Any]:
+def failure(text: str) -> dict[str, Any]:
     """One refusal."""
     return {
         "description": text,

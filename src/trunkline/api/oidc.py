@@ -39,7 +39,7 @@ class _Allowed(JWSRegistry):
         return self.algorithms[name]
 
 
-_ALLOWED: Final = _Allowed(strict_check_header=False)
+ALLOWED: Final = _Allowed(strict_check_header=False)
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "key_ops"})
 REFRESH_S: Final = 3600.0
 RETRY_S: Final = 60.0
@@ -88,7 +88,7 @@ class Oidc:
         if key is None:
             raise BadToken("token.invalid", "the token is signed with a key that the issuer does not show")
         try:
-            claims = jwt.decode(token, key, registry=_ALLOWED).claims
+            claims = jwt.decode(token, key, registry=ALLOWED).claims
         except (JoseError, ValueError) as error:
             raise BadToken("token.invalid", "the token's signature is wrong") from error
         return self._principal(claims)

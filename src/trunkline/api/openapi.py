@@ -72,7 +72,7 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     guarded = isinstance(route, GuardedRoute) or "security" in operation
     more = {**(COMMON if guarded else {}), **(WITH_BODY if route.body_field is not None else {})}
     for status, text in more.items():
-        found.setdefault(str(status), failure(status, text))
+        found.setdefault(str(status), failure(text))
     for status in list(found):
         if status[0] in "45":
             found[status].pop("headers", None)
