@@ -11,7 +11,7 @@ from trunkline.call.call import Call
 from trunkline.call.checkpoints import Checkpoints
 from trunkline.call.context import CallContext
 from trunkline.call.registry import Calls
-from trunkline.call.restored import LOST, Restored, until_over
+from trunkline.call.restored import LOST, Restored, Sides
 from trunkline.model.kept_call import KeptCall
 from trunkline.model.tenant import SystemScope
 from trunkline.store.kept_calls import KeptCalls
@@ -63,15 +63,18 @@ class EarlierCalls:
         _tell_loss(call.kept, why)
         await call.lose(why)
 
-    def take_up(self) -> None:
-        """Answer the parties again; a call that cannot go on is ended for those who can still be told."""
+    def take_up(self, sides: Sides | None = None) -> None:
+        """Answer the parties again; a call that cannot go on is ended for those who can still be told.
+
+        ``sides`` says who is behind the legs of apps.
+        """
         going_on: list[Call] = []
         for restored, fault in self._loaded:
             # The parties are taken up whatever became of the media: they can be told that it is over.
-            why = _take_up(restored) or fault
+            why = _take_up(restored, sides) or fault
             call = restored.call
             self._calls.add(call, call.parties)
-            call.carry_on(until_over)
+            call.carry_on(restored.script)
             if why:
                 _tell_loss(restored.kept, why)
                 call.tell(LOST, why)
@@ -93,9 +96,9 @@ async def _open_media(call: Restored) -> str:
     return ""
 
 
-def _take_up(call: Restored) -> str:
+def _take_up(call: Restored, sides: Sides | None) -> str:
     try:
-        call.take_up()
+        call.take_up(sides)
     except (LocalProtocolError, TransportError) as error:
         return str(error)
     return ""

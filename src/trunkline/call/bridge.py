@@ -51,6 +51,15 @@ class Bridge:
         """How each party holds the call, by its leg's id: what ``take_up`` reads."""
         return {leg: str(hold) for leg, hold in self._held.items()}
 
+    @property
+    def waits_for(self) -> Late | None:
+        """The offer that waits for an ACK with its answer."""
+        return self._late
+
+    def take_up_late(self, answerer: Leg, offer: str) -> None:
+        """Its offer waited for the ACK of one of the two; raises RemoteProtocolError when it cannot be read."""
+        self._late = Late(answerer, streams_of(offer), told=False)
+
     def take_up(self, holds: dict[str, str]) -> None:
         """The parties held the call so when its process died."""
         self._held = {leg: Hold(hold) for leg, hold in holds.items()}

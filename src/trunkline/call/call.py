@@ -138,6 +138,11 @@ class Call:
         return self.legs[0]
 
     @property
+    def has_apps(self) -> bool:
+        """Whether an app is, or was, one of its parties."""
+        return any(leg.kind is LegKind.APP for leg in self.legs)
+
+    @property
     def held(self) -> bool:
         """Whether a party holds the call."""
         return self.bridge is not None and self.bridge.held
@@ -160,11 +165,15 @@ class Call:
         await caller.media.open_for(self.invitation.streams, caller.media)
         await self._ring(Fork(self, targets, ring_timeout_s or self.context.ring_timeout_s))
 
+    def take_up_fork(self) -> None:
+        """The legs but the caller's rang when the process before us died; ``ring_on`` waits for them."""
+        self.fork = Fork(self, static_targets(()), self.context.ring_timeout_s)
+        self.fork.take_up(self.legs[1:])
+
     async def ring_on(self) -> None:
-        """As ``connect``, of a call whose targets rang already when the process before us died."""
-        fork = Fork(self, static_targets(()), self.context.ring_timeout_s)
-        fork.branches.extend(self.legs[1:])
-        await self._ring(fork)
+        """As ``connect``, after ``take_up_fork``."""
+        if self.fork is not None:
+            await self._ring(self.fork)
 
     async def _ring(self, fork: Fork) -> None:
         self.fork = fork

@@ -2,7 +2,7 @@
 
 A sweep each second gathers what is due into one batch: a call that is up for some seconds, one that changed
 since, one that rings for long. Short calls, most of them under load, are never written; a call that ended is
-deleted only if it was.
+deleted only if it was. Who rings an app asks for its call to be written at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from trunkline.base.errors import TrunklineError
-from trunkline.call.snapshot import is_settled, snapshot
+from trunkline.call.snapshot import can_be_kept, is_settled, snapshot
 from trunkline.model.kept_call import KeptCall
 
 if TYPE_CHECKING:
@@ -92,13 +92,17 @@ class Checkpoints:
         for call in calls:
             data = snapshot(call)
             rows.append(KeptCall(call.tenant, call.id, self._node, _encode(data), at))
-            answered = call.legs[0].outcome.answered_at is not None
-            stamps[call.id] = call.tenant, _stamp(call) if answered else _RINGS
+            stamps[call.id] = call.tenant, _stamp(call)
         try:
             self._journal.write(rows)
         except TrunklineError:
             return  # the writer is behind: the next sweep finds them due again
         self._written.update(stamps)
+
+    def write_now(self, call: Call) -> None:
+        """Write a call with an app at the moment when others are told of it, in whatever state it is."""
+        if call.id in self._calls.active and can_be_kept(call):
+            self.write([call])
 
     def adopt(self, calls: Iterable[KeptCall]) -> None:
         """Rows that were found at the start; those whose calls are not taken up go with the next sweep."""
@@ -116,7 +120,10 @@ class Checkpoints:
             known = written.get(call.id)
             answered_at = call.legs[0].outcome.answered_at
             if answered_at is None:
-                if known is None and call.started_at <= mature:
+                if known is None:
+                    if call.started_at <= mature:
+                        due.append(call)
+                elif known[1] != _stamp(call):
                     due.append(call)
             elif (known is None or known[1] != _stamp(call)) and answered_at <= mature and is_settled(call):
                 due.append(call)
@@ -147,5 +154,7 @@ def _can_be_written(call: Call) -> bool:
 
 def _stamp(call: Call) -> Stamp:
     """What tells that a call is no longer as it was written."""
+    if call.legs[0].outcome.answered_at is None:
+        return (-1, len(call.legs), sum(leg.done for leg in call.legs)) if call.has_apps else _RINGS
     doing = call.service.doing if call.service is not None else None
     return call.changes, len(call.legs), id(type(doing)) if call.bridge is None else id(call.bridge)

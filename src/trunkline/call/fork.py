@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError, TransportError
 from trunkline.call.breadth import Breadth
-from trunkline.call.failures import best_of, fault
+from trunkline.call.failures import best_of, fault, passed_on
 from trunkline.call.identity import shown_to
 from trunkline.call.invitation import Errand
 from trunkline.call.leg import Leg
@@ -92,6 +92,12 @@ class Fork:
         if isinstance(outcome, CallFailed):
             raise outcome
         return outcome
+
+    def take_up(self, branches: Sequence[Leg]) -> None:
+        """Legs that rang, or had failed already, before our process began."""
+        self.branches.extend(branches)
+        for outcome in (leg.outcome for leg in branches if leg.done):
+            self.failures.append(passed_on(outcome.status, outcome.reason, outcome.code))
 
     def hand_over(self) -> asyncio.Future[Winner | CallFailed]:
         """Whoever asks waits for the outcome, ``decided``, from now on.

@@ -11,18 +11,21 @@ The parties notice nothing: the dialogs, the ports they send to, and who holds w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
-from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
+from trunkline.base.errors import CallFailed, LocalProtocolError, RemoteProtocolError, TransportError
 from trunkline.base.story import Step, Story
+from trunkline.call.app_leg import AppLeg, AppSide
 from trunkline.call.bridge import Bridge
-from trunkline.call.call import Call, Moved
+from trunkline.call.call import Call, Moved, Script
 from trunkline.call.context import CallContext
-from trunkline.call.leg_media import LegMedia
+from trunkline.call.invitation import Invitation
+from trunkline.call.leg import Info
 from trunkline.call.leg_outcome import LegOutcome
 from trunkline.call.party import Party
+from trunkline.call.passing_media import MediaPolicy
 from trunkline.call.records import close_books
 from trunkline.call.service import ServiceMedia
 from trunkline.call.sip_leg import SipLeg
@@ -31,6 +34,9 @@ from trunkline.media.commands import Echo, Tone, command_from_dict
 from trunkline.model.kept_call import KeptCall
 from trunkline.proto.sip.reasons import reason_phrase
 from trunkline.ua.sessions import restore
+
+Sides: TypeAlias = Callable[[str, dict[str, Any]], AppSide | None]
+"""Who is behind an app's leg, by the leg's id and its data: ``label``, ``said``, ``confirmed``, ``ring_left_s``."""
 
 LOST: Final = "call.lost_in_crash"
 _Q850_TEMPORARY_FAILURE: Final = 41
@@ -50,21 +56,30 @@ class Restored:
                 raise LocalProtocolError(f"kept call of version {data['version']}, expected {VERSION}")
             self.up = bool(data["up"])
             self.call = _call_of(kept, data, context)
-            self._legs: list[tuple[SipLeg, dict[str, Any]]] = [
+            self._legs: list[tuple[SipLeg | AppLeg, dict[str, Any]]] = [
                 (_leg_of(self.call, leg), leg) for leg in data["legs"]
             ]
             if not self._legs:
                 raise LocalProtocolError("a kept call without a leg")
             self._holds: dict[str, str] | None = data["holds"]
             self._service: dict[str, Any] | None = data["service"]
+            self._late: dict[str, Any] | None = data.get("late")
+            self._rings: dict[str, Any] | None = data.get("rings")
+            if self._rings is not None:
+                self.call.invitation = _invitation_of(self._rings)
 
     @property
     def parties(self) -> int:
         """How many of its parties can be told what becomes of it."""
         return len(self._live())
 
-    def _live(self) -> list[tuple[SipLeg, dict[str, Any]]]:
-        return [(leg, data) for leg, data in self._legs if data["session"] is not None]
+    @property
+    def script(self) -> Script:
+        """What the call goes on with."""
+        return until_over if self._rings is None else until_answered
+
+    def _live(self) -> list[tuple[SipLeg | AppLeg, dict[str, Any]]]:
+        return [(leg, data) for leg, data in self._legs if _is_there(data)]
 
     async def open_media(self) -> None:
         """Open the ports where they were, and relay; raises MediaError, LocalProtocolError."""
@@ -75,24 +90,56 @@ class Restored:
             if self._holds is not None:
                 self.call.bridge = Bridge(self.call, live[0], live[1])
                 self.call.bridge.take_up(self._holds)
+                if self._late is not None:
+                    answerer = next(leg for leg in live if leg.id == self._late["answerer"])
+                    self.call.bridge.take_up_late(answerer, self._late["offer"])
                 await self.call.bridge.link()
             elif self._service is not None:
                 self.call.service = ServiceMedia(self.call, live[0])
                 await self.call.service.carry_on(cast("Echo | Tone", command_from_dict(self._service)))
 
-    def take_up(self) -> None:
-        """Answer the parties again, all that can be; raises LocalProtocolError, TransportError when one cannot."""
-        trouble: Exception | None = None
-        for leg, data in self._live():
-            try:
-                with _reading():
-                    leg.session = restore(data["session"], self.call.context.endpoint, leg)
-            except (LocalProtocolError, TransportError) as error:
-                trouble = error
+    def take_up(self, sides: Sides | None = None) -> None:
+        """Answer the parties again, all that can be; raises LocalProtocolError, TransportError when one cannot.
+
+        ``sides`` says who is behind the leg of an app; a leg with nobody behind it leaves.
+        """
+        apps = self._take_up_apps(sides)
+        trouble = self._take_up_sessions()
+        if self._rings is not None:
+            self.call.take_up_fork()
         if trouble is not None:
             raise trouble
         self.call.tell("call.restored", "the exchange crashed and was started again; the call goes on")
         self.call.changes += 1
+        for leg in apps:
+            if isinstance(leg.side, NobodyThere):
+                leg.leave()
+
+    def _take_up_apps(self, sides: Sides | None) -> list[AppLeg]:
+        away_s = self.call.context.wall() - self.seen_at
+        apps: list[AppLeg] = []
+        for leg, data in self._live():
+            if isinstance(leg, AppLeg):
+                with _reading():
+                    leg.restore(data["app"], away_s)
+                leg.side = (sides(leg.id, data["app"]) if sides is not None else None) or leg.side
+                apps.append(leg)
+        return apps
+
+    def _take_up_sessions(self) -> LocalProtocolError | TransportError | None:
+        trouble: LocalProtocolError | TransportError | None = None
+        for leg, data in self._live():
+            if isinstance(leg, AppLeg):
+                continue
+            try:
+                with _reading():
+                    leg.session = restore(data["session"], self.call.context.endpoint, leg)
+            except (LocalProtocolError, TransportError) as error:
+                if self._rings is not None and leg is not self.call.legs[0]:
+                    leg.give_up(CallFailed(480, reason_phrase(480), _Q850_TEMPORARY_FAILURE, LOST))
+                else:
+                    trouble = error
+        return trouble
 
     async def lose(self, why: str) -> None:
         """Close the books of a call that nobody carries on; it ended when it was last seen."""
@@ -110,12 +157,66 @@ async def until_over(call: Call) -> None:
     await call.over()
 
 
+async def until_answered(call: Call) -> None:
+    """The script of a call that rang."""
+    await call.ring_on()
+    await call.over()
+
+
+class NobodyThere:
+    """An app's side while nobody has said who it is."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def offered(self, leg: AppLeg, body: bytes) -> None:
+        """Nobody hears it."""
+
+    def confirmed(self, leg: AppLeg, body: bytes) -> None:
+        """Nobody hears it."""
+
+    def progressed(self, leg: AppLeg, status: int, body: bytes) -> None:
+        """Nobody hears it."""
+
+    def answered(self, leg: AppLeg, body: bytes) -> None:
+        """Nobody hears it."""
+
+    def failed(self, leg: AppLeg, failure: CallFailed) -> None:
+        """Nobody hears it."""
+
+    def ended(self, leg: AppLeg, reason: str, code: str, by: str) -> None:
+        """Nobody hears it."""
+
+    def asked(self, leg: AppLeg, body: bytes) -> bool:
+        return False
+
+    def withdrawn(self, leg: AppLeg) -> None:
+        """Nobody hears it."""
+
+    def informed(self, leg: AppLeg, info: Info) -> bool:
+        return False
+
+
+def _is_there(data: dict[str, Any]) -> bool:
+    app = data.get("app")
+    return bool(app["there"]) if app is not None else data["session"] is not None
+
+
+def _invitation_of(data: dict[str, Any]) -> Invitation:
+    offer = data["offer"].encode("utf-8", "surrogateescape")
+    asked = Invitation.made(offer, data["headers"], data["max_forwards"])
+    asked.takes_early_offer = data["takes_early_offer"]
+    return asked
+
+
 def _call_of(kept: KeptCall, data: dict[str, Any], context: CallContext) -> Call:
     number, domain, name = data["caller"]
     started = context.endpoint.now() - (context.wall() - data["started_at"])
     story = _story_of(started, data["story"])
     caller = Party(number, domain, name, anonymous=data.get("anonymous", False))
-    call = Call(context, kept.tenant, caller, data["callee"], story)
+    policy: MediaPolicy = "bypass" if data.get("media") == "bypass" else "relay"
+    foreign = data.get("foreign", False)
+    call = Call(context, kept.tenant, caller, data["callee"], story, media=policy, foreign=foreign)
     call.id = kept.id
     call.parties = tuple(data["parties"])
     call.referred = tuple(data.get("referred", ()))
@@ -129,12 +230,13 @@ def _story_of(started: float, steps: list[list[Any]]) -> Story:
     return story
 
 
-def _leg_of(call: Call, data: dict[str, Any]) -> SipLeg:
+def _leg_of(call: Call, data: dict[str, Any]) -> SipLeg | AppLeg:
     media = data["media"]
     address, profile = (media["identity"]["address"], media["profile"]) if media else ("", "transparent")
-    owned = LegMedia(call.context.engine, call.id, address, profile)
-    leg = call.take_up_leg(data["id"], LegOutcome.restore(data["outcome"]), owned)
-    leg.done = data["session"] is None
+    owned = call.media_at(address, profile)
+    side = NobodyThere(data["app"]["label"]) if "app" in data else None
+    leg = call.take_up_leg(data["id"], LegOutcome.restore(data["outcome"]), owned, side)
+    leg.done = not _is_there(data)
     if "moved" in data:
         began, told = data["moved"]
         story = None if told is None else _story_of(call.story.started + told[0], told[1])

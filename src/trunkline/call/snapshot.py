@@ -1,24 +1,30 @@
 """A call in progress as plain data, for the process that carries on after a crash; ``restored`` reads it.
 
 A call that is up is written down whole: its sessions, the media ports with their numbers and peers, who holds.
-One that ends at something of ours which cannot be continued is written so that its caller can be told. Of a
-call that still rings only the books are kept. No credentials and no media keys are in it.
+One that ends at something of ours which cannot be continued is written so that its caller can be told. A call
+that rings an app, or that an app has begun, is written with its INVITEs, so that it can still be answered or ended;
+of any other that still rings only the books are kept. No credentials and no media keys are in it.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
+from trunkline.call.app_leg import AppLeg
 from trunkline.call.sip_leg import SipLeg
+from trunkline.call.spoken_for import is_keyed
 from trunkline.ua.sessions import snapshot as session_snapshot
 
 if TYPE_CHECKING:
     from trunkline.base.story import Story
+    from trunkline.call.bridge import Bridge
     from trunkline.call.call import Call
     from trunkline.call.leg import Leg
     from trunkline.media.commands import Echo, Tone
 
 VERSION: Final = 1
+_CREDENTIALS: Final = re.compile(r"^(?:Proxy-)?Authorization\s*:.*\r\n", re.IGNORECASE | re.MULTILINE)
 STORY_HEAD: Final = 40  # steps: the way to the answer; what came later is lost with the process
 
 
@@ -27,9 +33,15 @@ def snapshot(call: Call) -> dict[str, Any]:
     live = _live_legs(call)
     doing = _doing(call)
     bridged = call.bridge is not None and {call.bridge.a, call.bridge.b} == set(live)
+    rings = _ringing(call, live)
+    secret = rings is not None and is_keyed(call.invitation.offer)
     return {
         "version": VERSION,
-        "up": bridged or (doing is not None and len(live) == 1),
+        "up": bridged or (doing is not None and len(live) == 1) or (rings is not None and not secret),
+        "rings": None if secret else rings,
+        "media": call.media,
+        "foreign": call.foreign,
+        "late": _late(call.bridge) if call.bridge is not None else None,
         "caller": [call.caller.number, call.caller.domain, call.caller.name],
         "anonymous": call.caller.anonymous,
         "callee": call.callee,
@@ -45,26 +57,91 @@ def snapshot(call: Call) -> dict[str, Any]:
 
 def is_settled(call: Call) -> bool:
     """Whether no party changes the call at this moment: a change under way cannot be carried on."""
-    legs = [leg for leg in call.legs if isinstance(leg, SipLeg) and not leg.done]
-    return all(leg.session is not None and leg.session.settled for leg in legs)
+    return all(leg.settled for leg in call.legs if not leg.done)
 
 
-def _live_legs(call: Call) -> list[SipLeg]:
-    """The parties who were answered and have not left, the caller first; none while one of them rings."""
-    live = [leg for leg in call.legs if isinstance(leg, SipLeg) and not leg.done]
+def can_be_kept(call: Call) -> bool:
+    """Whether a call with an app may be written at this moment: a 2xx with keys in it is on its way, or it may."""
+    if is_settled(call) or call.bridge is None:
+        return True
+    return not any(is_keyed(leg.media.identity.body.encode("utf-8", "replace")) for leg in call.legs)
+
+
+def _live_legs(call: Call) -> list[Leg]:
+    """The parties who were answered and have not left, the caller first; none while one of them rings.
+
+    Of a call with an app all who are there, in whatever state.
+    """
+    live: list[Leg] = [leg for leg in call.legs if not leg.done]
+    if call.has_apps:
+        return live if all(_is_there(leg) for leg in live) else []
     return live if is_settled(call) else []
+
+
+def _is_there(leg: Leg) -> bool:
+    if not isinstance(leg, SipLeg):
+        return True
+    session = leg.session
+    return session is not None and not session.ended and session.state != session.ENDING
+
+
+def _ringing(call: Call, live: list[Leg]) -> dict[str, Any] | None:
+    """What the call asks for, while it rings an app or for one."""
+    if not call.has_apps or not live or call.fork is None or call.bridge is not None:
+        return None
+    asked = call.invitation
+    return {
+        "offer": asked.offer.decode("utf-8", "surrogateescape"),
+        "headers": asked.headers,
+        "max_forwards": asked.max_forwards,
+        "takes_early_offer": asked.takes_early_offer,
+    }
+
+
+def _late(bridge: Bridge) -> dict[str, str] | None:
+    """The offer of an app that waits for the other party's ACK."""
+    late = bridge.waits_for
+    maker = bridge.other(late.answerer) if late is not None else None
+    if late is None or not isinstance(maker, AppLeg):
+        return None
+    return {"answerer": late.answerer.id, "offer": maker.said.decode("utf-8", "surrogateescape")}
 
 
 def _doing(call: Call) -> Echo | Tone | None:
     return call.service.doing if call.service is not None and call.bridge is None else None
 
 
-def _leg_data(leg: Leg, live: list[SipLeg]) -> dict[str, Any]:
+def _leg_data(leg: Leg, live: list[Leg]) -> dict[str, Any]:
     data: dict[str, Any] = {"id": leg.id, "outcome": leg.outcome.snapshot(), "session": None, "media": None}
-    if isinstance(leg, SipLeg) and leg in live and leg.session is not None:
-        data["session"] = session_snapshot(leg.session)
+    if isinstance(leg, AppLeg):
+        data["app"] = leg.snapshot() | {"there": leg in live}
+        if leg in live:
+            data["media"] = leg.media.snapshot()
+    elif isinstance(leg, SipLeg) and leg in live and leg.session is not None:
+        data["session"] = without_secrets(session_snapshot(leg.session))
         data["media"] = leg.media.snapshot()
     return data
+
+
+def without_secrets(session: dict[str, Any]) -> dict[str, Any]:
+    """A session whose pending INVITEs carry no credentials any more, and no description with keys."""
+    if session.get("invite") is not None:
+        session["invite"]["message"] = _clean(session["invite"]["message"])
+    draft = session.get("draft")
+    if draft is not None:
+        draft["extra"] = _CREDENTIALS.sub("", draft["extra"])
+        if is_keyed(draft["body"].encode("utf-8", "replace")):
+            draft["body"] = ""
+    return session
+
+
+def _clean(message: str) -> str:
+    head, _, body = message.partition("\r\n\r\n")
+    head = _CREDENTIALS.sub("", f"{head}\r\n").removesuffix("\r\n")
+    if body and is_keyed(body.encode("utf-8", "replace")):
+        head = re.sub(r"(?im)^(content-length|l)\s*:.*$", "Content-Length: 0", head)
+        body = ""
+    return f"{head}\r\n\r\n{body}"
 
 
 def _origin(call: Call, leg: Leg) -> dict[str, Any]:

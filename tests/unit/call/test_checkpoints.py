@@ -32,7 +32,9 @@ class Journal:
 
 def ringing(number: int) -> Any:
     leg = SimpleNamespace(outcome=SimpleNamespace(answered_at=None))
-    return SimpleNamespace(id=f"{number}", tenant="t", legs=[leg], started_at=0.0, on_closed=None)
+    return SimpleNamespace(
+        id=f"{number}", tenant="t", legs=[leg], started_at=0.0, has_apps=False, on_closed=None
+    )
 
 
 @pytest.mark.parametrize(
