@@ -80,7 +80,7 @@ class Dialer:
         where: str = "push.apns",
     ) -> None:
         self.host, self.port = _place_of(base_url, where)
-        self.tls = tls
+        self._tls = tls
         self._proxy = proxy
         self._connect_s = connect_s
         self._connection = connection
@@ -92,7 +92,7 @@ class Dialer:
         ``avoided`` is an address to try last. Raises TransportError, within ``connect_s`` seconds.
         """
         try:
-            context = self.tls.current()
+            context = self._tls.current()
         except ConfigError as error:
             raise TransportError(str(error)) from error
         try:

@@ -22,9 +22,12 @@ VOIP: Final = "voip"
 MAX_VOIP: Final = 5120
 MAX_OTHER: Final = 4096
 MAX_COLLAPSE: Final = 64
+MAX_TITLE: Final = 120  # characters; a phone shows fewer, and a long name must not make a push too large
+MAX_TEXT: Final = 400
 RINGTONE: Final = "ringtone.caf"
 
 _token_of_apple = re.compile(r"[0-9A-Fa-f]{8,400}").fullmatch
+_topic = re.compile(r"[A-Za-z0-9.-]{1,200}").fullmatch
 _uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 
@@ -73,8 +76,10 @@ def compose(notification: Notification, bundle_id: str) -> Composed:
     if _uuid(notification.id) is None:
         raise UnfitError("BadMessageId")
     bundle = bundle_of(address.app or bundle_id)
-    if not bundle or not bundle.isascii() or not bundle.isprintable():
+    if not bundle:
         raise UnfitError("MissingTopic")
+    if _topic(bundle) is None:
+        raise UnfitError("BadTopic")
     kind = address.kind or (VOIP if notification.purpose is Purpose.CALL else "alert")
     if kind == VOIP:
         return _voip(notification, bundle)
@@ -121,8 +126,8 @@ def _call(notification: Notification) -> dict[str, Any]:
     who = data.get("callerName") or data.get("callerUri") or "Somebody"
     return {
         "alert": {
-            "title": notification.title or "Incoming Call",
-            "body": notification.body or f"{who} is calling",
+            "title": (notification.title or "Incoming Call")[:MAX_TITLE],
+            "body": (notification.body or f"{who} is calling")[:MAX_TEXT],
         },
         "sound": RINGTONE,
         "content-available": 1,
@@ -133,7 +138,7 @@ def _alert(notification: Notification) -> dict[str, Any]:
     """A call goes this way to an app that has no VoIP token."""
     if notification.purpose is Purpose.CALL:
         return _call(notification)
-    shown = {"title": notification.title, "body": notification.body}
+    shown = {"title": notification.title[:MAX_TITLE], "body": notification.body[:MAX_TEXT]}
     return {"alert": {name: text for name, text in shown.items() if text}, "sound": "default"}
 
 

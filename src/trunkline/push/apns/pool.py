@@ -24,6 +24,7 @@ _MOVES: Final = 5
 _PRESSED_S: Final = 0.5  # between attempts to connect while somebody waits
 _LEISURELY_S: Final = 60.0  # and while nobody does
 _YOUNG_S: Final = 10.0
+_SETTINGS_S: Final = 0.6  # between TLS and the peer's settings
 _SHED_S: Final = 60.0
 
 
@@ -264,7 +265,7 @@ class Pool:
         if not channel.is_ready:
             future = self._shaking[channel] = loop.create_future()
             try:
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(_SETTINGS_S):
                     await future
             except (TimeoutError, OSError) as error:
                 self._shaking.pop(channel, None)

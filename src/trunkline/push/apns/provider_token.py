@@ -100,8 +100,9 @@ class ProviderToken:
         return True
 
     def too_many(self) -> None:
-        """Apple says that tokens change too often."""
-        self.paused_until = self._wall() + NEVER_OFTENER_S
+        """Apple says that tokens change too often. What it says again of requests under way changes nothing."""
+        if not self.paused:
+            self.paused_until = self._wall() + NEVER_OFTENER_S
 
     @property
     def paused(self) -> bool:

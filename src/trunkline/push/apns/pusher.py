@@ -54,6 +54,7 @@ class ApnsPusher:
         self._wall = wall
         self._proxy = parse_proxy(plan.proxy, f"{plan.where}.proxy") if plan.proxy else None
         self._teams = {team.team: team for team in plan.teams}
+        self._tls = {team.team: ClientTls(plan.ca, team.certificate, team.where) for team in plan.teams}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._condition = Condition(self.service, wall)
         self._in_trouble_since: float | None = None
@@ -159,7 +160,7 @@ class ApnsPusher:
 
         dialer = Dialer(
             plan.url_of(environment),
-            ClientTls(plan.ca, team.certificate, team.where),
+            self._tls[team.team],
             proxy=self._proxy,
             connect_s=plan.connect_s,
             connection=connection,
@@ -170,8 +171,8 @@ class ApnsPusher:
         return Lane(team, environment, pool, token if team.certificate is None else None)
 
     def _usable(self, team: ApnsTeam) -> None:
+        self._tls[team.team].current()
         lane = self._lane(team, self._plan.environment)
-        lane.pool.dialer.tls.current()
         if lane.token is not None:
             lane.token().current()
 
@@ -213,7 +214,7 @@ class ApnsPusher:
     def look(self) -> None:
         """Leave connections whose certificate was replaced, and connect where a key has become usable."""
         for lane in self._lanes.values():
-            if lane.pool.dialer.tls.changed:
+            if lane.pool.connected and self._tls[lane.team.team].changed:
                 log.info("push.apns.certificate_changed", team=lane.team.team, environment=lane.environment)
                 lane.pool.retire_all("its certificate was replaced")
         for lane in self._kept_open():
