@@ -10,7 +10,7 @@ from tests.link.stage import HOST, PASSWORD, Stage
 from trunkline.app.earlier_calls import EarlierCalls
 from trunkline.base.errors import LocalProtocolError
 from trunkline.call.checkpoints import Checkpoints
-from trunkline.call.restored import Restored
+from trunkline.call.restored import Restored, Sides
 from trunkline.model.extension import Extension
 from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
@@ -76,8 +76,11 @@ class Keeping:
             await asyncio.sleep(1)
             self.sweep()
 
-    async def crash(self, down_s: float = 0.5) -> Keeping:
-        """The process dies without a word; the next one is up ``down_s`` seconds later."""
+    async def crash(self, down_s: float = 0.5, sides: Sides | None = None) -> Keeping:
+        """The process dies without a word; the next one is up ``down_s`` seconds later.
+
+        ``sides`` says who is behind the legs of apps.
+        """
         old = self.stage
         ended = [call for call in old.calls.all if call.id not in old.calls.active]
         _silence(old)
@@ -86,7 +89,7 @@ class Keeping:
         new.stage.calls.all += ended
         kept = dict(self.journal.rows)
         await new._earlier.load()
-        new._earlier.take_up()
+        new._earlier.take_up(sides)
         for key, row in kept.items():
             if key not in new.stage.calls.active:
                 _expect_records_of(new.stage, row)
@@ -106,7 +109,7 @@ def _silence(stage: Stage) -> None:
 
 
 def _successor(old: Stage) -> Stage:
-    new = Stage(network=old.network, transport=old.transport)
+    new = type(old)(network=old.network, transport=old.transport)
     new.parties = old.parties
     for number, contacts in old.contacts.items():
         new.directory.put(Extension("t1", number, number, f"Number {number}", PASSWORD))
