@@ -1,4 +1,4 @@
-"""SIP, media and metrics ports: free, or held, and by whom."""
+"""SIP, media, metrics and API ports: free, or held, and by whom."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ _PROC = Path("/proc")
 
 
 def ports(case: Case) -> Iterator[Finding]:
-    """Every listener, the media range, and the metrics port."""
+    """Every listener, the media range, and the ports of metrics and API."""
     ours = {row.url for row in case.running.listeners} if case.running is not None else set()
     pid = case.running.pid if case.running is not None else 0
     for listener in listeners_of(case.loaded.settings, "0000"):
         yield _listener(listener, ours, pid)
     yield from media_ports(case.loaded.settings, running=case.running is not None)
-    address = case.loaded.settings.metrics.address
-    if address is not None:
-        yield _metrics(address, running=case.running is not None)
+    settings = case.loaded.settings
+    for name, section, address in (
+        ("metrics", "metrics", settings.metrics.address),
+        ("API", "api", settings.api.address),
+    ):
+        if address is not None:
+            yield _http(name, section, address, running=case.running is not None)
 
 
 def _listener(listener: Listener, ours: set[str], pid: int) -> Finding:
@@ -102,7 +106,7 @@ def _bound_udp(proc: Path) -> set[int]:
     return found
 
 
-def _metrics(address: HostPort, *, running: bool) -> Finding:
+def _http(name: str, section: str, address: HostPort, *, running: bool) -> Finding:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -111,9 +115,9 @@ def _metrics(address: HostPort, *, running: bool) -> Finding:
             probe.listen(1)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and running:
-            return _say.ok(f"metrics on {address}: in use while our own exchange runs")
+            return _say.ok(f"{name} on {address}: in use while our own exchange runs")
         return _say.fail(
-            f"metrics on {address}: {(error.strerror or str(error)).lower()}",
-            'another port in [metrics] listen, or "off"',
+            f"{name} on {address}: {(error.strerror or str(error)).lower()}",
+            f'another port in [{section}] listen, or "off"',
         )
-    return _say.ok(f"metrics on {address}: free")
+    return _say.ok(f"{name} on {address}: free")

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from trunkline.app.check.accounts import accounts
+from trunkline.app.check.api import api
 from trunkline.app.check.certificates import certificates
 from trunkline.app.check.clock import clock
 from trunkline.app.check.disk import disk
@@ -16,6 +18,8 @@ from trunkline.app.check.domain import domain
 from trunkline.app.check.finding import Area, Case, Finding, Findings, Grade
 from trunkline.app.check.limits import limits
 from trunkline.app.check.ports import ports
+from trunkline.app.check.push import push
+from trunkline.app.check.push_services import push_services
 from trunkline.app.check.running import exchange, find_running
 from trunkline.app.check.signatures import signatures
 from trunkline.app.check.trunks import trunks
@@ -31,6 +35,10 @@ _AREAS: Mapping[str, Area] = MappingProxyType({
     "dns": domain,
     "trunks": trunks,
     "signatures": signatures,
+    "api": api,
+    "push": push,
+    "push services": push_services,
+    "accounts": accounts,
     "disk": disk,
     "clock": clock,
     "limits": limits,
@@ -104,8 +112,6 @@ def _settings(loaded: Loaded) -> Iterator[Finding]:
     for notice in loaded.notices:
         if "not active" in notice:
             yield _say.warn(notice, "nothing, or take it out of the file")
-        elif notice.startswith("mobile.domains"):
-            yield _say.warn(*notice.split("; ", 1))
         else:
             yield _say.ok(notice)
 

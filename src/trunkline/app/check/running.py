@@ -92,7 +92,7 @@ def asked(transport: str, address: HostPort) -> Finding:
         host = "::1" if ":" in host else "127.0.0.1"
     name = f"{transport}:{address}"
     try:
-        answer = _ask(transport, host, address.port or 5060)
+        answer = answer_to_options(transport, host, address.port or 5060)
     except (OSError, ssl.SSLError) as error:
         why = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
         return _say.fail(
@@ -108,8 +108,8 @@ def asked(transport: str, address: HostPort) -> Finding:
     return _say.ok(f"OPTIONS to {name}: {answer[8:]}")
 
 
-def _ask(transport: str, host: str, port: int) -> str:
-    """The status line of the answer; raises OSError."""
+def answer_to_options(transport: str, host: str, port: int) -> str:
+    """The status line that OPTIONS gets at an address; raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
     with closing(socket.socket(family, kind)) as plain:
