@@ -102,9 +102,10 @@ class Stage:
         self.directory = Directory([Tenant("t1", "Test", (DOMAIN,))], DOMAIN)
         snapshot = Snapshot(
             self.directory,
-            lambda _tenant, number: len(self.contacts.get(number, ())),
+            self.reach,
             self.calls.load,
             lambda: self.calls_per_extension,
+            asleep=self.asleep,
         )
         authenticator = Authenticator(Nonces(b"a fixed key of 32 bytes for test"), self.wall)
         self.door = StageDoor(
@@ -132,6 +133,14 @@ class Stage:
             return [Hop(self.transport.upper(), uri.host, uri.port or 5060, uri.host)]
         await asyncio.sleep(self.lookup_s)
         return [Hop(self.transport.upper(), address, 5060, uri.host) for address in known]
+
+    def reach(self, _tenant: str, number: str) -> int:
+        """How many contacts an extension has."""
+        return len(self.contacts.get(number, ()))
+
+    def asleep(self, _tenant: str, _number: str) -> int:
+        """How many phones of an extension can be woken."""
+        return 0
 
     def _targets(self, _tenant: str, entry: Entry) -> list[Target]:
         return self.contacts[entry.number]

@@ -9,7 +9,7 @@ from trunkline.proto.sip.uri import parse_uri
 from trunkline.proto.sip.uri_equivalence import equivalent
 from trunkline.registrar.contacts import Wanted
 from trunkline.registrar.gruu import new_epoch
-from trunkline.registrar.push_parameters import has_push_key, push_key
+from trunkline.registrar.push_parameters import has_push, has_push_key, push_key
 
 
 def find(want: Wanted, known: Sequence[Binding]) -> Binding | None:
@@ -39,9 +39,12 @@ def find(want: Wanted, known: Sequence[Binding]) -> Binding | None:
 def is_replaced(want: Wanted, binding: Binding) -> bool:
     """Whether the phone is now elsewhere than the binding says, so that another takes its place.
 
-    RFC 5626 §6: the same instance and reg-id are the same binding, wherever the phone now is.
+    RFC 5626 §6: the same instance and reg-id are the same binding, wherever the phone now is. A phone that leaves
+    out how it is woken is another one too (RFC 8599 §4.1.2), though its URI is equal.
     """
-    return binding.contact != want.uri and (bool(want.reg_id) or push_key(want.uri) is not None)
+    if binding.contact == want.uri:
+        return False
+    return bool(want.reg_id) or push_key(want.uri) is not None or has_push(binding.contact)
 
 
 def name_epoch(

@@ -176,8 +176,9 @@ class PushDesk:
 
     def is_awake(self, binding: Binding) -> bool:
         """Whether a phone hears what is sent to it now: its connection is open, or it was here just now."""
-        if "|udp|" not in binding.flow.lower():
-            return self.flow_from_token(binding.flow) is not None
+        flow = self.flow_from_token(binding.flow)
+        if flow is None or flow.reliable:
+            return flow is not None
         at = binding.refreshed_at if binding.refreshed_at is not None else binding.registered_at
         return self.wall() - at < self.policy.awake_s
 

@@ -11,6 +11,7 @@ from trunkline.net.flow import Flow
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.uri import is_sips
 from trunkline.registrar.policy import RegistrarPolicy
+from trunkline.registrar.push_parameters import without_push
 
 FlowFromToken: TypeAlias = Callable[[str], Flow | None]
 
@@ -53,7 +54,9 @@ def target_of(binding: Binding, flow_from_token: FlowFromToken, policy: Registra
     flow = flow_from_token(binding.flow) if by_flow else None
     if flow is not None and is_sips(binding.contact) and not flow.listener.is_secure:
         flow = None
-    return Target(binding.contact, flow, label=f"{binding.user} at {binding.received}", route=route)
+    # A proxy that wakes the phone needs to be told how (RFC 8599 §5.6.2); the phone itself knows.
+    uri = binding.contact if binding.path else without_push(binding.contact)
+    return Target(uri, flow, label=f"{binding.user} at {binding.received}", route=route)
 
 
 def _in_turn(ways: list[Target]) -> Target:

@@ -94,3 +94,12 @@ def test_the_flows_of_one_phone_are_one_target_and_those_that_live_come_first() 
 def test_a_phone_with_flows_is_reached_by_them_even_without_nat() -> None:
     flow = FakeFlow()
     assert target_of(of_phone("a", 1), lambda _token: flow, RegistrarPolicy(nat=False)).flow is flow
+
+
+@pytest.mark.rfc("8599", "5.6.2")
+def test_only_a_proxy_that_wakes_the_phone_is_told_how() -> None:
+    push = ";pn-provider=apns;pn-param=T.b;pn-prid=abc"
+    plain, by_proxy = binding(), binding("<sip:edge.test;lr>")
+    plain.contact = by_proxy.contact = f"sip:301@10.0.0.7;ob{push}"
+    uris = [target_of(one, lambda _token: None, RegistrarPolicy()).uri for one in (plain, by_proxy)]
+    assert uris == ["sip:301@10.0.0.7;ob", f"sip:301@10.0.0.7;ob{push}"]

@@ -19,6 +19,7 @@ from trunkline.net.flow import Flow
 from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.events.message_summary import CONTENT_TYPE, Mailboxes, render
 from trunkline.proto.sip.draft import Draft
+from trunkline.registrar.push_parameters import without_push
 from trunkline.registrar.sleeping import split
 from trunkline.ua.next_hops import Ways, request_by, tell_nobody
 from trunkline.ua.subscriptions import Notifier
@@ -68,7 +69,7 @@ class Unsolicited:
         if asleep and not contact and len(self._owed) < MOST_OWED:
             self._owed[tenant, number] = None
         for target in awake:
-            if not contact or target.uri == contact:
+            if not contact or target.uri in {contact, without_push(contact)}:
                 self._start(tenant, number, target)
 
     def _start(self, tenant: str, number: str, target: Target) -> None:
