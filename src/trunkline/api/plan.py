@@ -67,7 +67,8 @@ class ApiPlan:
     """``host`` and ``port`` to listen on (0: any port). ``root_path`` is the prefix that a proxy serves us under.
 
     ``proxies`` are addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed. ``origins`` may ask
-    from a browser. ``docs`` serves ``/openapi.json``. Seconds: ``body_s`` for a request's body to arrive, ``request_s``
+    from a browser. ``docs`` serves ``/openapi.json``. Seconds: ``head_s`` for a request's head to arrive,
+    ``body_s`` for its body, ``keep_alive_s`` between two requests of a connection, ``request_s``
     for an answer, ``call_s`` for the callee's, ``wait_s`` the longest long-poll, ``heartbeat_s`` between signs of life,
     ``send_s`` until a slow reader is cut, ``stop_s`` for what is under way when we stop.
     """
@@ -84,6 +85,7 @@ class ApiPlan:
     max_head: int = 16_384
     max_connections: int = 20_000
     head_s: float = 10.0
+    keep_alive_s: int = 30
     body_s: float = 10.0
     request_s: float = 30.0
     call_s: float = 120.0

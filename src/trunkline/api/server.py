@@ -119,7 +119,7 @@ def _config(plan: ApiPlan, app: Any) -> uvicorn.Config:
         ws_max_size=4096,
         ws_ping_interval=plan.heartbeat_s,
         ws_ping_timeout=plan.heartbeat_s,
-        timeout_keep_alive=30,
+        timeout_keep_alive=plan.keep_alive_s,
         timeout_graceful_shutdown=max(1, round(plan.stop_s)),
     )
 

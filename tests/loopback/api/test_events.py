@@ -1,0 +1,188 @@
+"""The live event channel with real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.loopback.api.serving import Served, serving
+from tests.unit.api.door import DEFAULT
+from trunkline.api.event_stream import PROTOCOL
+from trunkline.api.plan import ApiPlan, LimitPlan
+
+
+async def next_event(ws: aiohttp.ClientWebSocketResponse) -> Any:
+    return await ws.receive_json(timeout=10)
+
+
+async def refused(served: Served, path: str = "/v1/events", **given: Any) -> int:
+    """The status with which a WebSocket is refused."""
+    async with aiohttp.ClientSession(served.url) as client:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await client.ws_connect(path, **given)
+    return caught.value.status
+
+
+async def test_events_come_and_come_again_after_a_reconnect() -> None:
+    async with serving() as served, served.client() as client, asyncio.timeout(20):
+        async with client.ws_connect("/v1/events") as ws:
+            assert await next_event(ws) == {"event": "hello", "missed": False, "heartbeat_s": 20.0}
+            served.events.tell(DEFAULT, "bob", "call.incoming")
+            served.events.tell(DEFAULT, "alice", "call.incoming", caller="bob")
+            assert await next_event(ws) == {
+                "id": 1,
+                "event": "call.incoming",
+                "at": "2026-01-31T08:00:00.250000+00:00",
+                "call_token": "",
+                "device_id": "",
+                "data": {"caller": "bob"},
+            }
+        await served.events.idle.wait()
+        served.events.tell(DEFAULT, "alice", "call.cancelled")
+        served.events.tell(DEFAULT, "alice", "call.ended")
+        async with client.ws_connect("/v1/events?after=1") as ws:
+            await next_event(ws)
+            assert [(await next_event(ws))["event"] for _ in range(2)] == ["call.cancelled", "call.ended"]
+
+
+async def test_a_device_that_listens_is_live_and_anothers_cannot_be_made_so() -> None:
+    async with serving() as served, served.client() as client, asyncio.timeout(20):
+        mine = served.backend.add_device(DEFAULT, "alice")
+        theirs = served.backend.add_device(DEFAULT, "bob")
+        async with client.ws_connect(f"/v1/events?device_id={mine}") as ws:
+            await next_event(ws)
+            assert [listener.device_id for listener in served.events.listeners] == [mine]
+        headers = {"Authorization": f"Bearer {served.token()}"}
+        assert await refused(served, f"/v1/events?device_id={theirs}", headers=headers) == 404
+        async with client.get(
+            f"/v1/events?device_id={theirs}", headers={"Accept": "text/event-stream"}
+        ) as reply:
+            assert reply.status == 404
+
+
+@pytest.mark.scenario(15)
+async def test_nobody_listens_without_a_token() -> None:
+    async with serving() as served:
+        assert await refused(served) == 401
+        assert await refused(served, headers={"Authorization": "Bearer x.y.z"}) == 401
+        assert await refused(served, "/v1/events?ticket=made-up") == 401
+        assert await refused(served, protocols=[PROTOCOL, "trunkline.bearer.x.y.z"]) == 401
+
+
+async def test_browsers_bring_a_ticket_or_a_token_as_a_subprotocol() -> None:
+    async with serving() as served, served.client() as client, asyncio.timeout(20):
+        async with client.post("/v1/events/ticket") as reply:
+            ticket = (await reply.json())["ticket"]
+        async with aiohttp.ClientSession(served.url) as browser:
+            async with browser.ws_connect(f"/v1/events?ticket={ticket}") as ws:
+                await next_event(ws)
+            assert await refused(served, f"/v1/events?ticket={ticket}") == 401
+            named = [PROTOCOL, f"trunkline.bearer.{served.token()}"]
+            async with browser.ws_connect("/v1/events", protocols=named) as ws:
+                assert ws.protocol == PROTOCOL
+
+
+@pytest.mark.parametrize(("origin", "status"), [("https://evil.example", 403), ("https://app.example", 101)])
+async def test_pages_of_other_origins_may_not_listen(origin: str, status: int) -> None:
+    async with (
+        serving(ApiPlan(port=0, origins=("https://app.example",))) as served,
+        served.client() as client,
+    ):
+        headers = {"Origin": origin, "Authorization": f"Bearer {served.token()}"}
+        if status == 403:
+            assert await refused(served, headers=headers) == 403
+        else:
+            async with client.ws_connect("/v1/events", headers=headers) as ws:
+                await next_event(ws)
+        async with client.ws_connect("/v1/events", headers={"Origin": served.url}) as ws:
+            await next_event(ws)
+
+
+async def test_server_sent_events_with_replay() -> None:
+    async with serving() as served, served.client() as client, asyncio.timeout(20):
+        for name in ("call.incoming", "call.ended"):
+            served.events.tell(DEFAULT, "alice", name)
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": "1"}
+        async with client.get("/v1/events", headers=headers) as reply:
+            assert reply.headers["content-type"].startswith("text/event-stream")
+            assert await reply.content.readuntil(b"\n\n") == (
+                b'event: hello\ndata: {"event":"hello","missed":false,"heartbeat_s":20.0}\n\n'
+            )
+            got = await reply.content.readuntil(b"\n\n")
+            assert got.startswith(b"id: 2\nevent: call.ended\ndata: ")
+            assert json.loads(got.partition(b"data: ")[2])["id"] == 2
+        await served.events.idle.wait()
+        assert len(served.server.doorway.streams) == 0
+
+
+async def test_a_quiet_stream_shows_that_it_lives() -> None:
+    async with serving(ApiPlan(port=0, heartbeat_s=0.05)) as served, served.client() as client:
+        headers = {"Accept": "text/event-stream"}
+        async with asyncio.timeout(20), client.get("/v1/events", headers=headers) as reply:
+            await reply.content.readuntil(b"\n\n")
+            assert await reply.content.readuntil(b"\n\n") == b": alive\n\n"
+
+
+async def test_neither_socket_nor_stream() -> None:
+    async with serving() as served, served.client() as client, client.get("/v1/events") as reply:
+        assert reply.status == 406
+
+
+async def test_who_listens_too_often_is_refused() -> None:
+    async with (
+        serving(ApiPlan(port=0, limits=LimitPlan(streams_each=1))) as served,
+        served.client() as client,
+    ):
+        async with client.ws_connect("/v1/events") as ws:
+            await next_event(ws)
+            headers = {"Authorization": f"Bearer {served.token()}"}
+            assert await refused(served, headers=headers) == 429
+        async with asyncio.timeout(10):
+            await served.events.idle.wait()
+
+
+async def test_when_we_stop_listeners_are_told() -> None:
+    async with (
+        serving() as served,
+        served.client() as client,
+        asyncio.timeout(20),
+        client.ws_connect("/v1/events") as ws,
+    ):
+        await next_event(ws)
+        stopping = asyncio.create_task(served.server.stop())
+        assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert ws.close_code in {1001, 1012}
+        await stopping
+
+
+async def test_a_listener_that_is_cut_off_is_told_why() -> None:
+    async with (
+        serving() as served,
+        served.client() as client,
+        asyncio.timeout(20),
+        client.ws_connect("/v1/events") as ws,
+    ):
+        await next_event(ws)
+        for listener in served.events.listeners:
+            listener.why = "too slow"
+            listener.take(None)
+        closed = await ws.receive()
+        assert (closed.data, closed.extra) == (1013, "too slow")
+
+
+async def test_who_talks_all_the_time_is_cut() -> None:
+    async with (
+        serving() as served,
+        served.client() as client,
+        asyncio.timeout(20),
+        client.ws_connect("/v1/events") as ws,
+    ):
+        await next_event(ws)
+        for _ in range(200):
+            await ws.send_str("blah")
+        await served.events.idle.wait()
+        assert (await ws.receive()).data == 1008

@@ -1,0 +1,211 @@
+"""The server with real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import struct
+from contextlib import suppress
+
+import aiohttp
+import pytest
+
+from tests.loopback.api.serving import Served, serving
+from tests.unit.api.backend import SDP
+from tests.unit.api.door import DEFAULT
+from trunkline.api.plan import ApiPlan, LimitPlan, Rate
+from trunkline.base.errors import TransportError
+
+CALL = {
+    "destination_uri": "bob",
+    "sdp_offer": SDP,
+    "sip_username": "a",
+    "sip_password": "b",
+    "sip_domain": "c",
+}
+
+
+async def open_raw(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", served.server.port)
+
+
+async def test_it_serves_and_signals_stay_ours() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    async with serving() as served, served.client() as client:
+        async with client.get("/health") as reply:
+            assert (reply.status, await reply.text()) == (200, "ok")
+            assert "server" not in reply.headers
+        async with client.get("/v1/devices") as reply:
+            assert await reply.json() == {"devices": [], "next": None}
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    await served.server.stop()
+
+
+async def test_an_address_that_is_taken_is_said_so() -> None:
+    async with serving() as served:
+        second = Served(ApiPlan(port=served.server.port))
+        with pytest.raises(
+            TransportError, match=r"cannot serve the API on 127\.0\.0\.1:\d+: address already in use"
+        ):
+            await second.server.start()
+        await second.server.stop()
+
+
+async def test_it_starts_again_on_the_same_port() -> None:
+    async with serving() as first, first.client() as client, client.get("/health") as reply:
+        assert reply.status == 200
+    async with serving(ApiPlan(port=first.server.port)) as second:
+        assert second.server.port == first.server.port
+
+
+@pytest.mark.scenario(14)
+async def test_a_connection_that_breaks_gives_the_call_up() -> None:
+    async with serving() as served, served.client() as client:
+        served.backend.held.add("app-call.place")
+        asking = asyncio.create_task(client.post("/v1/calls", json=CALL))
+        async with asyncio.timeout(10):
+            await served.backend.asking.wait()
+            asking.cancel()
+            await served.backend.cancelled.wait()
+
+
+async def test_a_long_poll_ends_with_its_connection_and_with_the_server() -> None:
+    async with serving() as served, served.client() as client:
+        served.backend.held.add("app-call.ask-status")
+        path = "/v1/calls/x/status?wait=20"
+        async with asyncio.timeout(10):
+            first = asyncio.create_task(client.get(path))
+            await served.backend.asking.wait()
+            first.cancel()
+            await served.backend.cancelled.wait()
+            served.backend.asking.clear()
+            second = asyncio.create_task(client.get(path))
+            await served.backend.asking.wait()
+            await served.server.stop()
+            assert (await second).status == 503
+
+
+@pytest.mark.parametrize("path", ["/voice/v1/devices", "/v1/devices"])
+async def test_behind_a_prefix_whether_it_is_cut_off_or_not(path: str) -> None:
+    async with serving(ApiPlan(port=0, root_path="/voice", docs=True)) as served, served.client() as client:
+        async with client.get(path) as reply:
+            assert reply.status == 200
+        async with client.get("/voice/openapi.json") as reply:
+            assert (await reply.json())["servers"] == [{"url": "/voice"}]
+        async with client.ws_connect(path.replace("devices", "events")) as ws:
+            assert (await ws.receive_json())["event"] == "hello"
+
+
+async def test_the_document_is_not_served_unasked() -> None:
+    async with serving() as served, served.client() as client, client.get("/openapi.json") as reply:
+        assert reply.status == 404
+
+
+async def test_only_a_trusted_proxy_says_who_asks() -> None:
+    guesses = LimitPlan(failures=Rate(1, 1))
+    for proxies, second in ((("127.0.0.1",), 401), ((), 429)):
+        async with (
+            serving(ApiPlan(port=0, limits=guesses, proxies=proxies)) as served,
+            aiohttp.ClientSession(served.url) as client,
+        ):
+            statuses = []
+            for source in ("192.0.2.1", "192.0.2.2"):
+                headers = {"X-Forwarded-For": f"203.0.113.9, {source}", "Authorization": "Bearer x.y.z"}
+                async with client.get("/v1/devices", headers=headers) as reply:
+                    statuses.append(reply.status)
+            assert statuses == [401, second]
+
+
+async def test_a_body_that_grows_without_end_is_refused() -> None:
+    async with serving() as served, served.client() as client:
+        reader, writer = await open_raw(served)
+        writer.write(
+            f"POST /v1/devices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token()}\r\n"
+            "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        for _ in range(20):
+            writer.write(b"1000\r\n" + b" " * 4096 + b"\r\n")
+        async with asyncio.timeout(10):
+            assert b" 413 " in await reader.readline()
+        writer.transport.abort()
+        async with client.get("/health") as reply:
+            assert reply.status == 200
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    async with serving(ApiPlan(port=0, body_s=0.05)) as served:
+        reader, writer = await open_raw(served)
+        writer.write(
+            f"POST /v1/devices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token()}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{".encode()
+        )
+        async with asyncio.timeout(10):
+            assert b" 408 " in await reader.readline()
+            await reader.read()
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHo"])
+async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, answered: int) -> None:
+    async with serving(ApiPlan(port=0, head_s=0.05, keep_alive_s=1)) as served:
+        reader, writer = await open_raw(served)
+        async with asyncio.timeout(10):
+            for _ in range(answered):
+                writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                await reader.readuntil(b"\r\n\r\nok")
+            writer.write(sent)
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+        writer.transport.abort()
+
+
+async def test_a_head_too_large_is_refused() -> None:
+    async with serving() as served:
+        reader, writer = await open_raw(served)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000)
+        async with asyncio.timeout(10):
+            assert b" 400 " in await reader.readline()
+        writer.transport.abort()
+
+
+async def test_no_more_connections_than_may_be() -> None:
+    async with serving(ApiPlan(port=0, max_connections=1)) as served:
+        _, first = await open_raw(served)
+        first.write(b"GET /hea")
+        reader, second = await open_raw(served)
+        async with asyncio.timeout(10):
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+        first.transport.abort()
+        second.transport.abort()
+
+
+async def test_browsers_of_listed_origins_may_ask() -> None:
+    listed = "https://app.example.com"
+    asking = {"Origin": listed, "Access-Control-Request-Method": "POST"}
+    for origins, expected in (((listed,), listed), ((), None)):
+        async with serving(ApiPlan(port=0, origins=origins)) as served, served.client() as client:
+            async with client.options("/v1/calls", headers=asking) as reply:
+                assert reply.headers.get("Access-Control-Allow-Origin") == expected
+            async with client.get("/v1/calls", headers={"Origin": "https://evil.example"}) as reply:
+                assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+async def test_a_reader_that_does_not_read_is_cut() -> None:
+    async with serving(ApiPlan(port=0, send_s=0.1)) as served:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, ("127.0.0.1", served.server.port))
+        head = "GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n"
+        await loop.sock_sendall(sock, f"{head}Authorization: Bearer {served.token()}\r\n\r\n".encode())
+        async with asyncio.timeout(20):
+            await served.events.listening.wait()
+            while served.events.listeners:
+                served.events.tell(DEFAULT, "alice", "call.info", body="x" * 60_000)
+                await asyncio.sleep(0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
