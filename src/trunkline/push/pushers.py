@@ -1,0 +1,212 @@
+"""All providers behind one face: who sends, how many wait, what became of everything.
+
+A call goes before whatever else waits for its provider: who is being called has seconds, a missed call has time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from trunkline.base.errors import ConfigError
+from trunkline.push.notification import Fate, Health, Notification, Outcome, Purpose, Pusher, Service
+
+QUEUE: Final = 10_000
+# A connection of HTTP/2 carries many requests; the others need a connection for each.
+AT_ONCE: Final = {Service.APNS: 1000}
+AT_ONCE_BY_OTHERS: Final = 64
+_LONGEST_S: Final = 20.0  # pushers answer within a few seconds; this is for one that has a fault
+_CLOSING_S: Final = 3.0
+_SECTIONS: Final = {
+    Service.APNS: "push.apns",
+    Service.FCM: "push.fcm",
+    Service.WEBPUSH: "push.webpush",
+    Service.WEBHOOK: "push.webhook",
+}
+
+log = structlog.get_logger("push")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """For metrics, since the start. ``outcomes`` counts fates; ``seconds`` is what all of them took together."""
+
+    outcomes: Mapping[Outcome, int]
+    queued: int
+    under_way: int
+    seconds: float
+
+
+class _Lane:
+    """One provider: at most ``at_once`` notifications are with it, and ``most`` wait."""
+
+    def __init__(self, pusher: Pusher, most: int, at_once: int) -> None:
+        self.pusher = pusher
+        self.outcomes: Counter[Outcome] = Counter()
+        self.seconds = 0.0
+        self.under_way = 0
+        self.closed = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._most = most
+        self._at_once = at_once
+        self._calls: deque[asyncio.Future[bool]] = deque()
+        self._others: deque[asyncio.Future[bool]] = deque()
+
+    @property
+    def queued(self) -> int:
+        return len(self._calls) + len(self._others)
+
+    async def enter(self, purpose: Purpose) -> bool:
+        """Wait for a turn; False when there is none. True must be followed by ``leave``."""
+        if self.closed or self.queued >= self._most:
+            return False
+        if self.under_way < self._at_once:
+            self.under_way += 1
+            self.idle.clear()
+            return True
+        line = self._calls if purpose is Purpose.CALL else self._others
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        line.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.result():
+                self.leave()  # the turn came in the same moment
+            elif turn in line:
+                line.remove(turn)
+            raise
+
+    def leave(self) -> None:
+        """Give the turn to whoever waits."""
+        for line in (self._calls, self._others):
+            while line:
+                turn = line.popleft()
+                if not turn.done():
+                    turn.set_result(True)
+                    return
+        self.under_way -= 1
+        if not self.under_way:
+            self.idle.set()
+
+    def close(self) -> None:
+        """Nobody gets a turn any more."""
+        self.closed = True
+        for line in (self._calls, self._others):
+            while line:
+                turn = line.popleft()
+                if not turn.done():
+                    turn.set_result(False)
+
+
+class Pushers:
+    """``pushers`` are those that are configured; the others' notifications are refused with a reason.
+
+    ``queue`` notifications at most wait for each provider; ``at_once`` says for services how many are under way.
+    Cancel a ``send`` that nobody waits for any more: while it still waits for its turn, nothing is sent.
+    """
+
+    def __init__(
+        self,
+        pushers: Iterable[Pusher],
+        *,
+        queue: int = QUEUE,
+        at_once: Mapping[Service, int] = AT_ONCE,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._lanes = {
+            one.service: _Lane(one, queue, at_once.get(one.service, AT_ONCE_BY_OTHERS)) for one in pushers
+        }
+        self._clock = clock
+        self._wall = wall
+        self.unset = 0  # notifications for services that nothing is configured of
+
+    async def start(self) -> list[ConfigError]:
+        """Start all of them. Keys that cannot be used are no reason not to start: their errors are returned."""
+        wrong = []
+        for lane in self._lanes.values():
+            try:
+                await lane.pusher.start()
+            except ConfigError as error:
+                log.warning("push.unusable", service=lane.pusher.service.value, why=str(error))
+                wrong.append(error)
+        return wrong
+
+    async def stop(self) -> None:
+        """What waits is dropped; what is under way gets three seconds."""
+        for lane in self._lanes.values():
+            lane.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_S):
+                for lane in self._lanes.values():
+                    await lane.idle.wait()
+        await asyncio.gather(*(lane.pusher.stop() for lane in self._lanes.values()))
+
+    async def send(self, notification: Notification) -> Fate:
+        """Never raises but CancelledError."""
+        lane = self._lanes.get(notification.address.service)
+        if lane is None:
+            self.unset += 1
+            return Fate(Outcome.REFUSED, reason=_unset(notification.address.service))
+        begun = self._clock()
+        if not await lane.enter(notification.purpose):
+            return self._told(lane, Fate(Outcome.DROPPED, reason=_dropped(lane)), begun)
+        try:
+            return self._told(lane, await self._send(lane.pusher, notification), begun)
+        finally:
+            lane.leave()
+
+    def health(self) -> tuple[Health, ...]:
+        """One for each service, in a fixed order."""
+        return tuple(self._health_of(service) for service in Service)
+
+    def figures(self) -> Mapping[Service, Figures]:
+        """Of the configured ones."""
+        return {
+            service: Figures(dict(lane.outcomes), lane.queued, lane.under_way, lane.seconds)
+            for service, lane in self._lanes.items()
+        }
+
+    def has(self, service: Service) -> bool:
+        """Whether it is configured."""
+        return service in self._lanes
+
+    async def _send(self, pusher: Pusher, notification: Notification) -> Fate:
+        if 0 < notification.expires_at <= self._wall():
+            return Fate(Outcome.DROPPED, reason="it had expired before its turn")
+        try:
+            async with asyncio.timeout(_LONGEST_S):
+                return await pusher.send(notification)
+        except TimeoutError:
+            return Fate(Outcome.UNAVAILABLE, reason="the provider took too long")
+        except Exception:
+            log.exception("push.fault", service=pusher.service.value)  # which must not end a call
+            return Fate(Outcome.UNAVAILABLE, reason="a fault of ours")
+
+    def _told(self, lane: _Lane, fate: Fate, begun: float) -> Fate:
+        lane.outcomes[fate.outcome] += 1
+        lane.seconds += self._clock() - begun
+        return fate
+
+    def _health_of(self, service: Service) -> Health:
+        lane = self._lanes.get(service)
+        if lane is None:
+            return Health(service, "unset", _unset(service))
+        known = lane.pusher.health()
+        return replace(known, queued=known.queued + lane.queued)
+
+
+def _unset(service: Service) -> str:
+    return f"nothing is set in [{_SECTIONS[service]}]"
+
+
+def _dropped(lane: _Lane) -> str:
+    return "the gateway stops" if lane.closed else "too many notifications wait for this provider"

@@ -1,0 +1,219 @@
+"""All providers behind one face: turns, bounds, counts, health."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from trunkline.base.errors import ConfigError
+from trunkline.push.condition import Condition
+from trunkline.push.notification import Fate, Health, Notification, Outcome, Purpose, PushAddress, Service
+from trunkline.push.pushers import Pushers
+
+NOW = 1_700_000_000.0
+SENT = Fate(Outcome.SENT, 200)
+
+
+class Provider:
+    """Answers when it is let; notes what it was given, and how many at once."""
+
+    def __init__(self, service: Service = Service.FCM, fate: Fate = SENT) -> None:
+        self.service = service
+        self.fate = fate
+        self.given: list[str] = []
+        self.let = asyncio.Event()
+        self.let.set()
+        self.raises: Exception | None = None
+        self.wrong: ConfigError | None = None
+        self.stopped = False
+        self.condition = Condition(service, lambda: NOW)
+        self._now = self.most = 0
+
+    async def send(self, notification: Notification) -> Fate:
+        self.given.append(notification.id)
+        self._now += 1
+        self.most = max(self.most, self._now)
+        try:
+            await self.let.wait()
+        finally:
+            self._now -= 1
+        if self.raises is not None:
+            raise self.raises
+        return self.fate
+
+    def health(self) -> Health:
+        return self.condition.health()
+
+    async def start(self) -> None:
+        if self.wrong is not None:
+            raise self.wrong
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+def note(
+    name: str, purpose: Purpose = Purpose.CALL, service: Service = Service.FCM, expires_at: float = 0
+) -> Notification:
+    return Notification(PushAddress(service, "t"), purpose, name, {}, expires_at=expires_at)
+
+
+def pushers(*providers: Provider, queue: int = 10, at_once: int = 1) -> Pushers:
+    return Pushers(providers, queue=queue, at_once=dict.fromkeys(Service, at_once), wall=lambda: NOW)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_each_goes_to_its_service_and_is_counted() -> None:
+    google, web = Provider(), Provider(Service.WEBPUSH, Fate(Outcome.GONE, 410))
+    both = pushers(google, web)
+    assert await both.send(note("1")) == SENT
+    assert (await both.send(note("2", service=Service.WEBPUSH))).outcome is Outcome.GONE
+    assert (google.given, web.given) == (["1"], ["2"])
+    figures = both.figures()
+    assert figures[Service.FCM].outcomes == {Outcome.SENT: 1}
+    assert figures[Service.WEBPUSH].outcomes == {Outcome.GONE: 1}
+    assert [one.under_way for one in figures.values()] == [0, 0]
+
+
+async def test_a_service_that_is_not_set_is_told_with_its_section() -> None:
+    only = pushers(Provider())
+    fate = await only.send(note("1", service=Service.APNS))
+    assert (fate.outcome, fate.reason) == (Outcome.REFUSED, "nothing is set in [push.apns]")
+    assert only.unset == 1
+    assert not only.has(Service.APNS)
+    assert [(one.service, one.word) for one in only.health()] == [
+        (Service.APNS, "unset"),
+        (Service.FCM, "idle"),
+        (Service.WEBPUSH, "unset"),
+        (Service.WEBHOOK, "unset"),
+    ]
+
+
+@pytest.mark.scenario(8)
+async def test_the_queue_is_bounded() -> None:
+    google = Provider()
+    google.let.clear()
+    one = pushers(google, queue=3, at_once=2)
+    sending = [asyncio.create_task(one.send(note(str(number)))) for number in range(6)]
+    await settle()
+    assert google.given == ["0", "1"]
+    assert sending[5].done()
+    assert sending[5].result().outcome is Outcome.DROPPED
+    assert one.health()[1].queued == 3
+    google.let.set()
+    fates = await asyncio.gather(*sending)
+    assert [fate.outcome for fate in fates[:5]] == [Outcome.SENT] * 5
+    assert google.most == 2
+    figures = one.figures()[Service.FCM]
+    assert figures.outcomes == {Outcome.SENT: 5, Outcome.DROPPED: 1}
+    assert (figures.queued, figures.under_way) == (0, 0)
+
+
+async def test_a_call_goes_before_whatever_waits() -> None:
+    google = Provider()
+    google.let.clear()
+    one = pushers(google)
+    sending = [
+        asyncio.create_task(one.send(note(name, purpose)))
+        for name, purpose in [
+            ("first", Purpose.CALL),
+            ("refresh", Purpose.BACKGROUND),
+            ("missed", Purpose.ALERT),
+            ("call", Purpose.CALL),
+        ]
+    ]
+    await settle()
+    google.let.set()
+    await asyncio.gather(*sending)
+    assert google.given == ["first", "call", "refresh", "missed"]
+
+
+async def test_who_gives_up_while_waiting_sends_nothing() -> None:
+    google = Provider()
+    google.let.clear()
+    one = pushers(google)
+    first, second, third = (asyncio.create_task(one.send(note(name))) for name in "abc")
+    await settle()
+    second.cancel()
+    await settle()
+    google.let.set()
+    await asyncio.gather(first, third)
+    assert google.given == ["a", "c"]
+    assert one.figures()[Service.FCM].under_way == 0
+
+
+async def test_a_turn_that_comes_as_somebody_gives_up_is_passed_on() -> None:
+    google = Provider()
+    google.let.clear()
+    one = pushers(google)
+    first, second, third = (asyncio.create_task(one.send(note(name))) for name in "abc")
+    await settle()
+    first.cancel()
+    await asyncio.sleep(0)  # its turn is given to the second, who has not run yet
+    second.cancel()
+    google.let.set()
+    assert (await third).sent
+    assert google.given == ["a", "c"]
+    assert one.figures()[Service.FCM].under_way == 0
+
+
+async def test_what_expired_while_it_waited_is_not_sent() -> None:
+    google = Provider()
+    one = pushers(google)
+    assert (await one.send(note("late", expires_at=NOW - 1))).outcome is Outcome.DROPPED
+    assert (await one.send(note("in time", expires_at=NOW + 1))).sent
+    assert google.given == ["in time"]
+
+
+async def test_a_fault_of_a_provider_ends_no_call() -> None:
+    google = Provider()
+    google.raises = ValueError("a fault")
+    one = pushers(google)
+    assert (await one.send(note("1"))).outcome is Outcome.UNAVAILABLE
+    google.raises = None
+    assert (await one.send(note("2"))).sent
+
+
+async def test_a_key_that_cannot_be_used_does_not_stop_the_others() -> None:
+    google, web = Provider(), Provider(Service.WEBPUSH)
+    google.wrong = ConfigError("settings", "push.fcm.service_account_path", "nothing", "a file")
+    both = pushers(google, web)
+    assert await both.start() == [google.wrong]
+    await both.stop()
+    assert google.stopped
+    assert web.stopped
+
+
+async def test_at_the_end_what_waits_is_dropped_and_what_is_under_way_ends() -> None:
+    google = Provider()
+    google.let.clear()
+    one = pushers(google)
+    under_way, waiting = (asyncio.create_task(one.send(note(name))) for name in "ab")
+    await settle()
+    stopping = asyncio.create_task(one.stop())
+    await settle()
+    assert waiting.result() == Fate(Outcome.DROPPED, reason="the gateway stops")
+    before = google.stopped
+    google.let.set()
+    await stopping
+    assert under_way.result().sent
+    assert (before, google.stopped) == (False, True)
+    assert (await one.send(note("c"))).outcome is Outcome.DROPPED
+
+
+def test_a_condition_keeps_since_when_it_is_so() -> None:
+    now = [1.0]
+    condition = Condition(Service.FCM, lambda: now[0])
+    assert condition.health() == Health(Service.FCM, "idle", "", 1.0)
+    now[0] = 2.0
+    condition.bad("503")
+    now[0] = 3.0
+    condition.bad("no answer")
+    assert condition.health() == Health(Service.FCM, "failing", "no answer", 2.0)
+    condition.good()
+    assert condition.health() == Health(Service.FCM, "ready", "", 3.0)
