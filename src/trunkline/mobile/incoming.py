@@ -13,6 +13,7 @@ from trunkline.call.target import Target, static_targets
 from trunkline.mobile.hand_over import HandOver
 from trunkline.mobile.ringing import Claims, Ringing
 from trunkline.mobile.rows import put_back
+from trunkline.mobile.words import FINAL
 from trunkline.model.device import MobileCall, MobileDevice
 from trunkline.proto.sip.reasons import reason_phrase
 
@@ -98,9 +99,10 @@ class IncomingCalls:
                 self.office.journal.forget(((row.tenant, row.id),))
                 continue
             self._kept[row.leg] = one
+            self.office.calls.add(one)
 
-    def side(self, leg_id: str) -> HandOver | None:
-        """The app's side of a leg that is taken up."""
+    def sides(self, leg_id: str, _data: dict[str, Any]) -> HandOver | None:
+        """The app's side of a leg that is taken up (``call.restored.Sides``)."""
         return self._kept.get(leg_id)
 
     def resume(self, calls: Iterable[Call]) -> None:
@@ -114,5 +116,5 @@ class IncomingCalls:
                     one.resume(leg)
                     self.claims.take(one)
         for one in kept.values():
-            self.office.calls.add(one)
-            one.lose("restarted")
+            if one.state not in FINAL:  # else it was told so while its call was taken up
+                one.lose("restarted")
