@@ -180,21 +180,7 @@ class Accounts:
             self.drop(known)
         key = self.registrations.new_id()
         sealed = None if form.own else self._box.seal(form.password, form.tenant, key)
-        row = MobileAccount(
-            form.tenant,
-            key,
-            form.user,
-            form.domain,
-            form.registrar,
-            form.transport,
-            form.port,
-            form.auth_username,
-            form.display_name,
-            sealed,
-            form.own,
-            now,
-            now,
-        )
+        row = row_of(form, key, sealed, now)
         self._journal.keep_accounts((row,))
         account = self._put(Account(row, "" if form.own else form.password))
         if not form.own:
@@ -307,9 +293,9 @@ class Accounts:
         )
 
 
-def probe_plan(form: AccountForm, key: str, expires_s: int) -> Plan:
-    """A registration that is made to see whether it is granted, and taken off at once."""
-    row = MobileAccount(
+def row_of(form: AccountForm, key: str, sealed: str | None, now: float) -> MobileAccount:
+    """What is kept of an account."""
+    return MobileAccount(
         form.tenant,
         key,
         form.user,
@@ -319,15 +305,18 @@ def probe_plan(form: AccountForm, key: str, expires_s: int) -> Plan:
         form.port,
         form.auth_username,
         form.display_name,
-        None,
-        own=False,
-        used_at=0.0,
-        created_at=0.0,
+        sealed,
+        form.own,
+        now,
+        now,
     )
-    account = Account(row, form.password)
+
+
+def probe_plan(form: AccountForm, key: str, expires_s: int) -> Plan:
+    """A registration that is made to see whether it is granted, and taken off at once."""
+    account = Account(row_of(form, key, None, 0.0), form.password)
     credentials = Credentials(form.auth_username or form.user, form.password)
-    uri = account.uri
-    return Plan(form.tenant, key, "proof", uri, account.registrar_uri(), credentials, expires_s)
+    return Plan(form.tenant, key, "proof", account.uri, account.registrar_uri(), credentials, expires_s)
 
 
 def _in_words(word: str, trouble: str) -> str:
