@@ -13,6 +13,7 @@ from tests.link.virtual_time import virtual
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
 from trunkline.call.app_changes import ANSWER_S
 from trunkline.call.passing_media import MediaPolicy
+from trunkline.media.commands import SendDigits
 from trunkline.proto.sip.message import Response
 from trunkline.ua.sessions.session_timer import TimerPolicy
 from trunkline.ua.sessions.update import send_update
@@ -300,6 +301,22 @@ async def test_keys_go_as_info_one_after_the_other() -> None:
         b"Signal=#\r\nDuration=120\r\n",
     ]
     assert {request.headers["Content-Type"] for request in pbx.requests} == {"application/dtmf-relay"}
+    await end(stage)
+
+
+@pytest.mark.rfc("4733", "2.5")
+@virtual
+async def test_where_media_passes_here_keys_are_telephone_events_as_the_other_party_numbers_them() -> None:
+    stage = AppStage(media="relay")
+    pbx, app = stage.party(), stage.app()
+    pbx.body = pbx.body.replace(b"101", b"97")
+    await stage.talk(pbx, app)
+    app.leg.press("1#", 120, app.on_done)
+    assert (await app.until_done())[0] == 200
+    (sent,) = [command for command in stage.engine.commands if isinstance(command, SendDigits)]
+    assert (sent.digits, sent.payload_type, sent.duration_ms) == ("1#", 97, 120)
+    assert sent.port == stage.calls.all[0].legs[0].media.ports[0]
+    assert not pbx.requests
     await end(stage)
 
 

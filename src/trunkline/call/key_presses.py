@@ -1,4 +1,8 @@
-"""Keys that an app presses: one INFO for each (``application/dtmf-relay``), in order, each awaited."""
+"""Keys that an app presses.
+
+Where the media passes here and the other party takes telephone events (RFC 4733), they are sent to it as such, else as
+one INFO for each (``application/dtmf-relay``), in order, each awaited.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from trunkline.base.errors import LocalProtocolError
+from trunkline.base.errors import LocalProtocolError, MediaError
 from trunkline.call.prompter import KEYS
+from trunkline.media.commands import SendDigits
 
 if TYPE_CHECKING:
     from trunkline.call.app_leg import AppLeg
@@ -16,6 +21,7 @@ MAX_KEYS: Final = 64
 SHORTEST_MS: Final = 40
 LONGEST_MS: Final = 5000
 _ANSWER_S: Final = 8.0  # of one INFO; who presses keys waits in front of a screen
+_GAP_MS: Final = 60
 _KIND: Final = "application/dtmf-relay"
 
 
@@ -55,6 +61,9 @@ def press_keys(leg: AppLeg, digits: str, duration_ms: int, on_done: Callable[[in
 
 
 async def _press(leg: AppLeg, keys: str, duration_ms: int, on_done: Callable[[int, bytes], None]) -> None:
+    if await _sent_as_events(leg, keys, duration_ms):
+        on_done(200, b"")
+        return
     status = 200
     for position, key in enumerate(keys):
         if position:
@@ -63,6 +72,20 @@ async def _press(leg: AppLeg, keys: str, duration_ms: int, on_done: Callable[[in
         if status >= 300:
             break
     on_done(status, b"")
+
+
+async def _sent_as_events(leg: AppLeg, keys: str, duration_ms: int) -> bool:
+    other = leg.across
+    way = leg.media.events_towards(other.media) if other is not None else None
+    if way is None:
+        return False
+    port, payload_type = way
+    try:
+        await leg.context.engine.execute(SendDigits(port, keys, payload_type, duration_ms, _GAP_MS))
+    except MediaError:
+        return False
+    await asyncio.sleep(len(keys) * (duration_ms + _GAP_MS) / 1000)
+    return True
 
 
 async def _press_one(leg: AppLeg, body: bytes) -> int:

@@ -152,6 +152,17 @@ class LegMedia:
                 known = self._remotes.get(port)
                 await self._gate(port, known[1] if known is not None else "sendrecv")
 
+    def events_towards(self, other: LegMedia) -> tuple[str, int] | None:
+        """By which port of ``other`` its party is sent telephone events in place of ours, and their payload type.
+
+        RFC 3264 §6.1: the number is the one that it gave itself, by which ours sends to it.
+        """
+        for port, across in zip(self.ports, other.ports, strict=False):
+            known = self._remotes.get(port) if port is not None else None
+            if known is not None and across is not None and known[0].dtmf_payload_type is not None:
+                return across, known[0].dtmf_payload_type
+        return None
+
     # For the process that carries on after a crash
 
     def snapshot(self) -> dict[str, Any]:

@@ -143,7 +143,9 @@ def _secure(targets: list[Target], leg: Leg, *, anywhere: bool) -> list[Target]:
 
 
 def is_secure(target: Target) -> bool:
-    """Whether the next hop towards a contact is within TLS."""
+    """Whether the next hop towards a contact is within TLS; an app has none."""
+    if target.app is not None:
+        return False
     if target.flow is not None:
         return target.flow.listener.is_secure
     return parse_uri(target.uri).target.transport in {"tls", "wss"}
