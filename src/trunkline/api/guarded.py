@@ -11,21 +11,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from trunkline.api.asking import doorway_of, source_of
+from trunkline.base.messages import Refused
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, where it has one, must be called JSON: 415 else."""
+    """A route whose body, where it has one, must be called JSON (415), and that is told nothing twice (422)."""
 
     def get_route_handler(self) -> Handler:
         """Called once, when the route is made."""
         original = super().get_route_handler()
         body = self.body_field
+        named = [each.alias for each in self.dependant.query_params]
 
         async def handler(request: Request) -> Response:
             if body is not None and not _is_json(request, required=body.field_info.is_required()):
                 raise HTTPException(415)
+            _check_once(request, named)
             return await original(request)
 
         return handler
@@ -59,6 +62,13 @@ class GuardedRoute(OpenRoute):
             return await original(request)
 
         return handler
+
+
+def _check_once(request: Request, names: list[str]) -> None:
+    """Which of two values counts is read differently by different programs on the way."""
+    for name in names:
+        if len(request.query_params.getlist(name)) > 1:
+            raise Refused("request.invalid", f"{name}: given more than once", "", 422)
 
 
 def _is_json(request: Request, *, required: bool) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 from starlette.responses import Response
 
-MAX_SDP = 32_768
+MAX_SDP = 16_384
 
 
 class Body(BaseModel):
@@ -31,23 +32,37 @@ class Reply(BaseModel):
         return []
 
 
-def _one_line(text: str) -> str:
-    # A line break in a name would begin a header of its own in SIP or HTTP.
-    if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        raise ValueError("must not contain control characters")
-    return text
-
-
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Line = Annotated[str, StringConstraints(max_length=255), AfterValidator(_one_line)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_one_line)]
-Long = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_one_line)]
-Token = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_one_line)]
+def _whole(value: Any) -> Any:
+    # JSON knows no integers: 5060.0 is 5060.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"  # a line break in a name would begin a header of its own in SIP or HTTP
+Line = Annotated[str, StringConstraints(max_length=255, pattern=_ONE_LINE)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_ONE_LINE)]
+Long = Annotated[str, StringConstraints(max_length=4096, pattern=_ONE_LINE)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=_ONE_LINE)]
 Sdp = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SDP)]
 Lower = BeforeValidator(_lower)
+Whole = BeforeValidator(_whole)
+Port = Annotated[int, Field(ge=0, le=65535), Whole]
+
+
+def one_of(*kinds: tuple[str, ...]) -> JsonDict:
+    """For ``json_schema_extra``: at least the fields of one kind are there."""
+    return {
+        "anyOf": [
+            {
+                "required": list(kind),
+                "properties": {name: {"type": "string", "minLength": 1} for name in kind},
+            }
+            for kind in kinds
+        ]
+    }
 
 
 def told(reply: Reply, status: int = 200, headers: dict[str, str] | None = None) -> Response:

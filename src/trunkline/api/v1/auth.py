@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,18 +14,12 @@ from trunkline.api.auth import NO_KEY_HINT
 from trunkline.api.described import example, replies
 from trunkline.api.guarded import OpenRoute
 from trunkline.api.principal import Principal
-from trunkline.api.shapes import Body, Line, Lower, Name, Reply, told
+from trunkline.api.shapes import Body, Line, Lower, Name, Port, Reply, one_of, told
 from trunkline.base.messages import AccountProven, ProveAccount, ProveDevice, Refused, SipAccount
 
 router = APIRouter(prefix="/v1/auth", tags=["tokens"], route_class=OpenRoute)
 
-_KINDS: JsonDict = {
-    "anyOf": [
-        {"required": ["user_id"]},
-        {"required": ["sip_username", "sip_password", "sip_domain"]},
-        {"required": ["device_id", "device_key"]},
-    ]
-}
+_KINDS = one_of(("user_id",), ("sip_username", "sip_password", "sip_domain"), ("device_id", "device_key"))
 
 
 class TokenRequest(Body):
@@ -43,7 +36,7 @@ class TokenRequest(Body):
     sip_domain: Line | None = None
     sip_registrar: Line | None = None
     sip_transport: Annotated[Literal["udp", "tcp", "tls"], Lower] = "udp"
-    sip_port: int = Field(5060, ge=0, le=65535)
+    sip_port: Port = 5060
     sip_auth_username: Line | None = None
 
 

@@ -6,13 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from pydantic import ConfigDict, Field
-from pydantic.config import JsonDict
 from starlette.responses import Response
 
 from trunkline.api.asking import Who
 from trunkline.api.described import example, replies
 from trunkline.api.guarded import GuardedRoute
-from trunkline.api.shapes import Body, Line, Name, Reply, Sdp, rfc3339_or_none, told
+from trunkline.api.shapes import Body, Line, Name, Port, Reply, Sdp, one_of, rfc3339_or_none, told
 from trunkline.api.v1.devices import Transport
 from trunkline.base import messages
 from trunkline.base.messages import MAX_PAGE, PAGE, AppCallRow, Refused, SipAccount
@@ -22,9 +21,7 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"], route_class=GuardedRoute)
 TOKEN = "6a1d7c52-93b5-4a0e-8f44-2f0a7f1f9c3b"  # noqa: S105  (an example)
 SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
 _ASYNC = "respond-async"
-_KINDS: JsonDict = {
-    "anyOf": [{"required": ["device_id"]}, {"required": ["sip_username", "sip_password", "sip_domain"]}]
-}
+_KINDS = one_of(("device_id",), ("sip_username", "sip_password", "sip_domain"))
 
 
 class NewCall(Body):
@@ -43,7 +40,7 @@ class NewCall(Body):
     sip_domain: Line | None = None
     sip_registrar: Line | None = None
     sip_transport: Transport = "udp"
-    sip_port: int = Field(5060, ge=0, le=65535)
+    sip_port: Port = 5060
     sip_auth_username: Line | None = None
     sip_display_name: Line = ""
     respond_async: bool = Field(False, alias="async")

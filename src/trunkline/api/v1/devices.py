@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import Field
 from starlette.responses import Response
 
 from trunkline.api.asking import Who
@@ -17,6 +16,7 @@ from trunkline.api.shapes import (
     Long,
     Lower,
     Name,
+    Port,
     Reply,
     Token,
     empty,
@@ -51,7 +51,7 @@ class NewDevice(Body):
     sip_domain: Name
     sip_registrar: Line | None = None
     sip_transport: Transport = "udp"
-    sip_port: int = Field(5060, ge=0, le=65535)
+    sip_port: Port = 5060
     sip_auth_username: Line | None = None
     sip_display_name: Line = ""
     push_token_kind: Kind | None = None

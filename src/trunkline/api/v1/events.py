@@ -30,6 +30,13 @@ data: {"id":1769846400001,"event":"call.incoming","at":"2026-01-31T08:00:00.2500
 """
 
 
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
+
+
 class TicketReply(Reply):
     """Good once, for `expires_in` seconds."""
 
@@ -73,7 +80,7 @@ router.routes.append(
     | {
         200: {
             "description": "Server-sent events; a WebSocket gets the same as JSON texts.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+            "content": {"text/event-stream": {"schema": _EVENT, "example": _STREAM}},
         }
     },
     openapi_extra=_SECURITY,

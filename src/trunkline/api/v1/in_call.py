@@ -11,7 +11,7 @@ from starlette.responses import Response
 from trunkline.api.asking import Who
 from trunkline.api.described import example, replies
 from trunkline.api.guarded import GuardedRoute
-from trunkline.api.shapes import Body, Name, Reply, Sdp, empty, rfc3339, told
+from trunkline.api.shapes import Body, Name, Reply, Sdp, Whole, empty, rfc3339, told
 from trunkline.api.v1.calls import SDP, TOKEN
 from trunkline.base import messages
 from trunkline.base.messages import AppCallDone, AppCallRow
@@ -60,7 +60,7 @@ class Keys(Body):
     """Each key is pressed for `duration_ms`."""
 
     digits: str = Field(min_length=1, max_length=32, pattern="^[0-9*#A-Da-d]+$")
-    duration_ms: int = Field(160, ge=40, le=6000)
+    duration_ms: Annotated[int, Field(ge=40, le=6000), Whole] = 160
 
 
 class Change(Body):
@@ -85,7 +85,7 @@ class Renegotiation(Body):
     """Without `sdp_answer` the change is refused (488). `renegotiation` is the number in the event."""
 
     sdp_answer: Sdp | None = None
-    renegotiation: int = Field(0, ge=0, le=2**31 - 1)
+    renegotiation: Annotated[int, Field(ge=0, le=2**31 - 1), Whole] = 0
 
 
 @router.get(
