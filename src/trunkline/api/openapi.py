@@ -73,9 +73,9 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     more = {**(COMMON if guarded else {}), **(WITH_BODY if route.body_field is not None else {})}
     for status, text in more.items():
         found.setdefault(str(status), failure(text))
-    for status in list(found):
-        if status[0] in "45":
-            found[status].pop("headers", None)
+    for reply in found.values():
+        if reply.get("content") == {"application/json": {"schema": {}}}:
+            del reply["content"]  # an empty reply
     if "401" in found:
         found["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}}
     if "429" in found:
