@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
+from tests.link.crash import Keeping
 from tests.link.phones import Party, describe
 from tests.link.stage import HOST, Stage
 from trunkline.base.messages.app_calls import (
@@ -25,6 +26,7 @@ from trunkline.call.call import Call
 from trunkline.mobile.app_calls import AppCalls
 from trunkline.mobile.call_journal import HandOverJournal
 from trunkline.mobile.door import MobileDoor
+from trunkline.mobile.hand_over import HandOver
 from trunkline.mobile.incoming import IncomingCalls
 from trunkline.mobile.notices import Notices
 from trunkline.mobile.office import HandOverPolicy, Office
@@ -222,13 +224,21 @@ class App:
 
 
 class MobileStage(Stage):
-    """The gateway at ``HOST``, in front of the PBX at ``PBX``: alice and bob have accounts there."""
+    """The gateway at ``HOST``, in front of the PBX at ``PBX``: alice and bob have accounts there.
+
+    ``before`` is the stage whose process has died: this one goes on with its rows.
+    """
+
+    before: ClassVar[MobileStage | None] = None
+    latest: ClassVar[MobileStage]
 
     def __init__(self, policy: HandOverPolicy | None = None, **rest: Any) -> None:
         super().__init__(**rest)
-        self.devices = Devices()
-        self.provider = Provider()
-        self.rows = Rows()
+        MobileStage.latest = self
+        before = self.before
+        self.devices = Devices() if before is None else before.devices
+        self.provider = Provider() if before is None else before.provider
+        self.rows = Rows() if before is None else before.rows
         self.bound = {ALICE: Bound(ALICE, "alice"), BOB: Bound(BOB, "bob")}
         self.office = Office(
             self.endpoint.wheel,
@@ -248,7 +258,21 @@ class MobileStage(Stage):
         self.endpoint.set_doors([self.mobile_door, self.door, self.refer_door])
         self.kept: list[str] = []
         self.context.keep_now = lambda call: self.kept.append(call.id)
-        self.pbx: Party = self.party()
+        if before is None:
+            self.party()
+        else:
+            self.incoming.load(tuple(self.rows.rows.values()))
+
+    @property
+    def pbx(self) -> Party:
+        """The first party."""
+        return self.parties[0]
+
+    def keep_calls(self) -> Keeping:
+        """Write calls down from now on."""
+        keeping = Keeping(self)
+        self.context.keep_now = keeping.checkpoints.write_now
+        return keeping
 
     def find(self, user: str, source: str) -> Bound | None:
         """``mobile.door.Bindings``."""
@@ -290,6 +314,32 @@ class MobileStage(Stage):
         assert len(self.incoming.claims) == 0
         assert not self.rows.rows, "a row is left"
         assert not self.mobile_door._merge_keys
+
+
+async def crash(keeping: Keeping, down_s: float = 0.5) -> MobileStage:
+    """The gateway dies without a word; the stage of its successor."""
+    old = keeping.stage
+    assert isinstance(old, MobileStage)
+    old.app_calls.over = lambda _party: None  # type: ignore[method-assign]  # nobody asks it any more
+    old.office.journal = HandOverJournal(None)
+    old.context.keep_now = None
+    old.office.pushing = Pushing(Provider(), Devices())
+    old.office.live = Devices()
+    MobileStage.before = old
+    try:
+        after = await keeping.crash(down_s, _latest_sides)
+    finally:
+        MobileStage.before = None
+    new = after.stage
+    assert isinstance(new, MobileStage)
+    new.context.keep_now = after.checkpoints.write_now
+    new.incoming.resume(new.calls.active.values())
+    return new
+
+
+def _latest_sides(leg_id: str, data: dict[str, Any]) -> HandOver | None:
+    """Who is behind the legs of apps, for the process after the crash, which is yet to begin."""
+    return MobileStage.latest.incoming.sides(leg_id, data)
 
 
 async def until(is_so: Callable[[], bool]) -> None:

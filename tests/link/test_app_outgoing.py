@@ -82,7 +82,7 @@ async def test_early_media_reaches_the_app(media: MediaPolicy) -> None:
 
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(486, "486 call.busy"), (404, "404 call.refused"), (603, "603 call.refused"), (503, "480 call.refused")],
+    [(486, "486 call.busy"), (404, "404 call.refused"), (603, "603 call.refused"), (503, "503 call.refused")],
 )
 @virtual
 async def test_a_failure_is_told_with_its_status(status: int, told: str) -> None:
@@ -188,7 +188,7 @@ async def test_a_wrong_password_fails_at_once() -> None:
     app = stage.app()
     before = stage.loop.time()
     call = stage.place(app, target)
-    await app.until("failed 502 call.refused")
+    await app.until("failed 401 call.refused")
     assert stage.loop.time() - before < 1.0
     assert call.legs[1].outcome.status == 401
     await stage.settle()

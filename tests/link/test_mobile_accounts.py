@@ -159,6 +159,8 @@ async def test_a_silent_registrar_is_told_tried_again_and_then_all_register_at_t
     await gateway.until_status(devices[0], "error: no answer", 200)
     row = (await gateway.devices.get(TENANT, GetDevice(device_id=devices[0].id))).device
     assert 29 <= row.next_try - gateway.wall() <= 60, "the first back-off"
+    for device in devices:
+        await gateway.until_status(device, "error: no answer", 200)
     carrier.node.silent_since = math.inf
     for device in devices:
         await gateway.until_status(device, "registered", 5000)

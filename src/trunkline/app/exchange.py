@@ -186,6 +186,7 @@ class Exchange:
             self.calls.load,
             lambda: self.settings.limits.calls_per_extension,
             self.trunking.trunks.route,
+            self.reaching.asleep,
         )
 
     def _make_registrar(self) -> None:

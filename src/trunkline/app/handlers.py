@@ -13,6 +13,7 @@ from trunkline.app.explain_handlers import ExchangeExplaining, StoreExplaining, 
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.app.recording_handlers import RecordingHandlers
 from trunkline.app.registration_handlers import RegistrationHandlers
+from trunkline.app.registration_rows import away, registered, registration_row
 from trunkline.app.status_handlers import StatusHandler
 from trunkline.app.subscription_handlers import SubscriptionHandlers
 from trunkline.app.tenant_handlers import TenantHandlers, tenant_named
@@ -45,7 +46,6 @@ from trunkline.base.messages import (
     ReadTrace,
     Refused,
     RegistrationList,
-    RegistrationRow,
     RemoveApiKey,
     RemoveDomain,
     RemoveExtension,
@@ -64,7 +64,6 @@ from trunkline.base.messages import (
 from trunkline.call.call import Call
 from trunkline.model.tenant import SystemScope
 from trunkline.pbx.directory import Directory
-from trunkline.registrar.push_parameters import shown
 from trunkline.store.store import Store
 
 if TYPE_CHECKING:
@@ -165,29 +164,14 @@ class ExchangeHandlers(StoreHandlers):
         return CallList(rows=tuple(rows[: ask.limit]), next=more)
 
     async def _registrations(self, tenant: str, ask: ListRegistrations) -> Message:
-        now = self._exchange.context.wall()
-        alive = sorted(
-            (
-                binding
-                for binding in self._exchange.location
-                if binding.tenant == tenant
-                and binding.expires_at > now
-                and (ask.number is None or binding.user == ask.number)
-            ),
-            key=lambda binding: (binding.user, binding.id),
-        )
+        exchange = self._exchange
+        alive = registered(exchange.location, tenant, ask.number, exchange.context.wall())
+        alive += away(exchange.reaching.push, tenant, ask.number)
+        alive.sort(key=lambda one: one.user)
         start = int(ask.after) if ask.after is not None and ask.after.isdigit() else 0
         rows = tuple(
-            RegistrationRow(
-                binding.user,
-                shown(binding.contact),
-                binding.received,
-                binding.flow.split("|", 2)[1],
-                binding.user_agent,
-                binding.registered_at,
-                binding.expires_at - now,
-            )
-            for binding in alive[start : start + ask.limit]
+            registration_row(one, exchange.reaching.push, exchange.context.wall())
+            for one in alive[start : start + ask.limit]
         )
         more = str(start + ask.limit) if len(alive) > start + ask.limit else None
         return RegistrationList(rows=rows, next=more)

@@ -134,6 +134,7 @@ CALLS = (
 REGISTRATIONS = (
     Column[RegistrationRow]("NUMBER", lambda row: row.number, "bold"),
     Column[RegistrationRow]("CONTACT", lambda row: row.contact, "cyan"),
+    Column[RegistrationRow]("STATE", lambda row: row.state),
     Column[RegistrationRow]("FROM", lambda row: row.received),
     Column[RegistrationRow]("VIA", lambda row: row.transport),
     Column[RegistrationRow]("SINCE", lambda row: clock(row.registered_at)),

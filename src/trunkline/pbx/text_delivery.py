@@ -45,7 +45,7 @@ class TextDelivery:
         if asleep:
             # RFC 8599 §5.6.2: not before they have registered; the text waits in the queue, which has them woken.
             now = self._context.endpoint.now()
-            story.add(now, "wake.text_waits", f"{len(asleep)} of {entry.number} sleep")
+            story.add(now, "text.asleep", f"phones of {entry.number} that sleep: {len(asleep)}")
         return await TextFork(self._context, text, story).run(awake)
 
     def _phone(self, text: Text) -> OnePhone | None:

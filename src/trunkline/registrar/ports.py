@@ -69,6 +69,10 @@ class PushRecords(Protocol):
         """A phone has left, or its token is dead."""
         ...
 
+    def all_of(self, tenant: str) -> Sequence[PushRecord]:
+        """Those of a whole tenant; this goes through all that there are."""
+        ...
+
 
 class WakeReason(StrEnum):
     """Why a phone is woken; ``CANCELLED`` tells it that a call which it was woken for is over."""

@@ -23,6 +23,7 @@ from trunkline.registrar.waking_policy import WakingPolicy
 
 FlowFromToken: TypeAlias = Callable[[str], Flow | None]
 Came: TypeAlias = Callable[[Binding], None]
+MOST_PURRS: Final = 200_000
 _PURR_BYTES: Final = 20
 
 
@@ -68,6 +69,7 @@ class PushDesk:
         self._waker = waker
         self._purr_key = purr_key
         self._watches: dict[tuple[str, str], list[Watch]] = {}
+        self._purrs: dict[str, tuple[str, str]] = {}
 
     # What the door asks
 
@@ -80,6 +82,10 @@ class PushDesk:
     def lines(self, ask: PushAsk, tenant: str, user: str) -> str:
         """The header lines that the 200 has besides."""
         purr = self.purr(tenant, user, ask.wanted[0].key) if ask.wanted else ""
+        if purr and purr not in self._purrs:
+            if len(self._purrs) >= MOST_PURRS:
+                del self._purrs[next(iter(self._purrs))]
+            self._purrs[purr] = tenant, user
         return self.services.lines(ask, purr)
 
     def registered(self, ask: PushAsk, tenant: str, user: str, now: float) -> None:
@@ -134,8 +140,8 @@ class PushDesk:
                 self.forget(record)
 
     def forget_all(self, tenant: str, user: str) -> None:
-        """An extension leaves with all its phones, or is removed."""
-        for one in tuple(self.records.of(tenant, user)):
+        """An extension leaves with all its phones, or is removed; with "" a whole tenant is."""
+        for one in tuple(self.records.of(tenant, user) if user else self.records.all_of(tenant)):
             self.forget(one)
 
     def forget(self, record: PushRecord) -> None:
@@ -188,12 +194,15 @@ class PushDesk:
         digest = hmac.digest(self._purr_key, text, "sha256")[:_PURR_BYTES]
         return base64.b32encode(digest).decode().lower()
 
-    def by_purr(self, tenant: str, user: str, purr: str) -> PushRecord | None:
-        """The phone that a PURR names, None for one that is not, or no more, a phone of that user."""
-        for one in self.records.of(tenant, user):
-            if hmac.compare_digest(self.purr(tenant, user, one.key).encode(), purr.encode()):
-                return one
-        return None
+    def named(self, purr: str) -> PushRecord | None:
+        """The phone that a PURR names; None for one that nobody has had from this process, or that is gone."""
+        aor = self._purrs.get(purr)
+        known = self.records.of(*aor) if aor is not None else ()
+        return (
+            next((one for one in known if self.purr(*aor, one.key) == purr), None)
+            if aor is not None
+            else None
+        )
 
     # Waking
 

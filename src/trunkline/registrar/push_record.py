@@ -73,6 +73,9 @@ class MemoryPushRecords:
         left = tuple(one for one in self.of(record.tenant, record.user) if one.key != record.key)
         self._put(record.tenant, record.user, left)
 
+    def all_of(self, tenant: str) -> list[PushRecord]:
+        return [one for (owner, _), known in self._by_aor.items() if owner == tenant for one in known]
+
     def _put(self, tenant: str, user: str, records: tuple[PushRecord, ...]) -> None:
         self.count += len(records) - len(self.of(tenant, user))
         if records:

@@ -105,6 +105,8 @@ class Endpoint:
         self.overload = Overload()
         self.another_way: Callable[[str], Flow | None] = lambda _token: None
         """Where the peer of a flow that is gone can be reached now, given its token; None when nobody knows."""
+        self.on_purr: Callable[[str], None] = lambda _purr: None
+        """Told the PURR of a phone whose connection is gone while a dialog has a request for it (RFC 8599 §6.2.3)."""
         self.option_tags: frozenset[str] = frozenset()
         """What a request may require of us everywhere (RFC 3261 §8.2.2.3), in lower case."""
         self.session_timers = TimerPolicy()
@@ -462,6 +464,8 @@ class Endpoint:
         """The flow for a request within a dialog: the one it lives on, else a new one to its first hop."""
         if not flow.closed:
             return flow
+        if "pn-purr=" in dialog.target:
+            self.on_purr(parse_uri(dialog.target).params.get("pn-purr") or "")
         try:
             fresh = self.another_way(dialog.flow) or to_first_hop(self.network, flow, dialog)
         except (RemoteProtocolError, TransportError, LocalProtocolError):

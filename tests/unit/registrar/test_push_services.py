@@ -145,9 +145,9 @@ async def test_the_answer_names_the_service_that_wakes(office: Office, phone: Ph
     response = await phone.register(f"<sip:301@10.0.0.7{APNS}>")
     purr = desk.purr("a", "301", ("apns", "00fc13adff78512e", "DEF123.com.example.voip"))
     assert response.headers["Feature-Caps"] == f'*;+sip.pns="apns";+sip.pnspurr="{purr}"'
-    assert desk.by_purr("a", "301", purr) is not None
-    assert desk.by_purr("a", "301", purr[:-1]) is None
     (record,) = desk.records.of("a", "301")
+    assert desk.named(purr) is record
+    assert desk.named(purr[:-1]) is None
     assert record.registered_at == NOW
     # A refresh, which takes the short way, says it again.
     again = await phone.register(f"<sip:301@10.0.0.7{APNS}>")

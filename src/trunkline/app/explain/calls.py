@@ -101,7 +101,7 @@ def _fork(
             480, "route.sips_unreachable", f"a sips call needs TLS, and {entry.number} is not reached by it"
         )
         return None
-    if not places:
+    if not places and not any(step.code == "fork.asleep" for step in out.steps):
         out.tell(
             "fork.nobody",
             f"no way to {entry.number} promises anything",

@@ -52,6 +52,9 @@ def ring(view: View, owner: TenantEntry, entry: Entry, out: Telling, *, secure: 
     """Tell of each target of an extension; where those are that will be rung."""
     bindings = view.bindings(owner.id, entry.number)
     live = view.live
+    asleep = () if view.push is None else view.push.asleep(owner.id, entry.number, bindings)
+    if view.push is not None and asleep:
+        bindings = view.push.to_ring(bindings, asleep)
     by_contact = {(one.contact, f"{one.user} at {one.received}"): one for one in bindings}
     find = live.flow_from_token if live is not None else (lambda _token: None)
     targets = targets_of(bindings, find, view.policy)
@@ -65,6 +68,11 @@ def ring(view: View, owner: TenantEntry, entry: Entry, out: Telling, *, secure: 
                 out.tell("fork.insecure", f"{way.label} is not reached by TLS, and a sips call passes it by")
             elif _way(view, way, binding, turn, out):
                 places.append(place_of_binding(binding) if binding is not None else _place(way.uri))
+    for record in asleep:
+        out.tell(
+            "fork.asleep",
+            f"a phone of {entry.number} sleeps: a push ({record.provider}) wakes it, and then it rings",
+        )
     return places
 
 

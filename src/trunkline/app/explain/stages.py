@@ -55,6 +55,7 @@ _OF_AREA: Final = {
     "text": "text",
     "trace": "request",
     "transfer": "call",
+    "wake": "fork",
 }
 _OF_CODE: Final = {
     "call.received": "identify",

@@ -12,6 +12,7 @@ from trunkline.net.listener import Listener
 from trunkline.pbx.one_phone import FindPhone
 from trunkline.pbx.route import Snapshot
 from trunkline.registrar.policy import RegistrarPolicy
+from trunkline.registrar.push_desk import PushDesk
 from trunkline.registrar.targets import FlowFromToken
 from trunkline.trunking.trunk import Trunk
 from trunkline.ua.overload import Load
@@ -44,7 +45,9 @@ class MediaView:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What only a running exchange knows. ``now`` are the fence's seconds; ``peer_of(address)`` names a peer."""
+    """What only a running exchange knows. ``now`` are the fence's seconds; ``peer_of(address)`` names a peer,
+    ``apps_of(tenant, number)`` the app devices of an extension.
+    """
 
     fence: Fence
     now: float
@@ -56,6 +59,7 @@ class Live:
     trunks: Iterable[Trunk] = ()
     find_phone: FindPhone | None = None
     peer_of: Callable[[str], str] = lambda _address: ""
+    apps_of: Callable[[str, str], Sequence[str]] = lambda _tenant, _number: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class View:
     profile: str = "transparent"
     live: Live | None = None
     lasting: Lasting = field(default_factory=Unknown)
+    push: PushDesk | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,4 +60,5 @@ def view_of(exchange: Exchange) -> View:
             lambda host: peer.name if (peer := exchange.peers.peer_at(host)) is not None else "",
         ),
         exchange.attempts,
+        exchange.reaching.push,
     )

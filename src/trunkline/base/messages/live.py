@@ -40,7 +40,11 @@ class ListCalls(Query[CallList]):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRow:
-    """A binding; ``received`` is the "host:port" it came from, ``expires_s`` what remains of it."""
+    """A binding; ``received`` is the "host:port" it came from, ``expires_s`` what remains of it.
+
+    ``state`` is ``registered``, or ``asleep`` for a phone that is woken by a push before it rings; such a phone is told
+    of without a binding too: ``contact`` names its push service then, and ``registered_at`` is when it was here last.
+    """
 
     number: str
     contact: str
@@ -49,6 +53,7 @@ class RegistrationRow:
     user_agent: str = ""
     registered_at: float = 0.0
     expires_s: float = 0.0
+    state: str = "registered"
 
 
 @message("registration.page")
