@@ -57,7 +57,7 @@ class AppSide(Protocol):
         """As caller: they talk. ``confirmed`` follows at once."""
 
     def failed(self, leg: AppLeg, failure: CallFailed) -> None:
-        """As caller: nobody answered."""
+        """As caller: nobody answered. ``failure.status`` is what the callee said, also where a phone gets another."""
 
     def ended(self, leg: AppLeg, reason: str, code: str, by: str) -> None:
         """It is over. ``reason`` is a Reason header's value, or ""; ``code`` a story code, such as ``call.cancelled``,
@@ -313,7 +313,16 @@ class AppLeg:
     def refuse(self, failure: CallFailed) -> None:
         if not self.done:
             self._finish("exchange", failure.status, failure.reason, failure.code, failure.q850)
-            self.side.failed(self, failure)
+            self.side.failed(self, self._as_seen(failure))
+
+    def _as_seen(self, failure: CallFailed) -> CallFailed:
+        """What the callee said itself: an app is told more than a phone, which would act upon a 401 or a 503."""
+        for outcome in (leg.outcome for leg in self.call.legs[1:]):
+            if (outcome.code, outcome.q850) == (failure.code, failure.q850):
+                return CallFailed(
+                    outcome.status, outcome.reason, failure.q850, failure.code, said=failure.said
+                )
+        return failure
 
     def hang_up(self, reason: str = "", *, code: str = "call.hangup", by: str = "exchange") -> None:
         if self.done:

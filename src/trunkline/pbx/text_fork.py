@@ -107,7 +107,7 @@ class TextFork:
 
     async def run(self, targets: Sequence[Target]) -> int:
         """The 2xx of the first contact that took it; raises CallFailed with the best of the refusals."""
-        some = targets[:MAX_BRANCHES]
+        some = [target for target in targets if target.app is None][:MAX_BRANCHES]
         if not some:
             raise best_of([])
         self._left = len(some)

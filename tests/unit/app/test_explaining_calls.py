@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tests.unit.app.explaining import Scene
 from trunkline.app.call_queries import record_row
+from trunkline.app.explain.fork import ring
+from trunkline.app.explain.telling import Telling
 from trunkline.model.record import CallRecord
 
 STORY = [
@@ -25,3 +30,17 @@ def test_steps_of_a_record_have_stages_and_hints_with_numbers() -> None:
     assert steps[2].hint == "trunkline explain --register 1002 tells why"
     assert "trunkline extension set 1001 --max-calls" in steps[3].hint
     assert (steps[0].hint, steps[4].hint) == ("", "")
+
+
+def test_the_apps_of_an_extension_are_told_among_what_rings() -> None:
+    scene = Scene()
+    scene.extension("321")
+    view = scene.view()
+    assert view.live is not None
+    told = replace(view, live=replace(view.live, apps_of=lambda _tenant, number: [f"phone of {number}"]))
+    owner = scene.directory.tenants[0]
+    out = Telling()
+    assert len(ring(told, owner, owner.extensions["321"], out)) == 1
+    assert [(step.code, step.text.partition(" is ")[0]) for step in out.steps] == [
+        ("fork.app", "phone of 321")
+    ]

@@ -73,6 +73,9 @@ def ring(view: View, owner: TenantEntry, entry: Entry, out: Telling, *, secure: 
             "fork.asleep",
             f"a phone of {entry.number} sleeps: a push ({record.provider}) wakes it, and then it rings",
         )
+    for label in live.apps_of(owner.id, entry.number) if live is not None else ():
+        out.tell("fork.app", f"{label} is an app: it is told by its live channel, or woken by a push")
+        places.append(Place())
     return places
 
 
