@@ -11,6 +11,7 @@ import pytest
 from tests.link.carrier import Carrier, when
 from tests.link.gateway import PASSWORD, PBX, TENANT, Gateway
 from tests.link.virtual_time import virtual
+from trunkline.base.app_event import AppEvent
 from trunkline.base.errors import TransportError
 from trunkline.base.messages import Refused
 from trunkline.base.messages.devices import (
@@ -508,7 +509,7 @@ async def test_changes_of_a_registration_reach_its_devices_live_channel() -> Non
     )
     carrier.node.silent_since = 0.0
     await gateway.until_status(device, "error: no answer")
-    events = []
+    events: list[AppEvent] = []
     async with asyncio.timeout(4000):
         while not events or not events[-1].data["sip_status"].startswith("error"):
             events.append(await anext(listener))

@@ -173,7 +173,7 @@ def _reason(code: str, by: str) -> str:
 
 
 def _refusal(failure: CallFailed) -> Refused:
-    status = 504 if failure.status in {408, 504} else 502
+    status = 504 if failure.status in {408, 504} or failure.code == "call.no_answer" else 502
     return Refused("call.failed", failure.reason, f"SIP status {failure.status}", status)
 
 
