@@ -13,9 +13,11 @@ TRUNKLINE = ROOT / ".venv" / "bin" / "trunkline"
 
 PACKAGES = {
     "baresip": "baresip-core",
+    "caddy": "caddy",
     "sipp": "sip-tester",
     "kamailio": "kamailio",
     "linphonec": "linphone-cli",
+    "nginx": "nginx-light",
     "node": "nodejs",
     "rtpengine": "rtpengine-daemon",
     "svmap": "sipvicious",

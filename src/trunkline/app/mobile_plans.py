@@ -111,6 +111,8 @@ def api_plan(settings: Settings) -> ApiPlan | None:
 def _limits(settings: Settings) -> LimitPlan:
     limits = settings.api.limits
     return LimitPlan(
+        per_source=Rate(limits.per_source, limits.per_source),
+        per_subject=Rate(limits.per_subject, limits.per_subject),
         failures=Rate(limits.failures, limits.failures),
         tokens=Rate(limits.tokens, limits.tokens),
         devices=Rate(limits.devices, limits.devices),
@@ -119,7 +121,7 @@ def _limits(settings: Settings) -> LimitPlan:
     )
 
 
-def auth_plan(settings: Settings, derived: bytes) -> AuthPlan:
+def auth_plan(settings: Settings, derived: bytes, default_tenant: str | None = None) -> AuthPlan:
     """``derived`` signs tokens when the settings name no secret of their own. Raises ConfigError."""
     auth = settings.auth
     oidc = None
@@ -130,6 +132,7 @@ def auth_plan(settings: Settings, derived: bytes) -> AuthPlan:
         auth.token_expiry_secs,
         _own(secret_of(auth, "auth", "api_key", called="key")),
         oidc,
+        default_tenant,
     )
 
 

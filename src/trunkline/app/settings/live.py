@@ -111,6 +111,8 @@ RESTART: frozenset[str] = frozenset({
     "api.limits.calls",
     "api.limits.devices",
     "api.limits.failures",
+    "api.limits.per_source",
+    "api.limits.per_subject",
     "api.limits.pushes",
     "api.limits.tokens",
     "api.listen",
