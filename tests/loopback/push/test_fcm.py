@@ -88,7 +88,8 @@ async def test_a_hundred_calls_whose_access_token_has_ended_cause_one_new_one(tm
         fates = await asyncio.gather(*[fcm.send(call(f"device:{number}")) for number in range(100)])
         assert all(fate.sent for fate in fates)
         assert google.grants == 2
-        assert len(google.pushes.all) == 101, "each call was pushed once"
+        taken = [push.target for push in google.pushes.all if push.status == 200]
+        assert len(taken) == 101, "each call was pushed once"
 
 
 async def test_the_access_token_is_renewed_while_the_old_one_serves(tmp_path: Path) -> None:
@@ -173,6 +174,9 @@ async def test_a_device_that_is_gone_is_told_once(tmp_path: Path) -> None:
 async def test_tokens_that_are_none_are_told_from_our_own_mistakes(tmp_path: Path) -> None:
     async with fake() as google, pusher(google, tmp_path) as fcm:
         assert (await fcm.send(call("no token"))).outcome is Outcome.GONE
+        refused = await google.next_push()
+        assert refused.row()["status"] == 400
+        assert "message.token" in refused.line()
         for wrong in (call(kind="voip"), call(app="other-project"), call(app="../x")):
             assert (await fcm.send(wrong)).outcome is Outcome.REFUSED
         assert fcm.health().word == "ready", "no device can turn the light red"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,4 +50,87 @@ def apns(
     except BadScript as error:
         raise typer.BadParameter(f"--script: {error}") from None
     fake = FakeApns(host=listen, port=port, script=wanted, max_streams=streams)
+    run(fake, fake.authority.ca_pem, ca_out, as_json=as_json)
+
+
+_ANSWERS = (
+    "A script is a list of answers by commas: 200, 404, 429:5 (Retry-After: 5), 503, hang, drop. It is used up in "
+    "order, and then everything is judged as the real service would. "
+)
+
+
+@app.command(
+    "fcm",
+    examples=[
+        "trunkline dev fcm --port 8444 --ca-out fcm-ca.pem --account-out service-account.json",
+        "trunkline dev fcm --port 8444 --account-out service-account.json --plain",
+        "trunkline dev fcm --script 503,200 --script device-1=404 --json",
+    ],
+    notes=_ANSWERS + "TOKEN=ANSWER is for one device, each time. Give the gateway the account as "
+    "push.fcm.service_account_path and the address that is shown as push.fcm.base_url.",
+)
+def fcm(
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one.")] = 0,
+    listen: Listen = "127.0.0.1",
+    script: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--script", metavar="[TOKEN=]SCRIPT", help="What becomes of pushes; may be given again."
+        ),
+    ] = None,
+    project: Annotated[
+        str, typer.Option(metavar="PROJECT", help="The Firebase project that is known.")
+    ] = "stand-in",
+    account_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--account-out", metavar="FILE", help="Write a service account's key here, good here alone."
+        ),
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Plain http instead of TLS, for loopback.")] = False,
+    ca_out: CaOut = None,
+    as_json: Json = False,
+) -> None:
+    """Stand in for Firebase Cloud Messaging (FCM HTTP v1) until Ctrl-C. Each push is a line."""
+    from trunkline.push.doubles.answers import BadAnswerError  # noqa: PLC0415  (few starts need it)
+    from trunkline.push.doubles.fcm import FakeFcm  # noqa: PLC0415
+
+    try:
+        fake = FakeFcm(
+            listen, port, script=script or (), tls=not plain, project=project, account_out=account_out
+        )
+    except BadAnswerError as error:
+        raise typer.BadParameter(f"--script: {error}") from None
+    run(fake, fake.authority.ca_pem, ca_out, as_json=as_json)
+
+
+@app.command(
+    "webpush",
+    examples=[
+        "trunkline dev webpush --port 8445 --ca-out webpush-ca.pem",
+        "trunkline dev webpush --script 503,201 --json",
+    ],
+    notes=_ANSWERS
+    + "The endpoint, p256dh and auth that are shown are a subscription for the gateway's device; POST "
+    "/subscribe makes more. Set push.inside to the network of the address and push.ca to the file of --ca-out.",
+)
+def webpush(
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one.")] = 0,
+    listen: Listen = "127.0.0.1",
+    script: Annotated[
+        list[str] | None,
+        typer.Option("--script", metavar="SCRIPT", help="What becomes of pushes; may be given again."),
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Plain http instead of TLS, for loopback.")] = False,
+    ca_out: CaOut = None,
+    as_json: Json = False,
+) -> None:
+    """Stand in for a Web Push or UnifiedPush service until Ctrl-C. Each push is a line, decrypted."""
+    from trunkline.push.doubles.answers import BadAnswerError  # noqa: PLC0415  (few starts need it)
+    from trunkline.push.doubles.webpush import FakeWebPush  # noqa: PLC0415
+
+    try:
+        fake = FakeWebPush(listen, port, script=script or (), tls=not plain)
+    except BadAnswerError as error:
+        raise typer.BadParameter(f"--script: {error}") from None
     run(fake, fake.authority.ca_pem, ca_out, as_json=as_json)

@@ -40,12 +40,16 @@ _ERRORS: Final[Mapping[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class FcmPush:
-    """One message. ``status`` is what was answered, 0 for nothing; ``kind`` is ``token``, ``fid``, ``topic`` or so."""
+    """One message. ``status`` is what was answered, 0 for nothing; ``kind`` is ``token``, ``fid``, ``topic`` or so.
+
+    ``why`` says what was wrong with a request that was refused; it has no message then.
+    """
 
     kind: str
     target: str
     message: Mapping[str, Any]
     status: int
+    why: str = ""
 
     @property
     def data(self) -> Mapping[str, str]:
@@ -56,19 +60,18 @@ class FcmPush:
         return dict(self.message.get("android", {}))
 
     def line(self) -> str:
+        if self.why:
+            return f"{self.status} refused: {self.why}"
         android = self.android
         words = " ".join(f"{key}={value}" for key, value in self.data.items())
         how = f"{android.get('priority', 'NORMAL')} ttl={android.get('ttl', 'none')}"
         return f"{self.status or 'none'} {self.kind}={self.target} {how} {words}"
 
     def row(self) -> Mapping[str, Any]:
-        return {
-            "service": "fcm",
-            "status": self.status,
-            "kind": self.kind,
-            "target": self.target,
-            **self.message,
-        }
+        if self.why:
+            return {"service": "fcm", "status": self.status, "why": self.why}
+        about = {"service": "fcm", "status": self.status, "kind": self.kind, "target": self.target}
+        return {**about, **self.message}
 
 
 class FakeFcm:
@@ -174,11 +177,11 @@ class FakeFcm:
     async def _take(self, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer" or self._access.get(token, 0.0) <= time.time():
-            return _error(401, "Request had invalid authentication credentials.")
+            return self._refuse(401, "Request had invalid authentication credentials.")
         try:
             kind, target, message = check_send(body)
         except WrongShapeError as error:
-            return _error(400, str(error), violation=error.path)
+            return self._refuse(400, str(error), error.path)
         scripted = self.answers.next(target)
         answer = scripted or Scripted(200)
         self.pushes.add(FcmPush(kind, target, message, answer.status))
@@ -189,6 +192,10 @@ class FakeFcm:
         if answer.retry_after_s:
             response.headers["Retry-After"] = str(answer.retry_after_s)
         return response
+
+    def _refuse(self, status: int, why: str, violation: str | None = None) -> web.Response:
+        self.pushes.add(FcmPush("", "", {}, status, f"{violation}: {why}" if violation else why))
+        return _error(status, why, violation=violation)
 
 
 def _error(status: int, message: str, *, violation: str | None = None, detail: bool = True) -> web.Response:

@@ -54,13 +54,17 @@ class FakeSubscription:
 
 @dataclass(frozen=True, slots=True)
 class WebPush:
-    """One message, decrypted. ``status`` is what was answered, 0 for nothing; ``size`` is that of the whole body."""
+    """One message, decrypted. ``status`` is what was answered, 0 for nothing; ``size`` is that of the whole body.
+
+    ``why`` says what was wrong with a request that was refused; it has no text then.
+    """
 
     endpoint: str
     text: str
     headers: Mapping[str, str]
     size: int
     status: int
+    why: str = ""
 
     @property
     def data(self) -> Mapping[str, str]:
@@ -72,10 +76,14 @@ class WebPush:
         return found if isinstance(found, dict) else {}
 
     def line(self) -> str:
+        if self.why:
+            return f"{self.status} refused: {self.why}"
         said = " ".join(f"{name.lower()}={value}" for name, value in self.headers.items())
         return f"{self.status or 'none'} {self.endpoint} {said} {self.text}"
 
     def row(self) -> Mapping[str, Any]:
+        if self.why:
+            return {"service": "webpush", "status": self.status, "endpoint": self.endpoint, "why": self.why}
         return {
             "service": "webpush",
             "status": self.status,
@@ -159,6 +167,8 @@ class FakeWebPush:
         try:
             text = self._judge(request, body, subscription)
         except _RefusedError as error:
+            refused = WebPush(subscription.endpoint, "", {}, len(body or b""), error.status, str(error))
+            self.pushes.add(refused)
             return web.Response(status=error.status, text=str(error))
         answer = self.answers.next(subscription.endpoint) or Scripted(201)
         shown = {
