@@ -80,6 +80,7 @@ class HandOver(AppParty):
         self.facts = CallFacts("", "", "")
         self.ringing: Ringing | None = None
         self.expires_at = 0.0  # wall-clock seconds: when nobody waits for the device any more
+        self.answer = b""  # the app's description, until the call is up
         self.accepted = b""  # SHA-256 of the description that it was accepted with
         self.reached = False
         self.wake_up = WakeUp(self)
@@ -124,10 +125,13 @@ class HandOver(AppParty):
         if self.state in FINAL:
             self._close()
         else:
-            self.office.journal.keep(row_of(self))
-            if self.ringing is not None:
-                self.ringing.checkpoint()
+            self._keep()
         self.wake()
+
+    def _keep(self) -> None:
+        self.office.journal.keep(row_of(self))
+        if self.is_open and self.ringing is not None:
+            self.ringing.checkpoint()  # once it is answered the call writes itself down
 
     # What the call says (call.app_leg.AppSide)
 
@@ -146,8 +150,8 @@ class HandOver(AppParty):
         self.tell_incoming()
         self.ringing.begun(self)
         if live and pushable:
-            at = office.now() + office.policy.live_patience_s
-            self._live_patience = office.wheel.call_at(at, self._lose_patience)
+            self._be_patient()
+            self._keep()
         elif pushable:
             self.step(PUSH)
 
@@ -196,11 +200,12 @@ class HandOver(AppParty):
 
     def accept(self, body: bytes) -> None:
         self._stop()
-        self.accepted = sha256(body).digest()
+        self.answer, self.accepted = body, sha256(body).digest()
         self.tell_story("mobile.accepted", f"{self.label} accepts")
         self.line.accept(body)
 
     def confirm(self, body: bytes) -> None:
+        self.offer = self.answer = b""
         answer = {"sdp_answer": body.decode("utf-8", "surrogateescape")} if body else {}
         self.tell("call.confirmed", **answer)
 
@@ -271,12 +276,21 @@ class HandOver(AppParty):
     # After a crash
 
     def resume(self, leg: Any) -> None:
-        """Its call goes on, and its leg is there again; nothing is pushed a second time."""
+        """Its call goes on, and its leg is there again; what was pushed is not pushed a second time."""
         self.leg = leg
         self.ringing = self._enter(self, leg)
+        if leg.answered:
+            self.state = CONFIRMED if leg.confirmed else ANSWERED
+        elif self.state in TAKEN_UP and self.answer:
+            self.state = ACCEPTED  # the app was told that it has the call: so it has
+            leg.accept(self.answer)
+        elif self.state in TAKEN_UP:
+            self.state, self.accepted = REACHED, b""
         if self.is_open:
             self._wait(max(self.expires_at - self.office.wall(), 1.0))
             self.tell_incoming()
+        if self.state == TOLD and call_address(self.device) is not None:
+            self._be_patient()  # its live channel broke with us, and it was not pushed yet
 
     # Timers and words
 
@@ -289,6 +303,12 @@ class HandOver(AppParty):
     def _time_out(self, _now: float) -> None:
         self._alarm = None
         self.step(TIMEOUT)
+
+    def _be_patient(self) -> None:
+        office = self.office
+        self._live_patience = office.wheel.call_at(
+            office.now() + office.policy.live_patience_s, self._lose_patience
+        )
 
     def _lose_patience(self, _now: float) -> None:
         """It listens, and says nothing: perhaps its system has put it to sleep since."""

@@ -74,6 +74,12 @@ class AppLine(Protocol):
     """An app's leg, as far as mobile acts on it: ``call.app_leg.AppLeg``."""
 
     id: str
+    confirmed: bool
+
+    @property
+    def answered(self) -> bool:
+        """Whether it was accepted."""
+        ...
 
     @property
     def done(self) -> bool:

@@ -69,7 +69,8 @@ class Ringing:
 
     def _keep(self) -> None:
         self._to_be_kept = False
-        if not self.call.caller_leg.done:
+        # Between an app's word and the bridge there is nothing that could be carried on better than what rang.
+        if all(one.is_open for one in self.entered) and not self.call.caller_leg.done:
             self.call.keep()
 
     def left(self, one: HandOver) -> None:

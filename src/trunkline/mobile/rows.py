@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trunkline.base.errors import LocalProtocolError
+from trunkline.call.spoken_for import is_keyed
 from trunkline.mobile.call_journal import body_of, read_body
 from trunkline.mobile.pushing import CallFacts
 from trunkline.mobile.words import FINAL, QUEUED, SENT, STATES, TOLD
@@ -21,7 +22,8 @@ def row_of(one: HandOver) -> MobileCall:
         "caller": facts.caller,
         "name": facts.name,
         "call_id": facts.call_id,
-        "offer": one.offer.decode("utf-8", "surrogateescape"),
+        "offer": _text(one.offer),
+        "answer": _text(one.answer),
         "started_at": one.started_at,
         "expires_at": one.expires_at,
         "reached": one.reached,
@@ -51,6 +53,7 @@ def put_back(one: HandOver, row: MobileCall) -> None:
     try:
         one.facts = CallFacts(row.call, data["call_id"], data["caller"], data["name"])
         one.offer = data["offer"].encode("utf-8", "surrogateescape")
+        one.answer = data["answer"].encode("utf-8", "surrogateescape")
         one.started_at, one.expires_at = float(data["started_at"]), float(data["expires_at"])
         one.accepted = bytes.fromhex(data["accepted"])
         one.reached, one.held = bool(data["reached"]), bool(data["held"])
@@ -59,5 +62,10 @@ def put_back(one: HandOver, row: MobileCall) -> None:
         raise LocalProtocolError(f"a kept hand-over cannot be read: {type(error).__name__}") from error
     one.token, one.owner, one.peer = row.id, row.owner, one.facts.caller
     # What the provider said is lost with the process. The row was written before the push went: it goes but once.
-    one.state = SENT if row.state in (TOLD, QUEUED) else row.state
-    one.wake_up.sent = True
+    one.state = SENT if row.state == QUEUED else row.state
+    one.wake_up.sent = None if row.state == TOLD else True
+
+
+def _text(body: bytes) -> str:
+    """A description, unless it says keys (RFC 4568), which are for no disk: such a call does not outlive a crash."""
+    return "" if is_keyed(body) else body.decode("utf-8", "surrogateescape")

@@ -1,0 +1,110 @@
+"""The gateway dies at each step of a call to a sleeping phone: the caller hears a defined end, or the call goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.link.mobile import App, MobileStage, crash, until
+from tests.link.virtual_time import virtual
+from trunkline.base.messages.request import Refused
+
+STEPS = ("told", "push_queued", "push_sent", "device_reached", "ringing", "accepted", "answered", "confirmed")
+
+
+async def lead_to(stage: MobileStage, phone: App, step: str) -> None:
+    """Take the call as far as this step."""
+    if step in {"told", "push_queued"}:
+        stage.provider.takes_s = 1.0
+    stage.ring_app()
+    await stage.until_event(phone, "call.incoming")
+    if step in {"told", "push_queued"}:
+        await asyncio.sleep(0)
+        return
+    await stage.pbx.until("180")
+    if step != "push_sent":
+        await phone.get()
+    if step == "ringing":
+        await phone.ringing()
+    if step in {"accepted", "answered", "confirmed"}:
+        await phone.accept()
+    if step == "answered":
+        stage.network.drop = lambda data, _src, _dst: data.startswith(b"ACK")
+        await stage.pbx.until("answered")
+        await asyncio.sleep(0.1)
+    if step == "confirmed":
+        await stage.until_event(phone, "call.confirmed")
+    assert (await phone.status()).state == step
+
+
+@pytest.mark.scenario(11)
+@pytest.mark.parametrize("step", STEPS)
+@virtual
+async def test_the_call_goes_on_wherever_the_gateway_dies(step: str) -> None:
+    stage = MobileStage()
+    keeping = stage.keep_calls()
+    phone = stage.app("phone", live=step == "told")
+    await lead_to(stage, phone, step)
+    pushed = len(stage.provider.calls)
+    new = await crash(keeping)
+    new.network.drop = lambda _data, _src, _dst: False
+    phone.stage = new
+    assert (await phone.status()).status in {"pending", "active"}
+    await phone.accept()
+    await new.pbx.until("answered")
+    await until(lambda: "call.confirmed" in phone.events)
+    assert (await phone.status()).status == "active"
+    assert len(new.provider.calls) == pushed, "nothing is pushed twice"
+    await phone.hang_up()
+    await new.pbx.until("ended bye")
+    await new.settle()
+
+
+@pytest.mark.scenario(11)
+@pytest.mark.parametrize("step", STEPS[1:5])
+@virtual
+async def test_a_caller_who_gave_up_meanwhile_is_told_so(step: str) -> None:
+    stage = MobileStage()
+    keeping = stage.keep_calls()
+    phone = stage.app("phone")
+    await lead_to(stage, phone, step)
+    new = await crash(keeping)
+    phone.stage = new
+    new.pbx.dialogue.hang_up()
+    await new.pbx.until("failed 487")
+    with pytest.raises(Refused) as refused:
+        await phone.accept()
+    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "cancelled")
+    await new.settle()
+
+
+@pytest.mark.scenario(11)
+@virtual
+async def test_a_phone_that_does_not_answer_after_a_crash_ends_in_time() -> None:
+    stage = MobileStage()
+    keeping = stage.keep_calls()
+    phone = stage.app("phone")
+    await lead_to(stage, phone, "push_sent")
+    new = await crash(keeping)
+    await new.pbx.until("failed 480")
+    phone.stage = new
+    assert (await phone.status()).reason == "expired"
+    await new.settle()
+
+
+@pytest.mark.scenario(11)
+@virtual
+async def test_a_token_whose_call_is_lost_says_that_we_were_restarted() -> None:
+    stage = MobileStage()
+    keeping = stage.keep_calls()
+    phone = stage.app("phone")
+    await lead_to(stage, phone, "push_sent")
+    keeping.journal.rows.clear()
+    keeping.journal.full = True
+    new = await crash(keeping)
+    phone.stage = new
+    with pytest.raises(Refused) as refused:
+        await phone.get()
+    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "restarted")
+    assert not new.rows.rows

@@ -1,0 +1,97 @@
+"""Apps of our own extensions: a target beside the desk phone, and the sound goes through our relay."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.link.fake_media import FakeEngine
+from tests.link.mobile import ANSWER, App, MobileStage, crash
+from tests.link.phones import Party
+from tests.link.virtual_time import virtual
+from trunkline.base.messages.request import Refused
+
+
+def office(stage: MobileStage) -> tuple[Party, Party, App]:
+    """1001 calls 1002, who has a desk phone that does not answer and an app."""
+    caller, desk = stage.pbx, stage.party(answers=False)
+    phone = stage.app("phone")
+    stage.contacts["1002"] += stage.incoming.targets([phone.device])
+    return caller, desk, phone
+
+
+@virtual
+async def test_an_extensions_app_rings_beside_its_phone_and_takes_the_call() -> None:
+    stage = MobileStage()
+    caller, desk, phone = office(stage)
+    stage.dial(caller, "1002")
+    await stage.until_pushed()
+    await caller.until("180")
+    offer = await phone.get()
+    assert offer.caller == "1001@pbx.test"
+    assert FakeEngine.ADDRESS.encode() in offer.sdp_offer.encode(), "our relay stands between them"
+    await phone.accept()
+    await desk.until("cancelled")
+    assert desk.reasons == ['SIP;cause=200;text="Call completed elsewhere"']
+    await stage.until_event(phone, "call.confirmed")
+    assert FakeEngine.ADDRESS.encode() in caller.heard[-1]
+    await phone.hang_up()
+    await caller.until("ended bye")
+    await stage.settle()
+    assert "mobile.accepted" in stage.story
+
+
+@virtual
+async def test_the_desk_phone_answers_and_the_app_is_told() -> None:
+    stage = MobileStage()
+    caller, desk, phone = office(stage)
+    stage.dial(caller, "1002")
+    await caller.until("180")
+    await phone.get()
+    desk.incoming.answer(desk.body)
+    await caller.until("answered")
+    await stage.until_event(phone, "call.answered_elsewhere")
+    with pytest.raises(Refused) as refused:
+        await phone.accept()
+    assert refused.value.problem.status == 409
+    caller.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_dead_app_leaves_the_desk_phone_ringing() -> None:
+    stage = MobileStage()
+    caller, desk, phone = office(stage)
+    phone.device.disabled_why = "Unregistered"
+    stage.dial(caller, "1002")
+    await desk.until("invited")
+    await asyncio.sleep(5)
+    desk.incoming.answer(desk.body)
+    await caller.until("answered")
+    caller.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.scenario(11)
+@virtual
+async def test_an_app_that_was_told_that_it_has_the_call_has_it_after_a_crash() -> None:
+    stage = MobileStage()
+    stage.engine.delay_s = 0.2
+    keeping = stage.keep_calls()
+    caller, _desk, phone = office(stage)
+    stage.dial(caller, "1002")
+    await stage.until_pushed()
+    await caller.until("180")
+    await phone.accept()
+    await asyncio.sleep(0.1)
+    assert "answered" not in caller.said, "the ports are not linked yet"
+    new = await crash(keeping)
+    phone.stage = new
+    assert (await phone.status()).state == "accepted"
+    await caller.until("answered")
+    await new.until_event(phone, "call.confirmed")
+    await phone.accept(ANSWER)
+    await phone.hang_up()
+    await caller.until("ended bye")
+    await new.settle()
