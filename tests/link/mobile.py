@@ -236,9 +236,9 @@ class MobileStage(Stage):
         super().__init__(**rest)
         MobileStage.latest = self
         before = self.before
-        self.devices = Devices() if before is None else before.devices
-        self.provider = Provider() if before is None else before.provider
-        self.rows = Rows() if before is None else before.rows
+        self.devices: Devices = Devices() if before is None else before.devices
+        self.provider: Provider = Provider() if before is None else before.provider
+        self.rows: Rows = Rows() if before is None else before.rows
         self.bound = {ALICE: Bound(ALICE, "alice"), BOB: Bound(BOB, "bob")}
         self.office = Office(
             self.endpoint.wheel,
@@ -320,7 +320,7 @@ async def crash(keeping: Keeping, down_s: float = 0.5) -> MobileStage:
     """The gateway dies without a word; the stage of its successor."""
     old = keeping.stage
     assert isinstance(old, MobileStage)
-    old.app_calls.over = lambda _party: None  # type: ignore[method-assign]  # nobody asks it any more
+    old.office.calls = AppCalls(old.wall)  # nobody asks it any more
     old.office.journal = HandOverJournal(None)
     old.context.keep_now = None
     old.office.pushing = Pushing(Provider(), Devices())

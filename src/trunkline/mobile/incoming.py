@@ -11,6 +11,7 @@ import structlog
 from trunkline.base.errors import CallFailed, LocalProtocolError
 from trunkline.call.target import Target, static_targets
 from trunkline.mobile.hand_over import HandOver
+from trunkline.mobile.outgoing_call import KEPT as PLACED
 from trunkline.mobile.ringing import Claims, Ringing
 from trunkline.mobile.rows import put_back
 from trunkline.mobile.words import FINAL
@@ -85,8 +86,10 @@ class IncomingCalls:
     # After a crash
 
     def load(self, rows: Iterable[MobileCall]) -> None:
-        """The hand-overs that the process before us had, before calls are taken up."""
+        """The hand-overs that the process before us had, before calls are taken up; other rows are passed over."""
         for row in rows:
+            if row.state.startswith(PLACED):
+                continue
             device = self.office.devices.find(row.tenant, row.device_id)
             if device is None:
                 self.office.journal.forget(((row.tenant, row.id),))
