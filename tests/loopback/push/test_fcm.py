@@ -177,7 +177,9 @@ async def test_tokens_that_are_none_are_told_from_our_own_mistakes(tmp_path: Pat
         refused = await google.next_push()
         assert refused.row()["status"] == 400
         assert "message.token" in refused.line()
-        for wrong in (call(kind="voip"), call(app="other-project"), call(app="../x")):
+        for fine in ("", "stand-in", "com.example.phone", "../x"):
+            assert (await fcm.send(call(app=fine))).sent, "what is no project is not meant as one"
+        for wrong in (call(kind="voip"), call(app="other-project")):
             assert (await fcm.send(wrong)).outcome is Outcome.REFUSED
         assert fcm.health().word == "ready", "no device can turn the light red"
 

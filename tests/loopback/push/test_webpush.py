@@ -64,6 +64,14 @@ async def test_a_call_arrives_and_only_its_reader_reads_it(tmp_path: Path) -> No
         assert web.health().word == "ready"
 
 
+@pytest.mark.rfc("8030", "5")
+async def test_who_gave_no_keys_is_woken_without_a_text(tmp_path: Path) -> None:
+    async with fake() as service, pusher(service, tmp_path) as web:
+        assert (await web.send(call(service.subscribe(), p256dh="", auth=""))).sent
+        push = await service.next_push()
+        assert (push.text, push.size, push.headers["TTL"]) == ("", 0, "0")
+
+
 async def test_who_cannot_call_it_asks_for_a_subscription(tmp_path: Path) -> None:
     async with fake() as service, pusher(service, tmp_path) as web:
         context = ssl.create_default_context(cadata=service.authority.ca_pem.decode())

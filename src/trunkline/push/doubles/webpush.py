@@ -192,8 +192,10 @@ class FakeWebPush:
     def _judge(self, request: web.BaseRequest, body: bytes | None, subscription: FakeSubscription) -> str:
         if body is None or len(body) > RECORD:
             raise _RefusedError(413, f"more than {RECORD} bytes")
-        _check_headers(request.headers)
+        _check_headers(request.headers, encrypted=bool(body))
         self._check_sender(request.headers.get("Authorization", ""), subscription)
+        if not body:
+            return ""
         try:
             text = decrypt(body, subscription.key, decoded(subscription.auth))
             return text.decode()
@@ -218,7 +220,7 @@ class FakeWebPush:
             raise _RefusedError(403, "sub is neither mailto nor https")
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
+def _check_headers(headers: Mapping[str, str], *, encrypted: bool) -> None:
     """RFC 8030 §5.2 to §5.4, RFC 8291 §4."""
     ttl = headers.get("TTL", "")
     if not (ttl.isascii() and ttl.isdecimal()):
@@ -227,7 +229,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         raise _RefusedError(400, "Urgency is none")
     if "Topic" in headers and not _is_topic(headers["Topic"]):
         raise _RefusedError(400, "Topic is no base64url of at most 32 characters")
-    if headers.get("Content-Encoding") != "aes128gcm":
+    if encrypted and headers.get("Content-Encoding") != "aes128gcm":
         raise _RefusedError(415, "Content-Encoding is not aes128gcm")
 
 

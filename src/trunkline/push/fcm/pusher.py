@@ -24,7 +24,8 @@ from trunkline.push.notification import Fate, Health, Notification, Outcome, Ser
 
 _FINE: Final = {Outcome.SENT, Outcome.GONE, Outcome.MISMATCH, Outcome.BUSY}
 _OURS: Final = {401, 403, 404}  # our account, our rights, our project
-_is_project = re.compile(r"[a-z0-9][a-z0-9.:-]{0,62}\Z").match
+# Ids, numbers, and the old form with a domain; the package name of an app, which devices like to give, is none.
+_is_project = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,62}:)?[a-z0-9][a-z0-9-]{0,62}\Z").match
 
 log = structlog.get_logger("push")
 
@@ -129,7 +130,8 @@ class FcmPusher:
         return fate_of(await self._http.post(url, body, headers), self._wall())
 
     def _project_of(self, notification: Notification) -> str:
-        project = notification.address.app or self._plan.project_id or self._account_now().project_id
+        app = notification.address.app
+        project = app if _is_project(app) else self._plan.project_id or self._account_now().project_id
         if not _is_project(project):
             raise LocalProtocolError(f"a project that cannot be: {project!a:.40}")
         return project

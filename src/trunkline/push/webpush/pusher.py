@@ -107,7 +107,7 @@ class WebPushPusher:
         try:
             origin = origin_of(notification.address.token)
             body = self._body(notification)
-            headers = headers_of(notification, self._wall())
+            headers = headers_of(notification, self._wall(), encrypted=bool(body))
             headers["Authorization"] = self._key.authorization(origin, self._wall())
             answer = await self._http.post(notification.address.token, body, headers)
         except (LocalProtocolError, ForbiddenUrlError) as error:
@@ -117,7 +117,10 @@ class WebPushPusher:
         return fate_of(answer, self._wall())
 
     def _body(self, notification: Notification) -> bytes:
+        """Without keys there is no text: a phone that only registers anew (RFC 8599) needs none (RFC 8030 §5)."""
         address = notification.address
+        if not address.p256dh and not address.auth:
+            return b""
         return encrypt(
             text_of(notification),
             Subscription.of(address.p256dh, address.auth),
@@ -139,16 +142,13 @@ def text_of(notification: Notification) -> bytes:
     return json.dumps({**shown, **notification.data}, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def headers_of(notification: Notification, now: float) -> dict[str, str]:
+def headers_of(notification: Notification, now: float, *, encrypted: bool = True) -> dict[str, str]:
     """TTL, Urgency and Topic (RFC 8030 §5.2 to §5.4): a call comes now or never."""
     calls = notification.purpose is Purpose.CALL
     left = 0 if calls else int(max(0.0, min(notification.expires_at - now, _LONGEST_S)))
-    headers = {
-        "TTL": str(left),
-        "Urgency": "high" if calls else "normal",
-        "Content-Encoding": "aes128gcm",
-        "Content-Type": "application/octet-stream",
-    }
+    headers = {"TTL": str(left), "Urgency": "high" if calls else "normal"}
+    if encrypted:
+        headers |= {"Content-Encoding": "aes128gcm", "Content-Type": "application/octet-stream"}
     if notification.collapse:
         headers["Topic"] = _topic(notification.collapse)
     return headers
