@@ -14,6 +14,7 @@ from trunkline.api.shapes import Reply
 COMMON: Final = {
     401: "No token, or one that is not valid. `WWW-Authenticate: Bearer`.",
     429: "Too often. `Retry-After` says when to come back.",
+    503: "We are stopping, or cannot write to our store: try again soon.",
     504: "No answer in time.",
 }
 """What every route with a token may answer."""

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 from trunkline.api.asking import Doorway, ask_for
 from trunkline.api.ports import Subscription
 from trunkline.api.principal import Principal
-from trunkline.api.shapes import rfc3339
+from trunkline.api.shapes import readable, rfc3339
 from trunkline.base import messages
 from trunkline.base.app_event import AppEvent
 from trunkline.base.messages import Refused
@@ -101,7 +101,7 @@ def shown(event: AppEvent) -> dict[str, Any]:
 
 
 def _text(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return readable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 class EventStream(Response):

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
 
 from trunkline.api.limits import TooMany
+from trunkline.api.shapes import readable
 from trunkline.base.messages import Problem, Refused
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -36,7 +37,7 @@ _CODES: Final = {
     503: ("server.stopping", "the server is stopping"),
     504: ("server.slow", "there was no answer in time"),
 }
-_sip_status = re.compile(r"(?:SIP )?([1-6][0-9]{2})(?: (.*))?").fullmatch
+_sip_status = re.compile(r"(?:SIP status )?([1-6][0-9]{2})(?: (.*))?").fullmatch
 _word = re.compile(r"[a-z][a-z_]*").fullmatch
 
 
@@ -56,7 +57,7 @@ def problem(
 ) -> ProblemReply:
     """A reply of ``status``; code and detail are the usual ones of the status when not given."""
     usual = _CODES.get(status, ("request.refused", "the request was refused"))
-    body = {
+    body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -64,6 +65,7 @@ def problem(
         "code": code or usual[0],
         **extra,
     }
+    body = {name: readable(value) if isinstance(value, str) else value for name, value in body.items()}
     more = {"WWW-Authenticate": "Bearer"} if status == 401 else {}  # RFC 9110 §15.5.2
     return ProblemReply(body, status, headers={**more, **(headers or {})})
 
@@ -83,7 +85,7 @@ def refused(error: Refused) -> ProblemReply:
 def _extra(said: Problem) -> dict[str, Any]:
     """``sip_status`` and ``reason`` where the hint is a SIP status, ``reason`` where it is a word, else ``hint``."""
     if sip := _sip_status(said.hint):
-        return {"error": said.detail, "sip_status": int(sip[1]), "reason": sip[2] or ""}
+        return {"error": said.detail, "sip_status": int(sip[1]), "reason": sip[2] or said.detail}
     if said.status in {409, 410} and _word(said.hint):
         return {"reason": said.hint}
     extra: dict[str, Any] = {"error": said.detail} if said.status in {502, 504} else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 from pydantic.config import JsonDict
 from starlette.responses import Response
 
@@ -26,6 +26,11 @@ class Reply(BaseModel):
     """A reply's body: exactly the fields that are set, in the order in which they are declared."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _readable(cls, value: Any) -> Any:
+        return readable(value) if isinstance(value, str) else value
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         """Nothing, as above: tokens and keys are told once."""
@@ -74,6 +79,11 @@ def told(reply: Reply, status: int = 200, headers: dict[str, str] | None = None)
 def empty(status: int = 200) -> Response:
     """A reply without a body."""
     return Response(status_code=status)
+
+
+def readable(text: str) -> str:
+    """``text`` of a peer, whose bytes that are no UTF-8 become U+FFFD: JSON cannot carry them."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def rfc3339(at: float) -> str:

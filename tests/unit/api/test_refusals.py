@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -98,8 +99,8 @@ async def test_refusals_of_the_backend(
             {"error": "bob is busy", "sip_status": 486, "reason": "Busy Here"},
         ),
         (
-            Refused("call.failed", "nobody answered", "408", 504),
-            {"error": "nobody answered", "sip_status": 408, "reason": ""},
+            Refused("call.failed", "nobody answered", "SIP status 408", 504),
+            {"error": "nobody answered", "sip_status": 408, "reason": "nobody answered"},
         ),
         (
             Refused("call.failed", "no such host", "look at DNS", 502),
@@ -252,3 +253,12 @@ async def test_what_is_anothers_looks_like_what_is_not_there(door: Door, tenant:
         assert (theirs.status, theirs.body) == (404, nobodys.body)
     assert (await door.ask("DELETE", f"/v1/devices/{device}")).status == 204
     assert device in door.backend.devices
+
+
+async def test_bytes_of_peers_that_are_no_text(door: Door) -> None:
+    door.backend.fails["app-call.place"] = Refused("call.failed", "Besetzt \udcfc", "SIP status 486", 502)
+    assert (await door.ask("POST", "/v1/calls", CALL)).json()["reason"] == "Besetzt \ufffd"
+    call = door.backend.add_call(DEFAULT, "alice")
+    owner, row = door.backend.calls[call]
+    door.backend.calls[call] = owner, replace(row, peer="b\udcfcb\u00e9")
+    assert (await door.ask("GET", "/v1/calls")).json()["calls"][0]["peer"] == "b\ufffdb\u00e9"

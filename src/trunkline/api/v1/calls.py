@@ -96,9 +96,9 @@ _CALL = {
         {"call_token": TOKEN, "sdp_answer": SDP},
         s401="No valid token, or the account's password is wrong.",
         s404="There is no such device, or it is another's.",
+        s410="The device is not active any more: register it again.",
         s422="A field is missing or wrong, or the domain is not on the list.",
         s502="The call failed: `sip_status` and `reason` say how.",
-        s503="The server is stopping.",
         s504="Nobody answered in time.",
     )
     | {

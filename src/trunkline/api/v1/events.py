@@ -75,7 +75,6 @@ router.routes.append(
         s404="There is no such device, or it is another's.",
         s406="Neither a WebSocket nor `Accept: text/event-stream`.",
         s422="`after` is no number.",
-        s503="The server is stopping.",
     )
     | {
         200: {

@@ -174,14 +174,15 @@ async def hang_up(call_token: str, who: Who) -> Response:
         State,
         {"status": "ended", "reason": "bye_from_remote", "ended_at": "2026-01-31T08:00:00.250000+00:00"},
         s422="`wait` is no number of seconds.",
-        s503="The server is stopping.",
     ),
 )
 async def call_status(
     call_token: str,
     who: Who,
     wait: Annotated[int, Query(ge=0, le=60, description="Seconds to wait for a change from `seen`.")] = 0,
-    seen: Annotated[str, Query(max_length=32, description="The `status` that is known already.")] = "pending",
+    seen: Annotated[
+        str, Query(max_length=32, description="The `status` that is known; by default what it is now.")
+    ] = "",
 ) -> Response:
     """Old apps ask each two seconds; `wait` or the event channel spare that."""
     if len(call_token) > MAX_TOKEN:
