@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.proto.sip.samples import request
+from tests.unit.proto.sip.samples import request, request_bytes
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.proto.sip.dialog_names import DialogName
-from trunkline.proto.sip.refer import fragment, parse_refer
+from trunkline.proto.sip.message import Request, parse_message
+from trunkline.proto.sip.refer import fragment, parse_refer, status_of_fragment
 
 
 @pytest.mark.rfc("3515", "2.1")
@@ -64,3 +65,40 @@ def test_what_an_exchange_cannot_be_asked(value: str | None, status: int) -> Non
 def test_a_fragment_is_one_status_line() -> None:
     assert fragment(180) == b"SIP/2.0 180 Ringing\r\n"
     assert fragment(486, "Gone\r\nVia: x") == b"SIP/2.0 486 Gone Via: x\r\n"
+
+
+@pytest.mark.rfc("3515", "2.4.5")
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"SIP/2.0 200 OK\r\n", 200),
+        (b"SIP/2.0 100 Trying", 100),
+        (b"sip/2.0 603 Decline\r\nX: y\r\n", 603),
+        (b"", 100),
+    ],
+)
+def test_the_status_that_a_notify_tells(body: bytes, status: int) -> None:
+    assert status_of_fragment(_notify(body, "message/sipfrag;version=2.0")) == status
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"SIP/2.0 200 OK", "text/plain", 415),
+        (b"SIP/2.0", "message/sipfrag", 400),
+        (b"SIP/2.0 20", "message/sipfrag", 400),
+        (b"SIP/2.0 999 Odd", "message/sipfrag", 400),
+        (b"HTTP/1.1 200 OK", "message/sipfrag", 400),
+        (b"\xff\xfe", "Message/Sipfrag", 400),
+    ],
+)
+def test_a_notify_that_tells_none_is_refused(body: bytes, kind: str, status: int) -> None:
+    with pytest.raises(RemoteProtocolError) as refused:
+        status_of_fragment(_notify(body, kind))
+    assert refused.value.status == status
+
+
+def _notify(body: bytes, kind: str) -> Request:
+    message = parse_message(request_bytes("NOTIFY", body=body, Content_Type=kind))
+    assert isinstance(message, Request)
+    return message
