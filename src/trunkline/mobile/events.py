@@ -18,6 +18,7 @@ REPLAYED_S: Final = 600.0
 MOST_OWNERS: Final = 10_000
 MOST_WAITING: Final = 512
 MOST_OF_AN_OWNER: Final = 32
+STATUS: Final = "device.status"
 TOO_SLOW: Final = "too slow: events were lost; come back and name the last number"
 
 
@@ -99,7 +100,13 @@ class AppEvents:
         device_id: str = "",
         data: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell an event of ``base.app_event`` to all listeners of the owner, now or when they come back."""
+        """Tell an event of ``base.app_event`` to all listeners of the owner, now or when they come back.
+
+        How a registration does is not kept for who never listened: most never do, and all registrations may change
+        at once. ``GetDevice`` tells it.
+        """
+        if name == STATUS and (tenant, owner) not in self._owners:
+            return
         one = self._owner(tenant, owner)
         now = self._wall()
         one.last += 1

@@ -42,7 +42,7 @@ def drained(subscription: Subscription) -> list[AppEvent]:
 
 def tell(events: AppEvents, count: int = 1, owner: str = "u-1", tenant: str = "t1") -> None:
     for index in range(count):
-        events.tell(tenant, owner, "device.status", data={"n": index})
+        events.tell(tenant, owner, "call.ended", data={"n": index})
 
 
 def test_a_listener_hears_its_owners_events_alone(events: AppEvents) -> None:
@@ -145,7 +145,7 @@ async def test_a_listener_waits_for_the_next_event_and_ends_when_we_stop(events:
     waiting = asyncio.create_task(listener.__anext__())
     await asyncio.sleep(0)
     tell(events)
-    assert (await waiting).name == "device.status"
+    assert (await waiting).name == "call.ended"
     ending = asyncio.create_task(listener.__anext__())
     await asyncio.sleep(0)
     events.close()
@@ -159,3 +159,12 @@ def test_a_removed_tenant_cuts_its_listeners_off(events: AppEvents) -> None:
     events.forget_tenant("t1")
     assert mine.why
     assert not theirs.why
+
+
+def test_how_a_registration_does_is_kept_only_for_those_who_listened_once(events: AppEvents) -> None:
+    events.tell("t1", "u-1", "device.status")
+    assert not events._owners
+    events.subscribe("t1", "u-1").close()
+    again = events.subscribe("t1", "u-1", after=0)
+    events.tell("t1", "u-1", "device.status")
+    assert [event.name for event in drained(again)] == ["device.status"]
