@@ -12,14 +12,22 @@ from tests.peers.ports import free_ports
 from tests.peers.programs import trunkline_program
 
 PUBLISHED = Path(__file__).parents[1] / "vectors/published"
+NO_EXTENSIONS = "exchange.enabled is false, and there are no extensions"
 
 
-@pytest.mark.parametrize(("name", "inactive"), [("gateway.toml", "apns"), ("voip-settings.json", "gateways")])
-def test_it_starts_and_tells_what_is_not_active(tmp_path: Path, name: str, inactive: str) -> None:
-    port = free_ports(1)
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("gateway.toml", NO_EXTENSIONS),
+        ("gateway.example.toml", NO_EXTENSIONS),
+        ("voip-settings.json", "gateways is not active yet in this version"),
+    ],
+)
+def test_it_starts_and_tells_what_became_of_the_settings(tmp_path: Path, name: str, told: str) -> None:
+    port = free_ports(2)
     with subprocess.Popen(
         [trunkline_program(), "up", "--config", PUBLISHED / name, "--data", tmp_path, "--metrics", "off",
-         "--listen", f"udp:127.0.0.1:{port}"],
+         "--listen", f"udp:127.0.0.1:{port}", "--api", f"127.0.0.1:{port + 1}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -39,5 +47,7 @@ def test_it_starts_and_tells_what_is_not_active(tmp_path: Path, name: str, inact
     sys.stdout.write(text)
     assert process.returncode == 0
     assert f"udp:127.0.0.1:{port}" in text
-    assert f"{inactive} is not active yet in this version" in text
-    assert not any(secret in text for secret in ("your-jwt-secret", "your-api-key", "your-credential"))
+    assert told in text
+    assert ("password" in text) is (told is not NO_EXTENSIONS)
+    for secret in ("your-jwt-secret", "your-api-key", "your-credential", "CHANGE-ME"):
+        assert secret not in text

@@ -57,6 +57,7 @@ class StartReport:
         (number, SERVICES[service]) for number, service in SERVICE_NUMBERS.items()
     )
     metrics: str = "off"
+    api: str = "off"
     notices: tuple[str, ...] = ()
     option: str = ""
 
@@ -83,7 +84,10 @@ def start_report(
         advertised = replace(advertised, port=parse_host_port(listeners[0].partition(":")[2]).port)
     metrics = loaded.settings.metrics.address
     address = f"http://{metrics.host if ':' not in metrics.host else f'[{metrics.host}]'}" if metrics else ""
+    # A mobile gateway alone has no extensions that could dial them.
+    services = {} if loaded.settings.exchange.enabled else {"service_numbers": ()}
     return StartReport(
+        **services,
         version=version,
         domain=loaded.settings.domain,
         server=str(advertised).removesuffix(":5060"),
@@ -91,9 +95,17 @@ def start_report(
         data=f"{loaded.data.path} ({loaded.data.why})",
         extensions=extensions,
         metrics=f"{address}:{metrics_port or metrics.port}/metrics" if metrics else "off",
+        api=_api(loaded),
         notices=(*loaded.notices, *notices),
         option="" if loaded.data.why in FOUND_BY_ITSELF else f"--data {shlex.quote(str(loaded.data.path))}",
     )
+
+
+def _api(loaded: Loaded) -> str:
+    api = loaded.settings.api
+    if api.address is None:
+        return "off"
+    return f"http://{api.address}" + (f", for apps {api.public_url}" if api.public_url else "")
 
 
 def show_start(screen: Screen, report: StartReport) -> None:
@@ -112,6 +124,8 @@ def facts(report: StartReport) -> list[tuple[str, str]]:
     lines = [("Trunkline", f"{report.version} is running")]
     lines += [("listening", line) for line in listening_lines(report)]
     lines += [("domain", report.domain), ("data", report.data), ("metrics", report.metrics)]
+    if report.api != "off":
+        lines.append(("api", report.api))
     lines += [("extension", f"{one.number}  password {one.password}") for one in report.extensions]
     if report.extensions:
         lines += [("in a phone", line) for line in phone_lines(report)]

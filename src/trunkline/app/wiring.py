@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from trunkline import __version__
+from trunkline.app.api_plane import api_server
 from trunkline.app.control_server import ControlServer
 from trunkline.app.data_folder import create_data_folder
 from trunkline.app.exchange import Exchange
@@ -98,8 +99,12 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         # From here on the exchange is stopped whatever happens, with the grace that was asked for.
         grace = [0.0]
         stack.push_async_callback(lambda: exchange.stop(grace[0]))
+        api = api_server(loaded.settings, exchange, store)
+        if api is not None:
+            stack.push_async_callback(api.stop)
+            await api.start()
         # Now that everything listens: a start that fails must not make passwords that nobody is told.
-        made = await _first_start(store, handlers)
+        made = await _first_start(store, handlers) if loaded.settings.exchange.enabled else ()
         await server.start()
         _tune_garbage_collector()
         urls = tuple(f"{one.transport.lower()}:{one.address}" for one in exchange.net.listeners)

@@ -34,6 +34,9 @@ def up(
     metrics: Annotated[
         str | None, typer.Option(metavar="HOST:PORT|off", help="Where to serve metrics.")
     ] = None,
+    api: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT|off", help="Where to serve the HTTP API of mobile apps.")
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")
     ] = None,
@@ -53,6 +56,7 @@ def up(
         "sip.listen": listen or None,
         "sip.advertise": advertise,
         "metrics.listen": metrics,
+        "api.listen": api,
         "log.level": log_level,
         "log.format": log_format,
         "trace.keep": trace or None,

@@ -58,6 +58,7 @@ OPTIONS = {
     "sip.listen": "--listen",
     "sip.advertise": "--advertise",
     "metrics.listen": "--metrics",
+    "api.listen": "--api",
     "log.level": "--log-level",
     "log.format": "--log-format",
     "trace.keep": "--trace",
