@@ -670,6 +670,45 @@ async def test_a_caller_who_stays_unknown_is_told_to_nobody() -> None:
     await stage.settle()
 
 
+@pytest.mark.rfc("3261", "8.2.2.3")
+@pytest.mark.parametrize(
+    ("extra", "status"),
+    [("Require: teleport\r\n", 420), ("Content-Encoding: gzip\r\n", 415), ("Accept: text/plain\r\n", 406)],
+)
+@virtual
+async def test_what_no_call_can_be_made_of_wakes_nobody(extra: str, status: int) -> None:
+    stage = MobileStage()
+    stage.app("phone")
+    stage.ring_app(extra=extra)
+    await stage.pbx.until(f"failed {status}")
+    await stage.settle()
+    assert stage.provider.sent == []
+    assert not stage.calls.all
+
+
+@virtual
+async def test_a_gateway_that_is_about_to_stop_takes_no_call() -> None:
+    stage = MobileStage()
+    stage.app("phone")
+    stage.endpoint.draining = True
+    stage.ring_app()
+    await stage.pbx.until("failed 503")
+    await stage.settle()
+    assert stage.provider.sent == []
+
+
+@virtual
+async def test_an_app_that_must_not_learn_who_calls_from_a_push_asks() -> None:
+    stage = MobileStage(HandOverPolicy(show_caller=False))
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.until_pushed()
+    assert "carol" not in str(stage.provider.sent[0].data).lower()
+    assert (await phone.get()).caller == "carol@pbx.example"
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
 # Helpers of these tests
 
 
