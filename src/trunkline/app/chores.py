@@ -38,6 +38,8 @@ class Chores:
         self._journal = journal
         self._checkpoints = checkpoints
         self._wall = wall
+        self.others: list[Callable[[float], float]] = []
+        """Further ones, each a step that is given the loop's time and says when it wants to be called again."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def start(self) -> None:
@@ -45,6 +47,8 @@ class Chores:
         self._sweep()
         self._flush()
         self._keep_calls()
+        for number, step in enumerate(self.others):
+            self._do(f"other {number}", step)
 
     def stop(self) -> None:
         """No more; what is not written yet is for the owner to write."""
@@ -77,6 +81,9 @@ class Chores:
 
     def _keep_calls(self) -> None:
         self._again("keep", self._checkpoints.step, self._keep_calls)
+
+    def _do(self, name: str, step: Callable[[float], float]) -> None:
+        self._again(name, step, lambda: self._do(name, step))
 
     def _again(self, name: str, step: Callable[[float], float], chore: Callable[[], None]) -> None:
         """One step, and the next one when it says."""

@@ -36,7 +36,10 @@ from trunkline.app.live_directory import GOODBYE_S, LiveDirectory
 from trunkline.app.load_watch import LoadWatch
 from trunkline.app.logs import log_call
 from trunkline.app.media_story import MediaStory
+from trunkline.app.mobile_plane import MobilePlane
+from trunkline.app.native_push import NativePush
 from trunkline.app.peering import Peers, Signatures, signatures_of
+from trunkline.app.push_plane import PushPlane
 from trunkline.app.reaching import Reaching
 from trunkline.app.recording_handlers import log_over
 from trunkline.app.settings import Settings
@@ -51,9 +54,11 @@ from trunkline.call.recording import CallRecordings
 from trunkline.call.registry import Calls
 from trunkline.media.embedded import EmbeddedMediaEngine
 from trunkline.message.queue import TextQueue
+from trunkline.mobile.push_records import KeptPushRecords
 from trunkline.model.binding import Binding
 from trunkline.model.tenant import SystemScope
 from trunkline.net import Flow, Net
+from trunkline.pbx.app_calls import AppCallPlacing
 from trunkline.pbx.directory import Directory
 from trunkline.pbx.door import ExchangeDoor
 from trunkline.pbx.events.plane import Events
@@ -68,10 +73,12 @@ from trunkline.registrar.gruu import Gruus
 from trunkline.registrar.location import Location
 from trunkline.store.call_journal import CallJournal
 from trunkline.store.journals import BindingJournal, RecordJournal
+from trunkline.store.mobile_journal import MobileJournal
 from trunkline.store.store import Store
 from trunkline.store.text_journal import TextJournal
 from trunkline.store.writer import Writer
 from trunkline.ua.authentication import Authenticator
+from trunkline.ua.door import Door
 from trunkline.ua.endpoint import Endpoint
 
 log = structlog.get_logger("exchange")
@@ -98,6 +105,7 @@ class Exchange:
         self._make_calls()
         self._make_doors()
         self.chores = Chores(loop, self.net, self.location, self.journal, self.checkpoints, self.wall)
+        self.chores.others += [self.mobile.step, self.push_records.flush_due]
 
     def _make_state(self) -> None:
         """What is known, in memory, and how it reaches the store."""
@@ -164,9 +172,12 @@ class Exchange:
         self._make_texts()
         self._make_events()
         self._make_peer_door()
-        self.endpoint.set_doors(
-            [self.registrar, self.peer_door, self.door, self.texts, self.events.door, self.referring]
-        )
+        self._make_apps()
+        doors: list[Door] = [self.mobile.door] if self.settings.api.address is not None else []
+        if self.settings.exchange.enabled:
+            doors = [self.registrar, *doors, self.peer_door, self.door, self.texts, self.events.door]
+            doors.append(self.referring)
+        self.endpoint.set_doors(doors)
 
     def _make_trunks(self) -> None:
         """Where calls go out, and with it all that routing looks at."""
@@ -179,14 +190,13 @@ class Exchange:
             self.wall,
             self.context.spawn,
         )
-        self._fencing.is_trunk = self.trunking.trunks.calls
         self.snapshot = Snapshot(
             self.directory,
             self.live.bindings_of,
             self.calls.load,
             lambda: self.settings.limits.calls_per_extension,
             self.trunking.trunks.route,
-            self.reaching.asleep,
+            lambda tenant, number: self.reaching.asleep(tenant, number) + self.mobile.reach(tenant, number),
         )
 
     def _make_registrar(self) -> None:
@@ -218,7 +228,7 @@ class Exchange:
             self.authenticator,
             self.context,
             self.calls,
-            self.reaching.targets,
+            self.reaching.ringing,
             self._fencing.log.refused_call,
         )
         self.door.find_phone = self.reaching.instance
@@ -283,11 +293,27 @@ class Exchange:
             self.snapshot,
             self.context,
             self.calls,
-            self.reaching.targets,
+            self.reaching.ringing,
         )
         if self.settings.trunks:
             self.peer_door.trunk_of = self.trunking.peer_of
         self.take_signatures(signatures_of(self.settings.stir, self.wall))
+
+    def _make_apps(self) -> None:
+        """Apps behind REST, and phones that are woken before they are rung."""
+        self.push = PushPlane(self.settings, self.data, self.wall)
+        self.push_records = KeptPushRecords(
+            MobileJournal(self.writer),
+            self.store.mobile_devices.load_all(SystemScope("phones that sleep outlive a restart")),
+        )
+        self.native = NativePush(
+            self, self.push_records, self.push.pushers.send, self.push.offered, lambda: self.push.vapid
+        )
+        placing = AppCallPlacing(self.directory, self.snapshot, self.door.script, self.endpoint.now)
+        self.mobile = MobilePlane(self, self.push.pushers, placing)
+        self.reaching.apps = self.mobile.targets
+        trunks = self.trunking.trunks
+        self._fencing.is_trunk = lambda source: trunks.calls(source) or self.mobile.calls_at(source)
 
     def _call_context(self) -> CallContext:
         addresses = {
@@ -316,6 +342,8 @@ class Exchange:
     def _forget_removed(self, tenant: str, number: str) -> None:
         self.events.gone(tenant, number)
         self.text_queue.gone(tenant, number)
+        self.native.removed(tenant, number)
+        self.mobile.removed(tenant, number)
 
     def _shut(self, source: str) -> None:
         self.net.shut(source)
@@ -338,11 +366,13 @@ class Exchange:
             self.location.restore(kept, self.wall())
             self._fencing.let_in(self.location)
             self.earlier_flows.remember(kept)
+            self.mobile.load()
             await self.earlier.load()
             self.text_queue.restore(self.store.texts.load_all(SystemScope("texts outlive a restart")))
             trunks = self.trunking.plans(self.settings)
             await self.net.start(listeners_of(self.settings, self.endpoint.ids.prefix))
-            self.earlier.take_up()
+            self.earlier.take_up(self.mobile.side)
+            self.mobile.resume(list(self.calls.active.values()))
             undo.pop_all()
         self.tracing.start()
         self.started = True
@@ -353,6 +383,9 @@ class Exchange:
         self.load_watch.start()
         self.text_queue.start()
         self.trunking.start(trunks)
+        await self.push.start()
+        self.mobile.start()
+        self.native.start()
 
     async def stop(self, grace_s: float) -> None:
         """No new calls; those in progress may go on for ``grace_s`` seconds, then get BYE. Everything ends."""
@@ -363,8 +396,9 @@ class Exchange:
                 call.tell("call.exchange_stops", "the exchange is being stopped")
                 call.hang_up(code="call.exchange_stops")
         await self.events.stop()
-        await self.trunking.stop()
+        await asyncio.gather(self.trunking.stop(), self.mobile.stop())
         await self._goodbye()
+        await self.push.stop()
         self.chores.stop()
         self.load_watch.stop()
         await self.tracing.stop()
@@ -376,6 +410,8 @@ class Exchange:
         await asyncio.gather(*self.context.tasks, return_exceptions=True)
         await self.engine.stop()
         self.checkpoints.close()
+        self.native.stop()
+        self.push_records.flush_all()
         self.journal.flush_all()
         await self.writer.stop()
 

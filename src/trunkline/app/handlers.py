@@ -149,6 +149,7 @@ class ExchangeHandlers(StoreHandlers):
             **SubscriptionHandlers(
                 exchange.events, exchange.directory, exchange.endpoint.now, exchange.wall
             ).table,
+            **exchange.mobile.table,
             **operation,
         }
 

@@ -49,6 +49,12 @@ class Reaching:
         self._wall = wall
         self.push: PushDesk | None = None
         """Set by whoever wakes phones that sleep (RFC 8599)."""
+        self.apps: Callable[[str, str], list[Target]] = lambda _tenant, _number: []
+        """Set by whoever knows the apps of an extension, which are reached for calls alone."""
+
+    def ringing(self, tenant: str, entry: Entry) -> list[Target]:
+        """Where a call rings: its phones and its apps."""
+        return [*self.targets(tenant, entry), *self.apps(tenant, entry.number)]
 
     def targets(self, tenant: str, entry: Entry) -> list[Target]:
         found = self._registered(tenant, entry.number)

@@ -143,7 +143,7 @@ class ExchangeDoor:
         elif phone is not None and (decision.extension is not None or phone.targets is None):
             script = phone.script(call)
         else:
-            script = self._script(decision, tenant)
+            script = self.script(decision, tenant)
         call.begin(incoming, flow, script)
         callee = decision.extension
         self.calls.add(call, (user,) if callee is None else (user, callee.number))
@@ -163,7 +163,7 @@ class ExchangeDoor:
             call.tell("route.sips_insecure", f"a sips call needs TLS, and it came by {flow.transport}")
             return scripts.refuse(480, "route.sips_insecure")
         if decision.extension is None and decision.trunk is None:
-            return self._script(decision, tenant)
+            return self.script(decision, tenant)
         if decision.trunk is not None:
             targets = [decision.trunk.target(decision.number)]
         else:
@@ -180,7 +180,8 @@ class ExchangeDoor:
             return scripts.refuse(480, "route.sips_unreachable")
         return scripts.ring(static_targets(secure))
 
-    def _script(self, decision: Decision, tenant: str) -> Script:
+    def script(self, decision: Decision, tenant: str) -> Script:
+        """What is done of a decision."""
         if decision.extension is not None:
             return scripts.ring(static_targets(self.targets(tenant, decision.extension)))
         if decision.service is not None:

@@ -1,0 +1,226 @@
+"""The mobile gateway put together: accounts, devices and calls of apps, and what wakes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from trunkline.app.mobile_plans import hand_over_policy, mobile_policy, registration_policy
+from trunkline.app.own_extensions import OwnExtensions
+from trunkline.base import messages as asked
+from trunkline.mobile.accounts import Accounts
+from trunkline.mobile.app_calls import AppCalls
+from trunkline.mobile.book import Book
+from trunkline.mobile.call_journal import HandOverJournal
+from trunkline.mobile.devices import Devices
+from trunkline.mobile.door import MobileDoor
+from trunkline.mobile.events import AppEvents
+from trunkline.mobile.extensions import Extensions, NoExtensions
+from trunkline.mobile.incoming import IncomingCalls
+from trunkline.mobile.notices import Notices
+from trunkline.mobile.office import Office
+from trunkline.mobile.outgoing import OutgoingCalls, Placed, PlaceForExtension
+from trunkline.mobile.proving import Proving
+from trunkline.mobile.purging import Purging
+from trunkline.mobile.pushing import Pushing
+from trunkline.mobile.trying import TryingPushes
+from trunkline.model.tenant import SystemScope
+from trunkline.store.client_registrations import ClientRegistrationJournal
+from trunkline.store.mobile_journal import MobileCallJournal, MobileJournal
+from trunkline.ua.registrations import Registration, Registrations
+
+if TYPE_CHECKING:
+    from trunkline.app.exchange import Exchange
+    from trunkline.app.handlers import Handler
+    from trunkline.app.settings import Settings
+    from trunkline.base.messages import Request
+    from trunkline.base.story import Story
+    from trunkline.call.app_leg import AppSide
+    from trunkline.call.call import Call
+    from trunkline.call.target import Target
+    from trunkline.mobile.ports import PushSender
+    from trunkline.pbx.app_calls import AppCallPlacing
+
+log = structlog.get_logger("mobile")
+
+
+class MobilePlane:
+    """Everything of ``trunkline.mobile`` in a running exchange. ``pusher`` sends notifications."""
+
+    def __init__(self, exchange: Exchange, pusher: PushSender, placing: AppCallPlacing) -> None:
+        settings = exchange.settings
+        self._exchange = exchange
+        context = exchange.context
+        wall, spawn, endpoint = exchange.wall, context.spawn, exchange.endpoint
+        writer, next_hops = exchange.writer, exchange.finding.next_hops
+        self.extensions: Extensions = (
+            OwnExtensions(exchange.directory) if settings.exchange.enabled else NoExtensions()
+        )
+        self.registrations = Registrations(
+            endpoint,
+            next_hops,
+            wall=wall,
+            spawn=spawn,
+            journal=ClientRegistrationJournal(writer),
+            policy=registration_policy(settings),
+        )
+        self.registrations.on_trouble = _log_trouble
+        # Kept nowhere: such a registration lives as long as somebody waits for its outcome.
+        self.probing = Registrations(endpoint, next_hops, wall=wall, spawn=spawn)
+        policy = mobile_policy(settings)
+        journal = MobileJournal(writer)
+        scope = SystemScope("devices outlive a restart")
+        self.events = AppEvents(wall)
+        self.book = Book(journal, exchange.store.mobile_devices.load_all(scope))
+        self.accounts = Accounts(self.registrations, journal, exchange.store.box, policy, wall)
+        proving = Proving(self.accounts, self.probing, self.extensions, policy.prove_s, wall)
+        self.devices = Devices(
+            self.book, self.accounts, proving, self.extensions, self.events, journal, policy, wall
+        )
+        self.events.owns = lambda tenant, owner, device: self.book.owned(tenant, device, owner) is not None
+        self.purging = Purging(self.devices, policy, wall)
+        self.office = Office(
+            endpoint.wheel,
+            endpoint.now,
+            wall,
+            spawn,
+            self.book,
+            self.events,
+            HandOverJournal(MobileCallJournal(writer)),
+            hand_over_policy(settings),
+        )
+        self.office.pushing = Pushing(pusher, self.book)
+        self.office.heard = self.devices.heard
+        self.calls = self.office.calls = AppCalls(wall)
+        self.trying = TryingPushes(self.book, self.office.pushing)
+        self.incoming = IncomingCalls(self.office)
+        self.outgoing = OutgoingCalls(
+            self.office,
+            self.devices,
+            self.extensions,
+            context,
+            exchange.calls,
+            policy,
+            _placing(placing) if settings.exchange.enabled else None,
+        )
+        self.door = MobileDoor(
+            self.registrations,
+            context,
+            exchange.calls,
+            self.incoming,
+            Notices(self.office, endpoint.now),
+            exchange.authenticator.ignores,
+        )
+
+    # What the exchange asks
+
+    def targets(self, tenant: str, number: str) -> list[Target]:
+        """The apps of an extension of ours."""
+        return self.incoming.targets(self.book.of_extension(tenant, number))
+
+    def reach(self, tenant: str, number: str) -> int:
+        """How many apps an extension of ours has."""
+        return len(list(self.book.of_extension(tenant, number)))
+
+    def calls_at(self, source: str) -> bool:
+        """Whether an address is a registrar's where we register."""
+        return self.registrations.calls(source)
+
+    def removed(self, tenant: str, number: str) -> None:
+        """An extension is gone, or with "" a whole tenant."""
+        if number:
+            self.devices.extension_removed(tenant, number)
+        else:
+            self.devices.tenant_removed(tenant)
+
+    # Life
+
+    def load(self) -> None:
+        """What the process before us knew of calls, before these are taken up."""
+        scope = SystemScope("hand-overs outlive a crash")
+        rows = self._exchange.store.mobile_calls.load_all(scope)
+        self.incoming.load(rows)
+        self.outgoing.load(rows)
+
+    def side(self, leg_id: str, data: dict[str, Any]) -> AppSide | None:
+        """Who is behind a leg that outlived a crash."""
+        return self.incoming.sides(leg_id, data) or self.outgoing.side(leg_id)
+
+    def resume(self, calls: list[Call]) -> None:
+        """Calls that outlived a crash were taken up."""
+        self.incoming.resume(calls)
+        self.outgoing.resume(calls)
+
+    def start(self) -> None:
+        """Register for everybody, each where and as before."""
+        store = self._exchange.store
+        scope = SystemScope("accounts outlive a restart")
+        self.accounts.start(
+            store.mobile_accounts.load_all(scope),
+            lambda row: bool(self.book.all_of_account(row.id)),
+            store.client_registrations.load_all(scope),
+        )
+
+    def step(self, now: float) -> float:
+        """Chores: what changed is written, what was silent for long is forgotten; returns when to come again."""
+        return min(self.book.flush_due(now), self._purge(now))
+
+    def _purge(self, now: float) -> float:
+        if now >= self._purge_due:
+            self._purge_due = self.purging.step(now)
+        return self._purge_due
+
+    _purge_due = 0.0
+
+    async def stop(self) -> None:
+        """Take our contacts off, write what is left."""
+        self.events.close()
+        self.probing.close()
+        await self.registrations.stop()
+        self.book.flush_all()
+
+    def adjust(self, settings: Settings) -> None:
+        """Settings that may change while it runs."""
+        self.office.policy = hand_over_policy(settings)
+
+    @property
+    def table(self) -> dict[type[Request[Any]], Handler]:
+        """The answers to what apps and the command line ask."""
+        devices, calls = self.devices, self.calls
+        return {
+            asked.RegisterDevice: devices.register,
+            asked.GetDevice: devices.get,
+            asked.ListDevices: devices.list,
+            asked.ChangeDevice: devices.change,
+            asked.RemoveDevice: devices.remove,
+            asked.Heartbeat: devices.heartbeat,
+            asked.TestPush: self.trying.test_push,
+            asked.ProveAccount: devices.prove_account,
+            asked.ProveDevice: devices.prove_device,
+            asked.PlaceCall: self.outgoing.place,
+            asked.GetAppCall: calls.get,
+            asked.RingingAppCall: calls.ringing,
+            asked.AcceptAppCall: calls.accept,
+            asked.RejectAppCall: calls.reject,
+            asked.HangUpAppCall: calls.hang_up,
+            asked.AskAppCall: calls.status,
+            asked.ListAppCalls: calls.page,
+            asked.PressKeys: calls.press,
+            asked.HoldAppCall: calls.hold,
+            asked.TransferAppCall: calls.transfer,
+            asked.AnswerAppChange: calls.answer_change,
+        }
+
+
+def _placing(placing: AppCallPlacing) -> PlaceForExtension:
+    """Siblings do not know each other's types."""
+
+    def place(tenant: str, user: str, dialled: str, story: Story) -> Placed:
+        return Placed(*placing(tenant, user, dialled, story))
+
+    return place
+
+
+def _log_trouble(one: Registration) -> None:
+    log.warning("registration failed", of=one.plan.address, why=one.trouble, registrar=one.plan.registrar)
