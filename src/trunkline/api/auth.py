@@ -74,23 +74,20 @@ class Auth:
 
     async def by_token(self, token: str, source: str) -> Principal:
         """As ``by_header``, for the token alone."""
-        key = source_key(source)
-        self._limits.failures.check(key)
         try:
             principal = await self._read(token)
         except BadToken as error:
-            self._limits.failures.spend(key)
+            # Only after the token was read: whoever has a good one must not suffer from a neighbour who has none.
+            self._limits.failures.take(source_key(source))
             raise Refused(error.code, str(error), "ask for a new token", 401) from error
         self._limits.subjects.take((principal.tenant, principal.subject))
         return principal
 
     def by_ticket(self, ticket: str, source: str) -> Principal:
         """Whose ticket this is. Raises Refused as ``by_header``."""
-        key = source_key(source)
-        self._limits.failures.check(key)
         principal = self.tickets.redeem(ticket)
         if principal is None:
-            self._limits.failures.spend(key)
+            self._limits.failures.take(source_key(source))
             hint = "POST /v1/events/ticket gives a new one, good once"
             raise Refused("ticket.invalid", "the ticket is used up, too old, or none of ours", hint, 401)
         return principal
@@ -112,7 +109,7 @@ class Auth:
         self._limits.failures.spend(source_key(source))
 
     def admit(self, source: str) -> None:
-        """May ``source`` ask for anything now? Raises Refused, 429."""
+        """May ``source`` ask for something without a token? Raises Refused, 429."""
         self._limits.sources.take(source_key(source))
 
     def admit_token(self, source: str) -> None:

@@ -35,7 +35,7 @@ class JsonRoute(APIRoute):
 
 
 class OpenRoute(JsonRoute):
-    """A route for everybody, who may not ask too often."""
+    """A route for those without a token, who may not ask too often."""
 
     def get_route_handler(self) -> Handler:
         """Called once, when the route is made."""
@@ -48,7 +48,7 @@ class OpenRoute(JsonRoute):
         return handler
 
 
-class GuardedRoute(OpenRoute):
+class GuardedRoute(JsonRoute):
     """A route for those with a token, which is looked at before the body is."""
 
     def get_route_handler(self) -> Handler:

@@ -67,7 +67,9 @@ class Limits:
     """All buckets of the API."""
 
     def __init__(self, plan: LimitPlan, clock: Clock = time.monotonic) -> None:
-        self.sources = Buckets(plan.per_source, "requests from this address", plan.max_keys, clock)
+        self.sources = Buckets(
+            plan.per_source, "requests without a token from this address", plan.max_keys, clock
+        )
         self.subjects = Buckets(plan.per_subject, "requests of this user", plan.max_keys, clock)
         self.failures = Buckets(plan.failures, "wrong credentials from this address", plan.max_keys, clock)
         self.tokens = Buckets(plan.tokens, "tokens asked for by this address", plan.max_keys, clock)
@@ -79,26 +81,29 @@ class Limits:
 class Crowd:
     """Counts what is under way, for each key and together."""
 
-    __slots__ = ("_all", "_counts", "_each", "_what")
+    __slots__ = ("_all", "_counts", "_each", "_together", "_what")
 
     def __init__(self, what: str, each: int, together: int) -> None:
         self._what = what
         self._each = each
         self._all = together
         self._counts: dict[Hashable, int] = {}
+        self._together = 0
 
     def __len__(self) -> int:
-        return sum(self._counts.values())
+        return self._together
 
     def enter(self, key: Hashable) -> None:
         """Raises TooMany when there are enough."""
-        if self._counts.get(key, 0) >= self._each or len(self._counts) >= self._all:
+        if self._counts.get(key, 0) >= self._each or self._together >= self._all:
             raise TooMany(self._what, 5)
+        self._together += 1
         self._counts[key] = self._counts.get(key, 0) + 1
 
     def leave(self, key: Hashable) -> None:
-        """One is over."""
-        left = self._counts.get(key, 0) - 1
+        """One that has entered is over."""
+        self._together -= 1
+        left = self._counts[key] - 1
         if left > 0:
             self._counts[key] = left
         else:

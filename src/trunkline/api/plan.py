@@ -43,8 +43,9 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class LimitPlan:
-    """Rates by source address (an IPv6 /64 is one): requests, wrong credentials, tokens asked for. By subject: its
-    requests, devices registered, calls placed, test notifications. ``max_keys`` of each are known at a time.
+    """Rates by source address (an IPv6 /64 is one): requests that need no token, wrong credentials, tokens asked for.
+    By subject: its requests, devices registered, calls placed, test notifications. ``max_keys`` of each are known at
+    a time.
 
     ``streams`` event channels and long-polls may be open together, ``streams_each`` and ``waits_each`` of one subject.
     """

@@ -104,7 +104,7 @@ def _listen(family: int, address: Any) -> socket.socket:
 
 
 def _config(plan: ApiPlan, app: Any) -> uvicorn.Config:
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what strangers send is no event
     return uvicorn.Config(
         app,
         http=type("_Http", (_Http,), {"plan": plan}),
@@ -117,6 +117,7 @@ def _config(plan: ApiPlan, app: Any) -> uvicorn.Config:
         forwarded_allow_ips=list(plan.proxies),
         h11_max_incomplete_event_size=plan.max_head,
         ws_max_size=4096,
+        ws_per_message_deflate=False,  # its windows would cost more memory than all the rest of a listener
         ws_ping_interval=plan.heartbeat_s,
         ws_ping_timeout=plan.heartbeat_s,
         timeout_keep_alive=plan.keep_alive_s,
