@@ -195,6 +195,22 @@ async def test_a_key_that_google_does_not_know_is_an_alarm(tmp_path: Path) -> No
                 fate.reason == "no access token: 400 invalid_grant; is the key revoked, or the clock wrong?"
             )
             assert fcm.health().word == "failing"
+            assert (await fcm.send(call())).outcome is Outcome.REFUSED
+            assert google.grants == 1, "and is not asked for with every call"
+
+
+@pytest.mark.scenario(7)
+async def test_new_access_tokens_that_are_refused_too_are_not_fetched_for_ever(tmp_path: Path) -> None:
+    clock = Clock()
+    async with fake(script=["device:1=401"]) as google, pusher(google, tmp_path, clock=clock) as fcm:
+        for _ in range(3):
+            assert (await fcm.send(call())).outcome is Outcome.REFUSED
+        assert google.grants == 2
+        assert fcm.health().word == "failing"
+        assert (await fcm.send(call("device:2"))).sent
+        clock.now += 21
+        assert (await fcm.send(call())).outcome is Outcome.REFUSED
+        assert google.grants == 3
 
 
 async def test_an_account_that_comes_late_is_taken(tmp_path: Path) -> None:

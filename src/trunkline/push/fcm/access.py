@@ -36,11 +36,10 @@ class NoAccessError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """``until`` and ``fetched`` are of the monotonic clock."""
+    """``until`` is of the monotonic clock."""
 
     text: str = field(repr=False)
     until: float
-    fetched: float
 
 
 class AccessTokens:
@@ -65,7 +64,9 @@ class AccessTokens:
         self._wall = wall
         self._token: AccessToken | None = None
         self._fetching: asyncio.Task[AccessToken] | None = None
-        self._failed_at = -FORCED_S
+        self._failed_at = -LOOK_S
+        self._forced_at = -FORCED_S
+        self._refusal: NoAccessError | None = None
         self.fetched = 0
 
     async def get(self) -> str:
@@ -75,6 +76,8 @@ class AccessTokens:
             if self.is_due:
                 self.fetch()
             return token.text
+        if self._refusal is not None and self._clock() - self._failed_at < LOOK_S:
+            raise NoAccessError(str(self._refusal), lasting=True)  # nobody asks for it with every call
         return (await asyncio.shield(self.fetch())).text
 
     async def instead_of(self, refused: str) -> str:
@@ -82,8 +85,10 @@ class AccessTokens:
         token = self._token
         if token is None or token.text != refused:
             return await self.get()
-        if self._clock() - token.fetched < FORCED_S and self.fetched > 1:
-            raise NoAccessError("a new access token was refused as well", lasting=True)
+        if not self._is_fetching:
+            if self._clock() - self._forced_at < FORCED_S:
+                raise NoAccessError("a new access token was refused as well", lasting=True)
+            self._forced_at = self._clock()
         return (await asyncio.shield(self.fetch())).text
 
     @property
@@ -95,15 +100,19 @@ class AccessTokens:
 
     def forget(self) -> None:
         """The account is another one."""
-        self._token = None
+        self._token = self._refusal = None
         self._failed_at = -LOOK_S
 
     def fetch(self) -> asyncio.Task[AccessToken]:
         """The one request that is under way, or a new one."""
-        if self._fetching is None or self._fetching.done():
+        if self._fetching is None or not self._is_fetching:
             self._fetching = asyncio.create_task(self._fetch(), name="fcm access token")
             self._fetching.add_done_callback(_seen)
         return self._fetching
+
+    @property
+    def _is_fetching(self) -> bool:
+        return self._fetching is not None and not self._fetching.done()
 
     async def close(self) -> None:
         if self._fetching is not None:
@@ -120,12 +129,14 @@ class AccessTokens:
         except NoAccessError as error:
             raise self._failed(error) from None
         self.fetched += 1
+        self._refusal = None
         self._tell("")
         return self._token
 
     def _failed(self, error: NoAccessError) -> NoAccessError:
         """While the old token serves, only what will last is worth an alarm."""
         self._failed_at = self._clock()
+        self._refusal = error if error.lasting else None
         if error.lasting or self._token is None or self._clock() >= self._token.until:
             self._tell(str(error))
         return error
@@ -148,7 +159,7 @@ def _read(answer: Answer, now: float) -> AccessToken:
     text, lasts = said.get("access_token"), said.get("expires_in")
     if answer.status == 200 and isinstance(text, str) and text.isascii() and text.isprintable() and text:
         seconds = float(lasts) if isinstance(lasts, int | float) and 0 < lasts <= 86_400 else 3600.0
-        return AccessToken(text, now + seconds, now)
+        return AccessToken(text, now + seconds)
     word = said.get("error")
     code = word if isinstance(word, str) and word.replace("_", "").isalnum() and len(word) < 40 else ""
     hint = "; is the key revoked, or the clock wrong?" if code == "invalid_grant" else ""
