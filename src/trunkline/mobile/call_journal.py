@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trunkline.mobile.ports import CallJournal
 
 VERSION: Final = 1
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class HandOverJournal:
@@ -45,7 +46,7 @@ class HandOverJournal:
 
 def body_of(data: dict[str, Any]) -> str:
     """The body of a row."""
-    return json.dumps({"version": VERSION, **data}, separators=(",", ":"))
+    return _encode({"version": VERSION, **data})
 
 
 def read_body(row: MobileCall) -> dict[str, Any]:
