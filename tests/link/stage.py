@@ -52,8 +52,8 @@ class StageDoor(ExchangeDoor):
 
     scripts: dict[str, Script]
 
-    def _script(self, decision: Decision, tenant: str) -> Script:
-        return self.scripts.get(decision.number) or super()._script(decision, tenant)
+    def script(self, decision: Decision, tenant: str) -> Script:
+        return self.scripts.get(decision.number) or super().script(decision, tenant)
 
 
 class Stage:
