@@ -87,6 +87,7 @@ class FakeApns:
         self.delay_s = delay_s
         self.authority = authority or Authority()
         self.changes = TokenChanges(token_changes)
+        self._expired: set[str] = set()
         self.connections: list[ServerConnection] = []
         """Those that are open."""
         self.accepted = 0
@@ -98,7 +99,7 @@ class FakeApns:
         self._listening: asyncio.Task[None] | None = None
         self._none_open = asyncio.Event()
         self._none_open.set()
-        self._context = self._make_context()
+        self.context = self._make_context()
 
     @property
     def url(self) -> str:
@@ -121,7 +122,7 @@ class FakeApns:
     async def start(self) -> None:
         """Listen; a port that was 0 is known afterwards. Raises OSError."""
         self._server = await asyncio.get_running_loop().create_server(
-            self._connection, self.host, self.port, ssl=self._context, reuse_address=True
+            self._connection, self.host, self.port, ssl=self.context, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -149,6 +150,10 @@ class FakeApns:
         """On all connections: what has come is answered, what is still to come is not."""
         for connection in list(self.connections):
             connection.go_away()
+
+    def expire_tokens(self) -> None:
+        """All provider tokens that came so far are called expired from now on."""
+        self._expired |= self.changes.seen
 
     async def next_push(self) -> FakePush:
         """The next one that was not given out so far; waits for it."""
@@ -197,6 +202,8 @@ class FakeApns:
             if isinstance(bearer, tuple):
                 return *bearer, who
             who = (bearer.team, bearer.key_id)
+            if bearer.text in self._expired:
+                return 403, "ExpiredProviderToken", who
             if self.changes.too_many(bearer, self._wall()):
                 return 429, "TooManyProviderTokenUpdates", who
         return *(wrong_with_push(asked) or (200, "")), who

@@ -62,6 +62,11 @@ class ServerConnection(asyncio.Protocol):
     def __post_init__(self) -> None:
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
 
+    @property
+    def open(self) -> int:
+        """Requests that are not answered yet."""
+        return len(self._open)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses of asyncio's
         self.certificate = _common_name(transport.get_extra_info("peercert"))
