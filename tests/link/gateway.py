@@ -84,11 +84,11 @@ class OwnExchange:
 class Gateway(Office):
     """Our side; ``rows`` and the journal of registrations are what a new process finds."""
 
-    def __init__(self, network: MemoryNetwork | None = None, **policy: Any) -> None:
+    def __init__(self, network: MemoryNetwork | None = None, transport: str = "udp", **policy: Any) -> None:
         self.rows = Rows()
         self.mobile_policy = MobilePolicy(DomainList.of([PBX, "10.0.1.2", "pbx.test"]), **policy)
         self.pace: dict[str, float] = {}
-        super().__init__(network)
+        super().__init__(network, transport)
 
     def start(self, **policy: float) -> None:
         super().start(**(self.pace | policy))

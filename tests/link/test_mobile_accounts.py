@@ -151,12 +151,12 @@ async def test_a_silent_registrar_is_told_tried_again_and_then_all_register_at_t
     None
 ):
     gateway = Gateway(max_devices=10_000)
-    gateway.pace = {"per_s": 10.0}
+    gateway.pace = {"per_s": 50.0}
     gateway.kill()
     gateway.start()
     carrier = pbx(gateway, password="")
     carrier.node.silent_since = 0.0
-    devices = [await gateway.add(user=f"u{n}", token=f"{n:064x}") for n in range(60)]
+    devices = [await gateway.add(user=f"u{n}", token=f"{n:064x}") for n in range(1000)]
     await gateway.until_status(devices[0], "error: no answer", 200)
     row = (await gateway.devices.get(TENANT, GetDevice(device_id=devices[0].id))).device
     assert 29 <= row.next_try - gateway.wall() <= 60, "the first back-off"
@@ -167,9 +167,9 @@ async def test_a_silent_registrar_is_told_tried_again_and_then_all_register_at_t
         await gateway.until_status(device, "registered", 5000)
     last = carrier.at[-1]
     by_second = [sum(1 for at in carrier.at if begin <= at < begin + 1) for begin in range(int(last) + 1)]
-    assert max(by_second) <= 12, "ten a second"
+    assert max(by_second) <= 51, "fifty a second"
     contacts = [request.headers["Contact"].partition("@")[0] for request in carrier.asked]
-    assert len(contacts) == len(set(contacts)) == 60, "none twice"
+    assert len(contacts) == len(set(contacts)) == 1000, "none twice"
     await gateway.finish()
 
 
@@ -183,6 +183,24 @@ async def test_the_next_server_is_asked_when_the_first_is_silent() -> None:
     await gateway.until_status(device, "registered", 30)
     assert carrier.times == 2
     await gateway.finish()
+
+
+@pytest.mark.scenario(9)
+@virtual
+async def test_a_lost_connection_is_made_anew_at_once_for_all_who_used_it() -> None:
+    gateway = Gateway(transport="tcp")
+    carrier = Carrier(gateway.network, PBX, transport="tcp")
+    first = await gateway.add(transport="tcp")
+    second = await gateway.add(transport="tcp", user="bob", token=OTHER)
+    await gateway.until_status(first, "registered", 10)
+    await gateway.until_status(second, "registered", 10)
+    assert len(gateway.connections) == 1
+    asked, lost_at = carrier.times, gateway.loop.time()
+    gateway.connections[0].drop()
+    await when(lambda: carrier.times >= asked + 2, within_s=10)
+    assert carrier.at[-1] - lost_at < 1
+    assert len(gateway.connections) == 2
+    gateway.registrations.close()
 
 
 @pytest.mark.scenario(10)

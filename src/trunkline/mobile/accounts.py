@@ -171,6 +171,14 @@ class Accounts:
         for made in self.registrations.add_all(wanted):
             self._by_id[made.plan.id].registration = made
 
+    async def stop(self) -> None:
+        """Take our contacts off, where that is no flood; those of many are left for the next process to refresh."""
+        policy = self.registrations.policy
+        if len(self.registrations) <= policy.per_s * policy.leave_s:
+            await self.registrations.stop()
+        else:
+            self.registrations.close()
+
     def hold(self, form: AccountForm, now: float) -> Account:
         """The account of this form; it is made, and registered, when it is not there. ``now`` is the wall clock's."""
         known = self._by_key.get(form.key)
