@@ -78,7 +78,7 @@ async def ask_in_time(doorway: Doorway, request: Asked[R], within_s: float = 0.0
         async with asyncio.timeout(within_s or doorway.plan.request_s):
             reply = await doorway.ask(request)
     except TimeoutError:
-        raise Refused("server.slow", "there was no answer in time", "try again", 504) from None
+        raise Refused("request.deadline", "there was no answer in time", "try again", 504) from None
     assert isinstance(reply, request.reply_type())  # noqa: S101  (the handlers are ours)
     return reply  # type: ignore[return-value]  # as was just checked
 
@@ -92,7 +92,7 @@ async def _while_there(request: Request, closing: asyncio.Event, question: Corou
             return asked.result()
         if watches[0].done():
             raise Gone
-        raise Refused("server.stopping", "the server is stopping", "try again", 503)
+        raise Refused("request.stopping", "the server is stopping", "try again", 503)
     finally:
         for task in (asked, *watches):
             task.cancel()

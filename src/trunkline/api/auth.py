@@ -69,7 +69,7 @@ class Auth:
         """Whose ``Authorization`` header this is. Raises Refused: 401, or 429 after too many wrong ones."""
         scheme, _, token = value.partition(" ")
         if not value or scheme.lower() != "bearer":
-            raise Refused("token.missing", "a bearer token is needed", "POST /v1/auth/token gives one", 401)
+            raise Refused("auth.no_token", "a bearer token is needed", "POST /v1/auth/token gives one", 401)
         return await self.by_token(token.strip(), source)
 
     async def by_token(self, token: str, source: str) -> Principal:
@@ -89,7 +89,7 @@ class Auth:
         if principal is None:
             self._limits.failures.take(source_key(source))
             hint = "POST /v1/events/ticket gives a new one, good once"
-            raise Refused("ticket.invalid", "the ticket is used up, too old, or none of ours", hint, 401)
+            raise Refused("auth.bad_ticket", "the ticket is used up, too old, or none of ours", hint, 401)
         return principal
 
     async def _read(self, token: str) -> Principal:
@@ -99,7 +99,7 @@ class Auth:
         elif self._oidc is not None:
             principal = await self._oidc.read(token, header)
         else:
-            raise BadToken("token.invalid", "the token is not one of ours")
+            raise BadToken("auth.bad_token", "the token is not one of ours")
         if principal.tenant is None:
             return replace(principal, tenant=self._plan.default_tenant)
         return principal
@@ -146,8 +146,8 @@ class Auth:
 def _header(token: str) -> dict[str, Any]:
     """The token's header, not verified; raises BadToken."""
     if not token or len(token) > MAX_TOKEN or not token.isascii() or token.count(".") != 2:
-        raise BadToken("token.invalid", "the token is no JWT")
+        raise BadToken("auth.bad_token", "the token is no JWT")
     try:
         return dict(jws.extract_compact(token.encode()).headers())
     except (JoseError, ValueError) as error:
-        raise BadToken("token.invalid", "the token is no JWT") from error
+        raise BadToken("auth.bad_token", "the token is no JWT") from error

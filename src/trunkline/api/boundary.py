@@ -84,7 +84,7 @@ class _Passage:
         except Gone:
             pass  # there is nobody to tell
         except Exception:
-            log.exception("api.failed", method=self._scope["method"], route=_route(self._scope))
+            log.exception("an API request failed", method=self._scope["method"], route=_route(self._scope))
             await self._answer(500)
 
     async def _answer(self, status: int) -> None:

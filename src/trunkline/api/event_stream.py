@@ -42,7 +42,7 @@ class Channel:
     def open(cls, door: Doorway, principal: Principal, device_id: str, after: int | None) -> Channel:
         """Raises Refused."""
         if door.closing.is_set():
-            raise Refused("server.stopping", "the server is stopping", "try again", 503)
+            raise Refused("request.stopping", "the server is stopping", "try again", 503)
         key = principal.tenant, principal.subject
         door.streams.enter(key)
         try:

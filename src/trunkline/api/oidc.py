@@ -86,34 +86,34 @@ class Oidc:
             await self._look_again()
             key = self._key(header)
         if key is None:
-            raise BadToken("token.invalid", "the token is signed with a key that the issuer does not show")
+            raise BadToken("auth.bad_token", "the token is signed with a key that the issuer does not show")
         try:
             claims = jwt.decode(token, key, registry=ALLOWED).claims
         except (JoseError, ValueError) as error:
-            raise BadToken("token.invalid", "the token's signature is wrong") from error
+            raise BadToken("auth.bad_token", "the token's signature is wrong") from error
         return self._principal(claims)
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         check_times(claims, self._clock())
         audience = claims.get("aud")
         if claims.get("iss") != self._plan.issuer:
-            raise BadToken("token.invalid", "the token is of another issuer")
+            raise BadToken("auth.bad_token", "the token is of another issuer")
         if self._plan.audience not in (audience if isinstance(audience, list) else [audience]):
-            raise BadToken("token.invalid", "the token is for another audience")
+            raise BadToken("auth.bad_token", "the token is for another audience")
         subject = subject_of(claims)
         if subject.startswith(SIP):
-            raise BadToken("token.invalid", f"a subject that begins with {SIP} must have been proven here")
+            raise BadToken("auth.bad_token", f"a subject that begins with {SIP} must have been proven here")
         if not self._plan.tenant_claim:
             return Principal(None, subject)
         tenant = claims.get(self._plan.tenant_claim)
         if not isinstance(tenant, str) or not tenant:
-            raise BadToken("token.invalid", f"the token has no claim {self._plan.tenant_claim}")
+            raise BadToken("auth.bad_token", f"the token has no claim {self._plan.tenant_claim}")
         return Principal(tenant, subject)
 
     def _key(self, header: Mapping[str, Any]) -> jwk.Key | None:
         kind = ALGORITHMS.get(header.get("alg", ""))
         if kind is None:
-            raise BadToken("token.invalid", f"expected a token signed by {', '.join(ALGORITHMS)}")
+            raise BadToken("auth.bad_token", f"expected a token signed by {', '.join(ALGORITHMS)}")
         fitting = [key for key in self._keys if key.key_type == kind]
         kid = header.get("kid")
         if kid is None:
@@ -139,7 +139,9 @@ class Oidc:
                 keys = _keys_of(await self._fetch(await self._url()))
         except (TransportError, TimeoutError, BadToken) as error:
             log.warning(
-                "api.keys_not_fetched", issuer=self._plan.issuer, why=str(error) or "no answer in time"
+                "the keys of an issuer were not fetched",
+                issuer=self._plan.issuer,
+                why=str(error) or "no answer in time",
             )
             return
         self._keys = keys
@@ -151,7 +153,7 @@ class Oidc:
         found = await self._fetch(self._plan.issuer.rstrip("/") + "/.well-known/openid-configuration")
         url = found.get("jwks_uri") if isinstance(found, dict) else None
         if not isinstance(url, str):
-            raise BadToken("token.invalid", "the issuer's discovery document names no jwks_uri")
+            raise BadToken("auth.bad_token", "the issuer's discovery document names no jwks_uri")
         return url
 
 
@@ -159,7 +161,7 @@ def _keys_of(document: object) -> tuple[jwk.Key, ...]:
     """The keys that may verify; what we do not understand is passed over (RFC 7517 §5)."""
     rows = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(rows, list):
-        raise BadToken("token.invalid", "the issuer's key set has no keys")
+        raise BadToken("auth.bad_token", "the issuer's key set has no keys")
     keys = []
     for row in rows[:MAX_KEYS]:
         if not isinstance(row, dict) or row.get("use", "sig") != "sig" or row.get("kty") == "oct":

@@ -33,9 +33,9 @@ _CODES: Final = {
     408: ("request.slow", "the request did not arrive in time"),
     413: ("request.too_large", "the request is too large"),
     415: ("request.content_type", "expected Content-Type: application/json"),
-    500: ("server.failed", "something went wrong here, and is in our log"),
-    503: ("server.stopping", "the server is stopping"),
-    504: ("server.slow", "there was no answer in time"),
+    500: ("request.failed", "something went wrong here, and is in our log"),
+    503: ("request.stopping", "the server is stopping"),
+    504: ("request.deadline", "there was no answer in time"),
 }
 _sip_status = re.compile(r"(?:SIP status )?([1-6][0-9]{2})(?: (.*))?").fullmatch
 _word = re.compile(r"[a-z][a-z_]*").fullmatch
@@ -77,7 +77,7 @@ def refused(error: Refused) -> ProblemReply:
         return problem(404, said.code, _HIDDEN[said.code])
     if said.code == "tenant.unknown":
         # The tenant is named by nothing but the token: its tenant is gone, and the token with it.
-        return problem(401, "token.invalid", "the token is of a tenant that is gone")
+        return problem(401, "auth.bad_token", "the token is of a tenant that is gone")
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooMany) else None
     return problem(said.status, said.code, said.detail, headers=headers, **_extra(said))
 

@@ -20,7 +20,7 @@ MAX_SUBJECT: Final = 255
 
 
 class BadToken(TrunklineError):  # noqa: N818  (a normal answer, not a fault)
-    """``code`` is ``token.missing``, ``token.invalid`` or ``token.expired``; the text is for people."""
+    """``code`` is ``auth.no_token``, ``auth.bad_token`` or ``auth.token_expired``; the text is for people."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -49,20 +49,20 @@ class Tokens:
         try:
             claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
         except (JoseError, ValueError) as error:
-            raise BadToken("token.invalid", "the token is not one of ours") from error
+            raise BadToken("auth.bad_token", "the token is not one of ours") from error
         issued = check_times(claims, self._clock())
         if issued is None or self._clock() - issued > self.expires_s + LEEWAY_S:
             # A shorter life, once configured, holds for the tokens that are out too.
-            raise BadToken("token.expired", "the token has expired")
+            raise BadToken("auth.token_expired", "the token has expired")
         return self._principal(claims)
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         subject = subject_of(claims)
         tenant, kind = claims.get("tenant"), claims.get("kind", "backend")
         if kind not in {"backend", "app"} or not (tenant is None or isinstance(tenant, str)):
-            raise BadToken("token.invalid", "the token has claims that we do not write")
+            raise BadToken("auth.bad_token", "the token has claims that we do not write")
         if subject.startswith(SIP) and kind != "app":
-            raise BadToken("token.invalid", "a token for a SIP account must have been proven")
+            raise BadToken("auth.bad_token", "a token for a SIP account must have been proven")
         return Principal(tenant, subject, kind)
 
 
@@ -70,7 +70,7 @@ def subject_of(claims: Mapping[str, Any]) -> str:
     """The claim ``sub``; raises BadToken when it is none, or none that we keep."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject or len(subject) > MAX_SUBJECT or not subject.isprintable():
-        raise BadToken("token.invalid", f"the token's sub must be text of 1..{MAX_SUBJECT} characters")
+        raise BadToken("auth.bad_token", f"the token's sub must be text of 1..{MAX_SUBJECT} characters")
     return subject
 
 
@@ -78,13 +78,13 @@ def check_times(claims: Mapping[str, Any], now: float) -> float | None:
     """RFC 7519 §4.1.4-6: ``exp`` is required, ``iat`` and ``nbf`` must not lie ahead. The ``iat``; raises BadToken."""
     expires = _number(claims, "exp")
     if expires is None:
-        raise BadToken("token.invalid", "the token has no exp")
+        raise BadToken("auth.bad_token", "the token has no exp")
     if expires + LEEWAY_S <= now:
-        raise BadToken("token.expired", "the token has expired")
+        raise BadToken("auth.token_expired", "the token has expired")
     issued = _number(claims, "iat")
     for at in (issued, _number(claims, "nbf")):
         if at is not None and at - LEEWAY_S > now:
-            raise BadToken("token.invalid", "the token is not valid yet: compare the clocks")
+            raise BadToken("auth.bad_token", "the token is not valid yet: compare the clocks")
     return issued
 
 
@@ -94,5 +94,5 @@ def _number(claims: Mapping[str, Any], name: str) -> float | None:
         return None
     # A NumericDate; a bool is an int for Python, an infinite one is valid for ever.
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
-        raise BadToken("token.invalid", f"the token's {name} is no time")
+        raise BadToken("auth.bad_token", f"the token's {name} is no time")
     return float(value)

@@ -202,19 +202,19 @@ async def test_addresses_and_methods_that_are_none(door: Door) -> None:
 async def test_a_fault_of_ours_is_no_page_of_python(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     door.backend.fails["device.list"] = RuntimeError("hush-hush")  # type: ignore[assignment]  # a bug
     told = await door.ask("GET", "/v1/devices")
-    check(told, 500, "server.failed")
+    check(told, 500, "request.failed")
     assert b"hush" not in told.body
 
 
 async def test_a_tenant_that_is_gone_takes_its_tokens_along(door: Door) -> None:
     door.backend.fails["device.list"] = Refused("tenant.unknown", "there is no tenant t9", "", 404)
-    check(await door.ask("GET", "/v1/devices"), 401, "token.invalid")
+    check(await door.ask("GET", "/v1/devices"), 401, "auth.bad_token")
 
 
 async def test_an_answer_that_does_not_come() -> None:
     door = Door(ApiPlan(request_s=0.01))
     door.backend.held.add("device.list")
-    check(await door.ask("GET", "/v1/devices"), 504, "server.slow")
+    check(await door.ask("GET", "/v1/devices"), 504, "request.deadline")
     assert door.backend.cancelled.is_set()
 
 
@@ -236,7 +236,7 @@ async def test_whoever_waits_is_sent_away_when_we_stop(door: Door) -> None:
     async with asyncio.timeout(10):
         await door.backend.asking.wait()
         door.doorway.closing.set()
-        check(await asking, 503, "server.stopping")
+        check(await asking, 503, "request.stopping")
     assert len(door.doorway.waits) == 0
 
 
