@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from trunkline.app.mobile_plans import waking_policy
 from trunkline.model.binding import Binding
 from trunkline.model.text import Text
 from trunkline.push.notification import Fate, Notification, Service
@@ -15,25 +16,10 @@ from trunkline.registrar.push_services import PushServices
 from trunkline.registrar.quiet_pushes import QuietPushes
 from trunkline.registrar.refresh_pushes import RefreshPushes
 from trunkline.registrar.wake_pushes import PushWaker
-from trunkline.registrar.waking_policy import WakingPolicy
 
 if TYPE_CHECKING:
     from trunkline.app.exchange import Exchange
     from trunkline.app.settings import Settings
-
-
-def waking_policy(settings: Settings) -> WakingPolicy:
-    """When phones are woken, and how often."""
-    push = settings.sip.push
-    return WakingPolicy(
-        push.awake_s,
-        push.contact_timeout_s,
-        push.cancel_push,
-        push.quiet_every_s,
-        push.refresh,
-        push.refresh_before_s,
-        push.refreshes_a_day,
-    )
 
 
 class NativePush:
