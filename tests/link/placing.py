@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.link.carrier import Carrier
 from tests.link.gateway import OwnExchange, Reversing, Rows
+from tests.link.memory_network import MemoryNetwork
 from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from trunkline.base.app_event import AppEvent
@@ -54,8 +55,13 @@ class Kept:
 class PlacingStage(Stage):
     """``pbx`` answers calls, and ``registrar`` REGISTERs, at one address."""
 
-    def __init__(self, **policy: Any) -> None:
-        super().__init__()
+    newest: ClassVar[PlacingStage]
+
+    def __init__(
+        self, *, network: MemoryNetwork | None = None, transport: str = "udp", **policy: Any
+    ) -> None:
+        super().__init__(network=network, transport=transport)
+        PlacingStage.newest = self
         self.mobile_policy = MobilePolicy(DomainList.of([PBX, "friend.test"]), **policy)
         hops = self.context.next_hops
         spawn = self.context.spawn
@@ -95,12 +101,16 @@ class PlacingStage(Stage):
             self.mobile_policy,
             self._for_extension,
         )
+        self.told = self.events.subscribe(TENANT, OWNER)
+        if network is None:
+            self._begin_pbx()
+
+    def _begin_pbx(self) -> None:
         self.registrar = Carrier(self.network, "10.0.9.9", password=PASSWORD)
         self.pbx = Party(self.network, PBX, rings_s=2.0)
         self.pbx.body = describe(PBX)
         self.pbx.endpoint.set_doors([self.pbx, self.registrar])
         self.parties.append(self.pbx)
-        self.told = self.events.subscribe(TENANT, OWNER)
 
     def _for_extension(self, tenant: str, user: str, dialled: str, story: Story) -> Placed:
         targets = static_targets(self.contacts.get(dialled, []))

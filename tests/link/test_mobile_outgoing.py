@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from tests.link.carrier import when
+from tests.link.crash import Keeping
 from tests.link.phones import Party
 from tests.link.placing import OFFER, OWNER, PASSWORD, PBX, TENANT, PlacingStage
 from tests.link.stage import HOST
@@ -15,6 +18,7 @@ from tests.link.virtual_time import virtual
 from trunkline.base.messages import Refused
 from trunkline.base.messages.app_calls import PlaceCall
 from trunkline.base.messages.devices import SipAccount
+from trunkline.call.app_leg import AppSide
 
 CREDENTIALS = SipAccount("alice", PBX, PASSWORD)
 
@@ -331,3 +335,32 @@ async def test_kept_calls_that_are_no_more_answer_that_they_are_over() -> None:
     assert (row.status, row.reason) == ("ended", "restarted")
     await stage.hang_up(placed.call_token)
     await stage.finish()
+
+
+@pytest.mark.scenario(11)
+@virtual
+async def test_a_call_that_is_up_outlives_a_crash_and_its_token_still_hangs_up() -> None:
+    stage = PlacingStage()
+    device = await stage.device()
+    keeping = Keeping(stage)
+    placed = await stage.place(device)
+    await stage.pbx.until("acknowledged")
+    await keeping.after(3)
+    rows = dict(stage.kept.rows)
+
+    def side(leg: str, _data: Mapping[str, Any]) -> AppSide | None:
+        newest = PlacingStage.newest
+        if not newest.kept.rows:
+            newest.kept.rows = dict(rows)
+            newest.outgoing.load(rows.values())
+        return newest.outgoing.side(leg)
+
+    after = await keeping.crash(sides=side)
+    new = PlacingStage.newest
+    assert after.stage is new
+    new.outgoing.resume(new.calls.active.values())
+    assert (await new.status(placed.call_token)).status == "active"
+    await new.hang_up(placed.call_token)
+    await stage.pbx.until("ended bye")
+    assert (await new.status(placed.call_token)).reason == "hangup"
+    assert not new.kept.rows

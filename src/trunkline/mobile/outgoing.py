@@ -222,6 +222,7 @@ class OutgoingCalls:
             one.started_at = float(data.get("started_at") or one.started_at)
             self._busy[row.tenant, row.owner] += 1
             self._kept[row.leg] = one
+            self._office.calls.add(one)
 
     def side(self, leg_id: str) -> OutgoingCall | None:
         """The app's side of a leg that is taken up."""
@@ -232,7 +233,6 @@ class OutgoingCalls:
         kept, self._kept = self._kept, {}
         legs: dict[str, AppLeg] = {leg.id: leg for call in calls for leg in call.legs if leg.id in kept}  # type: ignore[misc]
         for key, one in kept.items():
-            self._office.calls.add(one)
             leg = legs.get(key)
             if leg is None or leg.done:
                 one.lose("restarted")
