@@ -17,6 +17,7 @@ address that is not public is refused before. What is named with plain http neve
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import socket
 import ssl
@@ -258,14 +259,21 @@ def origin_of(url: str) -> str:
 
 def verifying_context(ca_file: Path | None, key: str) -> ssl.SSLContext:
     """Trusts the system's authorities and those of ``ca_file``. Raises ConfigError."""
+    if ca_file is None:
+        return _system_context()
     context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file.expanduser())
-        except (OSError, ssl.SSLError) as error:
-            seen = f"{ca_file}, which cannot be read: {error.strerror or 'no PEM certificate'}"
-            raise ConfigError(SETTINGS, key, seen, "a PEM file of one or more certificates") from None
+    try:
+        context.load_verify_locations(ca_file.expanduser())
+    except (OSError, ssl.SSLError) as error:
+        seen = f"{ca_file}, which cannot be read: {error.strerror or 'no PEM certificate'}"
+        raise ConfigError(SETTINGS, key, seen, "a PEM file of one or more certificates") from None
     return context
+
+
+@functools.cache
+def _system_context() -> ssl.SSLContext:
+    """One for all clients, who change nothing in it: reading the system's authorities takes long."""
+    return ssl.create_default_context()
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
