@@ -24,7 +24,7 @@ class TwoTenants(Stage):
 
     def __init__(self, **rest: Any) -> None:
         super().__init__(**rest)
-        self.reach: dict[tuple[str, str], list[Target]] = {}
+        self.reached: dict[tuple[str, str], list[Target]] = {}
         self.directory.put_tenant(self.directory.entry_of(Tenant("t2", "Other", (OTHER,))))
 
     def phone(self, tenant: str, number: str, password: str = PASSWORD) -> Party:
@@ -33,11 +33,11 @@ class TwoTenants(Stage):
         party.body = describe(host)
         self.parties.append(party)
         self.directory.put(Extension(tenant, number, number, f"{number} of {tenant}", password))
-        self.reach[tenant, number] = self.contacts[number] = [Target(f"sip:{number}@{host}", label=host)]
+        self.reached[tenant, number] = self.contacts[number] = [Target(f"sip:{number}@{host}", label=host)]
         return party
 
     def _targets(self, tenant: str, entry: Entry) -> list[Target]:
-        return self.reach[tenant, entry.number]
+        return self.reached[tenant, entry.number]
 
     def call(self, party: Party, number: str, domain: str) -> None:
         party.session = party.endpoint.invite(
