@@ -6,6 +6,7 @@ import asyncio
 
 from trunkline.app.addresses import parse_host_port
 from trunkline.app.settings import Dns, Settings
+from trunkline.mobile.domains import DomainList, GuardedLocator
 from trunkline.net import Net
 from trunkline.net.dns import DnsSettings, Locator, Lookups, transports_of
 from trunkline.ua.next_hops import NextHops
@@ -18,7 +19,13 @@ class Finding:
         chosen = dns_settings(settings.dns)
         self.lookups = Lookups(loop, chosen)
         self.locator = Locator(self.lookups, lambda: transports_of(net.listeners), chosen)
+        self._open_flow, self._now = net.flow_to, loop.time
         self.next_hops = NextHops(self.locator, net.flow_to, loop.time, settings.sip.next_hop_s)
+
+    def guarded(self, listed: DomainList) -> NextHops:
+        """For names that apps give us: what the operator has not named leads nowhere inside."""
+        hops = self.next_hops
+        return NextHops(GuardedLocator(self.locator, listed), self._open_flow, self._now, hops.patience_s)
 
     def adjust(self, settings: Settings) -> None:
         """A reload has changed ``[dns]`` or ``sip.next_hop_s``: from the next request on."""

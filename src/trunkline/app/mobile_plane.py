@@ -53,7 +53,8 @@ class MobilePlane:
         self._exchange = exchange
         context = exchange.context
         wall, spawn, endpoint = exchange.wall, context.spawn, exchange.endpoint
-        writer, next_hops = exchange.writer, exchange.finding.next_hops
+        policy = mobile_policy(settings)
+        writer, next_hops = exchange.writer, exchange.finding.guarded(policy.listed)
         self.extensions: Extensions = (
             OwnExtensions(exchange.directory) if settings.exchange.enabled else NoExtensions()
         )
@@ -68,7 +69,6 @@ class MobilePlane:
         self.registrations.on_trouble = _log_trouble
         # Kept nowhere: such a registration lives as long as somebody waits for its outcome.
         self.probing = Registrations(endpoint, next_hops, wall=wall, spawn=spawn)
-        policy = mobile_policy(settings)
         journal = MobileJournal(writer)
         scope = SystemScope("devices outlive a restart")
         self.events = AppEvents(wall)
@@ -177,7 +177,7 @@ class MobilePlane:
         """Take our contacts off, write what is left."""
         self.events.close()
         self.probing.close()
-        await self.registrations.stop()
+        await self.accounts.stop()
         self.book.flush_all()
 
     def adjust(self, settings: Settings) -> None:

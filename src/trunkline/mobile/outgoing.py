@@ -11,6 +11,7 @@ from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
 from trunkline.base.messages import Refused
 from trunkline.base.messages.app_calls import CallPlaced, PlaceCall
 from trunkline.base.story import Story
+from trunkline.call.app_leg import AppLeg
 from trunkline.call.call import Call
 from trunkline.call.party import Party
 from trunkline.call.target import static_targets
@@ -27,7 +28,6 @@ from trunkline.mobile.ways_out import WaysOut
 from trunkline.mobile.words import CONFIRMED
 
 if TYPE_CHECKING:
-    from trunkline.call.app_leg import AppLeg
     from trunkline.call.call import Script
     from trunkline.call.context import CallContext
     from trunkline.call.registry import Calls
@@ -231,7 +231,7 @@ class OutgoingCalls:
     def resume(self, calls: Iterable[Call]) -> None:
         """Go on with those whose calls go on; a token of any other is told that we were restarted."""
         kept, self._kept = self._kept, {}
-        legs: dict[str, AppLeg] = {leg.id: leg for call in calls for leg in call.legs if leg.id in kept}  # type: ignore[misc]
+        legs = {leg.id: leg for call in calls for leg in call.legs if isinstance(leg, AppLeg)}
         for key, one in kept.items():
             leg = legs.get(key)
             if leg is None or leg.done:
