@@ -46,7 +46,7 @@ class Channel:
         key = principal.tenant, principal.subject
         door.streams.enter(key)
         try:
-            made = door.events.subscribe(principal.tenant or "", principal.subject, device_id, after)
+            made = door.events.subscribe(principal.tenant, principal.subject, device_id, after)
         except BaseException:
             door.streams.leave(key)
             raise

@@ -39,7 +39,7 @@ class Subscription(Protocol):
 class Events(Protocol):
     """What happens to apps' calls and devices."""
 
-    def subscribe(self, tenant: str, owner: str, device_id: str, after: int | None) -> Subscription:
+    def subscribe(self, tenant: str | None, owner: str, device_id: str, after: int | None) -> Subscription:
         """Events of one owner: those after number ``after`` that are still known, then new ones.
 
         ``device_id`` "" is for watching only; else the device counts as live until ``close``. Raises Refused.

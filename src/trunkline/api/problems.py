@@ -19,6 +19,7 @@ from trunkline.base.messages import Problem, Refused
 
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_ERRORS: Final = 10
+_RETRY_S: Final = 60
 
 # What is another's and what is not there get the very same reply, whoever refused it and why.
 _HIDDEN: Final = {
@@ -78,7 +79,8 @@ def refused(error: Refused) -> ProblemReply:
     if said.code == "tenant.unknown":
         # The tenant is named by nothing but the token: its tenant is gone, and the token with it.
         return problem(401, "auth.bad_token", "the token is of a tenant that is gone")
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooMany) else None
+    wait_s = error.retry_after_s if isinstance(error, TooMany) else _RETRY_S
+    headers = {"Retry-After": str(wait_s)} if said.status == 429 else None
     return problem(said.status, said.code, said.detail, headers=headers, **_extra(said))
 
 

@@ -11,7 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from trunkline.api.principal import SIP, Principal
-from trunkline.base.errors import TrunklineError
+from trunkline.base.errors import ConfigError, TrunklineError
 
 ALGORITHM: Final = "HS256"
 LEEWAY_S: Final = 30
@@ -28,10 +28,17 @@ class BadToken(TrunklineError):  # noqa: N818  (a normal answer, not a fault)
 
 
 class Tokens:
-    """Mints tokens that live ``expires_s`` seconds, and reads them. ``clock`` gives Unix seconds."""
+    """Mints tokens that live ``expires_s`` seconds, and reads them. ``clock`` gives Unix seconds.
+
+    Raises ConfigError for a secret that is none.
+    """
 
     def __init__(self, secret: str, expires_s: int, clock: Callable[[], float] = time.time) -> None:
-        self._key = OctKey.import_key(secret.encode())
+        try:
+            self._key = OctKey.import_key(secret.encode())
+        except ValueError:
+            expected = "32 random characters or more, which nobody else knows"
+            raise ConfigError("settings", "auth.secret", "nothing, or a public key", expected) from None
         self._clock = clock
         self.expires_s = expires_s
 

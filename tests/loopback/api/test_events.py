@@ -127,6 +127,17 @@ async def test_a_quiet_stream_shows_that_it_lives() -> None:
             assert await reply.content.readuntil(b"\n\n") == b": alive\n\n"
 
 
+@pytest.mark.parametrize("default", [DEFAULT, None])
+async def test_a_token_without_a_tenant_is_of_the_default_one(default: str | None) -> None:
+    async with (
+        serving(default_tenant=default) as served,
+        served.client(tenant=None) as client,
+        client.ws_connect("/v1/events") as ws,
+    ):
+        await next_event(ws)
+        assert list(served.events.listeners.values()) == [(default, "alice")]
+
+
 async def test_neither_socket_nor_stream() -> None:
     async with serving() as served, served.client() as client, client.get("/v1/events") as reply:
         assert reply.status == 406

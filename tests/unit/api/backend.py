@@ -209,12 +209,12 @@ class FakeEvents:
     """Keeps everything; ``listening`` is set while somebody listens, ``idle`` while nobody does."""
 
     def __init__(self) -> None:
-        self.told: dict[tuple[str, str], list[AppEvent]] = {}
-        self.listeners: dict[Subscribed, tuple[str, str]] = {}
+        self.told: dict[Owner, list[AppEvent]] = {}
+        self.listeners: dict[Subscribed, Owner] = {}
         self.listening = asyncio.Event()
         self.idle = asyncio.Event()
 
-    def subscribe(self, tenant: str, owner: str, device_id: str, after: int | None) -> Subscribed:
+    def subscribe(self, tenant: str | None, owner: str, device_id: str, after: int | None) -> Subscribed:
         kept = [] if after is None else self.told.get((tenant, owner), [])[after:]
         made = Subscribed(kept, device_id, self._ended)
         self.listeners[made] = tenant, owner

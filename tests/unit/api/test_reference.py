@@ -11,6 +11,7 @@ import pytest
 
 from trunkline.api.described import COMMON, WITH_BODY
 from trunkline.api.openapi import openapi
+from trunkline.base.app_event import NAMES
 
 DOCS = Path(__file__).parents[3] / "docs/reference"
 DOCUMENT = openapi()
@@ -46,3 +47,9 @@ def test_a_table_has_the_statuses_of_its_endpoint(name: str) -> None:
     with_body = {str(status) for status in WITH_BODY} if "requestBody" in operation else set()
     assert written <= told
     assert told - written <= common | with_body
+
+
+def test_the_page_of_events_has_all_of_them_and_no_other() -> None:
+    page = (DOCS / "live-events.md").read_text()
+    rows = re.findall(r"^\| (`[a-z]+\.[a-z_`, .]+) \|", page, re.MULTILINE)
+    assert set(re.findall(r"`([^`]+)`", " ".join(rows))) == NAMES

@@ -88,7 +88,9 @@ async def test_refusals_of_the_backend(
 ) -> None:
     if error:
         door.backend.fails[type_] = error
-    check(await door.ask(method, path, body), status, error.problem.code if error else "device.unknown")
+    told = await door.ask(method, path, body)
+    check(told, status, error.problem.code if error else "device.unknown")
+    assert ("retry-after" in told.headers) == (status == 429)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from trunkline.api.plan import AuthPlan, LimitPlan, OidcPlan
 from trunkline.api.principal import Principal
 from trunkline.api.tickets import LIFE_S, MAX_TICKETS, Tickets
 from trunkline.api.tokens import BadToken, Tokens
-from trunkline.base.errors import TransportError
+from trunkline.base.errors import ConfigError, TransportError
 
 NOW = 1_800_000_000.0
 ISSUER = "https://login.example.com"
@@ -80,6 +80,13 @@ def test_tokens_that_are_not_believed(tokens: Tokens, token: str, code: str) -> 
     with pytest.raises(BadToken) as caught:
         tokens.read(token)
     assert caught.value.code == code
+
+
+def test_what_everybody_knows_is_no_secret(issuer: Issuer) -> None:
+    key = issuer.keys["RS256"]
+    assert isinstance(key, RSAKey)
+    with pytest.raises(ConfigError, match=r"auth\.secret"):
+        Tokens(key.as_pem(private=False).decode(), 1000)
 
 
 def test_clocks_may_differ_a_little(tokens: Tokens) -> None:
