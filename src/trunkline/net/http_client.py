@@ -79,7 +79,9 @@ class HttpClient:
     def __init__(self, plan: HttpPlan | None = None, *, resolve: Resolve = addresses_of) -> None:
         self._plan = plan = plan or HttpPlan()
         self._proxy = plan.proxy
-        self._context = verifying_context(plan.ca_file, f"{plan.where}.ca")
+        self._context = (
+            verifying_context(plan.ca_file, f"{plan.where}.ca") if plan.ca_file else _system_context()
+        )
         self._guard = _Guard(plan.proxy, plan.inside, resolve)
         self.name(*plan.named)
         self._session: aiohttp.ClientSession | None = None
@@ -258,15 +260,14 @@ def origin_of(url: str) -> str:
 
 
 def verifying_context(ca_file: Path | None, key: str) -> ssl.SSLContext:
-    """Trusts the system's authorities and those of ``ca_file``. Raises ConfigError."""
-    if ca_file is None:
-        return _system_context()
+    """A new one that trusts the system's authorities and those of ``ca_file``. Raises ConfigError."""
     context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(ca_file.expanduser())
-    except (OSError, ssl.SSLError) as error:
-        seen = f"{ca_file}, which cannot be read: {error.strerror or 'no PEM certificate'}"
-        raise ConfigError(SETTINGS, key, seen, "a PEM file of one or more certificates") from None
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file.expanduser())
+        except (OSError, ssl.SSLError) as error:
+            seen = f"{ca_file}, which cannot be read: {error.strerror or 'no PEM certificate'}"
+            raise ConfigError(SETTINGS, key, seen, "a PEM file of one or more certificates") from None
     return context
 
 
