@@ -171,10 +171,10 @@ async def test_the_queue_is_bounded_while_there_is_no_connection(tmp_path: Path)
         assert Counter(fate.outcome for fate in fates) == {Outcome.DROPPED: 15, Outcome.UNAVAILABLE: 5}
         assert apns.health().word == "failing"
         assert apns.health().queued == 0
-    for writer in silent:
-        writer.transport.abort()
-    server.close()
-    await server.wait_closed()
+        for writer in silent:
+            writer.transport.abort()
+        server.close()
+        await server.wait_closed()
 
 
 async def test_a_second_connection_is_opened_when_the_first_is_full(tmp_path: Path) -> None:

@@ -187,5 +187,5 @@ def _said(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
     if isinstance(error, socket.gaierror) or not error.errno:
-        return (error.strerror or str(error) or type(error).__name__).lower()
+        return error.strerror or str(error) or type(error).__name__
     return os.strerror(error.errno).lower()  # without the address that asyncio puts into it
