@@ -70,9 +70,12 @@ async def test_keys_are_pressed_by_info() -> None:
     assert (await stage.app_calls.press(TENANT, ask)).status == 200
     bodies = [one.body for one in stage.pbx.requests if one.method == "INFO"]
     assert [body.split(b"\r\n")[0] for body in bodies] == [b"Signal=1", b"Signal=#"]
-    with pytest.raises(Refused) as refused:
-        await stage.app_calls.press(TENANT, PressKeys(call_token=phone.token, digits="x"))
-    assert refused.value.problem.status == 409
+    for digits, ms in (("x", 160), ("", 160), ("1" * 33, 160), ("1", 5), ("1\n", 160)):
+        with pytest.raises(Refused) as refused:
+            await stage.app_calls.press(
+                TENANT, PressKeys(call_token=phone.token, digits=digits, duration_ms=ms)
+            )
+        assert (refused.value.problem.code, refused.value.problem.status) == ("call.keys", 422)
     stage.pbx.dialogue.hang_up()
     await stage.settle()
 
@@ -111,8 +114,15 @@ async def test_an_app_asks_the_pbx_to_call_somebody_else() -> None:
     assert refused.value.problem.hint == "SIP status 603"
     refer = next(one for one in stage.pbx.requests if one.method == "REFER")
     assert refer.headers["Refer-To"] == "<sip:dave@pbx.example>"
-    assert stage.devices.events[-1][1:2] == ("call.transfer",)
+    assert stage.devices.events[-1][1] == "call.transfer"
     assert stage.devices.events[-1][3] == {"sip_status": 603}
+    with pytest.raises(Refused):
+        await stage.app_calls.transfer(TENANT, TransferAppCall(call_token=phone.token, destination="1003"))
+    refer = [one for one in stage.pbx.requests if one.method == "REFER"][-1]
+    assert refer.headers["Refer-To"] == "<sip:1003@pbx.example>", "at the exchange of the other party"
+    with pytest.raises(Refused) as refused:
+        await stage.app_calls.transfer(TENANT, TransferAppCall(call_token=phone.token, destination="a b>"))
+    assert refused.value.problem.status == 422
     stage.pbx.dialogue.hang_up()
     await stage.settle()
 
@@ -186,6 +196,8 @@ async def test_what_is_anothers_is_not_there() -> None:
         assert (await calls.page(tenant, ListAppCalls(owner=owner))).rows == ()
     assert len((await calls.page(TENANT, ListAppCalls(owner=phone.device.owner))).rows) == 1
     assert (await calls.get(TENANT, GetAppCall(call_token=token))).call_token == token, "the operator's"
+    assert (await phone.status()).state == "push_queued", "an operator who looks is no phone"
+    await phone.get()
     assert (await phone.status()).state == "device_reached"
     stage.pbx.dialogue.hang_up()
     await stage.settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from contextlib import suppress
 from hashlib import sha256
@@ -30,6 +31,8 @@ from trunkline.base.messages.app_calls import (
 from trunkline.base.messages.request import Refused
 from trunkline.media.offer_answer import check_answer, streams_of
 from trunkline.mobile.app_party import ACTIVE, OVER, AppParty
+from trunkline.mobile.destination import read_destination
+from trunkline.mobile.domains import in_uri
 from trunkline.mobile.hand_over import HandOver
 from trunkline.mobile.words import ACCEPT, CONTACT, HANG_UP, REJECT, RING
 
@@ -42,6 +45,11 @@ LONGEST_WAIT_S: Final = 25.0
 MAX_SDP: Final = 65_536
 CHANGE_S: Final = 40.0  # a re-INVITE or a key press that is never answered
 TRANSFER_S: Final = 75.0
+
+MOST_KEYS: Final = 32
+_SHORTEST_MS: Final = 40
+_LONGEST_MS: Final = 5000
+_are_keys = re.compile(rf"[0-9*#A-Da-d]{{1,{MOST_KEYS}}}\Z").match
 
 _STATUS: Final = {"declined": 603, "busy": 486}
 OnDone: TypeAlias = "Callable[[int, bytes], None]"
@@ -130,7 +138,7 @@ class AppCalls:
 
     async def get(self, tenant: str, ask: GetAppCall) -> AppCallOffer:
         found = self._party(tenant, ask.call_token, ask.owner)
-        if isinstance(found, HandOver):
+        if isinstance(found, HandOver) and ask.owner is not None:  # an operator who looks is no phone
             found.step(CONTACT)
         return found.offer_row()
 
@@ -198,6 +206,9 @@ class AppCalls:
 
     async def press(self, tenant: str, ask: PressKeys) -> AppCallDone:
         line = self._active(tenant, ask.call_token, ask.owner).line
+        if not _are_keys(ask.digits) or not _SHORTEST_MS <= ask.duration_ms <= _LONGEST_MS:
+            expected = f"1 to {MOST_KEYS} of 0-9 * # A-D, each for {_SHORTEST_MS} to {_LONGEST_MS} ms"
+            raise Refused("call.keys", "these keys cannot be pressed", f"expected {expected}", 422)
         keys_s = len(ask.digits) * (ask.duration_ms / 1000 + 8)
         return await _done(lambda told: line.press(ask.digits, ask.duration_ms, told), CHANGE_S + keys_s)
 
@@ -216,8 +227,7 @@ class AppCalls:
 
     async def transfer(self, tenant: str, ask: TransferAppCall) -> AppCallDone:
         party = self._active(tenant, ask.call_token, ask.owner)
-        line = party.line
-        uri = ask.destination if ":" in ask.destination else f"sip:{ask.destination}"
+        line, uri = party.line, _target(ask.destination, party.peer)
         try:
             done = await _done(lambda told: line.transfer(uri, told), TRANSFER_S)
         except Refused as refused:
@@ -234,6 +244,16 @@ class AppCalls:
         if not party.answer_change(body, ask.renegotiation):
             raise Refused("call.nothing_asked", "the other party asks for no change now", "", 409)
         return AppCallDone()
+
+
+def _target(destination: str, peer: str) -> str:
+    """A SIP URI for what the app names, by default at the exchange of whom it talks to. Refused: 422."""
+    user, host = read_destination(destination)
+    host = in_uri(host) if host else peer.rpartition("@")[2]
+    if not host:
+        expected = "expected sip:user@domain, for whom the app talks to is unknown"
+        raise Refused("call.destination", "the destination names no domain", expected, 422)
+    return f"sip:{user}@{host}"
 
 
 def _check(offer: bytes, body: bytes) -> None:
