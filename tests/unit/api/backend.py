@@ -88,7 +88,7 @@ class Backend:
 def _register(backend: Backend, request: m.RegisterDevice) -> Message:
     made = backend.add_device(request.tenant, request.owner)
     key = "" if request.device_key else "a-new-key"
-    return m.DeviceRegistered(device_id=made, status="registering", device_key=key)
+    return m.DeviceRegistered(device_id=made, status="error: no answer", device_key=key)
 
 
 def _list_devices(backend: Backend, request: m.ListDevices) -> Message:

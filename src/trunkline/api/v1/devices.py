@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
@@ -33,6 +33,7 @@ Kind = Literal["voip", "token", "fid", "webpush", "webhook"]
 Environment = Literal["production", "sandbox"]
 Transport = Annotated[Literal["udp", "tcp", "tls"], Lower]
 _ID = "3f0c2b5e-7a41-4b7e-9d58-0f6a2f6f8f11"
+_BEGUN: Final = "registering"  # the one word that old apps know here; how it went is told when they ask
 _UNKNOWN = "There is no such device, or it is another's."
 
 
@@ -67,7 +68,7 @@ class Registered(Reply):
     """`device_key` only when it was asked for by `want_device_key`, and made."""
 
     device_id: str
-    status: str
+    status: Literal["registering"]
     device_key: str = ""
 
 
@@ -182,8 +183,8 @@ async def register_device(body: NewDevice, who: Who) -> Response:
         device_key=body.device_key or "",
     )
     if body.want_device_key and made.device_key:
-        return told(Registered(device_id=made.device_id, status=made.status, device_key=made.device_key))
-    return told(Registered(device_id=made.device_id, status=made.status))
+        return told(Registered(device_id=made.device_id, status=_BEGUN, device_key=made.device_key))
+    return told(Registered(device_id=made.device_id, status=_BEGUN))
 
 
 def _push(body: NewDevice) -> PushTarget:
