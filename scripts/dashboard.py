@@ -22,6 +22,7 @@ INSTANCE: Final = '{instance=~"$instance"}'
 # Row by the first word of the metric's name after "trunkline_"; whatever comes new goes into the last.
 ROWS: Final = (
     ("Calls", ("calls", "dialogs", "texts", "records")),
+    ("Apps", ("push", "pushes")),
     ("Registrations and access", ("registrations", "bindings", "register", "auth", "bans", "fence")),
     ("SIP", ("sip", "transactions", "timers", "connections", "tls", "dns")),
     ("Media", ("media", "rtp", "prompts", "recordings")),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.metrics import Gauges
+from trunkline.push.notification import Outcome
 
 if TYPE_CHECKING:
     from trunkline.app.exchange import Exchange
@@ -20,6 +21,7 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
     admitted = exchange.authenticator.counters
     fenced = exchange.fence.counters
     names, large = exchange.finding.lookups.counters, exchange.endpoint.large
+    pushed = exchange.push.pushers.figures
 
     def rtp() -> dict[str, float]:
         return {"relayed": exchange.engine.snapshot().packets_relayed}
@@ -27,6 +29,10 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
     def dropped() -> dict[str, float]:
         counters = exchange.engine.snapshot()
         return {"stray": counters.packets_stray, "unsent": counters.packets_unsent}
+
+    def fates() -> dict[str, float]:
+        total = sum((one.outcomes for one in pushed().values()), Counter[Outcome]())
+        return {outcome.value: count for outcome, count in total.items()}
 
     return {
         "registrations": lambda: len({(one.tenant, one.user) for one in exchange.location}),
@@ -78,6 +84,11 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "notifications": lambda: exchange.events.notifier.counters.notified,
         "publications": lambda: exchange.events.publications.count,
         "texts_waiting": lambda: exchange.text_queue.count,
+        "pushes": fates,
+        "pushes_sent": lambda: {service: one.outcomes[Outcome.SENT] for service, one in pushed().items()},
+        "pushes_failed": lambda: {service: one.failed for service, one in pushed().items()},
+        "push_seconds": lambda: {service: one.seconds for service, one in pushed().items()},
+        "push_queue": lambda: {one.service: one.queued for one in exchange.push.pushers.health()},
         "large_requests": lambda: {"by_tcp": large.by_tcp, "came_back": large.came_back},
         "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
         "media_ports_free": lambda: exchange.engine.snapshot().ports_free,

@@ -47,6 +47,21 @@ FAMILIES = (
     Family("notifications", "trunkline_notifications", "counter", "NOTIFYs sent to subscribers"),
     Family("publications", "trunkline_publications", "gauge", "Presence documents that phones published"),
     Family("texts_waiting", "trunkline_texts_waiting", "gauge", "Texts that their readers have yet to take"),
+    Family(
+        "pushes", "trunkline_pushes", "counter", "Notifications for apps, by what became of them", "outcome"
+    ),
+    Family("pushes_sent", "trunkline_pushes_sent", "counter", "Notifications that a service took", "service"),
+    Family(
+        "pushes_failed", "trunkline_pushes_failed", "counter", "Notifications that it did not take", "service"
+    ),
+    Family(
+        "push_seconds",
+        "trunkline_push_seconds",
+        "counter",
+        "Time that notifications took, waiting and retries with it",
+        "service",
+    ),
+    Family("push_queue", "trunkline_push_queue", "gauge", "Notifications that wait for a service", "service"),
     Family("timers", "trunkline_timers", "gauge", "Armed protocol timers"),
     Family("calls_active", "trunkline_calls_active", "gauge", "Calls that are up or ringing"),
     Family("calls", "trunkline_calls", "counter", "Calls that ended, by outcome", "outcome"),

@@ -38,10 +38,15 @@ log = structlog.get_logger("push")
 class Figures:
     """For metrics, since the start. ``outcomes`` counts fates; ``seconds`` is what all of them took together."""
 
-    outcomes: Mapping[Outcome, int]
+    outcomes: Counter[Outcome]
     queued: int
     under_way: int
     seconds: float
+
+    @property
+    def failed(self) -> int:
+        """All that was not taken, for whatever reason."""
+        return self.outcomes.total() - self.outcomes[Outcome.SENT]
 
 
 class _Lane:
@@ -171,7 +176,7 @@ class Pushers:
     def figures(self) -> Mapping[Service, Figures]:
         """Of the configured ones."""
         return {
-            service: Figures(dict(lane.outcomes), lane.queued, lane.under_way, lane.seconds)
+            service: Figures(lane.outcomes.copy(), lane.queued, lane.under_way, lane.seconds)
             for service, lane in self._lanes.items()
         }
 

@@ -111,7 +111,7 @@ async def test_the_queue_is_bounded() -> None:
     assert google.most == 2
     figures = one.figures()[Service.FCM]
     assert figures.outcomes == {Outcome.SENT: 5, Outcome.DROPPED: 1}
-    assert (figures.queued, figures.under_way) == (0, 0)
+    assert (figures.queued, figures.under_way, figures.failed) == (0, 0, 1)
 
 
 async def test_a_call_goes_before_whatever_waits() -> None:
