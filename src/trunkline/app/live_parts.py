@@ -120,6 +120,10 @@ def _events(exchange: Exchange, new: Settings) -> None:
     exchange.events.policy = event_policy(new)
 
 
+def _mobile(exchange: Exchange, new: Settings) -> None:
+    exchange.mobile.adjust(new)
+
+
 def _read_from_settings(_exchange: Exchange, _new: Settings) -> None:
     """``exchange.settings`` itself is read when the value is needed."""
 
@@ -139,23 +143,6 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
     (
         "sip.grace_s",
         "limits.calls_per_extension",
-        "mobile.answer_timeout_s",
-        "mobile.cancel_push",
-        "mobile.contact_timeout_s",
-        "mobile.domains",
-        "mobile.expires_s",
-        "mobile.inside",
-        "mobile.live_patience_s",
-        "mobile.max_calls",
-        "mobile.max_devices",
-        "mobile.media",
-        "mobile.no_answer_status",
-        "mobile.per_registrar_s",
-        "mobile.place_timeout_s",
-        "mobile.provisional",
-        "mobile.purge_days",
-        "mobile.registrars",
-        "mobile.show_caller",
         "recording.channels",
         "recording.keep_free_mb",
         "recording.max_duration_s",
@@ -171,6 +158,24 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "guard.trusted",
         "guard.window_s",
     ): _fence,
+    (
+        "mobile.answer_timeout_s",
+        "mobile.cancel_push",
+        "mobile.contact_timeout_s",
+        "mobile.domains",
+        "mobile.expires_s",
+        "mobile.inside",
+        "mobile.live_patience_s",
+        "mobile.max_calls",
+        "mobile.max_devices",
+        "mobile.media",
+        "mobile.no_answer_status",
+        "mobile.place_timeout_s",
+        "mobile.provisional",
+        "mobile.purge_days",
+        "mobile.registrars",
+        "mobile.show_caller",
+    ): _mobile,
     ("sip.max_forwards",): _max_forwards,
     ("sip.early_media",): _early_media,
     ("sip.reliable_provisionals",): _reliable_provisionals,

@@ -53,7 +53,7 @@ class MobilePlane:
         self._exchange = exchange
         context = exchange.context
         wall, spawn, endpoint = exchange.wall, context.spawn, exchange.endpoint
-        policy = mobile_policy(settings)
+        policy = self.policy = mobile_policy(settings)
         writer, next_hops = exchange.writer, exchange.finding.guarded(policy.listed)
         self.extensions: Extensions = (
             OwnExtensions(exchange.directory) if settings.exchange.enabled else NoExtensions()
@@ -183,6 +183,7 @@ class MobilePlane:
     def adjust(self, settings: Settings) -> None:
         """Settings that may change while it runs."""
         self.office.policy = hand_over_policy(settings)
+        self.policy.become(mobile_policy(settings))
 
     @property
     def table(self) -> dict[type[Request[Any]], Handler]:

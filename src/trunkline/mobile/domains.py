@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, Protocol
 
 from trunkline.base.errors import TransportError
@@ -49,7 +49,7 @@ def in_uri(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DomainList:
     """``domains`` are those of foreign accounts; ``of_tenant`` more by a tenant's id.
 
@@ -78,6 +78,11 @@ class DomainList:
         named = frozenset(_entry(one) for one in hosts if "/" not in one)
         more = {tenant: frozenset(map(_entry, names)) for tenant, names in (of_tenant or {}).items()}
         return cls(frozenset(map(_entry, domains)), named, networks, tuple(inside), more)
+
+    def become(self, other: DomainList) -> None:
+        """Hold from now on what ``other`` holds: whoever has this list goes by it."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(other, one.name))
 
     def takes(self, tenant: str, domain: str) -> bool:
         """Whether accounts may be of this domain (as ``host_of`` gave it)."""
