@@ -686,6 +686,22 @@ async def test_what_no_call_can_be_made_of_wakes_nobody(extra: str, status: int)
     assert not stage.calls.all
 
 
+@pytest.mark.rfc("3262", "3")
+@virtual
+async def test_a_caller_who_wants_provisionals_for_certain_acknowledges_the_ringing() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app(reliable=True, extra="Require: 100rel\r\n")
+    await stage.pbx.until("180")
+    assert stage.sent(PBX, "PRACK")
+    await phone.get()
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    assert stage.pbx.heard[-1] == ANSWER
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
 @virtual
 async def test_a_gateway_that_is_about_to_stop_takes_no_call() -> None:
     stage = MobileStage()

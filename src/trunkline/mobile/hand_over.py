@@ -165,7 +165,8 @@ class HandOver(AppParty):
     def ended(self, _leg: Any, reason: str, code: str, by: str) -> None:
         """The call is over for this device: ``reason`` is a Reason header's value, ``code`` the record's."""
         outcome = outcome_of(reason, code, by)
-        self.step(outcome.what, outcome)
+        if not self.step(outcome.what, outcome):
+            self.step(END, outcome)  # the leg is gone, whatever its code says
 
     # Actions
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trunkline.mobile.hand_over import IGNORED, HandOver
-from trunkline.mobile.words import ACCEPT, FINAL, INPUTS, OPEN, STATES, TAKEN_UP, TOLD
+from trunkline.mobile.words import ACCEPT, END, FINAL, INPUTS, OPEN, STATES, TAKEN_UP, TOLD
 
 TABLE = HandOver.TABLE
 PAIRS = [(state, what) for state in TABLE for what in INPUTS if state not in FINAL]
@@ -33,6 +33,11 @@ def test_every_state_can_be_reached_and_left() -> None:
 @pytest.mark.parametrize("state", FINAL)
 def test_nothing_leads_out_of_a_final_state(state: str) -> None:
     assert TABLE[state] == {}
+
+
+@pytest.mark.parametrize("state", [state for state in STATES if state not in FINAL])
+def test_a_leg_that_is_gone_ends_it_in_every_state(state: str) -> None:
+    assert TABLE[state][END][0] in FINAL
 
 
 @pytest.mark.parametrize("state", STATES)
