@@ -21,7 +21,9 @@ GATEWAY_LISTEN = "0.0.0.0:8080"
 class ApiLimits(Section):
     """How often something may be asked in a minute: by one address (of IPv6 the /64), or by one user's tokens."""
 
-    per_source: int = Field(default=1200, ge=1, le=1_000_000, description="Requests of one address.")
+    per_source: int = Field(
+        default=1200, ge=1, le=1_000_000, description="Requests without a token of one address."
+    )
     per_subject: int = Field(default=600, ge=1, le=1_000_000, description="Requests of one user.")
     failures: int = Field(
         default=30, ge=1, le=100_000, description="Wrong tokens, keys and passwords of one address."
@@ -58,7 +60,7 @@ class Api(Section):
         description="Networks of reverse proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
     )
     docs: bool = Field(
-        default=True, description="Whether `/openapi.json` and the page that shows it are served."
+        default=True, description="Whether `/openapi.json`, which describes the API, is served."
     )
     origins: Annotated[tuple[str, ...], BeforeValidator(as_origins)] = Field(
         default=(),
