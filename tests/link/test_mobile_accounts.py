@@ -498,6 +498,25 @@ async def test_after_some_wrong_passwords_the_registrar_is_left_alone() -> None:
 
 
 @virtual
+async def test_passwords_cannot_be_guessed_by_registering_devices() -> None:
+    gateway = Gateway()
+    carrier = pbx(gateway)
+    for attempt in range(5):
+        device = await gateway.add(password=f"guess-{attempt}")
+        await asyncio.sleep(5)
+        assert gateway.status(device) == "error: authentication failed"
+    with pytest.raises(Refused) as refused:
+        await gateway.add(password="guess-6")
+    assert (refused.value.problem.code, refused.value.problem.status) == ("account.tries", 429)
+    asked = carrier.times
+    await asyncio.sleep(601)
+    device = await gateway.add()
+    await gateway.until_status(device, "registered", 10)
+    assert carrier.times > asked
+    await gateway.finish()
+
+
+@virtual
 async def test_what_cannot_be_written_down_is_no_device_and_leaves_no_contact() -> None:
     gateway = Gateway()
     carrier = pbx(gateway)

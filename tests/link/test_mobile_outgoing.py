@@ -147,6 +147,20 @@ async def test_a_wrong_password_fails_at_once() -> None:
 
 @pytest.mark.scenario(12)
 @virtual
+async def test_passwords_cannot_be_guessed_by_calling() -> None:
+    stage = PlacingStage()
+    statuses = []
+    for attempt in range(7):
+        ask_for_password(stage.pbx, 401, times=10)
+        with pytest.raises(Refused) as refused:
+            await stage.place(account=SipAccount("alice", PBX, f"guess-{attempt}"))
+        statuses.append(refused.value.problem.status)
+    assert statuses == [502] * 5 + [429] * 2
+    await stage.finish()
+
+
+@pytest.mark.scenario(12)
+@virtual
 async def test_a_device_whose_password_is_known_to_be_wrong_asks_nobody() -> None:
     stage = PlacingStage()
     device = await stage.device(password="wrong")

@@ -36,7 +36,7 @@ from trunkline.base.messages.devices import (
     RemoveDevice,
 )
 from trunkline.mobile.account_form import AccountForm, read_account
-from trunkline.mobile.accounts import Account, Accounts, AccountStatus
+from trunkline.mobile.accounts import REGISTERED, Account, Accounts, AccountStatus
 from trunkline.mobile.book import Book, hash_of
 from trunkline.mobile.extensions import Extensions
 from trunkline.mobile.policy import MobilePolicy
@@ -44,6 +44,7 @@ from trunkline.mobile.ports import Live
 from trunkline.mobile.proving import Proving, wrong_password
 from trunkline.mobile.push_form import PushForm, read_platform, read_push
 from trunkline.model.device import REST, MobileAccount, MobileDevice
+from trunkline.ua.registrations.asking import WRONG
 
 PURGED: Final = "its account's password was forgotten after a long silence"
 REPLACED: Final = "its account has another password now"
@@ -77,7 +78,7 @@ class Devices:
     ) -> None:
         self.book = book
         self.accounts = accounts
-        self._proving = proving
+        self.proving = proving
         self._extensions = extensions
         self._live = live
         self._journal = journal
@@ -137,9 +138,11 @@ class Devices:
                 raise wrong_password()
             return
         known = self.accounts.of_form(form)
-        if known is None or known.is_purged or known.knows(form) or self._is_alone(known, owner):
+        if known is not None and known.knows(form):
             return
-        await self._proving.prove(form)
+        self.proving.check_tries(form)
+        if known is not None and not known.is_purged and not self._is_alone(known, owner):
+            await self.proving.prove(form)
 
     def _is_alone(self, account: Account, owner: str) -> bool:
         return all(one.owner == owner for one in self.book.all_of_account(account.row.id))
@@ -293,7 +296,7 @@ class Devices:
     async def prove_account(self, tenant: str, ask: ProveAccount) -> AccountProven:
         """Whose account it is."""
         form = read_account(tenant, ask.account, self._policy.listed, self._extensions)
-        await self._proving.prove(form)
+        await self.proving.prove(form)
         return AccountProven(owner=f"sip:{form.address}", tenant_id=tenant)
 
     async def prove_device(self, tenant: str, ask: ProveDevice) -> AccountProven:
@@ -334,6 +337,12 @@ class Devices:
             self._drop_unused(device.account_id)
 
     def _tell_all(self, account: Account) -> None:
+        """Its registration has another word now."""
+        word = account.registration.word if account.registration is not None else ""
+        if word == WRONG:
+            self.proving.note_failure(account.row.tenant, account.address)
+        elif word == REGISTERED:
+            self.proving.note_success(account.row.tenant, account.address)
         for device in self.book.all_of_account(account.row.id):
             self._tell(device)
 

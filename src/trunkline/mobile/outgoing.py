@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from trunkline.model.device import MobileCall
 
 MAX_SDP: Final = 65_536
+_WRONG: Final = frozenset({401, 403, 407})
 
 
 class Placed(NamedTuple):
@@ -113,6 +114,8 @@ class OutgoingCalls:
         row = whose.account.row
         peer = f"{user}@{in_uri(host or row.domain)}"
         party = OutgoingCall(self._office, str(uuid4()), tenant, ask.owner, whose.device_id, peer, self._over)
+        if whose.form is not None:
+            party.unproven = whose.form.address
         if ask.key:
             self._keys.add(tenant, ask.owner, ask.key, asked, party)
         try:
@@ -173,6 +176,7 @@ class OutgoingCalls:
         known = self._devices.accounts.of_form(form)
         if known is not None and (form.own or (known.knows(form) and known.registration is not None)):
             return _Asked(known, "")
+        self._devices.proving.check_tries(form)
         return _Asked(Account(row_of(form, "", None, 0.0), form.password), "", form)
 
     def _of_device(self, tenant: str, ask: PlaceCall) -> _Asked:
@@ -199,6 +203,9 @@ class OutgoingCalls:
         raise Refused("account.domain", "calls to that domain are not allowed", hint, 422)
 
     def _over(self, party: OutgoingCall) -> None:
+        failed = party.failure
+        if party.unproven and failed is not None and failed.status in _WRONG:
+            self._devices.proving.note_failure(party.tenant, party.unproven)
         owner = party.tenant, party.owner
         self._busy[owner] -= 1
         if self._busy[owner] <= 0:

@@ -45,6 +45,7 @@ class OutgoingCall(AppParty):
         self.failure: CallFailed | None = None
         self.settled = asyncio.Event()
         self.waiters = 0
+        self.unproven = ""  # the account, when nobody has registered with these credentials
         self.abandoned = False  # who waited for it left before it was answered
         self._on_over = on_over
 

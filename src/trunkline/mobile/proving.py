@@ -59,7 +59,7 @@ class Proving:
         known = self._accounts.of_form(form)
         if known is not None and known.knows(form) and _vouched(known.registration, self._probing):
             return
-        self._check_tries(form)
+        self.check_tries(form)
         if self._waiting >= _MOST_WAITING:
             raise Refused("account.unreachable", "too many accounts are being checked", "try again soon", 503)
         self._waiting += 1
@@ -92,11 +92,11 @@ class Proving:
                     "let the PBX challenge REGISTER requests of this gateway",
                     401,
                 )
-            self._failed.pop((form.tenant, form.address), None)
+            self.note_success(form.tenant, form.address)
             return
         if word == "failed":
             raise _unreachable(made.trouble)
-        self._note_failure(form)
+        self.note_failure(form.tenant, form.address)
         raise wrong_password()
 
     def _changed(self, registration: Registration) -> None:
@@ -104,20 +104,30 @@ class Proving:
         if end is not None and not end.done():
             end.set_result(registration.word)
 
-    def _check_tries(self, form: AccountForm) -> None:
+    # Wrong passwords, whoever sends them: registrars count them, and lock all of us out
+
+    def check_tries(self, form: AccountForm) -> None:
+        """Refused: ``account.tries`` 429 when there were too many wrong passwords for an account."""
         after = self._wall() - _FORGET_S
         tries = [at for at in self._failed.get((form.tenant, form.address), ()) if at > after]
         if len(tries) >= _MOST_FAILED:
             hint = f"wait {_FORGET_S / 60:.0f} minutes, then use the right password"
             raise Refused("account.tries", "too many wrong passwords for this account", hint, 429)
 
-    def _note_failure(self, form: AccountForm) -> None:
-        key = form.tenant, form.address
-        after = self._wall() - _FORGET_S
-        self._failed[key] = [*(at for at in self._failed.get(key, ()) if at > after), self._wall()]
+    def note_failure(self, tenant: str, address: str) -> None:
+        """A registrar has refused a password of ``user@domain``."""
+        key = tenant, address
+        now = self._wall()
+        self._failed[key] = [*(at for at in self._failed.get(key, ()) if at > now - _FORGET_S), now][
+            -_MOST_FAILED:
+        ]
         self._failed.move_to_end(key)
         if len(self._failed) > _MOST_REMEMBERED:
             self._failed.popitem(last=False)
+
+    def note_success(self, tenant: str, address: str) -> None:
+        """A password was right."""
+        self._failed.pop((tenant, address), None)
 
 
 def _vouched(registration: Registration | None, office: Registrations) -> bool:
