@@ -17,6 +17,7 @@ from trunkline.net.http_proxy import parse_proxy
 from trunkline.push.doubles.fcm import FakeFcm
 from trunkline.push.fcm import FcmPlan, FcmPusher
 from trunkline.push.notification import Notification, Outcome, Purpose, PushAddress, Service
+from trunkline.push.pushers import Pushers
 
 DEADLINE_S = 5.0
 
@@ -144,6 +145,18 @@ async def test_a_request_that_hangs_is_left_for_another_connection(tmp_path: Pat
     async with fake(script=["hang"]) as google, pusher(google, tmp_path, timeout_s=0.3) as fcm:
         assert (await fcm.send(call())).sent
         assert [push.status for push in google.pushes.all] == [0, 200]
+
+
+@pytest.mark.scenario(8)
+async def test_a_burst_with_trouble_in_it_reaches_every_phone_once(tmp_path: Path) -> None:
+    troubles = ["503", "drop", "hang", "500", "429"] * 6
+    async with fake(script=[",".join(troubles)]) as google, pusher(google, tmp_path, timeout_s=1.0) as fcm:
+        everybody = Pushers([fcm], queue=200)
+        fates = await asyncio.gather(*[everybody.send(call(f"device:{number}")) for number in range(200)])
+        assert {fate.outcome for fate in fates} == {Outcome.SENT}
+        taken = [push.target for push in google.pushes.all if push.status == 200]
+        assert sorted(taken) == sorted(f"device:{number}" for number in range(200))
+        assert len(google.pushes.all) == 200 + len(troubles)
 
 
 @pytest.mark.scenario(8)
