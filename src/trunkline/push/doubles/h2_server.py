@@ -40,7 +40,7 @@ class Handler(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ServerConnection(asyncio.Protocol):
     """``streams`` requests at once are allowed; ``allow`` changes that."""
 
