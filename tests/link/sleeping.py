@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+from tests.link.memory_network import MemoryFlow
 from tests.link.phones import Party, describe
 from tests.link.stage import DOMAIN, HOST, PASSWORD, Stage
 from trunkline.app.reaching import Reaching
@@ -80,6 +81,7 @@ class SleepStage(Stage):
         self.push_records = MemoryPushRecords()
         registrar = RegistrarPolicy()
         self.lost: set[str] = set()
+        self.connected = False  # whether flows are taken for connections that stand
         self.desk = PushDesk(
             services,
             self.push_records,
@@ -115,7 +117,10 @@ class SleepStage(Stage):
 
     def flow_from_token(self, token: str) -> Flow | None:
         """What ``net`` does; a connection that is ``lost`` is not found again."""
-        return None if token in self.lost else self.network.nodes[HOST, 5060].flow_from_token(token)
+        flow = None if token in self.lost else self.network.nodes[HOST, 5060].flow_from_token(token)
+        if self.connected and isinstance(flow, MemoryFlow):
+            flow.reliable = True
+        return flow
 
     def reach(self, tenant: str, number: str) -> int:
         return len(self.location.of(tenant, number, self.wall())) + super().reach(tenant, number)

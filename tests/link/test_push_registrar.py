@@ -299,3 +299,23 @@ async def test_an_unknown_caller_is_named_in_no_push() -> None:
     assert stage.waker.pushes[0][1].caller_uri == ""
     caller.dialogue.hang_up()
     await stage.settle()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+@virtual
+async def test_a_phone_that_says_nothing_by_its_connection_is_woken(answers: bool) -> None:
+    """Its system has cut the connection, and nobody has told us."""
+    stage, caller, phone = await asleep(expired=False)
+    stage.connected = True
+    if answers:
+        phone.node.silent_since = float("inf")
+    woken_by_pushes(stage, phone)
+    began = stage.loop.time()
+    stage.dial(caller, "1002")
+    await caller.until("answered")
+    assert stage.loop.time() - began < 4
+    assert len(stage.waker.pushes) == (0 if answers else 1)
+    assert len({request.call_id for request in phone.invites}) == 1
+    assert ("wake.silent" in [step.code for step in stage.calls.all[-1].story.steps]) is not answers
+    caller.dialogue.hang_up()
+    await stage.settle()

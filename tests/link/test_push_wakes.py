@@ -114,6 +114,19 @@ async def test_a_phone_that_does_not_come_is_pushed_again_only_after_a_while() -
 
 
 @virtual
+async def test_a_text_that_a_dead_connection_swallows_wakes_its_reader() -> None:
+    stage, _caller, phone = await asleep(ANDROID, expired=False)
+    texts, inbox = Texts(stage), Inbox(phone)
+    stage.connected = True
+    woken_by_pushes(stage, phone)
+    assert (await texts.write("1002")).status == 202
+    await asyncio.sleep(10)
+    assert stage.waker.reasons == ["message"]
+    assert len(inbox.texts) == 1
+    await stage.settle()
+
+
+@virtual
 async def test_a_phone_that_can_only_ring_is_not_woken_for_texts() -> None:
     stage, _caller, phone = await asleep(IPHONE)
     texts, inbox = Texts(stage), Inbox(phone)

@@ -16,7 +16,7 @@ from trunkline.registrar.location import Location
 from trunkline.registrar.policy import RegistrarPolicy
 from trunkline.registrar.push_desk import PushDesk
 from trunkline.registrar.sleeping import SleepingTarget
-from trunkline.registrar.targets import targets_of
+from trunkline.registrar.targets import target_of, targets_of
 
 
 def source_of_uri(uri: str) -> str:
@@ -74,8 +74,18 @@ class Reaching:
             wanted = instance.casefold()
             live = [one for one in live if (one.instance or "").casefold() == wanted]
             asleep = [one for one in asleep if one.instance.casefold() == wanted]
+        drowsy = () if self.push is None else self.push.drowsy(tenant, number, live)
+        if drowsy:
+            unsure = [binding for _, binding in drowsy]
+            live = [one for one in live if one not in unsure]
         found = targets_of(live, self._net.flow_from_token, self.policy)
-        if self.push is not None and asleep:
+        if self.push is not None and (asleep or drowsy):
+            found += [
+                SleepingTarget(
+                    record, self.push, first=target_of(binding, self._net.flow_from_token, self.policy)
+                )
+                for record, binding in drowsy
+            ]
             found += [SleepingTarget(record, self.push) for record in asleep]
         return found
 

@@ -180,11 +180,29 @@ class PushDesk:
         asleep = self.asleep(tenant, user, live)
         return sum(one.key not in keys and one.instance not in instances for one in asleep)
 
+    def drowsy(self, tenant: str, user: str, live: Sequence[Binding]) -> Sequence[tuple[PushRecord, Binding]]:
+        """Phones with a connection that stands and has not been used lately: their system may have cut it unsaid."""
+        records = self.records.of(tenant, user)
+        if not records or not self.services:
+            return ()
+        found = []
+        for binding in live:
+            alone = not binding.instance or sum(one.instance == binding.instance for one in live) == 1
+            if alone and self.is_awake(binding) and not self._was_here(binding):
+                key = _key_of(binding)
+                found += [
+                    (one, binding) for one in records if one.key == key and self.services.has(one.provider)
+                ]
+        return found
+
     def is_awake(self, binding: Binding) -> bool:
         """Whether a phone hears what is sent to it now: its connection is open, or it was here just now."""
         flow = self.flow_from_token(binding.flow)
         if flow is None or flow.reliable:
             return flow is not None
+        return self._was_here(binding)
+
+    def _was_here(self, binding: Binding) -> bool:
         at = binding.refreshed_at if binding.refreshed_at is not None else binding.registered_at
         return self.wall() - at < self.policy.awake_s
 

@@ -30,7 +30,11 @@ class QuietPushes:
         if not desk.records.of(tenant, user):
             return 0
         live = desk.location.of(tenant, user, desk.wall())
-        return sum(self.wake_phone(record, reason) for record in desk.asleep(tenant, user, live))
+        phones = list(desk.asleep(tenant, user, live))
+        if reason is WakeReason.MESSAGE:
+            # A text waits because nobody took it, be it by a connection that seems to stand.
+            phones += [record for record, _ in desk.drowsy(tenant, user, live)]
+        return sum(self.wake_phone(record, reason) for record in phones)
 
     def wake_phone(self, record: PushRecord, reason: WakeReason) -> bool:
         """Wake one phone, unless it was woken lately or takes no such pushes; whether a push goes out."""

@@ -18,21 +18,26 @@ _NOWHERE: Final = "asleep.invalid"
 class SleepingTarget(Target):
     """A phone that is woken by ``desk``, as ``record`` says; where it is, it tells when it has come.
 
-    Its ``uri`` leads nowhere. ``accepts`` says which ways to the phone may be taken once it is awake.
+    Its ``uri`` leads nowhere. ``accepts`` says which ways to the phone may be taken once it is awake. With ``first`` it
+    has a connection that stands: it is rung there, and woken only when nothing comes back.
     """
 
-    __slots__ = ("accepts", "desk", "record")
+    __slots__ = ("accepts", "desk", "first", "record")
 
-    def __init__(self, record: PushRecord, desk: PushDesk, profile: str = "transparent") -> None:
+    def __init__(
+        self, record: PushRecord, desk: PushDesk, profile: str = "transparent", first: Target | None = None
+    ) -> None:
         label = f"{record.user}, asleep ({record.provider})"
         super().__init__(f"sip:{escape_user(record.user)}@{_NOWHERE}", label=label, profile=profile)
         self.record = record
         self.desk = desk
+        self.first = first
         self.accepts: Callable[[Target], bool] = lambda _target: True
 
     def restricted(self, accepts: Callable[[Target], bool]) -> SleepingTarget:
         """The same phone, by certain ways only."""
-        made = SleepingTarget(self.record, self.desk, self.profile)
+        first = self.first if self.first is not None and accepts(self.first) else None
+        made = SleepingTarget(self.record, self.desk, self.profile, first)
         made.accepts = accepts
         return made
 
@@ -44,12 +49,15 @@ class SleepingTarget(Target):
 
 
 def split(targets: Iterable[Target]) -> tuple[list[Target], list[SleepingTarget]]:
-    """Those that are rung at once, and those that sleep."""
+    """Those that are tried at once, and those that sleep; one with a connection is among both."""
     awake: list[Target] = []
     asleep: list[SleepingTarget] = []
     for target in targets:
         if isinstance(target, SleepingTarget):
             asleep.append(target)
+            if target.first is not None:
+                target.first.profile = target.profile
+                awake.append(target.first)
         else:
             awake.append(target)
     return awake, asleep

@@ -7,16 +7,21 @@ from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from trunkline.call.party import Party
+from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import StaticTargets, Target
 from trunkline.model.binding import Binding
 from trunkline.registrar.ports import Wake, WakeReason
 from trunkline.registrar.push_desk import Watch
 from trunkline.registrar.sleeping import SleepingTarget, split
+from trunkline.ua.sessions import ClientSession
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
 
-_SILENT: Final = ""
+SILENT_S: Final = 2.0
+"""How long a phone may say nothing by a connection that stands; then it is woken."""
+_LOOK_S: Final = 0.1
+_NO_TOKEN: Final = ""
 
 
 def rousing(targets: AsyncIterable[Target], call: Call, caller: Party | None = None) -> AsyncIterable[Target]:
@@ -76,17 +81,17 @@ class Waiting:
         for sleeper in sleepers:
             self._left[sleeper] = sleeper.desk.watch(sleeper.record, self._comes(sleeper))
             address = sleeper.record.address("call")
-            by_token.setdefault(address.token if address is not None else _SILENT, []).append(sleeper)
+            by_token.setdefault(address.token if address is not None else _NO_TOKEN, []).append(sleeper)
         for token, group in by_token.items():
-            if token == _SILENT:
+            if token == _NO_TOKEN:
                 self._fail(group, "it takes no calls by push")
                 continue
             call_id = ids.call_id()
             for sleeper in group:
                 sleeper.like = call_id, ids.tag()
             wake = self._wake_for(caller, call_id, desk.wall() + self._policy.contact_timeout_s)
-            self._called += group
-            self._pushes.append(call.context.spawn(self._push(group, wake)))
+            work = self._push(group, wake) if group[0].first is None else self._try_first(group, wake)
+            self._pushes.append(call.context.spawn(work))
 
     def _comes(self, sleeper: SleepingTarget) -> Any:
         return lambda binding: self._news.put_nowait((sleeper, binding))
@@ -98,8 +103,38 @@ class Waiting:
         uri = f"{caller.number}@{caller.domain}"
         return Wake(WakeReason.CALL, uri, caller.name, call_id, until)
 
+    async def _try_first(self, group: list[SleepingTarget], wake: Wake) -> None:
+        """Phones that are rung by a connection which stands: they are woken when nothing comes back."""
+        for sleeper in group:
+            if sleeper.first is not None:
+                sleeper.first.like = sleeper.like
+        for _ in range(round(SILENT_S / _LOOK_S)):
+            await asyncio.sleep(_LOOK_S)
+            found = [self._heard(sleeper.first) for sleeper in group]
+            if any(one is True for one in found):
+                for sleeper in group:
+                    self._news.put_nowait((sleeper, None))
+                return
+            if all(one is False for one in found):
+                break
+        self._call.tell("wake.silent", f"{group[0].label}: nothing comes back by its connection")
+        await self._push(group, wake)
+
+    def _heard(self, first: Target | None) -> bool | None:
+        """Whether a phone has answered anything; None while it still may, False when its branch has failed unheard."""
+        fork = self._call.fork
+        legs = [] if first is None or fork is None else fork.branches
+        for leg in legs:
+            if isinstance(leg, SipLeg) and first is not None and leg.outcome.target == first.label:
+                session = leg.session
+                if isinstance(session, ClientSession) and session.heard:
+                    return True
+                return False if leg.done else None
+        return None
+
     async def _push(self, group: list[SleepingTarget], wake: Wake) -> None:
         first = group[0]
+        self._called += group
         self._call.tell(
             "wake.push", f"{first.label}: a push wakes it", service=first.record.provider, phones=len(group)
         )
@@ -145,6 +180,8 @@ class Waiting:
         )
         if sleeper in self._called:
             self._called.remove(sleeper)
+        if sleeper.first is not None and self._heard(sleeper.first):
+            return None  # it rings already
         target = sleeper.awake(binding)
         if target is None:
             self._call.tell("wake.other_way", f"{sleeper.label}: it has come by a way that is not taken")
