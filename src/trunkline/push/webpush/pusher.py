@@ -25,6 +25,7 @@ from trunkline.push.asking_again import delay_of, retry_after
 from trunkline.push.condition import Condition
 from trunkline.push.notification import Fate, Health, Notification, Outcome, Purpose, PushAddress, Service
 from trunkline.push.webpush.encryption import PADDED_TO, Subscription, encrypt
+from trunkline.push.webpush.origins import Origins
 from trunkline.push.webpush.vapid import VapidKey
 
 _LONGEST_S: Final = 2_419_200
@@ -67,6 +68,7 @@ class WebPushPusher:
         self._key = key
         self._wall = wall
         self._condition = Condition(self.service, wall)
+        self._origins = Origins()
         self._http = HttpClient(
             HttpPlan(
                 named=plan.named,
@@ -104,16 +106,25 @@ class WebPushPusher:
         return fate
 
     async def _try(self, notification: Notification) -> Fate:
+        endpoint = notification.address.token
         try:
-            origin = origin_of(notification.address.token)
+            origin = origin_of(endpoint)
             body = self._body(notification)
-            headers = headers_of(notification, self._wall(), encrypted=bool(body))
-            headers["Authorization"] = self._key.authorization(origin, self._wall())
-            answer = await self._http.post(notification.address.token, body, headers)
         except (LocalProtocolError, ForbiddenUrlError) as error:
+            return Fate(Outcome.REFUSED, reason=str(error))
+        headers = headers_of(notification, self._wall(), encrypted=bool(body))
+        headers["Authorization"] = self._key.authorization(origin, self._wall())
+        if not self._origins.enter(origin):
+            return Fate(Outcome.UNAVAILABLE, reason="the push service does not answer")
+        answer: Answer | None = None
+        try:
+            answer = await self._http.post(endpoint, body, headers)
+        except ForbiddenUrlError as error:
             return Fate(Outcome.REFUSED, reason=str(error))
         except TransportError as error:
             return Fate(Outcome.UNAVAILABLE, reason=str(error))
+        finally:
+            self._origins.leave(origin, answered=answer is not None)
         return fate_of(answer, self._wall())
 
     def _body(self, notification: Notification) -> bytes:
