@@ -14,6 +14,7 @@ from trunkline.call.checkpoints import Checkpoints
 from trunkline.model.binding import Binding
 from trunkline.net import Net
 from trunkline.registrar.location import Location
+from trunkline.registrar.push_parameters import shown
 from trunkline.store.journals import BindingJournal
 
 SWEEP_S: Final = 10.0
@@ -67,7 +68,7 @@ class Chores:
         if self._net.flow_from_token(binding.flow) is not None:
             return False
         story = Story(self._loop.time())
-        text = f"{binding.user} left {binding.contact}: its WebSocket is closed"
+        text = f"{binding.user} left {shown(binding.contact)}: its WebSocket is closed"
         story.add(self._loop.time(), "register.lost", text, received=binding.received)
         log_registration(binding.user, story)
         return True

@@ -82,4 +82,5 @@ class Binding:
         return "|ws" in self.flow
 
     def __repr__(self) -> str:
-        return f"Binding({self.user} at {self.contact}, until {self.expires_at:.0f})"
+        # Not its contact, which may say how its phone is woken.
+        return f"Binding({self.user} at {self.received}, until {self.expires_at:.0f})"

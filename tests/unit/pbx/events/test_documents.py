@@ -132,6 +132,15 @@ def test_registrations() -> None:
     )
 
 
+@pytest.mark.rfc("8599", "13")
+def test_how_a_phone_is_woken_stands_in_no_document() -> None:
+    contact = "sip:1002@192.0.2.1:5060;transport=tcp;pn-provider=apns;pn-param=T.b;pn-prid=secret;ob"
+    package = RegPackage(lambda _tenant, _number, _now: [binding(contact=contact)], lambda: 1060.4)
+    document = package.compose(Subscribed()()).decode()
+    assert "<uri>sip:1002@192.0.2.1:5060;transport=tcp;ob</uri>" in document
+    assert "secret" not in document + repr(binding(contact=contact))
+
+
 @pytest.mark.rfc("5628", "5")
 @pytest.mark.rule("T-30")
 def test_registrations_with_gruus() -> None:
