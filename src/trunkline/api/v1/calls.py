@@ -183,10 +183,10 @@ def _account(body: NewCall) -> SipAccount | None:
 async def list_calls(
     who: Who,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
-    after: Annotated[str | None, Query(max_length=255)] = None,
+    after: Annotated[str, Query(max_length=255, description="`next` of the page before.")] = "",
 ) -> Response:
     """The newest first."""
-    found = await who.ask(messages.ListAppCalls, limit=limit, after=after)
+    found = await who.ask(messages.ListAppCalls, limit=limit, after=after or None)
     return told(Calls(calls=[_detail(row) for row in found.rows], next=found.next))
 
 

@@ -223,10 +223,10 @@ def _account(body: NewDevice) -> SipAccount:
 async def list_devices(
     who: Who,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
-    after: Annotated[str | None, Query(max_length=255)] = None,
+    after: Annotated[str, Query(max_length=255, description="`next` of the page before.")] = "",
 ) -> Response:
     """Sorted by id."""
-    found = await who.ask(messages.ListDevices, limit=limit, after=after)
+    found = await who.ask(messages.ListDevices, limit=limit, after=after or None)
     return told(Devices(devices=[_detail(row) for row in found.rows], next=found.next))
 
 
@@ -260,6 +260,7 @@ async def get_device(device_id: str, who: Who, detail: Annotated[bool, _MORE] = 
 )
 async def change_device(device_id: str, body: Changes, who: Who) -> Response:
     """For a new token, without telling the SIP password again."""
+    who.doorway.limits.devices.take((who.principal.tenant, who.principal.subject))
     found = await who.ask(
         messages.ChangeDevice,
         device_id=device_id,

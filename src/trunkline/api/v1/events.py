@@ -88,8 +88,8 @@ async def events(
     request: Request,
     door: Door,
     after: Annotated[
-        int | None, Query(ge=0, le=2**63 - 1, description="The last `id` that was seen.")
-    ] = None,
+        int, Query(ge=-1, le=2**63 - 1, description="The last `id` that was seen; -1: from now on.")
+    ] = -1,
     device_id: Annotated[str, Query(max_length=64, description="The device that listens: it is live.")] = "",
     last_event_id: Annotated[
         str, Header(max_length=32, description="As `after`; EventSource sends it.")
@@ -107,11 +107,11 @@ async def events(
         principal = await door.auth.by_header(token, source)
     if "text/event-stream" not in request.headers.get("accept", "").lower():
         raise Refused("request.accept", "expected Accept: text/event-stream, or a WebSocket", "", 406)
-    if after is None and last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19:
+    if after < 0 and last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < 19:
         after = int(last_event_id)
     if device_id:
         await ask_for(door, principal, messages.GetDevice, device_id=device_id)
-    return EventStream(Channel.open(door, principal, device_id, after), door)
+    return EventStream(Channel.open(door, principal, device_id, after if after >= 0 else None), door)
 
 
 @router.websocket("")
