@@ -44,6 +44,9 @@ class Kept:
     def __init__(self) -> None:
         self.rows: dict[str, MobileCall] = {}
 
+    async def write_call(self, call: MobileCall) -> None:
+        self.keep_calls((call,))
+
     def keep_calls(self, calls: Any) -> None:
         self.rows |= {one.id: one for one in calls}
 

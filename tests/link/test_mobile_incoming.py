@@ -506,6 +506,50 @@ async def test_two_byes_that_cross_end_in_peace() -> None:
     assert len(stage.answers("BYE")) == 1
 
 
+# Written down before it goes
+
+
+@pytest.mark.scenario(11)
+@virtual
+async def test_a_push_goes_when_it_is_on_disk_and_not_before() -> None:
+    stage = MobileStage()
+    stage.rows.takes_s = 0.2
+    stage.app("phone")
+    stage.ring_app()
+    await asyncio.sleep(0.15)
+    assert [row.state for row in stage.rows.rows.values()] == ["push_queued"]
+    assert stage.kept, "and the call before it"
+    assert stage.provider.sent == []
+    await stage.until_pushed()
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_call_that_ends_before_its_push_is_on_disk_rings_nobody() -> None:
+    stage = MobileStage(HandOverPolicy(provisional="on_invite"))
+    stage.rows.takes_s = 0.2
+    stage.app("phone")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+    assert stage.provider.sent == []
+
+
+@virtual
+async def test_a_disk_that_is_stuck_keeps_no_phone_from_ringing() -> None:
+    stage = MobileStage()
+    stage.rows.takes_s = 30.0
+    stage.app("phone")
+    begun = stage.loop.time()
+    stage.ring_app()
+    await stage.until_pushed()
+    assert stage.loop.time() - begun < 0.6
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
 # What the traps say
 
 

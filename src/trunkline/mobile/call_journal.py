@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from trunkline.mobile.ports import CallJournal
 
 VERSION: Final = 1
+PATIENCE_S: Final = 0.5
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class HandOverJournal:
-    """One row for each token, from the moment at which its push is queued. Nothing waits for it.
+    """One row for each token, from the moment at which its push is queued.
 
     A row that cannot be written costs a token's life after a crash, and nothing else: the call goes on.
     """
@@ -26,6 +28,14 @@ class HandOverJournal:
     def __init__(self, journal: CallJournal | None = None) -> None:
         self._journal = journal
         self.lost = 0
+
+    async def write(self, row: MobileCall) -> None:
+        """Write it, and return when it is on disk, or the disk takes too long for a phone that is to ring."""
+        if self._journal is not None:
+            try:
+                await asyncio.wait_for(self._journal.write_call(row), PATIENCE_S)
+            except (TrunklineError, TimeoutError):
+                self.lost += 1
 
     def keep(self, row: MobileCall) -> None:
         """Write it, new or known."""

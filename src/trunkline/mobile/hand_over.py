@@ -129,7 +129,8 @@ class HandOver(AppParty):
         self.wake()
 
     def _keep(self) -> None:
-        self.office.journal.keep(row_of(self))
+        if self.state != QUEUED:  # that row is written by whoever sends the push, before it goes
+            self.office.journal.keep(row_of(self))
         if self.is_open and self.ringing is not None:
             self.ringing.checkpoint()  # once it is answered the call writes itself down
 
@@ -173,6 +174,8 @@ class HandOver(AppParty):
     def push(self, _argument: Any) -> None:
         """The one push; a phone that has one for another leg of the same caller is not pushed again."""
         self._stop_patience()
+        if self.ringing is not None:
+            self.ringing.checkpoint()  # before the row of the push, which is awaited
         if not self.wake_up.begin():
             self._wait(self.office.policy.ring_s)
 

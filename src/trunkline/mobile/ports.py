@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from trunkline.base.errors import CallFailed
@@ -59,7 +59,11 @@ class PushSender(Protocol):
 
 
 class CallJournal(Protocol):
-    """Where hand-overs are written down. It does not wait."""
+    """Where hand-overs are written down."""
+
+    def write_call(self, call: MobileCall) -> Awaitable[None]:
+        """Write one, new or known; done when it is committed. Its errors are TrunklineErrors, at once or awaited."""
+        ...
 
     def keep_calls(self, calls: Iterable[MobileCall]) -> None:
         """Write them, new or known, some time soon. Its errors are TrunklineErrors."""

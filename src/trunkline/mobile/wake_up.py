@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trunkline.mobile import pushing
+from trunkline.mobile.rows import row_of
 from trunkline.mobile.words import CANCELLED, ELSEWHERE, EXPIRED, FINAL, QUEUED, TAKEN, UNTAKEN
 from trunkline.push.notification import Fate, Notification
 
@@ -40,7 +41,7 @@ class WakeUp:
             office.spawn(self._step(UNTAKEN))
             return True
         one.tell_story("mobile.push_queued", f"a push goes to {one.label} by {one.device.service}")
-        office.spawn(self._send(note))
+        office.spawn(self._send(note))  # after it is written down: no crash makes a second one of it
         return True
 
     async def _step(self, what: str) -> None:
@@ -48,6 +49,9 @@ class WakeUp:
 
     async def _send(self, note: Notification) -> None:
         one = self._hand_over
+        await one.office.journal.write(row_of(one))
+        if one.state != QUEUED:
+            return  # the call has ended meanwhile, or the device is in touch: it needs no push
         fate = await one.office.pushing.send(note, one.device)
         self.sent = fate.sent
         if fate.sent and one.state in FINAL:

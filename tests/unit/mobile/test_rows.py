@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -108,6 +110,9 @@ def test_rows_of_nobodys_device_and_of_placed_calls_are_left_alone() -> None:
 
 def test_a_full_journal_costs_a_row_and_not_the_call() -> None:
     class Full:
+        def write_call(self, _call: object) -> Awaitable[None]:
+            raise WriterFullError("full")
+
         def keep_calls(self, _calls: object) -> None:
             raise WriterFullError("full")
 
@@ -115,6 +120,7 @@ def test_a_full_journal_costs_a_row_and_not_the_call() -> None:
             raise WriterFullError("full")
 
     journal = HandOverJournal(Full())
+    asyncio.run(journal.write(kept()))
     journal.keep(kept())
     journal.forget([(TENANT, "token")])
-    assert journal.lost == 2
+    assert journal.lost == 3
