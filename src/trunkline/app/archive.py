@@ -4,6 +4,7 @@
     trunkline-backup/trunkline.db
     trunkline-backup/secret.key        unless it was left out
     trunkline-backup/tls/…             likewise
+    trunkline-backup/vapid.pem         likewise
 
 An archive comes from anywhere: nothing is taken that the manifest does not name, and nothing leaves the
 folder that it is unpacked into.
@@ -29,6 +30,8 @@ from trunkline.store.store import DATABASE_FILE, KEY_FILE
 
 FORMAT = 1
 FOLDERS = ("tls",)  # of the data folder, beside the store and its key
+# The key that subscriptions of Web Push are bound to: with another one every app would have to subscribe anew.
+VAPID_FILE = "vapid.pem"
 _PREFIX = "trunkline-backup"
 _MANIFEST = f"{_PREFIX}/manifest.json"
 _MAX_MANIFEST = 1 << 20
@@ -230,7 +233,7 @@ def _name_of(archive: Path, member: tarfile.TarInfo) -> str:
     if len(path.parts) < 2 or path.parts[0] != _PREFIX:
         raise _unsafe(archive, member.name, f"it is not within {_PREFIX}")
     inner = PurePosixPath(*path.parts[1:])
-    if str(inner) not in {DATABASE_FILE, KEY_FILE} and (
+    if str(inner) not in {DATABASE_FILE, KEY_FILE, VAPID_FILE} and (
         inner.parts[0] not in FOLDERS or len(inner.parts) < 2
     ):
         raise _unsafe(archive, member.name, "no backup holds such a file")

@@ -13,7 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trunkline import __version__
-from trunkline.app.archive import FOLDERS, FORMAT, Manifest, Progress, entry_of, pack, quiet
+from trunkline.app.archive import (
+    FOLDERS,
+    FORMAT,
+    VAPID_FILE,
+    Manifest,
+    Progress,
+    entry_of,
+    pack,
+    quiet,
+)
 from trunkline.base.messages import Refused
 from trunkline.store.copying import Sealed, copy_database, schema_of, sealed_secret
 from trunkline.store.errors import KeyFileError, StoreUnavailableError
@@ -91,9 +100,10 @@ def size_of(folder: Path) -> int:
 
 
 def _secrets(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The key and the files of the folders that belong to a backup, by name."""
-    if (folder / KEY_FILE).is_file():
-        yield KEY_FILE, folder / KEY_FILE
+    """The keys and the files of the folders that belong to a backup, by name."""
+    for name in (KEY_FILE, VAPID_FILE):
+        if (folder / name).is_file():
+            yield name, folder / name
     for name in FOLDERS:
         for path in sorted((folder / name).rglob("*")):
             if path.is_file() and not path.is_symlink():

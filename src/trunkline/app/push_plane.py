@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from trunkline.app.archive import VAPID_FILE
 from trunkline.app.mobile_plans import (
     apns_plan,
     fcm_plan,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("push")
 
-VAPID_FILE: Final = "vapid.pem"
 UNUSABLE: Final = "its settings cannot be used: trunkline check says why"
 _NOBODY: Final = "mailto:nobody@localhost"  # RFC 8292 §2.1: some services want a contact, whoever it is
 

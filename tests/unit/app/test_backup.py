@@ -153,6 +153,16 @@ def test_a_backup_without_key_holds_nothing_private(data: Path, tmp_path: Path) 
     assert not any(b"PRIVATE KEY" in data for data in members(target).values())
 
 
+def test_the_key_of_web_push_goes_with_the_other_keys(data: Path, tmp_path: Path) -> None:
+    (data / "vapid.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    whole, open_one = tmp_path / "whole.tar.gz", tmp_path / "open.tar.gz"
+    assert run("backup", str(whole)).exit_code == 0
+    assert run("restore", str(whole), "--data", str(tmp_path / "new")).exit_code == 0
+    assert (tmp_path / "new" / "vapid.pem").read_text() == (data / "vapid.pem").read_text()
+    assert run("backup", str(open_one), "--without-key").exit_code == 0
+    assert f"{PREFIX}/vapid.pem" not in members(open_one)
+
+
 def test_in_a_folder_a_backup_is_named_by_its_time(data: Path, tmp_path: Path) -> None:
     (tmp_path / "backups").mkdir()
     assert run("backup", str(tmp_path / "backups")).exit_code == 0

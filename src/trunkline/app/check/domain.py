@@ -30,6 +30,8 @@ class NoAnswer(Exception):  # noqa: N818  (the name server's silence, not ours)
 def domain(case: Case) -> Iterator[Finding]:
     """The domain of the settings, asked of this host's name servers."""
     settings = case.loaded.settings
+    if not settings.exchange.enabled:  # no phone looks for a gateway by its domain
+        return
     name = settings.domain.strip("[]")
     host = case.loaded.host
     own = {host.ipv4, host.ipv6 or host.ipv4} if host is not None else set()
