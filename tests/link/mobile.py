@@ -351,4 +351,4 @@ async def until(is_so: Callable[[], bool]) -> None:
     """Wait, in virtual time, until something is so."""
     async with asyncio.timeout(300):
         while not is_so():  # noqa: ASYNC110  (nobody tells the test)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.005)

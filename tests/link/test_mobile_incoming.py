@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from tests.link.fake_media import FakeEngine
 from tests.link.mobile import ANSWER, BOB, PBX, App, MobileStage, until
 from tests.link.phones import describe
 from tests.link.stage import HOST
@@ -687,6 +688,22 @@ async def test_an_invite_without_an_offer_gets_the_apps_and_the_acks_answer_reac
     await stage.until_event(phone, "call.confirmed")
     assert stage.devices.events[-1][3] == {"sdp_answer": OTHER.decode()}
     stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_sound_goes_through_our_relay_where_the_policy_says_so() -> None:
+    stage = MobileStage(HandOverPolicy(media="relay"))
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.until_pushed()
+    offer = (await phone.get()).sdp_offer.encode()
+    assert FakeEngine.ADDRESS.encode() in offer
+    assert stage.engine.owners
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    assert FakeEngine.ADDRESS.encode() in stage.pbx.heard[-1]
+    await phone.hang_up()
     await stage.settle()
 
 
