@@ -98,6 +98,8 @@ async def test_a_phone_whose_connection_is_gone_is_woken_and_rings(office: Offic
     assert registered.headers["Feature-Caps"].startswith('*;+sip.pns="fcm";+sip.pnspurr="')
     (row,) = (await office.ask(ListRegistrations())).rows
     assert (row.number, row.state) == ("1002", "registered")
+    told = await office.ask(ExplainNumber(number="1002", caller="1001"))
+    assert [step.code for step in told.steps if step.stage == "fork"] == ["fork.flow"]
     office.peers.pop().close()
     await until_lost(office, "1002")
     (row,) = (await office.ask(ListRegistrations())).rows
@@ -130,6 +132,7 @@ async def test_an_extension_whose_only_phone_has_expired_is_reachable_and_listed
     told = await office.ask(ExplainNumber(number="1002", caller="1001"))
     assert (told.status, told.text) == (0, "the call goes ahead")
     assert {"route.contacts", "fork.asleep"} <= {step.code for step in told.steps}
+    assert office.exchange.events.asleep(_tenant(office), "1002") == 1
     office.records.flush_all()
     await office.exchange.writer.drain()
     kept = office.exchange.store.mobile_devices.load_all(SystemScope("a test"))
@@ -138,3 +141,14 @@ async def test_an_extension_whose_only_phone_has_expired_is_reachable_and_listed
     assert [one.key for one in again.of(_tenant(office), "1002")] == [("fcm", "a-secret-token", "a-project")]
     office.native.removed(_tenant(office), "")
     assert not office.records.of(_tenant(office), "1002")
+
+
+async def test_a_reload_changes_how_long_a_call_waits(office: Office) -> None:
+    exchange = office.exchange
+    sip = {"listen": ["tcp:127.0.0.1:0"], "push": {"contact_timeout_s": 7}}
+    changed = Settings.model_validate({**SETTINGS, "sip": sip})
+    exchange.take_settings(complete(changed, host_addresses()))
+    office.native.take_settings(exchange.settings)
+    assert exchange.native.desk.policy.contact_timeout_s == 7
+    assert office.native.desk.policy.contact_timeout_s == 7
+    assert office.native.desk.registrar is exchange.policy

@@ -60,6 +60,7 @@ class NativePush:
         exchange.reaching.push = desk
         exchange.text_queue.on_kept = self._text_waits
         exchange.events.wake = self._news_of_mailbox
+        exchange.events.asleep = exchange.reaching.asleep
         endpoint.on_purr = self._within_a_dialog
 
     def _services(self, settings: Settings) -> PushServices:

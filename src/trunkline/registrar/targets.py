@@ -54,9 +54,15 @@ def target_of(binding: Binding, flow_from_token: FlowFromToken, policy: Registra
     flow = flow_from_token(binding.flow) if by_flow else None
     if flow is not None and is_sips(binding.contact) and not flow.listener.is_secure:
         flow = None
-    # A proxy that wakes the phone needs to be told how (RFC 8599 §5.6.2); the phone itself knows.
-    uri = binding.contact if binding.path else without_push(binding.contact)
-    return Target(uri, flow, label=f"{binding.user} at {binding.received}", route=route)
+    return Target(request_uri(binding), flow, label=f"{binding.user} at {binding.received}", route=route)
+
+
+def request_uri(binding: Binding) -> str:
+    """The Request-URI of what is sent to a binding.
+
+    A proxy that wakes the phone needs to be told how (RFC 8599 §5.6.2); the phone itself knows.
+    """
+    return binding.contact if binding.path else without_push(binding.contact)
 
 
 def _in_turn(ways: list[Target]) -> Target:

@@ -15,7 +15,7 @@ from trunkline.pbx.directory import Entry, TenantEntry
 from trunkline.pbx.handing_on import is_secure
 from trunkline.proto.sip.uri import parse_uri
 from trunkline.registrar.push_parameters import shown
-from trunkline.registrar.targets import targets_of
+from trunkline.registrar.targets import request_uri, targets_of
 from trunkline.trunking.trunk import Trunk
 
 # RFC 1918, RFC 6598: shared by many networks, so that only a neighbour reaches them.
@@ -55,7 +55,7 @@ def ring(view: View, owner: TenantEntry, entry: Entry, out: Telling, *, secure: 
     asleep = () if view.push is None else view.push.asleep(owner.id, entry.number, bindings)
     if view.push is not None and asleep:
         bindings = view.push.to_ring(bindings, asleep)
-    by_contact = {(one.contact, f"{one.user} at {one.received}"): one for one in bindings}
+    by_contact = {(request_uri(one), f"{one.user} at {one.received}"): one for one in bindings}
     find = live.flow_from_token if live is not None else (lambda _token: None)
     targets = targets_of(bindings, find, view.policy)
     if entry.contact is not None:

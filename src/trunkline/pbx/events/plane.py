@@ -9,7 +9,7 @@ from trunkline.call.context import CallContext
 from trunkline.call.registry import Calls
 from trunkline.call.target import Target
 from trunkline.model.binding import Binding
-from trunkline.pbx.directory import Directory, Entry, TenantEntry
+from trunkline.pbx.directory import Directory, Entry, Reach, TenantEntry
 from trunkline.pbx.events.dialog_info import DialogPackage
 from trunkline.pbx.events.door import EventsDoor, OnStory
 from trunkline.pbx.events.message_summary import MessageSummaryPackage, TableOfMailboxes
@@ -79,6 +79,8 @@ class Events:
         self.notifier.on_watched = sources.watched
         self.door.notifier = sources.notifier = self.notifier
         self.unsolicited = Unsolicited(context, directory, self.mailboxes, self.notifier, targets)
+        self.asleep: Reach = lambda _tenant, _number: 0
+        """How many phones that are away can be woken: their extension is reached all the same."""
         self.wake: Callable[[str, str], object] = lambda _tenant, _number: None
         """Told whose phones have news of waiting messages: some may sleep."""
         self.door.lists = self._members
@@ -101,7 +103,7 @@ class Events:
         def reachable(tenant: str, number: str) -> bool:
             entry = directory.extension(tenant, number)
             fixed = entry is not None and entry.contact is not None
-            return fixed or bool(self._location.of(tenant, number, wall()))
+            return fixed or bool(self._location.of(tenant, number, wall()) or self.asleep(tenant, number))
 
         return reachable
 
