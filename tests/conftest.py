@@ -38,6 +38,7 @@ _FIRST = (
     "tests/interop/test_sipp_calls.py",
     "tests/interop/test_crash.py",
     "tests/interop/test_phone_command.py",
+    "tests/loopback/api/test_document.py",
     "tests/loopback/test_terminal.py",
     "tests/interop/test_scanners.py",
     "tests/interop/test_service_numbers.py",

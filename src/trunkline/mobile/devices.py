@@ -38,6 +38,7 @@ from trunkline.base.messages.devices import (
 from trunkline.mobile.account_form import AccountForm, read_account
 from trunkline.mobile.accounts import REGISTERED, Account, Accounts, AccountStatus
 from trunkline.mobile.book import Book, hash_of
+from trunkline.mobile.domains import host_of
 from trunkline.mobile.extensions import Extensions
 from trunkline.mobile.policy import MobilePolicy
 from trunkline.mobile.ports import Live
@@ -294,7 +295,9 @@ class Devices:
     # Proving
 
     async def prove_account(self, tenant: str, ask: ProveAccount) -> AccountProven:
-        """Whose account it is."""
+        """Whose account it is. Where no tenant is named, an extension is of the tenant that its domain belongs to."""
+        if ask.tenant is None:
+            tenant = self._extensions.owner_of(host_of(ask.account.domain) or "") or tenant
         form = read_account(tenant, ask.account, self._policy.listed, self._extensions)
         await self.proving.prove(form)
         return AccountProven(owner=f"sip:{form.address}", tenant_id=tenant)

@@ -23,7 +23,10 @@ _KINDS = one_of(("user_id",), ("sip_username", "sip_password", "sip_domain"), ("
 
 
 class TokenRequest(Body):
-    """Either `user_id` and `api_key`, or a SIP account, or `device_id` and `device_key`."""
+    """Either `user_id` and `api_key`, or a SIP account, or `device_id` and `device_key`.
+
+    `tenant` is for devices of other tenants than the default one: the claim of that name in an earlier token.
+    """
 
     model_config = ConfigDict(json_schema_extra=_KINDS)
 
@@ -31,6 +34,7 @@ class TokenRequest(Body):
     api_key: Line | None = None
     device_id: Line | None = None
     device_key: Line | None = None
+    tenant: Line | None = None
     sip_username: Line | None = None
     sip_password: Line | None = None
     sip_domain: Line | None = None
@@ -83,7 +87,7 @@ async def get_token(body: TokenRequest, request: Request, door: Door) -> Respons
 
 async def _principal(body: TokenRequest, door: Doorway) -> Principal:
     if body.device_id and body.device_key:
-        device = ProveDevice(device_id=body.device_id, device_key=body.device_key)
+        device = ProveDevice(tenant=body.tenant or None, device_id=body.device_id, device_key=body.device_key)
         return _proven(await ask_in_time(door, device))
     if body.sip_username and body.sip_password and body.sip_domain:
         return _proven(await ask_in_time(door, ProveAccount(account=_account(body))))
