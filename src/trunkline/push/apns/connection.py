@@ -105,10 +105,11 @@ Happening: TypeAlias = Ready | Answered | Lost | Leaving | Dead
 
 
 class Connection:
-    """``idle_s`` of silence are followed by a PING, which must be answered within ``pong_s``."""
+    """``authority`` is the host, with its port unless that is 443. ``idle_s`` of silence are followed by a PING, which
+    must be answered within ``pong_s``."""
 
-    def __init__(self, host: str, *, idle_s: float = 60.0, pong_s: float = 1.0) -> None:
-        self._authority = HeaderTuple(b":authority", host.encode("ascii"))
+    def __init__(self, authority: str, *, idle_s: float = 60.0, pong_s: float = 1.0) -> None:
+        self._authority = HeaderTuple(b":authority", authority.encode("ascii"))
         # What goes out is written here, in the right form: h2 need not look at each header again.
         self._h2 = H2Connection(
             H2Configuration(

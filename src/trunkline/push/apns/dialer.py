@@ -20,6 +20,7 @@ from trunkline.push.apns.plan import ApnsCertificate
 
 SETTINGS: Final = "settings"
 ALPN: Final = "h2"
+HTTPS: Final = 443
 _MOST_ADDRESSES: Final = 4
 
 
@@ -80,6 +81,8 @@ class Dialer:
         where: str = "push.apns",
     ) -> None:
         self.host, self.port = _place_of(base_url, where)
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        self._authority = name if self.port == HTTPS else f"{name}:{self.port}"
         self._tls = tls
         self._proxy = proxy
         self._connect_s = connect_s
@@ -135,7 +138,7 @@ class Dialer:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             transport, channel = await asyncio.get_running_loop().create_connection(
-                lambda: Channel(self._connection(self.host), owner),
+                lambda: Channel(self._connection(self._authority), owner),
                 sock=raw,
                 ssl=context,
                 server_hostname=self.host,
@@ -162,7 +165,7 @@ class Dialer:
 def _place_of(base_url: str, where: str) -> tuple[str, int]:
     try:
         parts = urlsplit(base_url)
-        host, port = parts.hostname or "", parts.port or 443
+        host, port = parts.hostname or "", parts.port or HTTPS
     except ValueError:
         parts, host, port = urlsplit(""), "", 0
     if parts.scheme != "https" or not host or not host.isascii() or parts.username or parts.path.strip("/"):

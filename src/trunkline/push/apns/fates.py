@@ -56,7 +56,8 @@ _MEANINGS: Final[dict[tuple[int, str], tuple[Outcome, Remedy]]] = {
     (403, "Forbidden"): (Outcome.REFUSED, Remedy.ALARM),
     (403, "InvalidProviderToken"): (Outcome.REFUSED, Remedy.ALARM),
     (403, "MissingProviderToken"): (Outcome.REFUSED, Remedy.ALARM),
-    (403, "UnrelatedKeyIdInToken"): (Outcome.REFUSED, Remedy.ALARM),
+    # A connection is bound to the key of its first request: a new key needs a new one.
+    (403, "UnrelatedKeyIdInToken"): (Outcome.REFUSED, Remedy.ELSEWHERE),
     (403, "BadEnvironmentKeyIdInToken"): (Outcome.REFUSED, Remedy.ALARM),
     (403, "BadEnvironmentKeyInToken"): (Outcome.REFUSED, Remedy.ALARM),  # what the servers really say
     (404, "BadPath"): (Outcome.REFUSED, Remedy.NONE),

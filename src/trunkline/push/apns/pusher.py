@@ -58,6 +58,7 @@ class ApnsPusher:
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._condition = Condition(self.service, wall)
         self._in_trouble_since: float | None = None
+        self._unusable_yet = False
         self._looking: asyncio.Task[None] | None = None
         self._stopped = False
         for team in plan.teams:
@@ -73,6 +74,7 @@ class ApnsPusher:
             for team in self._plan.teams:
                 self._usable(team)
         except ConfigError as error:
+            self._unusable_yet = True
             self._condition.bad(str(error))
             raise
         for lane in self._kept_open():
@@ -191,7 +193,7 @@ class ApnsPusher:
     def _note(self, lane: Lane, composed: Composed, verdict: Verdict) -> None:
         """What is wrong with one device, or with an app that a device named, says nothing about the provider."""
         fate = verdict.fate
-        if verdict.remedy in {Remedy.ALARM, Remedy.RENEW}:
+        if verdict.remedy is Remedy.ALARM or fate.status == 403:
             if fate.reason in _TOPICS and bundle_of(composed.topic) != bundle_of(lane.team.bundle_id):
                 return
             self._in_trouble_since = None
@@ -217,7 +219,14 @@ class ApnsPusher:
             if lane.pool.connected and self._tls[lane.team.team].changed:
                 log.info("push.apns.certificate_changed", team=lane.team.team, environment=lane.environment)
                 lane.pool.retire_all("its certificate was replaced")
-        for lane in self._kept_open():
-            with suppress(ConfigError):
+        try:
+            for lane in self._kept_open():
                 self._usable(lane.team)
                 lane.pool.start()
+        except ConfigError as error:
+            if self._unusable_yet:
+                self._condition.bad(str(error))
+        else:
+            if self._unusable_yet:
+                self._unusable_yet = False
+                self._condition.good()

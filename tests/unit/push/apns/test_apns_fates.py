@@ -34,7 +34,7 @@ TABLE = """
 403 Forbidden refused alarm
 403 InvalidProviderToken refused alarm
 403 MissingProviderToken refused alarm
-403 UnrelatedKeyIdInToken refused alarm
+403 UnrelatedKeyIdInToken refused elsewhere
 403 BadEnvironmentKeyIdInToken refused alarm
 403 BadEnvironmentKeyInToken refused alarm
 404 BadPath refused none
