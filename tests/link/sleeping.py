@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from tests.link.memory_network import MemoryFlow
+from tests.link.memory_network import MemoryFlow, Weather
 from tests.link.phones import Party, describe
 from tests.link.stage import DOMAIN, HOST, PASSWORD, Stage
 from trunkline.app.reaching import Reaching
@@ -74,8 +74,14 @@ class Commits:
 class SleepStage(Stage):
     """The exchange with its registrar: 1001 is a plain party, others register."""
 
-    def __init__(self, policy: WakingPolicy | None = None, services: PushServices = ALL) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        policy: WakingPolicy | None = None,
+        services: PushServices = ALL,
+        weather: Weather | None = None,
+        seed: int = 1,
+    ) -> None:
+        super().__init__(weather, seed)
         self.location = Location()
         self.waker = FakeWaker()
         self.push_records = MemoryPushRecords()

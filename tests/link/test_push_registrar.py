@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 
+from tests.link.memory_network import Weather
 from tests.link.phones import Party
 from tests.link.sleeping import SleepStage, SleepyPhone
 from tests.link.stage import DOMAIN, HOST
-from tests.link.virtual_time import virtual
+from tests.link.virtual_time import run, virtual
 from trunkline.pbx.handing_on import is_secure
 from trunkline.push.notification import Fate, Outcome
 from trunkline.registrar.ports import Wake, WakeReason
@@ -319,3 +320,25 @@ async def test_a_phone_that_says_nothing_by_its_connection_is_woken(answers: boo
     assert ("wake.silent" in [step.code for step in stage.calls.all[-1].story.steps]) is not answers
     caller.dialogue.hang_up()
     await stage.settle()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_sleeping_phone_rings_once_through_loss(seed: int) -> None:
+    async def story() -> None:
+        weather = Weather(loss=0.15, duplicate=0.1, late=0.1, delay_s=0.02)
+        stage = SleepStage(WakingPolicy(refresh=False), weather=weather, seed=seed)
+        caller = stage.party()
+        phone = stage.phone("1002", "10.0.0.2", IPHONE)
+        while (await phone.register()).status != 200:
+            pass
+        phone.sleep()
+        await asyncio.sleep(3700)
+        woken_by_pushes(stage, phone, times=3)
+        stage.dial(caller, "1002")
+        await caller.until("answered")
+        assert len(phone.invites) == 1
+        assert stage.waker.reasons == ["call"]
+        caller.dialogue.hang_up()
+        await stage.settle()
+
+    run(story())
