@@ -28,7 +28,8 @@ class PlaceCall(Command[CallPlaced]):
 
     ``key`` makes it idempotent: the same key of the same owner within a day is the same call. Whoever asked and leaves
     cancels the task that waits, and with it the call. Refused: ``call.failed`` 502 (504 when nobody answered) with the
-    SIP status in the hint, ``account.domain`` 422, ``call.sdp`` 422, ``device.unknown`` 404, ``call.limit`` 429.
+    SIP status in the hint, ``account.domain`` 422, ``account.tries`` 429, ``call.destination`` 422, ``call.key`` 422,
+    ``call.sdp`` 422, ``device.unknown`` 404, ``device.inactive`` 410, ``call.limit`` 429, ``call.draining`` 503.
     """
 
     owner: str

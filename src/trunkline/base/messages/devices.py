@@ -82,7 +82,8 @@ class RegisterDevice(Command[DeviceRegistered]):
     """Register a device and its SIP account; with a known ``device_key`` the device is updated.
 
     Refused: ``device.platform`` 422, ``device.push`` 422, ``account.domain`` 422 (not on the list), ``account.invalid``
-    422, ``account.password`` 401 (an extension of ours with a wrong password), ``device.limit`` 429.
+    422, ``account.password`` 401 (an extension of ours, or an account of others too, with a wrong password),
+    ``account.tries`` 429 (too many wrong ones), ``account.unreachable`` 503, ``device.key`` 422, ``device.limit`` 429.
     """
 
     owner: str
@@ -199,7 +200,7 @@ class AccountProven(Message):
 class ProveAccount(Command[AccountProven]):
     """Whether a SIP account is the asker's: its registrar has answered 200, or it is an extension of ours.
 
-    Refused: ``account.password`` 401, ``account.domain`` 422, ``account.unreachable`` 503.
+    Refused: ``account.password`` 401, ``account.domain`` 422, ``account.tries`` 429, ``account.unreachable`` 503.
     """
 
     account: SipAccount
