@@ -107,4 +107,5 @@ async def test_a_token_whose_call_is_lost_says_that_we_were_restarted() -> None:
     with pytest.raises(Refused) as refused:
         await phone.get()
     assert (refused.value.problem.status, refused.value.problem.hint) == (410, "restarted")
+    assert phone.events == ["call.incoming", "call.ended"]
     assert not new.rows.rows

@@ -269,6 +269,19 @@ async def test_a_call_that_the_pbx_says_was_answered_elsewhere_is_no_missed_call
     assert stage.provider.after() == [("background", "alert-phone", "answered_elsewhere")]
 
 
+@virtual
+async def test_a_phone_is_told_too_when_an_operator_ends_what_rings_it() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    stage.call.hang_up(code="call.hung_up_by_operator")
+    await stage.pbx.until("failed 480")
+    assert (await phone.status()).reason == "hung_up_by_operator"
+    await stage.settle()
+    assert stage.provider.after() == [("alert", "alert-phone", "call_cancelled")]
+
+
 @pytest.mark.scenario(3)
 @virtual
 async def test_a_phone_without_an_alert_token_is_never_told_by_the_token_that_rings() -> None:

@@ -120,4 +120,5 @@ class IncomingCalls:
                     self.claims.take(one)
         for one in kept.values():
             if one.state not in FINAL:  # else it was told so while its call was taken up
+                one.tell("call.ended", reason="restarted", sip_status=0)
                 one.lose("restarted")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from trunkline.mobile import pushing
 from trunkline.mobile.rows import row_of
-from trunkline.mobile.words import CANCELLED, ELSEWHERE, EXPIRED, FINAL, QUEUED, TAKEN, UNTAKEN
+from trunkline.mobile.words import CANCELLED, ELSEWHERE, ENDED, EXPIRED, FINAL, QUEUED, TAKEN, UNTAKEN
 from trunkline.push.notification import Fate, Notification
 
 if TYPE_CHECKING:
     from trunkline.mobile.hand_over import HandOver
 
-_AFTER = {CANCELLED: pushing.CANCELLED, ELSEWHERE: pushing.ELSEWHERE, EXPIRED: pushing.MISSED}
+_KNOWN: Final = frozenset({"rejected", "hangup", "push_failed", "unreachable"})
+_AFTER: Final = {CANCELLED: pushing.CANCELLED, ELSEWHERE: pushing.ELSEWHERE, EXPIRED: pushing.MISSED}
 
 
 class WakeUp:
@@ -74,8 +75,8 @@ class WakeUp:
     def call_off(self) -> None:
         """A phone that rings, and hears nothing over the live channel, is told by the token that never rings."""
         one = self._hand_over
-        office, kind = one.office, _AFTER.get(one.state)
-        if kind is None or not self.sent or self.shared or self._told_after:
+        office, kind = one.office, self._kind
+        if not kind or not self.sent or self.shared or self._told_after:
             return
         if office.policy.cancel_push == "off" or office.live.is_live(one.device_id):
             return
@@ -85,6 +86,14 @@ class WakeUp:
         )
         if note is not None:
             office.spawn(self._after(note))
+
+    @property
+    def _kind(self) -> str:
+        """What the phone is told; nothing of what its user has done, or what nobody rang for."""
+        one = self._hand_over
+        if one.state == ENDED:
+            return "" if one.accepted or one.reason in _KNOWN else pushing.CANCELLED
+        return _AFTER.get(one.state, "")
 
     async def _after(self, note: Notification) -> None:
         await self._hand_over.office.pushing.send(note, self._hand_over.device)
