@@ -126,8 +126,35 @@ async def test_what_the_devices_say_counts_as_before() -> None:
 @virtual
 async def test_a_device_that_nobody_knows_any_more_leaves() -> None:
     keeping, pbx, (first, second) = await ringing(apps=2)
-    _, stage = await crash(keeping, first, second)
-    await pbx.until("failed 603")
+    _, stage = await crash(keeping, first)
+    assert not second.leg.done, "it did not decline for all"
+    second.leg.accept(ANSWER)
+    await second.until("confirmed")
+    pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_without_any_device_left_the_caller_is_told_so() -> None:
+    keeping, pbx, (app,) = await ringing()
+    _, stage = await crash(keeping, app)
+    await pbx.until("failed 480")
+    await stage.settle()
+
+
+@virtual
+async def test_no_key_of_a_reliable_provisional_is_written() -> None:
+    stage = AppStage()
+    keeping = keep(stage)
+    pbx, app = stage.party(), stage.app()
+    stage.invite(pbx, extra="Require: 100rel\r\n")
+    await app.until("offered")
+    stage.calls.all[-1].caller_leg.progress(183, KEYED, followed=True)
+    await pbx.until("183")
+    app.leg.keep()
+    (row,) = keeping.journal.rows.values()
+    assert "inline:" not in row.body
+    app.leg.decline()
     await stage.settle()
 
 

@@ -15,6 +15,7 @@ from tests.link.virtual_time import virtual
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.call.passing_media import MediaPolicy
 from trunkline.call.target import Target
+from trunkline.pbx import scripts
 from trunkline.proto.sip.digest_client import Account, DigestClient
 from trunkline.ua.challenges import Authorizer
 from trunkline.ua.sessions import ServerSession
@@ -244,3 +245,31 @@ async def test_an_app_calls_an_app() -> None:
     callee.leg.leave()
     await stage.settle()
     assert caller.said[-1] == "ended call.hangup callee"
+
+
+@virtual
+async def test_an_app_calls_a_service_of_ours() -> None:
+    stage = AppStage(media="relay", foreign=False)
+    app = stage.app()
+    call = stage.new_call("1001")
+    app._leg = call.begin_app(app, ANSWER, scripts.echo)
+    stage.calls.add(call)
+    assert b"198.51.100.9" in await app.until("answered")
+    await app.until("confirmed")
+    app.leg.press("5", 100, app.on_done)
+    assert (await app.until_done())[0] == 200
+    app.leg.hold(True, app.on_done)
+    assert (await app.until_done(2))[0] == 200
+    app.leg.leave()
+    await stage.settle()
+
+
+@virtual
+async def test_a_call_whose_media_does_not_pass_here_cannot_be_answered_here() -> None:
+    stage = AppStage()
+    app = stage.app()
+    call = stage.new_call("1001")
+    call.begin_app(app, ANSWER, scripts.echo)
+    stage.calls.add(call)
+    await app.until("failed 503 media.bypassed")
+    await stage.settle()

@@ -60,9 +60,8 @@ class AppChanges:
     # The app's
 
     def ask(self, body: bytes, on_done: OnDone) -> None:
-        """Offer a change, or ask for an offer with b""; raises RemoteProtocolError for what cannot be read."""
-        if body:
-            streams_of(body)
+        """Offer a change; raises RemoteProtocolError for what cannot be read."""
+        streams_of(body)
         self._ask(self._in_order(body), on_done)
 
     def _ask(self, body: bytes, on_done: OnDone) -> None:
@@ -90,12 +89,11 @@ class AppChanges:
         self._ask(with_version(directed(leg.said, held=held), self._spoken), on_done)
 
     def accepted(self, body: bytes) -> None:
-        """The other party has answered, or the app's request for an offer is answered by one."""
+        """The other party has answered."""
         done, self._asking = self._asking, None
         if done is not None:
-            if self._offered:
-                self._leg.said = self._offered
-                self.held = is_held(self._offered)
+            self._leg.said = self._offered
+            self.held = is_held(self._offered)
             done(200, body)
 
     def refused(self, status: int) -> None:
@@ -176,7 +174,7 @@ class AppChanges:
 
     def _in_order(self, body: bytes) -> bytes:
         """The version goes on from where we took it while we spoke in the app's place."""
-        if not self._spoken or not body or version_of(body) > self._spoken:
+        if not self._spoken or version_of(body) > self._spoken:
             return body
         self._spoken += 1
         return with_version(body, self._spoken)

@@ -194,7 +194,7 @@ class Bridge:
         if self._late is not None and self._late.answerer is leg:
             late, self._late = self._late, None
             self.call.context.spawn(self._pass_late_answer(leg, late, body))
-        else:
+        elif leg in self:
             self.other(leg).confirm()
 
     async def _pass_late_answer(self, leg: Leg, late: Late, body: bytes) -> None:

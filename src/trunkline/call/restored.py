@@ -112,8 +112,12 @@ class Restored:
         self.call.tell("call.restored", "the exchange crashed and was started again; the call goes on")
         self.call.changes += 1
         for leg in apps:
-            if isinstance(leg.side, NobodyThere):
+            if not isinstance(leg.side, NobodyThere):
+                continue
+            if leg.answered or leg.outcome.direction == "in":
                 leg.leave()
+            else:
+                leg.give_up(_lost())  # which is no word of a user's: others may still take the call
 
     def _take_up_apps(self, sides: Sides | None) -> list[AppLeg]:
         away_s = self.call.context.wall() - self.seen_at
@@ -136,7 +140,7 @@ class Restored:
                     leg.session = restore(data["session"], self.call.context.endpoint, leg)
             except (LocalProtocolError, TransportError) as error:
                 if self._rings is not None and leg is not self.call.legs[0]:
-                    leg.give_up(CallFailed(480, reason_phrase(480), _Q850_TEMPORARY_FAILURE, LOST))
+                    leg.give_up(_lost())
                 else:
                     trouble = error
         return trouble
@@ -200,6 +204,10 @@ class NobodyThere:
 def _is_there(data: dict[str, Any]) -> bool:
     app = data.get("app")
     return bool(app["there"]) if app is not None else data["session"] is not None
+
+
+def _lost() -> CallFailed:
+    return CallFailed(480, reason_phrase(480), _Q850_TEMPORARY_FAILURE, LOST)
 
 
 def _invitation_of(data: dict[str, Any]) -> Invitation:

@@ -118,13 +118,15 @@ def _leg_data(leg: Leg, live: list[Leg]) -> dict[str, Any]:
         if leg in live:
             data["media"] = leg.media.snapshot()
     elif isinstance(leg, SipLeg) and leg in live and leg.session is not None:
-        data["session"] = without_secrets(session_snapshot(leg.session))
-        data["media"] = leg.media.snapshot()
+        session = session_snapshot(leg.session)
+        if leg.session.settled or _is_clean(session):
+            data["session"] = session
+            data["media"] = leg.media.snapshot()
     return data
 
 
-def without_secrets(session: dict[str, Any]) -> dict[str, Any]:
-    """A session whose pending INVITEs carry no credentials any more, and no description with keys."""
+def _is_clean(session: dict[str, Any]) -> bool:
+    """Take credentials and keys out of its pending INVITEs; False when keys are left, as in a provisional of ours."""
     if session.get("invite") is not None:
         session["invite"]["message"] = _clean(session["invite"]["message"])
     draft = session.get("draft")
@@ -132,7 +134,7 @@ def without_secrets(session: dict[str, Any]) -> dict[str, Any]:
         draft["extra"] = _CREDENTIALS.sub("", draft["extra"])
         if is_keyed(draft["body"].encode("utf-8", "replace")):
             draft["body"] = ""
-    return session
+    return "a=crypto:" not in repr(session)
 
 
 def _clean(message: str) -> str:
