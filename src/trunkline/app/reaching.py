@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from trunkline.base.errors import RemoteProtocolError
 from trunkline.call.target import Target
+from trunkline.model.binding import Binding
 from trunkline.net import Net
 from trunkline.net.fence.source import source_of
 from trunkline.net.routes import ip_literal
@@ -67,26 +68,29 @@ class Reaching:
     def _registered(self, tenant: str, number: str, instance: str | None = None) -> list[Target]:
         """The phones of an extension, those that sleep at the end; with ``instance`` that one alone."""
         live = self._location.of(tenant, number, self._wall())
-        asleep = () if self.push is None else self.push.asleep(tenant, number, live)
-        if self.push is not None and asleep:
-            live = self.push.to_ring(live, asleep)
         if instance is not None:
             wanted = instance.casefold()
             live = [one for one in live if (one.instance or "").casefold() == wanted]
+        if self.push is None or not self.push.records.of(tenant, number):
+            return targets_of(live, self._net.flow_from_token, self.policy)
+        return self._with_sleepers(self.push, tenant, number, live, instance)
+
+    def _with_sleepers(
+        self, push: PushDesk, tenant: str, number: str, live: list[Binding], instance: str | None
+    ) -> list[Target]:
+        """``live`` are the bindings that may be meant; phones that sleep get no request before they are woken."""
+        asleep = push.asleep(tenant, number, live)
+        if instance is not None:
+            wanted = instance.casefold()
             asleep = [one for one in asleep if one.instance.casefold() == wanted]
-        drowsy = () if self.push is None else self.push.drowsy(tenant, number, live)
-        if drowsy:
-            unsure = [binding for _, binding in drowsy]
-            live = [one for one in live if one not in unsure]
-        found = targets_of(live, self._net.flow_from_token, self.policy)
-        if self.push is not None and (asleep or drowsy):
-            found += [
-                SleepingTarget(
-                    record, self.push, first=target_of(binding, self._net.flow_from_token, self.policy)
-                )
-                for record, binding in drowsy
-            ]
-            found += [SleepingTarget(record, self.push) for record in asleep]
+        live = push.to_ring(live, asleep)
+        drowsy = push.drowsy(tenant, number, live)
+        unsure = [binding for _, binding in drowsy]
+        find = self._net.flow_from_token
+        found = targets_of([one for one in live if one not in unsure], find, self.policy)
+        for record, binding in drowsy:
+            found.append(SleepingTarget(record, push, first=target_of(binding, find, self.policy)))
+        found += [SleepingTarget(record, push) for record in asleep]
         return found
 
     def asleep(self, tenant: str, number: str) -> int:
