@@ -197,3 +197,15 @@ async def test_who_talks_all_the_time_is_cut() -> None:
             await ws.send_str("blah")
         await served.events.idle.wait()
         assert (await ws.receive()).data == 1008
+
+
+async def test_a_client_that_answers_no_ping_is_cut() -> None:
+    async with (
+        serving(ApiPlan(port=0, heartbeat_s=0.1)) as served,
+        served.client() as client,
+        asyncio.timeout(20),
+        client.ws_connect("/v1/events", autoping=False) as ws,
+    ):
+        await next_event(ws)
+        assert (await ws.receive()).type is aiohttp.WSMsgType.PING
+        await served.events.idle.wait()

@@ -52,6 +52,15 @@ async def test_an_address_that_is_taken_is_said_so() -> None:
         await second.server.stop()
 
 
+@pytest.mark.parametrize("host", ["::1", "localhost"])
+async def test_it_serves_on_other_addresses(host: str) -> None:
+    async with serving(ApiPlan(host=host, port=0)) as served:
+        shown = f"[{host}]" if ":" in host else host
+        url = f"http://{shown}:{served.server.port}/health"
+        async with aiohttp.ClientSession() as client, client.get(url) as reply:
+            assert reply.status == 200
+
+
 async def test_it_starts_again_on_the_same_port() -> None:
     async with serving() as first, first.client() as client, client.get("/health") as reply:
         assert reply.status == 200
