@@ -5,17 +5,11 @@ What belongs to another owner is answered as what is not there.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
-import secrets
-import string
 from collections.abc import Callable
-from dataclasses import replace
 from hmac import compare_digest
-from typing import Final, Protocol
+from typing import Final
 
-from trunkline.base.errors import TrunklineError
-from trunkline.base.ids import uuid7
 from trunkline.base.messages import MAX_PAGE, Refused
 from trunkline.base.messages.devices import (
     AccountProven,
@@ -35,32 +29,20 @@ from trunkline.base.messages.devices import (
     RegisterDevice,
     RemoveDevice,
 )
-from trunkline.mobile.account_form import AccountForm, read_account
+from trunkline.mobile.account_form import read_account
 from trunkline.mobile.accounts import REGISTERED, Account, Accounts, AccountStatus
 from trunkline.mobile.book import Book, hash_of
 from trunkline.mobile.domains import host_of
 from trunkline.mobile.extensions import Extensions
 from trunkline.mobile.policy import MobilePolicy
 from trunkline.mobile.ports import Live
-from trunkline.mobile.proving import Proving, wrong_password
-from trunkline.mobile.push_form import PushForm, read_platform, read_push
-from trunkline.model.device import REST, MobileAccount, MobileDevice
+from trunkline.mobile.proving import Proving
+from trunkline.mobile.push_form import PushForm, read_push
+from trunkline.mobile.registering import Journal, Registering
+from trunkline.model.device import REST, MobileDevice
 from trunkline.ua.registrations.asking import WRONG
 
 PURGED: Final = "its account's password was forgotten after a long silence"
-REPLACED: Final = "its account has another password now"
-_KEY_CHARACTERS: Final = frozenset(string.ascii_letters + string.digits + "-_.~:+/=")
-_LEAST_KEY: Final = 16
-_MOST_KEY: Final = 128
-_MOST_OWNER: Final = 255
-
-
-class Journal(Protocol):
-    """Where new devices are written down."""
-
-    def new_device(self, device: MobileDevice, account: MobileAccount | None) -> asyncio.Future[None]:
-        """Done when they are committed. Its errors are TrunklineErrors."""
-        ...
 
 
 class Devices:
@@ -82,152 +64,18 @@ class Devices:
         self.proving = proving
         self._extensions = extensions
         self._live = live
-        self._journal = journal
+        self._registering = Registering(self, journal, extensions, policy, wall)
         self._policy = policy
         self._wall = wall
         accounts.on_status = self._tell_all
-        book.on_change = self._tell
-
-    # Registering
+        book.on_change = self.tell
 
     async def register(self, tenant: str, ask: RegisterDevice) -> DeviceRegistered:
         """Register a device, or update the one with the same key or the same push token."""
-        platform = read_platform(ask.platform)
-        push = read_push(platform, ask.push)
-        form = read_account(tenant, ask.account, self._policy.listed, self._extensions)
-        key = _read_key(ask.device_key)
-        if not 0 < len(ask.owner) <= _MOST_OWNER:
-            raise Refused("device.owner", "the user's id is not usable", "expected 1 to 255 characters", 422)
-        self._check_limits(tenant, ask.owner, self._known(tenant, ask.owner, key, push))
-        await self._check_account(form, ask.owner)
-        # Nothing waits from here on: what was looked up stays as it is.
-        known = self._known(tenant, ask.owner, key, push)
-        self._check_limits(tenant, ask.owner, known)
-        told = "" if key else secrets.token_urlsafe(32)
-        try:
-            account = self._hold(form, ask.owner)
-        except TrunklineError as error:
-            raise _not_written() from error
-        device = self._put(known, ask.owner, platform, push, account, hash_of(key or told))
-        await self._commit(device, account, new=known is None)
-        return DeviceRegistered(
-            device_id=device.id, status=self.accounts.status(account).word, device_key=told
-        )
+        return await self._registering.register(tenant, ask)
 
-    def _known(self, tenant: str, owner: str, key: str, push: PushForm) -> MobileDevice | None:
-        """A device key belongs to an install of an app, whoever uses it now; without one its push token says so."""
-        found = self.book.by_key(tenant, key) if key else None
-        return found or self.book.by_token(tenant, owner, push.token)
-
-    def _check_limits(self, tenant: str, owner: str, known: MobileDevice | None) -> None:
-        policy = self._policy
-        if known is not None and known.owner == owner:
-            return
-        if len(self.book.of_owner(tenant, owner)) >= policy.max_devices:
-            detail = f"a user may have {policy.max_devices} devices"
-            raise Refused("device.limit", detail, "remove one that is not used any more", 429)
-        if known is None and self.book.count(tenant) >= policy.max_tenant_devices:
-            raise Refused("device.limit", "there are too many devices", "ask the operator", 429)
-
-    async def _check_account(self, form: AccountForm, owner: str) -> None:
-        """Who joins an account of somebody else must know its password, or prove that it has another one now.
-
-        Else anybody could register a wrong one and wait for the right one to come, or replace a right one.
-        """
-        if form.own:
-            if not self._extensions.check(form.tenant, form.user, form.password):
-                raise wrong_password()
-            return
-        known = self.accounts.of_form(form)
-        if known is not None and known.knows(form):
-            return
-        self.proving.check_tries(form)
-        if known is not None and not known.is_purged and not self._is_alone(known, owner):
-            await self.proving.prove(form)
-
-    def _is_alone(self, account: Account, owner: str) -> bool:
-        return all(one.owner == owner for one in self.book.all_of_account(account.row.id))
-
-    def _hold(self, form: AccountForm, owner: str) -> Account:
-        """The account, with the credentials of ``form``; devices of before are moved to a new one where it must be."""
-        before = self.accounts.of_form(form)
-        if before is not None and not form.own and not before.is_purged and not before.knows(form):
-            self._shut_out(before, form, owner)
-            if before.row.port == form.port:
-                self.accounts.change_credentials(before, form)
-        devices = self.book.all_of_account(before.row.id) if before is not None else ()
-        account = self.accounts.hold(form, self._wall())
-        if before is not None and account is not before:
-            for one in devices:
-                self.book.move(one, lambda device: setattr(device, "account_id", account.row.id))
-        return account
-
-    def _shut_out(self, account: Account, form: AccountForm, owner: str) -> None:
-        """Another password: whoever else came with the old one has proven nothing."""
-        if account.knows(replace(form, port=account.row.port)):
-            return
-        for one in self.book.all_of_account(account.row.id):
-            if one.active and one.owner != owner:
-                one.active, one.disabled_why = False, REPLACED
-                self.book.keep(one)
-                self._tell(one)
-
-    def _put(
-        self,
-        known: MobileDevice | None,
-        owner: str,
-        platform: str,
-        push: PushForm,
-        account: Account,
-        key_hash: str,
-    ) -> MobileDevice:
-        now = self._wall()
-        row = account.row
-        device = MobileDevice(
-            row.tenant,
-            known.id if known is not None else uuid7(),
-            owner,
-            row.id,
-            REST,
-            row.user if row.own else "",
-            platform,
-            key_hash,
-            push.service.value,
-            push.kind,
-            push.token,
-            push.alert_token,
-            push.environment,
-            push.bundle_id,
-            "",
-            push.p256dh,
-            push.auth,
-            active=True,
-            disabled_why="",
-            created_at=known.created_at if known is not None else now,
-            registered_at=now,
-            seen_at=now,
-        )
-        row.used_at = now
-        if known is None:
-            self.book.add(device)
-            return device
-        left = known.account_id
-        self.book.move(known, lambda one: _become(one, device))
-        self._drop_unused(left)
-        return known
-
-    async def _commit(self, device: MobileDevice, account: Account, *, new: bool) -> None:
-        try:
-            await self._journal.new_device(device, account.row)
-        except TrunklineError as error:
-            if new and self.book.find(device.tenant, device.id) is device:
-                self.book.remove(device)
-                self._drop_unused(device.account_id)
-            elif not new:
-                self.book.keep(device)
-            raise _not_written() from error
-
-    def _drop_unused(self, account_id: str | None) -> None:
+    def drop_unused(self, account_id: str | None) -> None:
+        """Take an account off its registrar when no device has it any more."""
         account = self.accounts.find(account_id)
         if account is not None and not self.book.all_of_account(account.row.id):
             self.accounts.drop(account)
@@ -269,7 +117,7 @@ class Devices:
         if device is None:
             return DeviceRemoved(was_there=False)
         self.book.remove(device)
-        self._drop_unused(device.account_id)
+        self.drop_unused(device.account_id)
         return DeviceRemoved(was_there=True)
 
     async def heartbeat(self, tenant: str, ask: Heartbeat) -> DeviceHeard:
@@ -324,20 +172,20 @@ class Devices:
         for one in self.book.all_of_account(account.row.id):
             one.active, one.disabled_why = False, PURGED
             self.book.keep(one)
-            self._tell(one)
+            self.tell(one)
 
     def extension_removed(self, tenant: str, number: str) -> None:
         """An extension of ours is gone, or its password is another one: its devices have to register again."""
         for device in tuple(self.book.of_extension(tenant, number)):
             if device.kind == REST:
                 self.book.remove(device)
-                self._drop_unused(device.account_id)
+                self.drop_unused(device.account_id)
 
     def tenant_removed(self, tenant: str) -> None:
         """A tenant is gone with all that it had."""
         for device in tuple(self.book.of_tenant(tenant)):
             self.book.remove(device)
-            self._drop_unused(device.account_id)
+            self.drop_unused(device.account_id)
 
     def _tell_all(self, account: Account) -> None:
         """Its registration has another word now."""
@@ -347,9 +195,9 @@ class Devices:
         elif word == REGISTERED:
             self.proving.note_success(account.row.tenant, account.address)
         for device in self.book.all_of_account(account.row.id):
-            self._tell(device)
+            self.tell(device)
 
-    def _tell(self, device: MobileDevice) -> None:
+    def tell(self, device: MobileDevice) -> None:
         """Tell the owner how it stands with a device."""
         status = self._status(device)
         data = {
@@ -394,25 +242,6 @@ class Devices:
             seen_at=device.seen_at,
             live=self._live.is_live(device.id),
         )
-
-
-def _not_written() -> Refused:
-    return Refused("store.unavailable", "the device could not be written down", "try again soon", 503)
-
-
-def _read_key(key: str) -> str:
-    if key and (not _LEAST_KEY <= len(key) <= _MOST_KEY or not _KEY_CHARACTERS.issuperset(key)):
-        expected = (
-            f"expected {_LEAST_KEY} to {_MOST_KEY} letters, digits or -_.~:+/=, random for each install"
-        )
-        raise Refused("device.key", "device_key is not usable", expected, 422)
-    return key
-
-
-def _become(device: MobileDevice, other: MobileDevice) -> None:
-    """All that an app says of itself, at once."""
-    for name in MobileDevice.__slots__:
-        setattr(device, name, getattr(other, name))
 
 
 def _take_push(device: MobileDevice, push: PushForm, now: float) -> None:
