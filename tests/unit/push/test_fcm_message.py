@@ -29,7 +29,7 @@ def note(purpose: Purpose = Purpose.CALL, kind: str = "token", **rest: Any) -> N
 
 
 def test_a_call_is_data_alone_of_high_priority_now_or_never() -> None:
-    assert composed(note(expires_at=NOW + 30)) == {
+    assert composed(note(expires_at=NOW + 30, title="Incoming Call", body="Änne is calling")) == {
         "token": "device:1",
         "data": DATA,
         "android": {"priority": "HIGH", "ttl": "0s"},

@@ -1,7 +1,7 @@
 """A notification as FCM's v1 API takes it (projects.messages.send): data alone, so that the app itself shows it.
 
 A ``notification`` block would be shown by the system and would not start the app's code; the app decides what a call or
-a missed call looks like, and finds ``title`` and ``body`` among the data.
+a missed call looks like, and finds ``title`` and ``body`` of the latter among the data.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ def message_of(notification: Notification, now: float) -> bytes:
 
 def _data(notification: Notification) -> dict[str, str]:
     data = {key: str(value) for key, value in notification.data.items()}
-    for key, value in (("title", notification.title), ("body", notification.body)):
-        if value:
-            data.setdefault(key, value)
+    if notification.purpose is not Purpose.CALL:  # the app rings as it likes
+        for key, value in (("title", notification.title), ("body", notification.body)):
+            if value:
+                data.setdefault(key, value)
     for key in data:
         if _is_reserved(key):
             raise LocalProtocolError(f"a data key that FCM keeps for itself: {key!a:.40}")
