@@ -160,6 +160,7 @@ class Exchange:
         self.tracing = Tracing(self.net, self.calls, self.data, settings.trace, self.wall)
         self.context = self._call_context()
         self.checkpoints = Checkpoints(self.calls, CallJournal(self.writer), settings.node, self.wall)
+        self.context.keep_now = self.checkpoints.write_now
         self.earlier = EarlierCalls(
             self.store.kept_calls, settings.node, self.context, self.calls, self.checkpoints
         )

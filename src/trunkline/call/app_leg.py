@@ -267,8 +267,7 @@ class AppLeg:
 
     def keep(self) -> None:
         """Write the call down at once, for the process after a crash."""
-        if self.context.keep_now is not None:
-            self.context.keep_now(self.call)
+        self.call.keep()
 
     def _must_be_up(self) -> None:
         if self.done or not self.confirmed:
