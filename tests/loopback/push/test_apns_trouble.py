@@ -195,3 +195,11 @@ async def test_a_second_connection_is_opened_when_the_first_is_full(tmp_path: Pa
         async with asyncio.timeout(DEADLINE_S):
             assert outcomes(await all_of(apns, 20, 100)) == {Outcome.SENT}
             assert all([(await one).sent for one in hanging])
+
+
+async def test_a_service_that_is_away_for_a_while_is_found_again(tmp_path: Path) -> None:
+    async with fake_apns() as fake, pusher(fake, tmp_path) as apns:
+        fake.script.add("refuse:0.2")
+        assert (await apns.send(call())).outcome is Outcome.UNAVAILABLE
+        await until(lambda: fake.accepted == 2)
+        assert (await apns.send(call())).sent
