@@ -26,8 +26,7 @@ OTHER = describe("192.0.2.88", version=5)
 class App:
     """An ``AppSide`` that notes all it is told. ``takes``: what it answers a call with, at once."""
 
-    def __init__(self, stage: AppStage, label: str = "phone-1", *, takes: bytes | None = None) -> None:
-        self.stage = stage
+    def __init__(self, label: str = "phone-1", *, takes: bytes | None = None) -> None:
         self.label = label
         self.takes = takes
         self.said: list[str] = []
@@ -155,7 +154,7 @@ class AppStage(Stage):
 
     def app(self, **rest: Any) -> App:
         """One more device that rings."""
-        app = App(self, f"phone-{len(self.apps) + 1}", **rest)
+        app = App(f"phone-{len(self.apps) + 1}", **rest)
         self.apps.append(app)
         return app
 

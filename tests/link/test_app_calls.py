@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.link.app_stage import ANSWER, HOST, OTHER, AppStage
+from tests.link.app_stage import ANSWER, HOST, OTHER, App, AppStage
+from tests.link.test_lamps import lamps, watched
 from tests.link.virtual_time import virtual
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
 from trunkline.call.passing_media import MediaPolicy
@@ -269,4 +270,26 @@ async def test_a_provisional_is_repeated_as_often_as_the_app_says_that_it_rings(
         await asyncio.sleep(60)
     assert pbx.said == ["180"] * 3
     app.leg.decline()
+    await stage.settle()
+
+
+@pytest.mark.rfc("4235", "3.7.1")
+@virtual
+async def test_a_lamp_shows_that_an_app_rings_and_talks() -> None:
+    stage, alice, bob, watcher = await watched()
+    app = App("phone-1")
+    stage.contacts["1002"] = [app.target()]
+    stage.dial(alice, "1002")
+    await app.until("offered")
+    await asyncio.sleep(5)
+    app.leg.accept(bob.body)
+    await app.until("confirmed")
+    await asyncio.sleep(5)
+    app.leg.leave()
+    await asyncio.sleep(5)
+    seen = [one.states for one in lamps(watcher)]
+    assert seen[0] == []
+    assert seen[-1] == ["terminated"]
+    assert ["early"] in seen
+    assert ["confirmed"] in seen
     await stage.settle()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from trunkline.call.call import Call
-from trunkline.call.leg import Leg
+from trunkline.call.leg import Leg, LegKind
 from trunkline.call.party import Party
 from trunkline.call.sip_leg import SipLeg
 from trunkline.pbx.directory import Directory
@@ -108,7 +108,7 @@ class DialogPackage:
         call_id, local_tag, remote_tag = ids_of(leg)
         initiator = leg.outcome.direction == "in"
         remote, name = self._other_end(call, leg)
-        state = _state(call, leg, is_tagged=bool(local_tag))
+        state = _state(call, leg, is_tagged=_rings(leg))
         direction = "initiator" if initiator else "recipient"
         private = initiator and call.caller.anonymous and leg is call.legs[0]
         return Told(leg.id, state, direction, call_id, local_tag, remote_tag, remote, name, private)
@@ -154,12 +154,17 @@ def ids_of(leg: Leg) -> tuple[str, str, str]:
     return dialog.call_id, dialog.remote_tag, dialog.local_tag
 
 
+def _rings(leg: Leg) -> bool:
+    """Whether its party has the call: a phone says so by its tag, an app has had it handed over."""
+    return bool(ids_of(leg)[1]) or leg.kind is LegKind.APP
+
+
 def _state(call: Call, leg: Leg, *, is_tagged: bool) -> str:
     """RFC 4235 §3.7.1, figure 2; a caller's dialog is early when the callee rings."""
     if leg.outcome.answered_at is not None:
         return "confirmed"
     if leg.outcome.direction == "in":
-        is_tagged = any(ids_of(other)[1] for other in call.legs if other is not leg)
+        is_tagged = any(_rings(other) for other in call.legs if other is not leg)
     return "early" if is_tagged else "trying"
 
 
