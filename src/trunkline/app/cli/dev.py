@@ -22,9 +22,9 @@ app = Commands("Stand in for push services on this machine, for the development 
         "trunkline dev apns --script 00fc13adff785122=410:1700000000",
     ],
     notes="A script is a list of outcomes by commas: 200, a status and reason of Apple's such as "
-    "403:ExpiredProviderToken or 503, 410:TIME (since when the token is dead), goaway, hang, reset, drop, refuse. It is used up in order, and "
-    "then everything is judged as Apple would. TOKEN=SCRIPT is for one device, each time. Point the gateway's "
-    "push.apns.base_url at the address that is shown.",
+    "403:ExpiredProviderToken or 503, 410:TIME (since when the token is dead), goaway, hang, reset, drop, refuse. "
+    "It is used up in order, and then everything is judged as Apple would. TOKEN=SCRIPT is for one device, each "
+    "time. Point the gateway's push.apns.base_url at the address that is shown.",
 )
 def apns(
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0: any free one.")] = 0,
