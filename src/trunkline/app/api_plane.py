@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkline.api.server import ApiServer
@@ -17,8 +18,6 @@ from trunkline.model.tenant import default_of
 from trunkline.net.http_client import HttpClient, HttpPlan
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from trunkline.app.exchange import Exchange
     from trunkline.app.handlers import Handler
     from trunkline.app.settings import Settings
@@ -83,8 +82,8 @@ def api_server(settings: Settings, exchange: Exchange, store: Store) -> ApiServe
     plan = api_plan(settings)
     if plan is None:
         return None
-    auth = auth_plan(settings, store.box.derive(SIGNING))
     asking = Asking(exchange, exchange.mobile.table)
+    auth = auth_plan(settings, store.box.derive(SIGNING), asking.tenant(None))
     return ApiServer(
         plan,
         auth,
@@ -116,5 +115,5 @@ class _Fetching:
 def _fetching(settings: Settings) -> _Fetching:
     auth = settings.auth
     named = tuple(url for url in (auth.issuer, auth.jwks_url) if url)
-    ca: Path | None = None
-    return _Fetching(HttpPlan(named=named, ca_file=ca, proxy=proxy_of(settings), where="auth"))
+    ca = Path(settings.push.ca).expanduser() if settings.push.ca else None
+    return _Fetching(HttpPlan(named=named, ca_file=ca, proxy=proxy_of(settings)))

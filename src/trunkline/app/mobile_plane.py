@@ -119,6 +119,10 @@ class MobilePlane:
         """The apps of an extension of ours."""
         return self.incoming.targets(self.book.of_extension(tenant, number))
 
+    def labels(self, tenant: str, number: str) -> list[str]:
+        """What stories call the apps of an extension of ours."""
+        return [target.label for target in self.targets(tenant, number)]
+
     def reach(self, tenant: str, number: str) -> int:
         """How many apps an extension of ours has."""
         return len(list(self.book.of_extension(tenant, number)))

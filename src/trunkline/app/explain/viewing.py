@@ -58,6 +58,7 @@ def view_of(exchange: Exchange) -> View:
             exchange.trunking.trunks,
             exchange.reaching.instance,
             lambda host: peer.name if (peer := exchange.peers.peer_at(host)) is not None else "",
+            exchange.mobile.labels,
         ),
         exchange.attempts,
         exchange.reaching.push,

@@ -207,7 +207,7 @@ class Push(Section):
     )
     ca: PemFile | None = Field(
         default=None,
-        description="PEM file of the authorities that push services are checked against. Default: the system's.",
+        description="PEM file of authorities that are trusted beside the system's: of push services, of the issuer of tokens.",
     )
     inside: Networks = Field(
         default=(),
