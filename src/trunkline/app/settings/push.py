@@ -207,7 +207,7 @@ class Push(Section):
     )
     ca: PemFile | None = Field(
         default=None,
-        description="PEM file of authorities that are trusted beside the system's: of push services, of the issuer of tokens.",
+        description="PEM file of authorities trusted beside the system's: of push services and of a token issuer.",
     )
     inside: Networks = Field(
         default=(),
