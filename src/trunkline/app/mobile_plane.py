@@ -51,28 +51,38 @@ class MobilePlane:
     def __init__(self, exchange: Exchange, pusher: PushSender, placing: AppCallPlacing) -> None:
         settings = exchange.settings
         self._exchange = exchange
-        context = exchange.context
-        wall, spawn, endpoint = exchange.wall, context.spawn, exchange.endpoint
-        policy = self.policy = mobile_policy(settings)
-        writer, next_hops = exchange.writer, exchange.finding.guarded(policy.listed)
+        self.policy = mobile_policy(settings)
         self.extensions: Extensions = (
             OwnExtensions(exchange.directory) if settings.exchange.enabled else NoExtensions()
         )
+        self._make_registrations()
+        self._make_devices()
+        self._make_calls(pusher, _placing(placing) if settings.exchange.enabled else None)
+
+    def _make_registrations(self) -> None:
+        """What we register elsewhere: on behalf of accounts, and to see whether an account is somebody's."""
+        exchange = self._exchange
+        endpoint, next_hops = exchange.endpoint, exchange.finding.guarded(self.policy.listed)
+        wall, spawn = exchange.wall, exchange.context.spawn
         self.registrations = Registrations(
             endpoint,
             next_hops,
             wall=wall,
             spawn=spawn,
-            journal=ClientRegistrationJournal(writer),
-            policy=registration_policy(settings),
+            journal=ClientRegistrationJournal(exchange.writer),
+            policy=registration_policy(exchange.settings),
         )
         self.registrations.on_trouble = _log_trouble
         # Kept nowhere: such a registration lives as long as somebody waits for its outcome.
         self.probing = Registrations(endpoint, next_hops, wall=wall, spawn=spawn)
-        journal = MobileJournal(writer)
-        scope = SystemScope("devices outlive a restart")
+
+    def _make_devices(self) -> None:
+        """Accounts, their devices, and what these are told."""
+        exchange, policy, wall = self._exchange, self.policy, self._exchange.wall
+        journal = MobileJournal(exchange.writer)
+        kept = exchange.store.mobile_devices.load_all(SystemScope("devices outlive a restart"))
         self.events = AppEvents(wall)
-        self.book = Book(journal, exchange.store.mobile_devices.load_all(scope))
+        self.book = Book(journal, kept)
         self.accounts = Accounts(self.registrations, journal, exchange.store.box, policy, wall)
         proving = Proving(self.accounts, self.probing, self.extensions, policy.prove_s, wall)
         self.devices = Devices(
@@ -80,36 +90,34 @@ class MobilePlane:
         )
         self.events.owns = lambda tenant, owner, device: self.book.owned(tenant, device, owner) is not None
         self.purging = Purging(self.devices, policy, wall)
-        self.office = Office(
+
+    def _make_calls(self, pusher: PushSender, placing: PlaceForExtension | None) -> None:
+        """Calls to apps and from them."""
+        exchange, context, endpoint = self._exchange, self._exchange.context, self._exchange.endpoint
+        office = self.office = Office(
             endpoint.wheel,
             endpoint.now,
-            wall,
-            spawn,
+            exchange.wall,
+            context.spawn,
             self.book,
             self.events,
-            HandOverJournal(MobileCallJournal(writer)),
-            hand_over_policy(settings),
+            HandOverJournal(MobileCallJournal(exchange.writer)),
+            hand_over_policy(exchange.settings),
         )
-        self.office.pushing = Pushing(pusher, self.book)
-        self.office.heard = self.devices.heard
-        self.calls = self.office.calls = AppCalls(wall)
-        self.trying = TryingPushes(self.book, self.office.pushing)
-        self.incoming = IncomingCalls(self.office)
+        office.pushing = Pushing(pusher, self.book)
+        office.heard = self.devices.heard
+        self.calls = office.calls = AppCalls(exchange.wall)
+        self.trying = TryingPushes(self.book, office.pushing)
+        self.incoming = IncomingCalls(office)
         self.outgoing = OutgoingCalls(
-            self.office,
-            self.devices,
-            self.extensions,
-            context,
-            exchange.calls,
-            policy,
-            _placing(placing) if settings.exchange.enabled else None,
+            office, self.devices, self.extensions, context, exchange.calls, self.policy, placing
         )
         self.door = MobileDoor(
             self.registrations,
             context,
             exchange.calls,
             self.incoming,
-            Notices(self.office, endpoint.now),
+            Notices(office, endpoint.now),
             exchange.authenticator.ignores,
         )
 
