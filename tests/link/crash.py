@@ -28,6 +28,7 @@ class Journal:
         self.writes = 0
         self.beats = 0
         self.full = False
+        self.takes_s = 0.003
 
     def write(self, calls: Sequence[KeptCall]) -> None:
         if self.full:
@@ -41,6 +42,10 @@ class Journal:
 
     def alive(self, _node: int, _at: float) -> None:
         self.beats += 1
+
+    async def on_disk(self) -> None:
+        """The disk takes its time."""
+        await asyncio.sleep(self.takes_s)
 
     def delete_recorded(self, _scope: SystemScope, _node: int) -> int:
         return 0

@@ -160,6 +160,9 @@ class Rows:
         self.keep_calls((call,))
         return asyncio.ensure_future(asyncio.sleep(self.takes_s))
 
+    async def on_disk(self) -> None:
+        await asyncio.sleep(self.takes_s)
+
     def keep_calls(self, calls: Any) -> None:
         for one in calls:
             self.rows[one.id] = one
@@ -236,6 +239,7 @@ class MobileStage(Stage):
 
     before: ClassVar[MobileStage | None] = None
     latest: ClassVar[MobileStage]
+    keeping: Keeping
 
     def __init__(self, policy: HandOverPolicy | None = None, **rest: Any) -> None:
         super().__init__(**rest)
@@ -277,6 +281,8 @@ class MobileStage(Stage):
         """Write calls down from now on."""
         keeping = Keeping(self)
         self.context.keep_now = keeping.checkpoints.write_now
+        self.context.on_disk = keeping.checkpoints.on_disk
+        self.keeping = keeping
         return keeping
 
     def find(self, user: str, source: str) -> Bound | None:
@@ -338,6 +344,7 @@ async def crash(keeping: Keeping, down_s: float = 0.5) -> MobileStage:
     new = after.stage
     assert isinstance(new, MobileStage)
     new.context.keep_now = after.checkpoints.write_now
+    new.context.on_disk = after.checkpoints.on_disk
     new.incoming.resume(new.calls.active.values())
     return new
 

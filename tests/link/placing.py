@@ -47,6 +47,9 @@ class Kept:
     async def write_call(self, call: MobileCall) -> None:
         self.keep_calls((call,))
 
+    async def on_disk(self) -> None:
+        """At once."""
+
     def keep_calls(self, calls: Any) -> None:
         self.rows |= {one.id: one for one in calls}
 

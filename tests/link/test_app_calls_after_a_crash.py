@@ -25,6 +25,7 @@ KEYED = describe("10.0.0.1", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0
 def keep(stage: AppStage) -> Keeping:
     keeping = Keeping(stage)
     stage.context.keep_now = keeping.checkpoints.write_now
+    stage.context.on_disk = keeping.checkpoints.on_disk
     return keeping
 
 
@@ -46,6 +47,7 @@ async def crash(keeping: Keeping, *gone: App, down_s: float = 0.5) -> tuple[Keep
     assert isinstance(stage, AppStage)
     stage.apps = old.apps
     stage.context.keep_now = new.checkpoints.write_now
+    stage.context.on_disk = new.checkpoints.on_disk
     for call in stage.calls.all:
         for leg in call.legs:
             if isinstance(leg, AppLeg) and isinstance(leg.side, App):

@@ -81,6 +81,7 @@ class EarlierCalls:
                 call.hang_up(code=LOST)
             else:
                 going_on.append(call)
+                restored.ask_around()
         # At once: a second crash must find the numbers that the parties hear from now on.
         self._checkpoints.write(going_on)
         if self._loaded:

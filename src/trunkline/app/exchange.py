@@ -161,6 +161,7 @@ class Exchange:
         self.context = self._call_context()
         self.checkpoints = Checkpoints(self.calls, CallJournal(self.writer), settings.node, self.wall)
         self.context.keep_now = self.checkpoints.write_now
+        self.context.on_disk = self.checkpoints.on_disk
         self.earlier = EarlierCalls(
             self.store.kept_calls, settings.node, self.context, self.calls, self.checkpoints
         )

@@ -163,7 +163,9 @@ class Call:
         """
         caller = self.caller_leg
         await caller.media.open_for(self.invitation.streams, caller.media)
-        await self._ring(Fork(self, targets, ring_timeout_s or self.context.ring_timeout_s))
+        fork = Fork(self, targets, ring_timeout_s or self.context.ring_timeout_s)
+        fork.ack_later = caller.kind is LegKind.APP
+        await self._ring(fork)
 
     def take_up_fork(self) -> None:
         """The legs but the caller's rang when the process before us died; ``ring_on`` waits for them."""
@@ -184,8 +186,10 @@ class Call:
                 await self.early.end()
                 raise
             await self.early.end()
-            if self.bridge is None:  # else a transfer has given the callee another party
+            if self.bridge is None:
                 await self._join(callee, body)
+            elif fork.ack_later:  # a transfer has given the callee another party
+                callee.acknowledge(b"")
         finally:
             self.fork = None
 
@@ -205,6 +209,8 @@ class Call:
                 await loser.media.close()
         way = "media is relayed" if self.media == "relay" else "media does not pass here"
         self.tell("call.answered", f"{callee.outcome.target} answered, {way}")
+        if isinstance(callee, AppLeg):
+            callee.taken()
 
     async def _bridge(self, callee: Leg, body: bytes) -> None:
         caller, asked = self.caller_leg, self.invitation
@@ -222,10 +228,21 @@ class Call:
             described = caller.media.rewritten(body, len(answered))
             if caller.committed:
                 await self.early.tell_anew(callee, described, answered)
+        if callee.kind is LegKind.APP:
+            # A caller that has seen the 200 must find the call after a crash: what the app said is on disk before.
+            await self.on_disk()
         self.bridge = bridge
         caller.answer(described)
         if callee.kind is LegKind.APP:
             self.keep()
+        elif caller.kind is LegKind.APP:
+            await self.on_disk()
+            callee.acknowledge(b"")
+
+    async def on_disk(self) -> None:
+        """Return when all that was written down before is on disk, or the disk takes too long."""
+        if self.context.on_disk is not None:
+            await self.context.on_disk()
 
     def keep(self) -> None:
         """Write the call down at once, for the process after a crash."""

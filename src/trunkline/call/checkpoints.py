@@ -7,9 +7,11 @@ deleted only if it was. Who rings an app asks for its call to be written at once
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from trunkline.base.errors import TrunklineError
@@ -25,6 +27,8 @@ MATURE_S: Final = 2.0  # how long a call rings, or is up, before it is worth a r
 BEAT_S: Final = 30.0  # how often all rows are told to be of calls that are still up
 SLICE: Final = 20  # most calls written at a time, 100 µs each: the loop is held up for two milliseconds,
 PAUSE_S: Final = 0.02  # and a tenth of a processor at most goes into it, whatever the load
+
+PATIENCE_S: Final = 0.5  # a disk that takes longer is not waited for by who calls, or is called
 
 Stamp: TypeAlias = tuple[int, int, int]
 _RINGS: Final[Stamp] = (-1, 0, 0)
@@ -45,6 +49,10 @@ class Journal(Protocol):
 
     def alive(self, node: int, at: float) -> None:
         """All calls of a node are still up."""
+        ...
+
+    def on_disk(self) -> Awaitable[None]:
+        """Done when all before is on disk. Its errors are TrunklineErrors, at once or awaited."""
         ...
 
 
@@ -103,6 +111,11 @@ class Checkpoints:
         """Write a call with an app at the moment when others are told of it, in whatever state it is."""
         if call.id in self._calls.active and can_be_kept(call):
             self.write([call])
+
+    async def on_disk(self) -> None:
+        """Return when all that was written before is on disk, or the disk takes too long."""
+        with suppress(TrunklineError, TimeoutError):
+            await asyncio.wait_for(self._journal.on_disk(), PATIENCE_S)
 
     def adopt(self, calls: Iterable[KeptCall]) -> None:
         """Rows that were found at the start; those whose calls are not taken up go with the next sweep."""

@@ -93,6 +93,8 @@ class CallContext:
         """Told that something happened to a call, while somebody wants to know."""
         self.keep_now: Callable[[Call], None] | None = None
         """Writes a call down at once, which a sweep would come to later: where an app's state is told to others."""
+        self.on_disk: Callable[[], Coroutine[Any, Any, None]] | None = None
+        """Returns when all that was written down before is on disk, or the disk takes too long to be waited for."""
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -45,6 +45,7 @@ class Fork:
         "_exhausted",
         "_source",
         "_trials",
+        "ack_later",
         "branches",
         "call",
         "decided",
@@ -70,6 +71,7 @@ class Fork:
         self.decided: asyncio.Future[Winner | CallFailed] = call.context.endpoint.loop.create_future()
         known = min(len(source.targets), MAX_BRANCHES) if isinstance(source, StaticTargets) else None
         self._breadth = Breadth(self.errand.asked.max_breadth, known, MAX_BRANCHES)
+        self.ack_later = False  # whether the call says when the 2xx is acknowledged
         self._exhausted = False
         self._trials: dict[Leg, Trial] = {}  # of branches that may go on to another server
         self._aside: set[asyncio.Task[None]] = set()
@@ -270,7 +272,10 @@ class Fork:
             like=target.like if trial is None else trial.like or target.like,
             # An offer that comes reliably is for one callee, and for a caller that can answer it so.
             reliable=bool(body) or (asked.takes_early_offer and self._is_alone),
+            ack_later=self.ack_later,
         )
+        if self.ack_later:
+            call.keep()  # whoever rings for an app can still be cancelled after a crash
         if leg.detours:
             call.tell(
                 "leg.by_tcp", f"the INVITE to {target.label} is too large for a datagram: it goes by TCP"

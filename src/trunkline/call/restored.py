@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias, cast
 
 from trunkline.base.errors import CallFailed, LocalProtocolError, RemoteProtocolError, TransportError
@@ -33,7 +33,8 @@ from trunkline.call.snapshot import VERSION
 from trunkline.media.commands import Echo, Tone, command_from_dict
 from trunkline.model.kept_call import KeptCall
 from trunkline.proto.sip.reasons import reason_phrase
-from trunkline.ua.sessions import restore
+from trunkline.ua.sessions import ClientSession, Session, restore
+from trunkline.ua.sessions.update import send_update
 
 Sides: TypeAlias = Callable[[str, dict[str, Any]], AppSide | None]
 """Who is behind an app's leg, by the leg's id and its data: ``label``, ``said``, ``confirmed``, ``ring_left_s``."""
@@ -138,12 +139,38 @@ class Restored:
             try:
                 with _reading():
                     leg.session = restore(data["session"], self.call.context.endpoint, leg)
+                self._go_on_calling(leg, data.get("ring_left_s"))
             except (LocalProtocolError, TransportError) as error:
                 if self._rings is not None and leg is not self.call.legs[0]:
                     leg.give_up(_lost())
                 else:
                     trouble = error
         return trouble
+
+    def _go_on_calling(self, leg: SipLeg, ring_left_s: float | None) -> None:
+        """What an INVITE of ours still wants: an end of its ringing, or the ACK that waited for the disk."""
+        session = leg.session
+        if not isinstance(session, ClientSession):
+            return
+        if ring_left_s is not None:
+            leg.ring_for(max(ring_left_s - (self.call.context.wall() - self.seen_at), 0.01))
+        if session.state == session.CONFIRMED and session.ack_later and self.call.bridge is not None:
+            leg.acknowledge(b"")
+
+    def ask_around(self) -> None:
+        """Ask the party of an app whether it still knows the call (RFC 3261 §12.2.1.2).
+
+        Who hung up while nobody was here to hear it says 481, and the call ends.
+        """
+        if self.call.has_apps:
+            for leg in self.call.legs:
+                if (
+                    isinstance(leg, SipLeg)
+                    and not leg.done
+                    and leg.session is not None
+                    and leg.session.settled
+                ):
+                    self.call.context.spawn(_ask(leg.session))
 
     async def lose(self, why: str) -> None:
         """Close the books of a call that nobody carries on; it ended when it was last seen."""
@@ -154,6 +181,15 @@ class Restored:
             at = max(self.seen_at, leg.outcome.answered_at or leg.outcome.started_at)
             leg.outcome.end(at, "exchange", status, reason_phrase(status), LOST, _Q850_TEMPORARY_FAILURE)
         await close_books(call)
+
+
+async def _ask(session: Session) -> None:
+    """By UPDATE, which nobody answers without a dialog; by OPTIONS where that is not taken."""
+    if session.takes_update:
+        send_update(session, b"", lambda _status, _response: None)
+    else:
+        with suppress(RemoteProtocolError, TransportError):
+            await session.request("OPTIONS")
 
 
 async def until_over(call: Call) -> None:

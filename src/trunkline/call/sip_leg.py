@@ -67,6 +67,7 @@ class SipLeg:
         "patience",
         "preconditions",
         "ring_timer",
+        "rings_until",
         "session",
         "trusted",
     )
@@ -82,6 +83,7 @@ class SipLeg:
         self.kind = LegKind.SIP
         self.session: Session | None = None
         self.ring_timer: Timer | None = None
+        self.rings_until = 0.0
         self.patience: Timer | None = None
         self.hop_failure: HopFailure | None = None
         self.done = False
@@ -122,11 +124,13 @@ class SipLeg:
         patience_s: float = 0.0,
         like: tuple[str, str] | None = None,
         reliable: bool = False,
+        ack_later: bool = False,
     ) -> None:
         """Send the INVITE; the leg fails with 480 when nobody answers within ``ring_s`` seconds.
 
         With ``patience_s`` it also fails when nothing at all comes back in that time; ``like`` holds Call-ID and
         From tag of an INVITE that failed at another server; with ``reliable`` provisionals may be so (RFC 3262).
+        With ``ack_later`` the ACK goes when ``acknowledge`` is called.
         """
         endpoint = self.context.endpoint
         if target.identity is not None and target.identity.trusted:
@@ -134,7 +138,7 @@ class SipLeg:
             extra += "P-Early-Media: supported\r\n"
         if patience_s:
             self.patience = endpoint.wheel.call_at(endpoint.now() + patience_s, self._lose_patience)
-        self.ring_timer = endpoint.wheel.call_at(endpoint.now() + ring_s, self._no_answer)
+        self.ring_for(ring_s)
         self.session = endpoint.invite(
             target.uri,
             flow,
@@ -151,7 +155,14 @@ class SipLeg:
             follows=target.flow is None,
             reliable=reliable and endpoint.reliable_provisionals != "never",
         )
+        self.session.ack_later = ack_later
         self.outcome.sip_call_id = self.session.sip_call_id
+
+    def ring_for(self, seconds: float) -> None:
+        """How long the party may ring from now on."""
+        endpoint = self.context.endpoint
+        self.rings_until = endpoint.now() + seconds
+        self.ring_timer = endpoint.wheel.call_at(self.rings_until, self._no_answer)
 
     @property
     def detours(self) -> bool:

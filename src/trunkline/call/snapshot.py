@@ -121,6 +121,8 @@ def _leg_data(leg: Leg, live: list[Leg]) -> dict[str, Any]:
         session = session_snapshot(leg.session)
         if leg.session.settled or _is_clean(session):
             data["session"] = session
+            left = leg.rings_until - leg.context.endpoint.now() if leg.ring_timer is not None else None
+            data["ring_left_s"] = None if left is None else max(left, 0.0)
             data["media"] = leg.media.snapshot()
     return data
 

@@ -156,17 +156,21 @@ class AppCalls:
         if one.accepted:
             if one.accepted != sha256(body).digest():
                 raise _taken()
-            return AppCallDone()
-        _check(one.offer, body)
-        one.step(ACCEPT, body)
+        else:
+            _check(one.offer, body)
+            one.step(ACCEPT, body)
+        await one.office.journal.on_disk()
+        self._incoming(tenant, ask.call_token, ask.owner)  # the caller, or another device, was faster
         return AppCallDone()
 
     async def reject(self, tenant: str, ask: RejectAppCall) -> AppCallDone:
         status = _STATUS.get(ask.reason)
         if status is None:
             raise Refused("call.reason", "expected the reason declined or busy", "", 422)
-        if not self._incoming(tenant, ask.call_token, ask.owner).step(REJECT, status):
+        one = self._incoming(tenant, ask.call_token, ask.owner)
+        if not one.step(REJECT, status):
             raise Refused("call.accepted", "the call was accepted", "hang it up instead", 409)
+        await one.office.journal.on_disk()
         return AppCallDone()
 
     async def hang_up(self, tenant: str, ask: HangUpAppCall) -> AppCallDone:
@@ -177,6 +181,8 @@ class AppCalls:
             found.step(HANG_UP)
         elif isinstance(found, AppParty):
             found.hang_up()
+        if isinstance(found, AppParty):
+            await found.office.journal.on_disk()
         return AppCallDone()  # one that is over is what the app wants
 
     # How it is

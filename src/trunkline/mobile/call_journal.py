@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from trunkline.base.errors import LocalProtocolError, TrunklineError
@@ -36,6 +37,12 @@ class HandOverJournal:
                 await asyncio.wait_for(self._journal.write_call(row), PATIENCE_S)
             except (TrunklineError, TimeoutError):
                 self.lost += 1
+
+    async def on_disk(self) -> None:
+        """Return when all before is on disk, or the disk takes too long: an app is told of what a crash keeps."""
+        if self._journal is not None:
+            with suppress(TrunklineError, TimeoutError):
+                await asyncio.wait_for(self._journal.on_disk(), PATIENCE_S)
 
     def keep(self, row: MobileCall) -> None:
         """Write it, new or known."""

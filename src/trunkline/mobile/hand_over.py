@@ -150,10 +150,11 @@ class HandOver(AppParty):
         self._wait(office.policy.contact_s)
         self.tell_incoming()
         self.ringing.begun(self)
-        if live and pushable:
-            self._be_patient()
+        if live:
+            if pushable:
+                self._be_patient()
             self._keep()
-        elif pushable:
+        else:
             self.step(PUSH)
 
     def confirmed(self, _leg: Any, body: bytes) -> None:

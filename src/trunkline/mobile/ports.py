@@ -65,6 +65,10 @@ class CallJournal(Protocol):
         """Write one, new or known; done when it is committed. Its errors are TrunklineErrors, at once or awaited."""
         ...
 
+    def on_disk(self) -> Awaitable[None]:
+        """Done when all before is committed. Its errors are TrunklineErrors, at once or awaited."""
+        ...
+
     def keep_calls(self, calls: Iterable[MobileCall]) -> None:
         """Write them, new or known, some time soon. Its errors are TrunklineErrors."""
         ...

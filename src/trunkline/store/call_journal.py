@@ -29,3 +29,7 @@ class CallJournal:
     def alive(self, node: int, at: float) -> None:
         """All calls of a node are still up at ``at``. Raises WriterFullError, WriterStoppedError."""
         self._writer.submit(Operation(TOUCH_CALLS, ((at, node),)))
+
+    async def on_disk(self) -> None:
+        """Return when all before is committed. Raises WriterFullError, WriterStoppedError."""
+        await self._writer.drain()

@@ -63,6 +63,10 @@ class MobileCallJournal:
         """Write a device's part in a call; done when it is committed. Raises as Writer.commit."""
         return self._writer.commit(Operation(UPSERT_MOBILE_CALL, (mobile_call_row(call),)))
 
+    async def on_disk(self) -> None:
+        """Return when all before is committed. Raises WriterFullError, WriterStoppedError."""
+        await self._writer.drain()
+
     def keep_calls(self, calls: Iterable[MobileCall]) -> None:
         """Write parts in calls some time soon. Raises WriterFullError, WriterStoppedError."""
         self._writer.submit(Operation(UPSERT_MOBILE_CALL, [mobile_call_row(one) for one in calls]))

@@ -29,6 +29,9 @@ class Journal:
     def alive(self, node: int, at: float) -> None:
         """Nothing."""
 
+    async def on_disk(self) -> None:
+        """At once."""
+
 
 def ringing(number: int) -> Any:
     leg = SimpleNamespace(outcome=SimpleNamespace(answered_at=None))

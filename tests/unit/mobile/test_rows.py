@@ -116,11 +116,15 @@ def test_a_full_journal_costs_a_row_and_not_the_call() -> None:
         def keep_calls(self, _calls: object) -> None:
             raise WriterFullError("full")
 
+        async def on_disk(self) -> None:
+            raise WriterFullError("full")
+
         def forget_calls(self, _calls: object) -> None:
             raise WriterFullError("full")
 
     journal = HandOverJournal(Full())
     asyncio.run(journal.write(kept()))
+    asyncio.run(journal.on_disk())
     journal.keep(kept())
     journal.forget([(TENANT, "token")])
     assert journal.lost == 3

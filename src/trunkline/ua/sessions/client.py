@@ -46,6 +46,7 @@ class ClientSession(Session):
     """An INVITE of ours. ``draft`` is let go when its transaction ends."""
 
     __slots__ = (
+        "ack_later",
         "asked_longer",
         "draft",
         "early_dialogs",
@@ -82,6 +83,7 @@ class ClientSession(Session):
         self.asked_longer = False
         self.follows = False  # whether requests within the dialog go where route set and target say
         self.heard = False  # whether anything came back, be it a 100
+        self.ack_later = False  # whether the user says when the ACK goes, also when nothing is left to answer
 
     @property
     def sip_call_id(self) -> str:
@@ -264,7 +266,7 @@ class ClientSession(Session):
         return self.forks.get(request.from_tag or "", self.dialog)
 
     def confirm(self, argument: tuple[Dialog, Response], _now: float) -> None:
-        """The first 2xx: its dialog becomes the session's; ACK at once unless the answer is still to come."""
+        """The first 2xx: its dialog becomes the session's; ACK at once unless the user has something to do first."""
         draft, transaction = self.draft, self.transaction
         if draft is None or transaction is None:
             return
@@ -291,7 +293,7 @@ class ClientSession(Session):
         transaction.user = Acknowledger(self.endpoint, self.flow, chosen.remote_tag, draft.cseq, used)
         if "Allow" in argument[1].headers and allows_update(argument[1]):
             self.takes_update = True
-        if draft.body or self.state != CONFIRMED or self.has_agreed(chosen):
+        if self.state != CONFIRMED or (not self.ack_later and (draft.body or self.has_agreed(chosen))):
             self.acknowledge()
 
     def _dialogs(self) -> tuple[Dialog, ...]:

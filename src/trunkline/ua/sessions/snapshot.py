@@ -149,6 +149,7 @@ def _client_data(session: ClientSession) -> dict[str, Any]:
         "early": session.early_dialogs.snapshot() if session.early_dialogs is not None else None,
         "draft": pending.draft_data(session.draft) if session.draft is not None else None,
         "transaction": None,
+        "ack_later": session.ack_later,
     }
     if session.transaction is not None:
         data["transaction"] = pending.client_data(session.transaction, session.now)
@@ -161,6 +162,7 @@ def _restore_client(session: ClientSession, data: dict[str, Any]) -> None:
         fork.local_seq += GAP
         session.endpoint.remember(fork.key, session)
     session.forks = {fork.remote_tag: fork for fork in forks} or None
+    session.ack_later = data.get("ack_later", False)
     if data.get("early") is not None:
         session.early_dialogs = EarlyDialogs(session)
         session.early_dialogs.restore(data["early"], forks)
