@@ -148,6 +148,9 @@ def _header(token: str) -> dict[str, Any]:
     if not token or len(token) > MAX_TOKEN or not token.isascii() or token.count(".") != 2:
         raise BadToken("auth.bad_token", "the token is no JWT")
     try:
-        return dict(jws.extract_compact(token.encode()).headers())
-    except (JoseError, ValueError) as error:
+        header = dict(jws.extract_compact(token.encode()).headers())
+    except (JoseError, ValueError, RecursionError) as error:
         raise BadToken("auth.bad_token", "the token is no JWT") from error
+    if not isinstance(header.get("alg"), str):
+        raise BadToken("auth.bad_token", "the token is no JWT")
+    return header

@@ -20,6 +20,8 @@ _HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+_LAST: Final = {"websocket.close", "websocket.http.response.start"}
+_FAILED: Final = 1011  # RFC 6455 §7.4.1
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -45,8 +47,26 @@ class Boundary:
             self._place(scope)
         if scope["type"] == "http":
             await _Passage(self._app, self._plan, scope, receive, send).pass_through()
+        elif scope["type"] == "websocket":
+            await self._converse(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One WebSocket, closed whatever happens."""
+        closed = False
+
+        async def sent(message: Message) -> None:
+            nonlocal closed
+            closed = closed or message["type"] in _LAST
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        except Exception:
+            log.exception("an event channel failed", route=_route(scope))
+            if not closed:
+                await send({"type": "websocket.close", "code": _FAILED})  # 403 before it was accepted
 
     def _place(self, scope: Scope) -> None:
         """Under our prefix, whether the proxy has cut it off or not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -223,6 +224,7 @@ def _check_origin(websocket: WebSocket, door: Doorway) -> None:
     if origin is None or origin in door.plan.origins:
         return
     own = urlsplit(door.plan.public_url).netloc
-    if urlsplit(origin).netloc.lower() in {websocket.headers.get("host", "").lower(), own.lower()} - {""}:
-        return
+    with suppress(ValueError):  # an origin that is no URL is nobody's
+        if urlsplit(origin).netloc.lower() in {websocket.headers.get("host", "").lower(), own.lower()} - {""}:
+            return
     raise Refused("request.origin", "pages of this origin may not ask", "list it in [api] origins", 403)

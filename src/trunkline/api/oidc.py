@@ -89,7 +89,7 @@ class Oidc:
             raise BadToken("auth.bad_token", "the token is signed with a key that the issuer does not show")
         try:
             claims = jwt.decode(token, key, registry=ALLOWED).claims
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, RecursionError) as error:
             raise BadToken("auth.bad_token", "the token's signature is wrong") from error
         return self._principal(claims)
 

@@ -104,7 +104,8 @@ def _listen(family: int, address: Any) -> socket.socket:
 
 
 def _config(plan: ApiPlan, app: Any) -> uvicorn.Config:
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what strangers send is no event
+    # What strangers send is no event: each WebSocket that is refused would be one. Faults of ours are told by Boundary.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return uvicorn.Config(
         app,
         http=type("_Http", (_Http,), {"plan": plan}),

@@ -55,7 +55,7 @@ class Tokens:
         """Whose it is; raises BadToken."""
         try:
             claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, RecursionError) as error:
             raise BadToken("auth.bad_token", "the token is not one of ours") from error
         issued = check_times(claims, self._clock())
         if issued is None or self._clock() - issued > self.expires_s + LEEWAY_S:
@@ -66,7 +66,7 @@ class Tokens:
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         subject = subject_of(claims)
         tenant, kind = claims.get("tenant"), claims.get("kind", "backend")
-        if kind not in {"backend", "app"} or not (tenant is None or isinstance(tenant, str)):
+        if kind not in ("backend", "app") or not (tenant is None or isinstance(tenant, str)):
             raise BadToken("auth.bad_token", "the token has claims that we do not write")
         if subject.startswith(SIP) and kind != "app":
             raise BadToken("auth.bad_token", "a token for a SIP account must have been proven")

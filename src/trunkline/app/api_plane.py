@@ -108,7 +108,7 @@ class _Fetching:
             raise TransportError(f"the issuer answered {answer.status}")
         try:
             return json.loads(answer.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TransportError("the issuer answered no JSON") from error
 
 

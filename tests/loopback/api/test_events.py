@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from tests.loopback.api.serving import Served, serving
 from tests.unit.api.door import DEFAULT
@@ -86,7 +87,10 @@ async def test_browsers_bring_a_ticket_or_a_token_as_a_subprotocol() -> None:
                 assert ws.protocol == PROTOCOL
 
 
-@pytest.mark.parametrize(("origin", "status"), [("https://evil.example", 403), ("https://app.example", 101)])
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("https://evil.example", 403), ("http://[", 403), ("null", 403), ("https://app.example", 101)],
+)
 async def test_pages_of_other_origins_may_not_listen(origin: str, status: int) -> None:
     async with (
         serving(ApiPlan(port=0, origins=("https://app.example",))) as served,
@@ -100,6 +104,24 @@ async def test_pages_of_other_origins_may_not_listen(origin: str, status: int) -
                 await next_event(ws)
         async with client.ws_connect("/v1/events", headers={"Origin": served.url}) as ws:
             await next_event(ws)
+
+
+async def test_strangers_who_are_refused_write_no_logs(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as served:
+        for headers in ({}, {"Origin": "http://["}, {"Authorization": "Bearer a.b.c"}):
+            assert await refused(served, headers=headers) in {401, 403}
+    assert caplog.records == []
+
+
+async def test_a_fault_of_ours_ends_the_channel_and_is_told() -> None:
+    def broken(*_args: Any) -> Any:
+        raise RuntimeError("a fault")
+
+    with capture_logs() as logs:
+        async with serving() as served:
+            served.events.subscribe = broken  # type: ignore[method-assign]
+            assert await refused(served, headers={"Authorization": f"Bearer {served.token()}"}) == 403
+    assert [(one["event"], one["route"]) for one in logs] == [("an event channel failed", "/v1/events")]
 
 
 async def test_server_sent_events_with_replay() -> None:

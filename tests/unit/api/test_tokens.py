@@ -8,10 +8,11 @@ import json
 from typing import Any
 
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from tests.unit.api.door import DEFAULT, KEY, SECRET, Door
+from trunkline.api.auth import Auth
 from trunkline.api.limits import Limits
 from trunkline.api.oidc import ALLOWED, RETRY_S, Oidc
 from trunkline.api.plan import AuthPlan, LimitPlan, OidcPlan
@@ -19,9 +20,11 @@ from trunkline.api.principal import Principal
 from trunkline.api.tickets import LIFE_S, MAX_TICKETS, Tickets
 from trunkline.api.tokens import BadToken, Tokens
 from trunkline.base.errors import ConfigError, TransportError
+from trunkline.base.messages import Refused
 
 NOW = 1_800_000_000.0
 ISSUER = "https://login.example.com"
+KEY_OF_OURS = OctKey.import_key(SECRET.encode())
 OTHER_SECRET = "another-secret-of-many-characters"
 
 
@@ -73,7 +76,9 @@ def test_tokens_of_the_existing_gateway_go_on(tokens: Tokens) -> None:
         (signed(**fresh(sub="x" * 256)), "auth.bad_token"),
         (signed(**fresh(sub="sip:alice@a.test")), "auth.bad_token"),
         (signed(**fresh(kind="operator")), "auth.bad_token"),
+        (signed(**fresh(kind=["app"])), "auth.bad_token"),
         (signed(**fresh(tenant=5)), "auth.bad_token"),
+        (jws.serialize_compact({"alg": "HS256"}, b"[" * 3000, KEY_OF_OURS), "auth.bad_token"),
     ],
 )
 def test_tokens_that_are_not_believed(tokens: Tokens, token: str, code: str) -> None:
@@ -220,6 +225,17 @@ async def test_tokens_of_an_issuer(issuer: Issuer, algorithm: str) -> None:
 async def test_tokens_of_an_issuer_that_are_not_for_us(issuer: Issuer, claims: dict[str, Any]) -> None:
     with pytest.raises(BadToken):
         await issuer.oidc().read(*issuer.token(**claims))
+
+
+@pytest.mark.parametrize(
+    "header", [b'{"alg":[]}', b'{"alg":{}}', b'{"kid":1}', b"[" * 3000, b'{"alg":' + b"[" * 3000]
+)
+async def test_heads_of_tokens_that_are_none(issuer: Issuer, header: bytes) -> None:
+    auth = Auth(AuthPlan(SECRET, oidc=OidcPlan(ISSUER, "voice")), Limits(LimitPlan()), None, issuer.fetch)
+    token = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (header, b"{}", b"x"))
+    with pytest.raises(Refused) as caught:
+        await auth.by_token(token, "192.0.2.1")
+    assert caught.value.problem.code == "auth.bad_token"
 
 
 async def test_an_issuer_names_the_tenant_only_where_it_may(issuer: Issuer) -> None:
