@@ -445,6 +445,49 @@ async def test_who_is_registered_with_this_very_password_is_asked_nothing_more()
 
 
 @virtual
+async def test_a_registrar_speaks_for_its_own_users_only() -> None:
+    gateway = Gateway()
+    pbx(gateway)
+    theirs = gateway.account(domain="pbx.test", registrar=PBX)
+    proven = await gateway.devices.prove_account(TENANT, ProveAccount(account=theirs))
+    assert proven.owner == f"sip:alice@pbx.test;registrar={PBX}", "anybody may run a registrar"
+    await gateway.finish()
+
+
+@virtual
+async def test_another_registrars_word_takes_no_wrong_password_back() -> None:
+    gateway = Gateway()
+    pbx(gateway)
+    pbx(gateway, "10.0.1.2", "guess")
+    codes = []
+    for _ in range(6):
+        with pytest.raises(Refused) as refused:
+            await gateway.devices.prove_account(
+                TENANT, ProveAccount(account=gateway.account(password="guess"))
+            )
+        codes.append(refused.value.problem.status)
+        if len(codes) < 5:
+            friendly = gateway.account(password="guess", registrar="10.0.1.2")
+            await gateway.devices.prove_account(TENANT, ProveAccount(account=friendly))
+    assert codes == [401] * 5 + [429]
+    await gateway.finish()
+
+
+@virtual
+async def test_guesses_at_once_are_no_more_than_one_after_another() -> None:
+    gateway = Gateway()
+    carrier = pbx(gateway)
+    asks = [ProveAccount(account=gateway.account(password=f"guess-{each}")) for each in range(20)]
+    results = await asyncio.gather(
+        *(gateway.devices.prove_account(TENANT, ask) for ask in asks), return_exceptions=True
+    )
+    codes = [result.problem.status for result in results if isinstance(result, Refused)]
+    assert (codes.count(401), codes.count(429)) == (5, 15)
+    assert carrier.times == 15
+    await gateway.finish()
+
+
+@virtual
 async def test_a_registrar_that_asks_for_no_password_proves_nothing() -> None:
     gateway = Gateway()
     pbx(gateway, password="")
@@ -570,7 +613,18 @@ async def test_an_extension_of_ours_needs_no_register() -> None:
         with pytest.raises(Refused) as refused:
             await gateway.devices.prove_account(TENANT, ProveAccount(account=wrong))
         assert refused.value.problem.status == 401
+    gone: list[str] = []
+    gateway.devices.on_gone = lambda one: gone.append(one.id)
+    (device,) = gateway.book.of_extension(TENANT, "1001")
+    gateway.devices.password_changed(TENANT, "1001")
+    assert gone == [device.id]
+    assert list(gateway.book.of_extension(TENANT, "1001")) == []
+    assert gateway.devices._status(device).word == "error: its account has another password now"
+    with pytest.raises(Refused) as refused:
+        await gateway.devices.heartbeat(TENANT, Heartbeat(device_id=device.id))
+    assert refused.value.problem.status == 410
     gateway.devices.extension_removed(TENANT, "1001")
+    assert gone == [device.id] * 2
     assert len(gateway.book) == len(gateway.accounts) == 0
     assert not gateway.rows.devices
     await gateway.finish()

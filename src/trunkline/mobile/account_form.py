@@ -12,7 +12,7 @@ from typing import Final
 
 from trunkline.base.messages import Refused
 from trunkline.base.messages.devices import SipAccount
-from trunkline.mobile.domains import DomainList, OwnDomains, host_of, in_uri
+from trunkline.mobile.domains import DomainList, OwnDomains, host_of, in_uri, proven_by
 
 TRANSPORTS: Final = ("udp", "tcp", "tls")
 _is_user = re.compile(r"[A-Za-z0-9_.!~*'()&=+$,#-]{1,64}\Z").match
@@ -49,6 +49,11 @@ class AccountForm:
     def address(self) -> str:
         """``user@domain``."""
         return f"{self.user}@{in_uri(self.domain)}"
+
+    @property
+    def subject(self) -> str:
+        """Who somebody is whose password its registrar has found right."""
+        return proven_by(self.user, self.domain, self.registrar)
 
 
 def read_account(tenant: str, account: SipAccount, listed: DomainList, own: OwnDomains) -> AccountForm:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from trunkline.base.errors import TrunklineError
 from trunkline.mobile.account_form import AccountForm
-from trunkline.mobile.domains import in_uri
+from trunkline.mobile.domains import in_uri, proven_by
 from trunkline.mobile.policy import MobilePolicy
 from trunkline.model.client_registration import ClientRegistration
 from trunkline.model.device import MobileAccount
@@ -85,6 +85,11 @@ class Account:
     def address(self) -> str:
         """``user@domain``."""
         return f"{self.row.user}@{in_uri(self.row.domain)}"
+
+    @property
+    def subject(self) -> str:
+        """See ``AccountForm``."""
+        return proven_by(self.row.user, self.row.domain, self.row.registrar)
 
     @property
     def uri(self) -> str:

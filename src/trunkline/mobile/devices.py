@@ -148,7 +148,7 @@ class Devices:
             tenant = self._extensions.owner_of(host_of(ask.account.domain) or "") or tenant
         form = read_account(tenant, ask.account, self._policy.listed, self._extensions)
         await self.proving.prove(form)
-        return AccountProven(owner=f"sip:{form.address}", tenant_id=tenant)
+        return AccountProven(owner=f"sip:{form.subject}", tenant_id=tenant)
 
     async def prove_device(self, tenant: str, ask: ProveDevice) -> AccountProven:
         """Whose device it is."""
@@ -193,7 +193,7 @@ class Devices:
         if word == WRONG:
             self.proving.note_failure(account.row.tenant, account.address)
         elif word == REGISTERED:
-            self.proving.note_success(account.row.tenant, account.address)
+            self.proving.note_success(account.row.tenant, account.subject)
         for device in self.book.all_of_account(account.row.id):
             self.tell(device)
 

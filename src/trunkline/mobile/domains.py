@@ -49,6 +49,17 @@ def in_uri(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def proven_by(user: str, domain: str, registrar: str) -> str:
+    """What a registrar's word is good for: ``user@domain`` from the domain itself and the hosts under it.
+
+    Another host speaks for its own users only, whatever domain they give themselves: its name is told with them.
+    """
+    address = f"{user}@{in_uri(domain)}"
+    if not registrar or registrar == domain or _is_under(registrar, domain):
+        return address
+    return f"{address};registrar={in_uri(registrar)}"
+
+
 @dataclass(slots=True)
 class DomainList:
     """``domains`` are those of foreign accounts; ``of_tenant`` more by a tenant's id.

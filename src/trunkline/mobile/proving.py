@@ -7,7 +7,7 @@ lets everybody register without a challenge proves nothing.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -43,7 +43,7 @@ class Proving:
         self._deadline_s = deadline_s
         self._wall = wall
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
-        self._waiting = 0
+        self._waiting: Counter[tuple[str, str]] = Counter()
         self._ends: dict[str, asyncio.Future[str]] = {}
         self._failed: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
         probing.on_change = self._changed
@@ -60,14 +60,17 @@ class Proving:
         if known is not None and known.knows(form) and _vouched(known.registration, self._probing):
             return
         self.check_tries(form)
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting.total() >= _MOST_WAITING:
             raise Refused("account.unreachable", "too many accounts are being checked", "try again soon", 503)
-        self._waiting += 1
+        key = form.tenant, form.address
+        self._waiting[key] += 1
         try:
             async with self._places:
                 await self._probe(form)
         finally:
-            self._waiting -= 1
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
 
     async def _probe(self, form: AccountForm) -> None:
         key = self._probing.new_id()
@@ -92,7 +95,7 @@ class Proving:
                     "let the PBX challenge REGISTER requests of this gateway",
                     401,
                 )
-            self.note_success(form.tenant, form.address)
+            self.note_success(form.tenant, form.subject)
             return
         if word == "failed":
             raise _unreachable(made.trouble)
@@ -107,10 +110,13 @@ class Proving:
     # Wrong passwords, whoever sends them: registrars count them, and lock all of us out
 
     def check_tries(self, form: AccountForm) -> None:
-        """Refused: ``account.tries`` 429 when there were too many wrong passwords for an account."""
+        """Refused: ``account.tries`` 429 when there were too many wrong passwords for an account.
+
+        Those that the registrar has not answered yet count as wrong: nobody guesses faster than it answers.
+        """
         after = self._wall() - _FORGET_S
         tries = [at for at in self._failed.get((form.tenant, form.address), ()) if at > after]
-        if len(tries) >= _MOST_FAILED:
+        if len(tries) + self._waiting[form.tenant, form.address] >= _MOST_FAILED:
             hint = f"wait {_FORGET_S / 60:.0f} minutes, then use the right password"
             raise Refused("account.tries", "too many wrong passwords for this account", hint, 429)
 
@@ -125,9 +131,9 @@ class Proving:
         if len(self._failed) > _MOST_REMEMBERED:
             self._failed.popitem(last=False)
 
-    def note_success(self, tenant: str, address: str) -> None:
-        """A password was right."""
-        self._failed.pop((tenant, address), None)
+    def note_success(self, tenant: str, subject: str) -> None:
+        """A password was right, as the domain itself says: another registrar's word takes no wrong one back."""
+        self._failed.pop((tenant, subject), None)
 
 
 def _vouched(registration: Registration | None, office: Registrations) -> bool:
