@@ -117,11 +117,16 @@ def source_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _asking(request: Request) -> Asking:
+async def _asking(request: Request) -> Asking:
+    # A coroutine, although it waits for nothing: the framework sends plain functions to a pool of threads.
     principal = request.state.principal
     assert isinstance(principal, Principal)  # noqa: S101  (the guarded route put it there)
     return Asking(doorway_of(request), principal, request)
 
 
+async def _doorway(request: Request) -> Doorway:
+    return doorway_of(request)
+
+
 Who = Annotated[Asking, Depends(_asking)]
-Door = Annotated[Doorway, Depends(doorway_of)]
+Door = Annotated[Doorway, Depends(_doorway)]

@@ -79,9 +79,9 @@ def _together(connection: sqlite3.Connection, operations: Sequence[Operation]) -
 
 
 def _execute(connection: sqlite3.Connection, statement: Statement, rows: list[Cells]) -> None:
-    """Insert several rows by one step of SQLite, because each step lets go of the interpreter and takes it back,
+    """Take several rows by one step of SQLite, because each step lets go of the interpreter and takes it back,
     which costs the event loop more than the row does."""
-    whole = len(rows) - len(rows) % ROWS_AT_ONCE if statement.inserts else 0
+    whole = len(rows) - len(rows) % ROWS_AT_ONCE if statement.takes_many else 0
     for start in range(0, whole, ROWS_AT_ONCE):
         cells = tuple(chain.from_iterable(rows[start : start + ROWS_AT_ONCE]))
         connection.execute(statement.many(ROWS_AT_ONCE), cells)
@@ -119,17 +119,42 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 def grouped(operations: Sequence[Operation]) -> Iterator[tuple[Statement, list[Cells]]]:
     """Rows that one ``executemany`` may take together.
 
-    Within a table the order of operations is kept: a run ends where the statement changes. Tables are
-    independent of each other, so call records between bindings break no run.
+    Within a table the order of what concerns one key is kept; rows of other keys, and other tables, may go before.
+    Calls that begin and end all the time would else be written and deleted one by one.
     """
-    runs: dict[str, list[tuple[Statement, list[Cells]]]] = {}
+    runs: dict[str, list[_Run]] = {}
     for operation in operations:
-        if not operation.rows:
-            continue
-        statement = operation.statement
-        of_table = runs.setdefault(statement.table, [])
-        if not of_table or of_table[-1][0] is not statement:
-            of_table.append((statement, []))
-        of_table[-1][1].extend(operation.rows)
+        if operation.rows:
+            _join(runs.setdefault(operation.statement.table, []), operation)
     for of_table in runs.values():
-        yield from of_table
+        yield from ((run.statement, run.rows) for run in of_table)
+
+
+class _Run:
+    """Rows of one statement; ``keys`` are those of the rows, None where the statement does not go by them."""
+
+    __slots__ = ("keys", "rows", "statement")
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+        self.rows: list[Cells] = []
+        self.keys: set[Cells] | None = set() if statement.keyed else None
+
+
+def _join(runs: list[_Run], operation: Operation) -> None:
+    """Into the last run of the same statement, unless something that it must not go before stands between."""
+    statement, rows = operation.statement, operation.rows
+    keys = {row[:2] for row in rows} if statement.keyed else None
+    for run in reversed(runs):
+        if run.statement is statement:
+            break
+        if keys is None or run.keys is None or not keys.isdisjoint(run.keys):
+            run = _Run(statement)  # noqa: PLW2901  (the loop ends here)
+            runs.append(run)
+            break
+    else:
+        run = _Run(statement)
+        runs.append(run)
+    run.rows.extend(rows)
+    if run.keys is not None and keys is not None:
+        run.keys |= keys

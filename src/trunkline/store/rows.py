@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Table
+from sqlalchemy import Row, Table, UniqueConstraint
 
 from trunkline.model.binding import Binding
 from trunkline.model.client_registration import ClientRegistration
@@ -24,6 +24,9 @@ from trunkline.store import tables
 Cells: TypeAlias = tuple[Any, ...]
 
 _KEY = ("tenant_id", "id")
+_VALUES = " VALUES "
+_BY_KEY = ' WHERE "tenant_id" = ? AND "id" = ?'
+_BY_KEYS = ' WHERE ("tenant_id", "id") IN (VALUES '
 _ATTRIBUTES = {"tenant_id": "tenant", "aor_user": "user"}  # columns that are named otherwise than the field
 
 
@@ -33,15 +36,19 @@ class Statement:
 
     sql: str
     table: str
+    keyed: bool = False
+    """Whether a row begins with tenant and id, and what is done to it does not depend on rows with others."""
 
     @property
-    def inserts(self) -> bool:
-        """Whether it inserts rows, and so can take several at once."""
-        return " VALUES " in self.sql
+    def takes_many(self) -> bool:
+        """Whether it can take several rows at once."""
+        return _VALUES in self.sql or self.sql.endswith(_BY_KEY)
 
     def many(self, rows: int) -> str:
-        """The text that inserts ``rows`` rows at once."""
-        head, values, tail = self.sql.partition(" VALUES ")
+        """The text that inserts, or deletes, ``rows`` rows at once."""
+        if self.sql.endswith(_BY_KEY):
+            return f"{self.sql.removesuffix(_BY_KEY)}{_BY_KEYS}{', '.join(['(?, ?)'] * rows)})"
+        head, values, tail = self.sql.partition(_VALUES)
         marks, close, rest = tail.partition(")")
         return head + values + ", ".join([marks + close] * rows) + rest
 
@@ -66,12 +73,24 @@ def _set_others(table: Table) -> str:
 
 def upserting(table: Table) -> Statement:
     """The statement that writes rows of a table, new or known."""
-    return Statement(f"{_insert(table)}DO UPDATE SET {_set_others(table)}", table.name)
+    return Statement(f"{_insert(table)}DO UPDATE SET {_set_others(table)}", table.name, _is_keyed(table))
+
+
+def adding(table: Table) -> Statement:
+    """The statement that writes new rows of a table, and leaves known ones as they are."""
+    return Statement(f"{_insert(table)}DO NOTHING", table.name, _is_keyed(table))
 
 
 def deleting(table: Table) -> Statement:
     """The statement that deletes a row by tenant and id."""
-    return Statement(f'DELETE FROM {table.name} WHERE "tenant_id" = ? AND "id" = ?', table.name)  # noqa: S608
+    return Statement(f"DELETE FROM {table.name}{_BY_KEY}", table.name, _is_keyed(table))  # noqa: S608
+
+
+def _is_keyed(table: Table) -> bool:
+    """Whether rows of different keys have nothing to do with each other: no other column is to be unique."""
+    return not any(isinstance(one, UniqueConstraint) for one in table.constraints) and not any(
+        index.unique for index in table.indexes
+    )
 
 
 def storable(cells: Cells) -> Cells:
@@ -79,24 +98,17 @@ def storable(cells: Cells) -> Cells:
     return tuple(map(_storable, cells))
 
 
-UPSERT_BINDING = Statement(f"{_insert(tables.binding)}DO UPDATE SET {_set_others(tables.binding)}", "binding")
-DELETE_BINDING = Statement('DELETE FROM binding WHERE "tenant_id" = ? AND "id" = ?', "binding")
-UPSERT_CALL = Statement(
-    f"{_insert(tables.call_journal)}DO UPDATE SET {_set_others(tables.call_journal)}", "call_journal"
-)
-DELETE_CALL = Statement('DELETE FROM call_journal WHERE "tenant_id" = ? AND "id" = ?', "call_journal")
-UPSERT_CLIENT_REGISTRATION = Statement(
-    f"{_insert(tables.client_registration)}DO UPDATE SET {_set_others(tables.client_registration)}",
-    "client_registration",
-)
-DELETE_CLIENT_REGISTRATION = Statement(
-    'DELETE FROM client_registration WHERE "tenant_id" = ? AND "id" = ?', "client_registration"
-)
+UPSERT_BINDING = upserting(tables.binding)
+DELETE_BINDING = deleting(tables.binding)
+UPSERT_CALL = upserting(tables.call_journal)
+DELETE_CALL = deleting(tables.call_journal)
+UPSERT_CLIENT_REGISTRATION = upserting(tables.client_registration)
+DELETE_CLIENT_REGISTRATION = deleting(tables.client_registration)
 TOUCH_CALLS = Statement('UPDATE call_journal SET "updated_at" = ? WHERE "node" = ?', "call_journal")
 # Records are final, so the second writing of one is an echo of the first and changes nothing.
-APPEND_RECORD = Statement(f"{_insert(tables.call_record)}DO NOTHING", "call_record")
-INSERT_TEXT = Statement(f"{_insert(tables.text)}DO NOTHING", "text")
-DELETE_TEXT = Statement('DELETE FROM text WHERE "tenant_id" = ? AND "id" = ?', "text")
+APPEND_RECORD = adding(tables.call_record)
+INSERT_TEXT = adding(tables.text)
+DELETE_TEXT = deleting(tables.text)
 
 _BINDING_FIELDS = _fields(tables.binding)
 _RECORD_FIELDS = _fields(tables.call_record)

@@ -215,3 +215,17 @@ async def test_all_replies_carry_what_browsers_are_to_heed(door: Door) -> None:
         told = await door.ask("GET", path)
         assert told.headers["x-content-type-options"] == "nosniff"
         assert told.headers["cache-control"] == "no-store"
+
+
+async def test_no_request_goes_through_a_pool_of_threads(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The framework sends each plain function there, which takes the interpreter from calls."""
+
+    def explode(*_arguments: object, **_more: object) -> None:
+        raise AssertionError("a thread was asked for")
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", explode)
+    assert (await door.ask("GET", "/v1/devices")).status == 200
+    assert (await door.ask("GET", "/v1/calls/none/status")).status == 200
+    assert (await door.ask("GET", "/ready", token=None)).status == 200
+    told = await door.ask("POST", "/v1/auth/token", {"user_id": "alice", "api_key": KEY}, token=None)
+    assert told.status == 200

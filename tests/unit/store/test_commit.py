@@ -11,7 +11,8 @@ from tests.unit.store.samples import SYSTEM, a_binding, a_record
 from trunkline.model.binding import Binding
 from trunkline.model.tenant import TenantScope
 from trunkline.store import Store
-from trunkline.store.commit import Committer, Operation, Unavailable, grouped
+from trunkline.store.commit import ROWS_AT_ONCE, Committer, Operation, Unavailable, grouped
+from trunkline.store.mobile_rows import UPSERT_MOBILE_ACCOUNT, UPSERT_MOBILE_CALL
 from trunkline.store.rows import (
     APPEND_RECORD,
     DELETE_BINDING,
@@ -60,6 +61,45 @@ def test_rows_are_grouped_by_statement_without_breaking_the_order_of_a_table() -
         (FIRST, [(7,)]),
         (OTHER, [(3,), (6,)]),
     ]
+
+
+def test_what_concerns_other_keys_breaks_no_run() -> None:
+    put, drop = Statement("put", "a", keyed=True), Statement("drop", "a", keyed=True)
+    of = [("t", "1"), ("t", "2"), ("t", "3")]
+    operations = [
+        Operation(put, [(*of[0], "x")]),
+        Operation(drop, [of[0]]),
+        Operation(put, [(*of[1], "x")]),
+        Operation(drop, [of[1]]),
+        Operation(put, [(*of[0], "y")]),
+        Operation(put, [(*of[2], "x")]),
+        Operation(drop, [of[2]]),
+    ]
+    assert list(grouped(operations)) == [
+        (put, [(*of[0], "x"), (*of[1], "x")]),
+        (drop, [of[0], of[1]]),
+        (put, [(*of[0], "y"), (*of[2], "x")]),
+        (drop, [of[2]]),
+    ]
+
+
+def test_what_a_statement_without_keys_may_touch_stays_before_or_behind_it() -> None:
+    put, touch = Statement("put", "a", keyed=True), Statement("touch", "a")
+    operations = [Operation(put, [("t", "1")]), Operation(touch, [(1,)]), Operation(put, [("t", "2")])]
+    assert [statement for statement, _ in grouped(operations)] == [put, touch, put]
+
+
+def test_a_table_with_something_else_that_is_unique_keeps_its_order() -> None:
+    """An account that takes the place of another one is written after that one was deleted."""
+    assert not UPSERT_MOBILE_ACCOUNT.keyed
+    assert UPSERT_MOBILE_CALL.keyed
+
+
+def test_many_rows_are_deleted_at_once(store: Store, mine: TenantScope, committer: Committer) -> None:
+    bindings = [a_binding(mine.tenant, f"u{index}") for index in range(3 * ROWS_AT_ONCE + 1)]
+    assert committer.commit([upsert(*bindings)]) == {}
+    assert committer.commit([delete(one) for one in bindings[1:]]) == {}
+    assert users(store) == ["u0"]
 
 
 def test_the_last_word_on_a_binding_counts(store: Store, mine: TenantScope, committer: Committer) -> None:
