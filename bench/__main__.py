@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import calls, endurance, flows, register, relay
+from bench import calls, endurance, flows, mobile, register, relay
 from bench.build import build_programs, install_sippy
 from bench.isolation import enter_own_network
 from bench.plan import FULL, QUICK, Settings
@@ -38,7 +38,12 @@ def external_relay(text: str) -> External:
 def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     """The command line, and the settings that follow from it."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("measure", choices=[*MEASURES, "all", "endurance", "flows"], nargs="?", default="all")
+    parser.add_argument(
+        "measure",
+        choices=[*MEASURES, "all", "endurance", "flows", *mobile.MEASURES],
+        nargs="?",
+        default="all",
+    )
     parser.add_argument("--quick", action="store_true", help="one short run of each; memory without settling")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, not as a table")
     parser.add_argument("--runs", type=int, help="times that each server is measured at each load")
@@ -56,6 +61,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
         metavar="PID:FILE",
         help="relay: also a process with its ports in FILE",
     )
+    parser.add_argument("--devices", type=numbers, help="mobile devices at once, such as 10000,100000")
     long = parser.add_argument_group("endurance", "memory over many units, drawn as SVG; not part of `all`")
     long.add_argument("--calls", type=int, default=200_000, help="calls to place, one after the other")
     long.add_argument("--registrations", type=int, default=1_000_000, help="times that phones register again")
@@ -94,6 +100,9 @@ def measure(session: Session, wanted: tuple[str, ...], options: argparse.Namespa
         relay.measure(session, srtp=options.srtp, more=more)
     if "flows" in wanted:
         flows.measure(session)
+    for name in mobile.MEASURES:
+        if name in wanted:
+            mobile.MEASURES[name](session, options)
     if "endurance" in wanted:
         endurance.measure(
             session,

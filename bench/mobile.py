@@ -1,0 +1,19 @@
+"""The measures of the mobile gateway, by the names that the command line knows. None of them is part of `all`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from bench import mobile_push
+from bench.session import Session
+
+Measure = Callable[[Session, argparse.Namespace], None]
+
+
+def _push(session: Session, options: argparse.Namespace) -> None:
+    mobile_push.measure(session, options.rates or mobile_push.RATES)
+
+
+MEASURES: Final[Mapping[str, Measure]] = {"push": _push}
