@@ -72,10 +72,15 @@ async def test_a_phone_that_somebody_else_signs_in_to_is_his_from_then_on() -> N
     gateway = Gateway()
     Carrier(gateway.network, PBX, password=PASSWORD)
     hers = await gateway.add("alice", key=KEY)
+    gone: list[str] = []
+    gateway.devices.on_gone = lambda device: gone.append(device.owner)
+    await gateway.add("alice", key=KEY, token=OTHER)
+    assert gone == [], "another token of the same user's phone"
     his = await gateway.add("bob", key=KEY, user="bob")
     assert hers.id == his.id
     assert gateway.book.of_owner(TENANT, "alice") == ()
     assert len(gateway.accounts) == 1, "nobody has alice's account any more"
+    assert gone == ["alice"], "what rings there is not for bob"
     await gateway.finish()
 
 
@@ -231,7 +236,10 @@ async def test_a_removed_tenant_leaves_nothing() -> None:
     carrier = Carrier(gateway.network, PBX, password=PASSWORD)
     device = await gateway.add()
     await gateway.until_status(device, "registered", 10)
+    gone: list[str] = []
+    gateway.devices.on_gone = lambda one: gone.append(one.id)
     gateway.devices.tenant_removed(TENANT)
+    assert gone == [device.id]
     assert len(gateway.book) == len(gateway.accounts) == 0
     await gateway.registrations.stop()
     assert not carrier.contacts

@@ -60,6 +60,21 @@ async def test_the_desk_phone_answers_and_the_app_is_told() -> None:
 
 
 @virtual
+async def test_an_answer_whose_ack_is_awaited_is_told_as_such() -> None:
+    stage = MobileStage()
+    caller, _desk, phone = office(stage)
+    stage.network.drop = lambda data, _src, _dst: data.startswith(b"ACK")
+    stage.dial(caller, "1002")
+    await stage.until_pushed()
+    await phone.accept()
+    await caller.until("answered")
+    assert (await phone.status()).state == "answered"
+    await stage.until_event(phone, "call.ended")
+    assert (await phone.status()).reason == "no_ack"
+    await stage.settle()
+
+
+@virtual
 async def test_a_dead_app_leaves_the_desk_phone_ringing() -> None:
     stage = MobileStage()
     caller, desk, phone = office(stage)

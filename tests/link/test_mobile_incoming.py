@@ -472,6 +472,42 @@ async def test_one_dead_device_does_not_end_the_call_of_another() -> None:
     await stage.settle()
 
 
+@pytest.mark.scenario(6)
+@virtual
+async def test_a_device_that_is_removed_while_it_rings_rings_no_more_and_its_caller_does_not_wait() -> None:
+    stage = MobileStage()
+    phone, other = stage.app("phone"), stage.app("other")
+    stage.ring_app()
+    await stage.until_pushed(2)
+    await phone.get()
+    await other.ringing()
+    stage.incoming.gone(phone.device)
+    assert (await phone.status()).reason == "device_removed"
+    assert (await other.status()).state == "ringing", "it goes on"
+    begun = stage.loop.time()
+    stage.incoming.gone(other.device)
+    await stage.pbx.until("failed 480")
+    assert stage.loop.time() - begun < 1.0
+    assert "mobile.device_removed" in stage.story
+    await stage.settle()
+    assert stage.provider.after() == [], "whoever has the phone now is told nothing"
+
+
+@virtual
+async def test_a_device_that_is_removed_while_it_talks_goes_on() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.until_pushed()
+    await phone.accept()
+    stage.incoming.gone(phone.device)
+    await stage.until_event(phone, "call.confirmed")
+    stage.incoming.gone(phone.device)
+    await phone.hang_up()
+    await stage.pbx.until("ended bye")
+    await stage.settle()
+
+
 @pytest.mark.scenario(8)
 @virtual
 async def test_a_provider_that_is_down_for_all_ends_the_call_at_once() -> None:
@@ -740,6 +776,23 @@ async def test_a_caller_who_stays_unknown_is_told_to_nobody() -> None:
     assert "callerName" not in push.data
     assert push.body == "Somebody is calling"
     assert (await phone.get()).caller == ""
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_caller_whose_name_is_no_text_is_told_as_one() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    name = "J\udce9r\u00f4me \u202etxt.exe\u200f"
+    stage.ring_app(from_=f'"{name}" <sip:{"7" * 3000}%0d%0aX@pbx.example>')
+    await stage.until_pushed()
+    push = stage.provider.sent[0]
+    assert push.data["callerName"] == "J\ufffdr\u00f4me txt.exe"
+    assert push.body == "J\ufffdr\u00f4me txt.exe is calling"
+    assert len(push.data["callerUri"]) < 300
+    assert push.data["callerUri"].isprintable()
+    assert (await phone.get()).caller_name == "J\ufffdr\u00f4me txt.exe"
     stage.pbx.dialogue.hang_up()
     await stage.settle()
 

@@ -314,6 +314,7 @@ class Exchange:
         placing = AppCallPlacing(self.directory, self.snapshot, self.door.script, self.endpoint.now)
         self.mobile = MobilePlane(self, self.push.pushers, placing)
         self.reaching.apps = self.mobile.targets
+        self.live.on_password = self.mobile.devices.password_changed
         trunks = self.trunking.trunks
         self._fencing.is_trunk = lambda source: trunks.calls(source) or self.mobile.calls_at(source)
 

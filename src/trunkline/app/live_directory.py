@@ -37,6 +37,8 @@ class LiveDirectory:
         self._wall = wall
         self.on_removed: Callable[[str, str], None] = lambda _tenant, _number: None
         """Told of an extension that is gone, or with "" of a whole tenant."""
+        self.on_password: Callable[[str, str], None] = lambda _tenant, _number: None
+        """Told of an extension whose password is another one now."""
 
     def bindings_of(self, tenant: str, number: str) -> int:
         """How many live contacts an extension has."""
@@ -44,7 +46,11 @@ class LiveDirectory:
 
     def put_extension(self, extension: Extension) -> None:
         """An extension was added or changed."""
+        before = self.directory.extension(extension.tenant, extension.number)
         self.directory.put(extension)
+        after = self.directory.extension(extension.tenant, extension.number)
+        if before is not None and after is not None and before.secrets != after.secrets:
+            self.on_password(extension.tenant, extension.number)
 
     async def remove_extension(self, tenant: str, number: str) -> int:
         """An extension is gone: so are its contacts."""

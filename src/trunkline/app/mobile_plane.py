@@ -109,6 +109,7 @@ class MobilePlane:
         self.calls = office.calls = AppCalls(exchange.wall)
         self.trying = TryingPushes(self.book, office.pushing)
         self.incoming = IncomingCalls(office)
+        self.devices.on_gone = self.incoming.gone
         self.outgoing = OutgoingCalls(
             office, self.devices, self.extensions, context, exchange.calls, self.policy, placing
         )
@@ -145,6 +146,7 @@ class MobilePlane:
             self.devices.extension_removed(tenant, number)
         else:
             self.devices.tenant_removed(tenant)
+            self.events.forget_tenant(tenant)
 
     # Life
 

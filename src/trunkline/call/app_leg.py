@@ -44,6 +44,9 @@ class AppSide(Protocol):
     def offered(self, leg: AppLeg, body: bytes) -> None:
         """As callee: this call is yours to take. ``body`` is the caller's offer; b"": make the offer in ``accept``."""
 
+    def taken(self, leg: AppLeg) -> None:
+        """As callee: the caller was told that the app has the call; its ACK is awaited."""
+
     def confirmed(self, leg: AppLeg, body: bytes) -> None:
         """The call is up: the caller's ACK came. ``body`` answers an offer of the app's, or is empty.
 
@@ -334,6 +337,11 @@ class AppLeg:
         status = 200 if self.answered else 487
         self._finish(by, status, reason_phrase(status), code, q850_cause(reason) or 16)
         self._tell_end(reason)
+
+    def taken(self) -> None:
+        """As callee: its answer was passed on."""
+        if not self.done:
+            self.side.taken(self)
 
     def confirm(self) -> None:
         """The call is up."""

@@ -132,6 +132,9 @@ class AppParty:
         self.tell("call.info", content_type=info.content_type, body=info.body.decode("utf-8", "replace"))
         return True
 
+    def taken(self, _leg: Any) -> None:
+        """The caller was told that this app has the call."""
+
     def progressed(self, _leg: Any, status: int, body: bytes) -> None:
         """It rings, for whoever calls."""
 

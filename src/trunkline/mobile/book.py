@@ -74,6 +74,10 @@ class Book:
     def find(self, tenant: str, device_id: str) -> MobileDevice | None:
         """One device of a tenant."""
         return self._tenants.get(tenant, {}).get(device_id)
+    def all_of_extension(self, tenant: str, user: str) -> tuple[MobileDevice, ...]:
+        """The devices of an extension of ours, the inactive ones too."""
+        return self._of_user.get((tenant, user), ())
+
 
     def disable(self, tenant: str, device_id: str, token: str, why: str) -> None:
         """No push goes to this token any more; nothing when the device has another one by now."""

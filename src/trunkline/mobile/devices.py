@@ -38,8 +38,8 @@ from trunkline.mobile.policy import MobilePolicy
 from trunkline.mobile.ports import Live
 from trunkline.mobile.proving import Proving
 from trunkline.mobile.push_form import PushForm, read_push
-from trunkline.mobile.registering import Journal, Registering
-from trunkline.model.device import REST, MobileDevice
+from trunkline.mobile.registering import REPLACED, Journal, Registering
+from trunkline.model.device import MobileDevice
 from trunkline.ua.registrations.asking import WRONG
 
 PURGED: Final = "its account's password was forgotten after a long silence"
@@ -67,6 +67,8 @@ class Devices:
         self._registering = Registering(self, journal, extensions, policy, wall)
         self._policy = policy
         self._wall = wall
+        self.on_gone: Callable[[MobileDevice], None] = lambda _device: None
+        """Told of each device that is removed, or that calls do not reach any more, before its next owner has it."""
         accounts.on_status = self._tell_all
         book.on_change = self.tell
 
@@ -116,9 +118,20 @@ class Devices:
         device = self.book.owned(tenant, ask.device_id, ask.owner)
         if device is None:
             return DeviceRemoved(was_there=False)
-        self.book.remove(device)
-        self.drop_unused(device.account_id)
+        self._forget(device)
         return DeviceRemoved(was_there=True)
+
+    def _forget(self, device: MobileDevice) -> None:
+        self.book.remove(device)
+        self.on_gone(device)
+        self.drop_unused(device.account_id)
+
+    def deactivate(self, device: MobileDevice, why: str) -> None:
+        """No call reaches it until it is registered again."""
+        device.active, device.disabled_why = False, why
+        self.book.keep(device)
+        self.on_gone(device)
+        self.tell(device)
 
     async def heartbeat(self, tenant: str, ask: Heartbeat) -> DeviceHeard:
         """The app lives."""
@@ -170,22 +183,23 @@ class Devices:
         """Its devices were silent for long: forget its password, and tell them when they come back."""
         self.accounts.purge(account)
         for one in self.book.all_of_account(account.row.id):
-            one.active, one.disabled_why = False, PURGED
-            self.book.keep(one)
-            self.tell(one)
+            self.deactivate(one, PURGED)
 
     def extension_removed(self, tenant: str, number: str) -> None:
-        """An extension of ours is gone, or its password is another one: its devices have to register again."""
-        for device in tuple(self.book.of_extension(tenant, number)):
-            if device.kind == REST:
-                self.book.remove(device)
-                self.drop_unused(device.account_id)
+        """An extension of ours is gone, and its devices with it."""
+        for device in self.book.all_of_extension(tenant, number):
+            self._forget(device)
+
+    def password_changed(self, tenant: str, number: str) -> None:
+        """An extension of ours has another password: its devices have to register again with that one."""
+        for device in self.book.all_of_extension(tenant, number):
+            if device.active:
+                self.deactivate(device, REPLACED)
 
     def tenant_removed(self, tenant: str) -> None:
         """A tenant is gone with all that it had."""
         for device in tuple(self.book.of_tenant(tenant)):
-            self.book.remove(device)
-            self.drop_unused(device.account_id)
+            self._forget(device)
 
     def _tell_all(self, account: Account) -> None:
         """Its registration has another word now."""

@@ -36,6 +36,7 @@ from trunkline.mobile.words import (
     ENDED,
     EXPIRED,
     FINAL,
+    GONE,
     HANG_UP,
     LOSE,
     OPEN,
@@ -157,6 +158,11 @@ class HandOver(AppParty):
         else:
             self.step(PUSH)
 
+    def taken(self, _leg: Any) -> None:
+        """The caller's 200 is out."""
+        if self.ringing is not None:
+            self.ringing.answered()
+
     def confirmed(self, _leg: Any, body: bytes) -> None:
         """The caller's ACK came; ``body`` answers the app's offer."""
         self.step(CONFIRM, body)
@@ -218,6 +224,12 @@ class HandOver(AppParty):
         self.sip_status = status
         self._end(Outcome(END, "rejected"))
         self.line.decline(status, reason_phrase(status))
+
+    def withdraw(self, _argument: Any) -> None:
+        """The device is not its owner's any more."""
+        self._end(Outcome(END, "device_removed"))
+        self.tell_story("mobile.device_removed", f"{self.label} was removed")
+        self._release(CallFailed(480, reason_phrase(480), _NO_ONE, "mobile.device_removed"))
 
     def turn_down(self, _argument: Any) -> None:
         """Hung up before it was accepted."""
@@ -355,6 +367,7 @@ class HandOver(AppParty):
         TIMEOUT: (EXPIRED, (expire,)),
         END: (ENDED, (finish,)),
     }
+        GONE: (ENDED, (withdraw,)),
     _UNTOUCHED: ClassVar[dict[str, tuple[str, tuple[Action, ...]]]] = {
         CONTACT: (REACHED, (reach,)),
         RING: (RINGING, (reach, ring)),
@@ -400,5 +413,6 @@ IGNORED: Final = {
     (CONFIRMED, CONFIRM): "a later ACK",
     **{(state, TIMEOUT): "nobody waits any more" for state in TAKEN_UP},
     **{(state, CANCEL): _LATE for state in (ANSWERED, CONFIRMED)},
+    **{(state, GONE): "who talks may go on" for state in TAKEN_UP},
     **{(state, LOSE): "this device has it" for state in (ANSWERED, CONFIRMED)},
 }

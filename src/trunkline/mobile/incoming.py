@@ -14,7 +14,7 @@ from trunkline.mobile.hand_over import HandOver
 from trunkline.mobile.outgoing_call import KEPT as PLACED
 from trunkline.mobile.ringing import Claims, Ringing
 from trunkline.mobile.rows import put_back
-from trunkline.mobile.words import FINAL
+from trunkline.mobile.words import FINAL, GONE
 from trunkline.model.device import MobileCall, MobileDevice
 from trunkline.proto.sip.reasons import reason_phrase
 
@@ -53,16 +53,16 @@ class IncomingCalls:
             if not targets:
                 raise CallFailed(480, reason_phrase(480), _NO_ONE, "mobile.no_device")
             await call.connect(static_targets(targets), self.office.policy.ring_s)
-            self.answered(call)
             await call.over()
 
         return ring_devices
 
-    def answered(self, call: Call) -> None:
-        """The caller was told that an app has taken the call."""
-        ringing = self._ringing.get(call.id)
-        if ringing is not None:
-            ringing.answered()
+    def gone(self, device: MobileDevice) -> None:
+        """A device was removed, or is somebody else's now: what rings there ends, and its caller does not wait."""
+        for ringing in tuple(self._ringing.values()):
+            for one in tuple(ringing.entered):
+                if one.device_id == device.id:
+                    one.step(GONE)
 
     def __len__(self) -> int:
         return len(self._ringing)

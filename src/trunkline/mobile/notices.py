@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from trunkline.base.errors import RemoteProtocolError
-from trunkline.mobile.pushing import MAX_NAME, MESSAGE, SOON_S, UNKNOWN, WAITING, alert_address
+from trunkline.mobile.pushing import MAX_NAME, MESSAGE, SOON_S, UNKNOWN, WAITING, alert_address, plain
 from trunkline.proto.sip.events import event_of
 from trunkline.proto.sip.name_addr import parse_name_addr
 from trunkline.push.notification import Notification, Purpose
@@ -74,7 +74,11 @@ class Notices:
         kind = request.headers.get("Content-Type", "text/plain").partition(";")[0].strip().lower()
         text = request.body.decode("utf-8", "replace")
         devices = tuple(self._office.devices.of_account(tenant, account_id))
-        told = {"from": address.address.aor, "name": address.display[:MAX_NAME], "content_type": kind}
+        told = {
+            "from": plain(address.address.aor),
+            "name": plain(address.display, MAX_NAME),
+            "content_type": plain(kind),
+        }
         live = self._tell(devices, "message.received", {**told, "body": text})
         if live or not devices:
             return 200 if live else 480
@@ -90,11 +94,11 @@ class Notices:
         if address is None:
             return None
         shown = self._office.policy.show_caller
-        data = {"type": MESSAGE, "callerUri": told["from"] if shown else UNKNOWN, "callId": call_id}
+        data = {"type": MESSAGE, "callerUri": told["from"] if shown else UNKNOWN, "callId": plain(call_id)}
         if shown and told["name"]:
             data["callerName"] = told["name"]
-        plain = told["content_type"] == "text/plain"
-        if shown and plain:
+        told_text = shown and told["content_type"] == "text/plain"
+        if told_text:
             data["text"] = text[:PUSHED_TEXT]
         return Notification(
             address,
@@ -102,7 +106,7 @@ class Notices:
             str(uuid4()),
             self._with_gateway(data),
             title=(told["name"] or told["from"]) if shown else "New Message",
-            body=text[:SHOWN_TEXT] if shown and plain else "You have a new message",
+            body=text[:SHOWN_TEXT] if told_text else "You have a new message",
             expires_at=self._office.wall() + KEPT_S,
         )
 

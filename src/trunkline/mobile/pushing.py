@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from unicodedata import category
 from uuid import uuid4
 
 from trunkline.model.device import MobileDevice
@@ -25,8 +26,23 @@ UNKNOWN: Final = "anonymous"  # what an app is told of a caller who stays unknow
 MISSED_S: Final = 86_400.0  # how long a provider keeps the news of a missed call for a phone that is off
 SOON_S: Final = 60.0
 MAX_NAME: Final = 120
+MAX_ADDRESS: Final = 255
 
 VOIP: Final = "voip"
+
+
+def plain(text: str, most: int = MAX_ADDRESS) -> str:
+    """What a stranger says, fit for JSON and a screen: bytes that are no UTF-8 become U+FFFD, and what would steer a
+    screen goes (control characters, and those that turn the direction of text).
+    """
+    if len(text) <= most and text.isascii() and text.isprintable():
+        return text
+    kept = [_readable(one) for one in text[: most * 2] if category(one) not in {"Cc", "Cf", "Zl", "Zp"}]
+    return "".join(kept)[:most].strip()
+
+
+def _readable(character: str) -> str:
+    return "\ufffd" if category(character) == "Cs" else character
 
 
 @dataclass(frozen=True, slots=True)

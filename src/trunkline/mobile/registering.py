@@ -135,9 +135,7 @@ class Registering:
             return
         for one in self._devices.book.all_of_account(account.row.id):
             if one.active and one.owner != owner:
-                one.active, one.disabled_why = False, REPLACED
-                self._devices.book.keep(one)
-                self._devices.tell(one)
+                self._devices.deactivate(one, REPLACED)
 
     def _put(
         self,
@@ -179,6 +177,8 @@ class Registering:
             self._devices.book.add(device)
             return device
         left = known.account_id
+        if (known.owner, left) != (owner, row.id):
+            self._devices.on_gone(known)  # what rings there is for whom it was before
         self._devices.book.move(known, lambda one: _become(one, device))
         self._devices.drop_unused(left)
         return known

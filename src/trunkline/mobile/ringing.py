@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from trunkline.base.wheel import Timer
-from trunkline.mobile.pushing import CallFacts
+from trunkline.mobile.pushing import MAX_NAME, CallFacts, plain
 from trunkline.mobile.words import ACCEPTED, ANSWER, ENDED, EXPIRED, REJECT, TIMEOUT
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from trunkline.mobile.office import Office
 
 RINGS: Final = 180
+_MOST_NUMBER: Final = 128
+_MOST_DOMAIN: Final = 128
 QUEUED: Final = 182  # it is not lost, and nothing rings yet
 
 
@@ -154,7 +156,8 @@ def _key(one: HandOver) -> tuple[str, str, str]:
 def facts_of(call: Call) -> CallFacts:
     """What a device is told of a call; its caller may want to stay unknown."""
     caller = call.caller
-    call_id = call.legs[0].outcome.sip_call_id or call.id
+    call_id = plain(call.legs[0].outcome.sip_call_id or call.id)
     if caller.anonymous:
         return CallFacts(call.id, call_id, "")
-    return CallFacts(call.id, call_id, f"{caller.number}@{caller.domain}", caller.name)
+    who = f"{plain(caller.number, _MOST_NUMBER)}@{plain(caller.domain, _MOST_DOMAIN)}"
+    return CallFacts(call.id, call_id, who, plain(caller.name, MAX_NAME))

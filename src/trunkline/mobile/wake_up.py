@@ -12,7 +12,7 @@ from trunkline.push.notification import Fate, Notification
 if TYPE_CHECKING:
     from trunkline.mobile.hand_over import HandOver
 
-_KNOWN: Final = frozenset({"rejected", "hangup", "push_failed", "unreachable"})
+_KNOWN: Final = frozenset({"rejected", "hangup", "push_failed", "unreachable", "device_removed"})
 _AFTER: Final = {CANCELLED: pushing.CANCELLED, ELSEWHERE: pushing.ELSEWHERE, EXPIRED: pushing.MISSED}
 
 

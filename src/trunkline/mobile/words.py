@@ -38,7 +38,9 @@ CANCEL: Final = "cancel"
 LOSE: Final = "lose"  # another device has it, or declined it for all
 TIMEOUT: Final = "timeout"
 END: Final = "end"
+GONE: Final = "gone"  # the device was removed, or is somebody else's now
 
 INPUTS: Final = (
     PUSH, TAKEN, UNTAKEN, CONTACT, RING, ACCEPT, REJECT, HANG_UP, ANSWER, CONFIRM, CANCEL, LOSE, TIMEOUT, END,
+    GONE,
 )  # fmt: skip
