@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from trunkline.base.errors import ConfigError
+from trunkline.push.fitting import fitted
 from trunkline.push.notification import Fate, Health, Notification, Outcome, Purpose, Pusher, Service
 
 QUEUE: Final = 10_000
@@ -189,7 +190,7 @@ class Pushers:
             return Fate(Outcome.DROPPED, reason="it had expired before its turn")
         try:
             async with asyncio.timeout(_LONGEST_S):
-                return await pusher.send(notification)
+                return await pusher.send(fitted(notification))
         except TimeoutError:
             return Fate(Outcome.UNAVAILABLE, reason="the provider took too long")
         except Exception:
