@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.metrics import Gauges
+from trunkline.app.mobile_status import device_states, push_rows
 from trunkline.push.notification import Outcome
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "pushes_failed": lambda: {service: one.failed for service, one in pushed().items()},
         "push_seconds": lambda: {service: one.seconds for service, one in pushed().items()},
         "push_queue": lambda: {one.service: one.queued for one in exchange.push.pushers.health()},
+        "push_failing": lambda: {
+            one.service: one.state == "failing" for one in push_rows(exchange.push.health())
+        },
+        "devices": lambda: device_states(exchange.mobile.book),
+        "accounts": exchange.mobile.accounts.by_state,
         "large_requests": lambda: {"by_tcp": large.by_tcp, "came_back": large.came_back},
         "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
         "media_ports_free": lambda: exchange.engine.snapshot().ports_free,

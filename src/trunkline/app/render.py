@@ -175,6 +175,7 @@ def show_status(screen: Screen, status: ExchangeStatus) -> None:
         "calls": str(status.calls),
         "media ports": f"{status.ports_open} open, {status.ports_free} free",
     }
+    facts |= _apps(status)
     if status.trunks:
         facts["trunks"] = f"{status.trunks}, {status.trunks_up} up"
     if status.subscriptions:
@@ -190,6 +191,18 @@ def show_status(screen: Screen, status: ExchangeStatus) -> None:
     show_facts(screen, facts)
     for warning in status.warnings:
         screen.warn(warning)
+
+
+def _apps(status: ExchangeStatus) -> dict[str, str]:
+    facts = {}
+    if status.devices:
+        dead = f", {status.devices_disabled} cannot be pushed" if status.devices_disabled else ""
+        facts["devices"] = f"{status.devices}{dead}"
+    if status.accounts:
+        facts["accounts"] = ", ".join(f"{status.accounts[word]} {word}" for word in sorted(status.accounts))
+    if any(one.state != "idle" for one in status.push) or status.devices:
+        facts["push"] = ", ".join(f"{one.service} {one.state}" for one in status.push)
+    return facts
 
 
 def show_facts(screen: Screen, facts: dict[str, str]) -> None:

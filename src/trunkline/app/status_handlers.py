@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from trunkline import __version__
+from trunkline.app.mobile_status import mobile_facts, mobile_troubles
 from trunkline.base.messages import ExchangeStatus, ListenerRow, Status
 from trunkline.trunking.trunk import Trunk
 from trunkline.ua.overload import Load
@@ -33,12 +34,14 @@ class StatusHandler:
         if owner is not None:
             state = self._of_tenant(state, owner)
         trunks = [one for one in self._exchange.trunking.trunks if owner in {None, one.plan.tenant}]
+        apps = mobile_facts(self._exchange, owner)
         return replace(
             state,
+            **apps,
             trunks=len(trunks),
             trunks_up=sum(one.is_up for one in trunks),
             texts=sum(lane.count for lane in self._exchange.text_queue.lanes(owner)),
-            warnings=(*state.warnings, *troubles(trunks)),
+            warnings=(*state.warnings, *troubles(trunks), *mobile_troubles(apps)),
         )
 
     def _whole(self) -> ExchangeStatus:

@@ -6,6 +6,7 @@ there. What lives here in memory is the truth; the journal follows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from hmac import compare_digest
@@ -26,6 +27,7 @@ OWNER: Final = "mobile"
 REGISTERING: Final = "registering"
 REGISTERED: Final = "registered"
 UNKNOWN: Final = "unknown"
+ERROR: Final = "error"
 _TOUCH_S: Final = 3600.0
 _AGAIN_S: Final = 15.0  # how often a heartbeat may have a registration tried
 
@@ -276,6 +278,13 @@ class Accounts:
         next_try = wall + registration.due if registration.due > now else 0.0
         return AccountStatus(_in_words(word, registration.trouble), wall + since, next_try)
 
+    def by_state(self, tenant: str | None = None) -> Counter[str]:
+        """How many are ``registered``, ``registering`` or in ``error``: of one tenant, or of all."""
+        now = self.registrations.endpoint.now()
+        return Counter(
+            _state(account, now) for account in self if tenant is None or account.row.tenant == tenant
+        )
+
     # What happens by itself
 
     def _changed(self, registration: Registration) -> None:
@@ -330,6 +339,13 @@ def probe_plan(form: AccountForm, key: str, expires_s: int) -> Plan:
     account = Account(row_of(form, key, None, 0.0), form.password)
     credentials = Credentials(form.auth_username or form.user, form.password)
     return Plan(form.tenant, key, "proof", account.uri, account.registrar_uri(), credentials, expires_s)
+
+
+def _state(account: Account, now: float) -> str:
+    if account.row.own:
+        return REGISTERED
+    word = account.registration.status(now)[0] if account.registration is not None else ERROR
+    return word if word in {REGISTERED, REGISTERING} else ERROR
 
 
 def _in_words(word: str, trouble: str) -> str:

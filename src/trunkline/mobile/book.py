@@ -60,6 +60,9 @@ class Book:
     def __len__(self) -> int:
         return sum(map(len, self._tenants.values()))
 
+    def __iter__(self) -> Iterator[MobileDevice]:
+        return (device for devices in self._tenants.values() for device in devices.values())
+
     # What calls ask
 
     def of_account(self, tenant: str, account_id: str) -> Iterable[MobileDevice]:
@@ -71,13 +74,13 @@ class Book:
         """The active devices of an extension of ours."""
         return [one for one in self._of_user.get((tenant, user), ()) if one.active]
 
-    def find(self, tenant: str, device_id: str) -> MobileDevice | None:
-        """One device of a tenant."""
-        return self._tenants.get(tenant, {}).get(device_id)
     def all_of_extension(self, tenant: str, user: str) -> tuple[MobileDevice, ...]:
         """The devices of an extension of ours, the inactive ones too."""
         return self._of_user.get((tenant, user), ())
 
+    def find(self, tenant: str, device_id: str) -> MobileDevice | None:
+        """One device of a tenant."""
+        return self._tenants.get(tenant, {}).get(device_id)
 
     def disable(self, tenant: str, device_id: str, token: str, why: str) -> None:
         """No push goes to this token any more; nothing when the device has another one by now."""

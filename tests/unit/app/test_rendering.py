@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -16,6 +18,7 @@ from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, remainin
 from trunkline.app.render_stories import show_explanation
 from trunkline.app.settings.file import load_settings
 from trunkline.app.terminal import Screen, safe
+from trunkline.base.messages import PushServiceRow
 
 
 class Paper:
@@ -85,6 +88,24 @@ def test_status_warns_on_standard_error() -> None:
     show_status(paper.screen, status())
     assert "media ports  4 open, 96 free" in paper.out.getvalue()
     assert paper.err.getvalue() == "warning: disk is full\n"
+
+
+def test_status_tells_of_apps_where_there_are_any() -> None:
+    paper = Paper(terminal=False)
+    show_status(paper.screen, status())
+    assert "push" not in paper.out.getvalue()
+    services = (PushServiceRow("apns", "ready"), PushServiceRow("fcm", "failing", "no key"))
+    apps: dict[str, Any] = {
+        "devices": 3,
+        "devices_disabled": 1,
+        "accounts": {"registered": 2, "error": 1},
+        "push": services,
+    }
+    show_status(paper.screen, replace(status(), **apps))
+    lines = [line.split(maxsplit=1) for line in paper.out.getvalue().splitlines()]
+    assert ["devices", "3, 1 cannot be pushed"] in lines
+    assert ["accounts", "1 error, 2 registered"] in lines
+    assert ["push", "apns ready, fcm failing"] in lines
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from trunkline.app.status_handlers import StatusHandler, troubles
-from trunkline.base.messages import Status
+from trunkline.base.messages import PushServiceRow, Status
+from trunkline.push.notification import Health, Service
 from trunkline.trunking.trunk import Trunk
 from trunkline.ua.overload import Load
 
@@ -84,18 +86,51 @@ def exchange(level: Load = Load.NORMAL) -> Any:
         endpoint=SimpleNamespace(overload=SimpleNamespace(level=level)),
         text_queue=Lanes(),
         trunking=SimpleNamespace(trunks=[trunk("reachable"), trunk("unreachable", tenant="b")]),
+        mobile=SimpleNamespace(book=Devices(), accounts=SimpleNamespace(by_state=accounts)),
+        push=SimpleNamespace(health=lambda: (Health(Service.APNS, "failing", "no key", 1.0, 2), UNSET)),
     )
+
+
+UNSET = Health(Service.FCM, "unset")
+
+
+def accounts(tenant: str | None) -> Counter[str]:
+    """Tenant a has one that is registered, b one that is not."""
+    words = {"a": "registered", "b": "error"}
+    return Counter(word for owner, word in words.items() if tenant in {None, owner})
+
+
+class Devices(list[Any]):
+    """One of a, which lives; two of b, one of them with a dead token."""
+
+    def __init__(self) -> None:
+        rows = [("a", True, ""), ("b", True, "gone"), ("b", True, "")]
+        super().__init__(
+            SimpleNamespace(tenant=owner, active=active, disabled_why=why) for owner, active, why in rows
+        )
+
+    def of_tenant(self, tenant: str) -> list[Any]:
+        return [one for one in self if one.tenant == tenant]
 
 
 async def test_the_whole_exchange_is_counted() -> None:
     seen = await StatusHandler(exchange(Load.CALLS)).show("a", Status())
     assert (seen.trunks, seen.trunks_up, seen.subscriptions, seen.texts) == (2, 1, 3, 7)
     assert (seen.load, seen.tenant) == ("calls_refused", "")
-    assert seen.warnings == ("disk is full", "the trunk carrier is unreachable: trunkline trunks tells more")
+    assert (seen.devices, seen.devices_disabled) == (3, 1)
+    assert seen.accounts == {"registered": 1, "error": 1}
+    assert seen.push == (PushServiceRow("apns", "failing", "no key", 1.0, 2),)
+    assert seen.warnings == (
+        "disk is full",
+        "the trunk carrier is unreachable: trunkline trunks tells more",
+        "pushes by apns fail (no key): trunkline check tells more",
+        "an account of apps is not registered: trunkline devices list tells why",
+    )
 
 
 async def test_a_tenant_sees_what_is_its_own() -> None:
     seen = await StatusHandler(exchange()).show("a", Status(tenant="a"))
     assert (seen.trunks, seen.trunks_up, seen.subscriptions, seen.texts) == (1, 1, 2, 3)
     assert (seen.tenant, seen.domain, seen.load) == ("a", "a.example", "normal")
-    assert seen.warnings == ("disk is full",)
+    assert (seen.devices, seen.devices_disabled, seen.accounts) == (1, 0, {"registered": 1})
+    assert seen.warnings == ("disk is full", "pushes by apns fail (no key): trunkline check tells more")

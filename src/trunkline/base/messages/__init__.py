@@ -51,7 +51,14 @@ from trunkline.base.messages.devices import (
     SipAccount,
     TestPush,
 )
-from trunkline.base.messages.exchange import ExchangeStatus, ListenerRow, Status, Stop, Stopping
+from trunkline.base.messages.exchange import (
+    ExchangeStatus,
+    ListenerRow,
+    PushServiceRow,
+    Status,
+    Stop,
+    Stopping,
+)
 from trunkline.base.messages.extensions import (
     DEFAULT_CALLS,
     AddExtension,
@@ -249,6 +256,7 @@ __all__ = [
     "Problem",
     "ProveAccount",
     "ProveDevice",
+    "PushServiceRow",
     "PushTarget",
     "PushTested",
     "Query",

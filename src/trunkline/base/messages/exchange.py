@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trunkline.base.message_codec import Message, message
 from trunkline.base.messages.request import Command, Query
@@ -17,6 +17,20 @@ class ListenerRow:
     advertised: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PushServiceRow:
+    """How a push service does: ``state`` is ``ready``, ``idle`` (nothing was sent yet) or ``failing``, and ``why``.
+
+    ``since`` is in wall-clock seconds, 0 when nothing is known; ``queued`` notifications wait.
+    """
+
+    service: str
+    state: str
+    why: str = ""
+    since: float = 0.0
+    queued: int = 0
+
+
 @message("exchange.state")
 class ExchangeStatus(Message):
     """``state`` is ``starting``, ``running``, ``draining`` or ``stopping``.
@@ -25,7 +39,9 @@ class ExchangeStatus(Message):
 
     ``tenant`` is set when one was asked for: what is counted, and ``domain``, are its own then. ``trunks_up`` of the
     ``trunks`` are registered, or answered when last asked; ``texts`` are those that wait for readers who are away.
-    ``load`` is ``normal``, ``calls_refused`` or ``all_refused``.
+    ``load`` is ``normal``, ``calls_refused`` or ``all_refused``. ``devices`` are mobile ones, of which
+    ``devices_disabled`` have no token that a push service takes; ``accounts`` counts theirs by state: ``registered``,
+    ``registering``, ``error``. ``push`` are the services that something is set for, whoever's status it is.
     """
 
     version: str
@@ -49,6 +65,10 @@ class ExchangeStatus(Message):
     subscriptions: int = 0
     texts: int = 0
     load: str = "normal"
+    devices: int = 0
+    devices_disabled: int = 0
+    accounts: dict[str, int] = field(default_factory=dict)
+    push: tuple[PushServiceRow, ...] = ()
 
 
 @message("exchange.status")
