@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 import ssl
 import tempfile
 from collections.abc import Sequence
@@ -20,10 +21,14 @@ LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Authority:
-    """``ca_pem`` is what clients must trust; nothing of it is kept on disk."""
+    """``ca_pem`` is what clients must trust; nothing of it is kept on disk.
+
+    Several fit into one file: each has a name of its own, since a chain is first looked for by its issuer's name.
+    """
 
     def __init__(self, name: str = "Trunkline stand-in") -> None:
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        own = f"{name} {secrets.token_hex(4)}"
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, own)])
         self._key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(self._name, self._name, self._key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
