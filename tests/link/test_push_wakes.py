@@ -237,6 +237,17 @@ async def test_refresh_pushes_are_repeated_a_few_times_and_end_with_the_binding(
     await stage.settle()
 
 
+@virtual
+async def test_phones_that_never_come_back_are_not_kept_for_ever() -> None:
+    stage, _phone = await refreshing()
+    for count in range(3):
+        await _until(stage, count + 1)
+    assert stage.refreshes.watched == 1
+    await asyncio.sleep(refresh_pushes.DAY_S + 3600)
+    assert stage.refreshes.watched == 0
+    await stage.settle()
+
+
 async def _until(stage: SleepStage, count: int) -> float:
     """Seconds since the start until so many pushes had gone out."""
     while len(stage.waker.pushes) < count:  # noqa: ASYNC110  (the network tells no event)

@@ -25,10 +25,11 @@ PROVIDERS: Final[Mapping[str, Service]] = {
     "fcm": Service.FCM,
     "webpush": Service.WEBPUSH,
 }
-_LEGACY: Final = {"apple": "apns", "firebase": "fcm", "google": "fcm"}
+_LEGACY: Final = {"apple": "apns", "firebase": "fcm", "google": "fcm", "android": "fcm"}
+_NO_TEAM: Final = "ABCD1234"  # what apps made with Linphone's SDK say when nobody has told them their team
 _prid = re.compile(r"(;pn-(?:prid|tok)=)[^;?>]*", re.IGNORECASE)
 # Whatever else an app may have put there for its push service goes with it: pn-msg-str, pn-timeout.
-_params = re.compile(r";(?:pn-[a-z-]+|app-id)(?:=[^;?>]*)?", re.IGNORECASE)
+_params = re.compile(r";(?:pn-[^;=?>]*|app-id)(?:=[^;?>]*)?", re.IGNORECASE)
 _VOIP: Final = ".voip"
 
 
@@ -93,6 +94,7 @@ def _apple(parameters: PushParameters) -> dict[str, PushAddress]:
     team, dot, topic = _needed(parameters.param, "pn-param", parameters).partition(".")
     if not dot or not topic:
         raise PushNotSupportedError("the pn-param of apns is the team, a dot and the topic (RFC 8599 §10)")
+    team = "" if team == _NO_TEAM else team
     environment = "sandbox" if parameters.provider.endswith(".dev") else "production"
     bundle, names = _services(topic)
     tokens = _tokens(parameters.prid, names)
@@ -136,7 +138,7 @@ def _tokens(prid: str, names: tuple[str, ...]) -> dict[str, str]:
 
 def has_push(uri: str) -> bool:
     """Whether a contact may have push parameters, told without parsing it."""
-    return "pn-" in uri or "PN-" in uri
+    return "pn-" in uri.lower()
 
 
 def push_parameters(uri: str) -> PushParameters | None:
@@ -186,7 +188,7 @@ def has_push_key(uri: str, key: tuple[str, str, str]) -> bool:
 
 def shown(contact: str) -> str:
     """A contact as logs, stories and commands show it."""
-    return _prid.sub(rf"\1{COVER}", contact) if "pn-" in contact.lower() else contact
+    return _prid.sub(rf"\1{COVER}", contact) if has_push(contact) else contact
 
 
 def without_push(contact: str) -> str:

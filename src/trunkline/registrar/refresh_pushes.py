@@ -56,6 +56,11 @@ class RefreshPushes:
         self._due: dict[Key, _Due] = {}
         self.sent = 0
 
+    @property
+    def watched(self) -> int:
+        """How many phones it keeps in mind."""
+        return len(self._due)
+
     def restore(self, bindings: Iterable[Binding]) -> None:
         """Arm what was kept over a restart."""
         for binding in bindings:
@@ -126,6 +131,14 @@ class RefreshPushes:
         due.tries += 1
         if due.tries < _TRIES:
             self._arm(key, due, binding, record)
+        else:  # whoever stays away is kept until its share of a day does not count any more
+            left = max(binding.expires_at, due.since + DAY_S) - now
+            due.timer = self._wheel.call_at(self._now() + left, lambda _now: self._let_go(key, due))
+
+    def _let_go(self, key: Key, due: _Due) -> None:
+        due.timer = None
+        if self._due.get(key) is due:
+            del self._due[key]
 
     def _may(self, due: _Due, record: PushRecord, now: float) -> bool:
         if now - due.since >= DAY_S:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.registrar.office import Office, Phone
 from trunkline.app.trace.covering import covered
-from trunkline.registrar.push_parameters import shown
+from trunkline.registrar.push_parameters import shown, without_push
 
 PUSH = ";pn-provider=apns;pn-prid=00fc13adff78512e;pn-param=DEF123.com.example.voip"
 pytestmark = [pytest.mark.rule("T-30"), pytest.mark.rfc("8599", "4.1")]
@@ -37,6 +37,20 @@ async def test_the_token_stands_in_no_story(office: Office, phone: Phone) -> Non
     told = " ".join(step.text for _, story in office.stories for step in story.steps)
     assert "10.0.0.7;pn-provider=apns;pn-prid=(hidden);pn-param" in told
     assert "00fc13" not in told
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        (f"sip:a@b{PUSH}", "sip:a@b"),
+        (f"sip:a@b;x=1{PUSH};ob", "sip:a@b;x=1;ob"),
+        ("sip:a@b;Pn-Provider=apns;Pn-Prid=00fc;y", "sip:a@b;y"),
+        ("sip:a@b;pn-call1=x;pn-v2.0=y;app-id=z", "sip:a@b"),
+        ("sip:spn-x@b;y", "sip:spn-x@b;y"),
+    ],
+)
+def test_others_are_told_nothing_of_it(told: str, left: str) -> None:
+    assert without_push(told) == left
 
 
 def test_the_token_is_covered_wherever_it_is_shown() -> None:
