@@ -85,6 +85,11 @@ APPLE = ";pn-provider=apns;pn-param=TEAM.org.linphone.phone"
         ),
         (f"{APPLE}.voip;pn-prid=bbb:voip", {"call": (*VOIP, "production")}),
         (f"{APPLE}.remote;pn-prid=aaa", {"call": (*REMOTE, "production"), "quiet": (*REMOTE, "production")}),
+        # Linphone's SDK writes this team as long as the app has not set its own: it is ours to know.
+        (
+            f"{APPLE}.voip;pn-prid=bbb".replace("TEAM", "ABCD1234"),
+            {"call": ("apns", "voip", "bbb", "org.linphone.phone", "production")},
+        ),
         # What came before.
         (
             ";pn-type=apple;app-id=org.linphone.phone.voip.dev;pn-tok=bbb",
@@ -92,6 +97,10 @@ APPLE = ";pn-provider=apns;pn-param=TEAM.org.linphone.phone"
         ),
         (
             ";pn-type=firebase;app-id=929724111839;pn-tok=ttt",
+            dict.fromkeys(("call", "quiet"), ("fcm", "token", "ttt", "929724111839", "production")),
+        ),
+        (
+            ";pn-type=android;app-id=929724111839;pn-tok=ttt",
             dict.fromkeys(("call", "quiet"), ("fcm", "token", "ttt", "929724111839", "production")),
         ),
         (
