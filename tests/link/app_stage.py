@@ -55,6 +55,9 @@ class App:
         if self.takes is not None:
             leg.accept(self.takes)
 
+    def taken(self, leg: AppLeg) -> None:
+        """The caller knows."""
+
     def confirmed(self, leg: AppLeg, body: bytes) -> None:
         self._say("confirmed", body)
 

@@ -31,6 +31,7 @@ from trunkline.mobile.incoming import IncomingCalls
 from trunkline.mobile.notices import Notices
 from trunkline.mobile.office import HandOverPolicy, Office
 from trunkline.mobile.pushing import Pushing
+from trunkline.mobile.words import FINAL
 from trunkline.model.device import REST, MobileCall, MobileDevice
 from trunkline.push.notification import Fate, Notification, Outcome, Purpose
 from trunkline.ua.registrations import Plan
@@ -323,7 +324,7 @@ class MobileStage(Stage):
         assert len(self.app_calls) == 0
         assert len(self.incoming) == 0
         assert len(self.incoming.claims) == 0
-        assert not self.rows.rows, "a row is left"
+        assert all(row.state in FINAL for row in self.rows.rows.values()), "a row is left"
         assert not self.mobile_door._merge_keys
 
 
@@ -345,6 +346,7 @@ async def crash(keeping: Keeping, down_s: float = 0.5) -> MobileStage:
     assert isinstance(new, MobileStage)
     new.context.keep_now = after.checkpoints.write_now
     new.context.on_disk = after.checkpoints.on_disk
+    new.keeping = after
     new.incoming.resume(new.calls.active.values())
     return new
 

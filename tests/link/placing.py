@@ -163,5 +163,5 @@ class PlacingStage(Stage):
         await self.probing.stop()
         self.told.close()
         await self.settle()
-        assert not self.kept.rows
+        assert all(row.state == "out_ended" for row in self.kept.rows.values())
         assert not len(self.app_calls)

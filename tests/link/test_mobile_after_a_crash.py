@@ -110,4 +110,15 @@ async def test_a_token_whose_call_is_lost_says_that_we_were_restarted() -> None:
         await phone.get()
     assert (refused.value.problem.status, refused.value.problem.hint) == (410, "restarted")
     assert phone.events == ["call.incoming", "call.ended"]
-    assert not new.rows.rows
+    again = await crash(new.keeping)
+    phone.stage = again
+    with pytest.raises(Refused) as refused:
+        await phone.accept()
+    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "restarted"), "still"
+    await asyncio.sleep(121)
+    late = await crash(again.keeping)
+    phone.stage = late
+    with pytest.raises(Refused) as refused:
+        await phone.get()
+    assert refused.value.problem.status == 404
+    assert not late.rows.rows

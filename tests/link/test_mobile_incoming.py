@@ -75,6 +75,7 @@ async def test_the_story_tells_how_the_phone_was_woken() -> None:
         "accepted",
         "answered",
         "confirmed",
+        "ended",
     ]
     assert stage.kept, "the call was written down when its push was queued"
 

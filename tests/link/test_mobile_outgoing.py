@@ -377,4 +377,4 @@ async def test_a_call_that_is_up_outlives_a_crash_and_its_token_still_hangs_up()
     await new.hang_up(placed.call_token)
     await stage.pbx.until("ended bye")
     assert (await new.status(placed.call_token)).reason == "hangup"
-    assert not new.kept.rows
+    assert [row.state for row in new.kept.rows.values()] == ["out_ended"]

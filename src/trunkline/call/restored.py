@@ -212,6 +212,9 @@ class NobodyThere:
     def offered(self, leg: AppLeg, body: bytes) -> None:
         """Nobody hears it."""
 
+    def taken(self, leg: AppLeg) -> None:
+        """Nobody hears it."""
+
     def confirmed(self, leg: AppLeg, body: bytes) -> None:
         """Nobody hears it."""
 

@@ -86,13 +86,17 @@ class AppCalls:
         """It has ended; its token is answered for a while."""
         if self._parties.pop(party.token, None) is None:
             return
-        now = self._wall()
         accepted = party.accepted if isinstance(party, HandOver) else b""
         self._over[party.token] = _Over(party.tenant, party.owner, party.row(), accepted, party.elsewhere)
-        while self._over and (
-            len(self._over) > MOST_KEPT or self._is_old(next(iter(self._over.values())), now)
-        ):
-            self._over.popitem(last=False)
+        party.office.journal.forget(self._take_old())
+
+    def _take_old(self) -> list[tuple[str, str]]:
+        """Nobody may ask about these any more: tenant and token of each."""
+        now, kept, old = self._wall(), self._over, []
+        while kept and (len(kept) > MOST_KEPT or self._is_old(next(iter(kept.values())), now)):
+            token, one = kept.popitem(last=False)
+            old.append((one.tenant, token))
+        return old
 
     @staticmethod
     def _is_old(one: _Over, now: float) -> bool:
@@ -105,7 +109,6 @@ class AppCalls:
         if found is None:
             found = self._over.get(token)
             if found is not None and self._is_old(found, self._wall()):
-                del self._over[token]
                 found = None
         if found is None or found.tenant != tenant or owner not in {None, found.owner}:
             return None

@@ -265,7 +265,8 @@ class HandOver(AppParty):
 
     def _close(self) -> None:
         office = self.office
-        office.journal.forget(((self.tenant, self.token),))
+        self.offer = self.answer = b""
+        office.journal.keep(row_of(self))  # its token is answered after a crash too, and not rung again
         ringing, self.ringing = self.ringing, None
         self.forget()
         office.calls.over(self)

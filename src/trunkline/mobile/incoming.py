@@ -101,8 +101,11 @@ class IncomingCalls:
                 log.warning("a hand-over was lost in a crash", call=row.call, why=str(error))
                 self.office.journal.forget(((row.tenant, row.id),))
                 continue
-            self._kept[row.leg] = one
             self.office.calls.add(one)
+            if one.state in FINAL:
+                self.office.calls.over(one)
+            else:
+                self._kept[row.leg] = one
 
     def sides(self, leg_id: str, _data: dict[str, Any]) -> HandOver | None:
         """The app's side of a leg that is taken up (``call.restored.Sides``)."""

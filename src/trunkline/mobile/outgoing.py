@@ -18,6 +18,7 @@ from trunkline.call.target import static_targets
 from trunkline.media.offer_answer import streams_of
 from trunkline.mobile.account_form import AccountForm, read_account
 from trunkline.mobile.accounts import Account, row_of
+from trunkline.mobile.app_party import OVER
 from trunkline.mobile.call_journal import read_body
 from trunkline.mobile.destination import read_destination
 from trunkline.mobile.domains import in_uri
@@ -220,16 +221,20 @@ class OutgoingCalls:
                 continue
             try:
                 data = read_body(row)
+                peer = str(data.get("peer", ""))
+                one = OutgoingCall(
+                    self._office, row.id, row.tenant, row.owner, row.device_id, peer, self._over
+                )
+                one.put_back(row, data)
             except LocalProtocolError:
                 self._office.journal.forget(((row.tenant, row.id),))
                 continue
-            peer = str(data.get("peer", ""))
-            one = OutgoingCall(self._office, row.id, row.tenant, row.owner, row.device_id, peer, self._over)
-            one.held = bool(data.get("held"))
-            one.started_at = float(data.get("started_at") or one.started_at)
-            self._busy[row.tenant, row.owner] += 1
-            self._kept[row.leg] = one
             self._office.calls.add(one)
+            if one.status == OVER:
+                self._office.calls.over(one)
+            else:
+                self._busy[row.tenant, row.owner] += 1
+                self._kept[row.leg] = one
 
     def side(self, leg_id: str) -> OutgoingCall | None:
         """The app's side of a leg that is taken up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from trunkline.base.errors import CallFailed
+from trunkline.base.errors import CallFailed, LocalProtocolError
 from trunkline.base.messages import Refused
 from trunkline.base.messages.app_calls import CallPlaced
 from trunkline.mobile.app_party import ACTIVE, OVER, PENDING, AppParty
@@ -48,6 +48,7 @@ class OutgoingCall(AppParty):
         self.unproven = ""  # the account, when nobody has registered with these credentials
         self.abandoned = False  # who waited for it left before it was answered
         self._on_over = on_over
+        self._kept_as = ("", "")  # the ids of its call and its leg, once it is written down
 
     @property
     def status(self) -> str:
@@ -120,7 +121,15 @@ class OutgoingCall(AppParty):
 
     def kept(self, call: str, leg: str) -> MobileCall:
         """What the process after a crash needs."""
-        data = {"peer": self.peer, "started_at": self.started_at, "held": self.held}
+        self._kept_as = call, leg
+        data = {
+            "peer": self.peer,
+            "started_at": self.started_at,
+            "held": self.held,
+            "ended_at": self.ended_at,
+            "reason": self.reason,
+            "sip_status": self.sip_status,
+        }
         state = KEPT + self.state
         return MobileCall(
             self.tenant,
@@ -133,6 +142,20 @@ class OutgoingCall(AppParty):
             body_of(data),
             self.office.wall(),
         )
+
+    def put_back(self, row: MobileCall, data: dict[str, Any]) -> None:
+        """What the process before us had written down; raises LocalProtocolError for what cannot be read."""
+        try:
+            self.held = bool(data.get("held"))
+            self.started_at = float(data.get("started_at") or self.started_at)
+            self.ended_at = float(data.get("ended_at") or 0.0)
+            self.reason, self.sip_status = str(data.get("reason", "")), int(data.get("sip_status", 0))
+        except (TypeError, ValueError) as error:
+            raise LocalProtocolError("a kept call of an app cannot be read") from error
+        self._kept_as = row.call, row.leg
+        if row.state == KEPT + ENDED:
+            self.state = ENDED
+            self.settled.set()
 
     def lose(self, reason: str) -> None:
         """The process died meanwhile, and the call with it."""
@@ -160,7 +183,7 @@ class OutgoingCall(AppParty):
         self.tell("call.ended", reason=reason, sip_status=self.sip_status)
         self.settled.set()
         self.forget()
-        self.office.journal.forget(((self.tenant, self.token),))
+        self.office.journal.keep(self.kept(*self._kept_as))  # its token is answered after a crash too
         self.office.calls.over(self)
         self._on_over(self)
 

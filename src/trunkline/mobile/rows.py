@@ -8,7 +8,7 @@ from trunkline.base.errors import LocalProtocolError
 from trunkline.call.spoken_for import is_keyed
 from trunkline.mobile.call_journal import body_of, read_body
 from trunkline.mobile.pushing import CallFacts
-from trunkline.mobile.words import FINAL, QUEUED, SENT, STATES, TOLD
+from trunkline.mobile.words import QUEUED, SENT, STATES, TOLD
 from trunkline.model.device import MobileCall
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ def row_of(one: HandOver) -> MobileCall:
         "accepted": one.accepted.hex(),
         "shared": one.wake_up.shared,
         "held": one.held,
+        "ended_at": one.ended_at,
+        "reason": one.reason,
+        "sip_status": one.sip_status,
+        "elsewhere": one.elsewhere,
     }
     leg = one.leg.id if one.leg is not None else ""
     return MobileCall(
@@ -48,7 +52,7 @@ def row_of(one: HandOver) -> MobileCall:
 def put_back(one: HandOver, row: MobileCall) -> None:
     """Make a new hand-over what the process before us had. Raises LocalProtocolError for a row of another shape."""
     data = read_body(row)
-    if row.state not in STATES or row.state in FINAL:
+    if row.state not in STATES:
         raise LocalProtocolError(f"a kept hand-over in the state {row.state!a}")
     try:
         one.facts = CallFacts(row.call, data["call_id"], data["caller"], data["name"])
@@ -58,6 +62,8 @@ def put_back(one: HandOver, row: MobileCall) -> None:
         one.accepted = bytes.fromhex(data["accepted"])
         one.reached, one.held = bool(data["reached"]), bool(data["held"])
         one.wake_up.shared = bool(data["shared"])
+        one.ended_at, one.reason = float(data["ended_at"]), str(data["reason"])
+        one.sip_status, one.elsewhere = int(data["sip_status"]), bool(data["elsewhere"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LocalProtocolError(f"a kept hand-over cannot be read: {type(error).__name__}") from error
     one.token, one.owner, one.peer = row.id, row.owner, one.facts.caller

@@ -65,7 +65,18 @@ def test_what_was_kept_is_put_back(state: str) -> None:
     assert one.wake_up.sent is (None if state == TOLD else True)
 
 
-@pytest.mark.parametrize("state", [*FINAL, "", "unheard of"])
+@pytest.mark.parametrize("state", FINAL)
+def test_what_is_over_keeps_why(state: str) -> None:
+    one = hand_over()
+    one.state, one.token, one.reason, one.sip_status = state, "token", "cancelled", 487
+    one.ended_at, one.elsewhere = 990.0, True
+    row, again = row_of(one), hand_over()
+    put_back(again, row)
+    assert again.row() == one.row()
+    assert again.elsewhere
+
+
+@pytest.mark.parametrize("state", ["", "unheard of"])
 def test_a_row_of_no_use_is_refused(state: str) -> None:
     with pytest.raises(LocalProtocolError):
         put_back(hand_over(), replace(kept(), state=state))
