@@ -128,6 +128,50 @@ async def test_an_app_asks_the_pbx_to_call_somebody_else() -> None:
 
 
 @virtual
+async def test_whoever_calls_a_number_is_one_of_the_apps_own_exchange() -> None:
+    stage = MobileStage()
+    stage.office.domain_of = lambda account: f"{account[0]}.home" if account else ""
+    phone = stage.app("phone")
+    stage.ring_app(from_='"Anonymous" <sip:anonymous@anonymous.invalid>')
+    await stage.until_event(phone, "call.incoming")
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    stage.pbx.answer_with = 603
+    with pytest.raises(Refused) as refused:
+        await stage.app_calls.transfer(TENANT, TransferAppCall(call_token=phone.token, destination="1003"))
+    assert refused.value.problem.hint == "SIP status 603"
+    (refer,) = [one for one in stage.pbx.requests if one.method == "REFER"]
+    assert refer.headers["Refer-To"] == "<sip:1003@a.home>"
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_hold_that_is_granted_when_the_call_ends_is_not_told_after_its_end() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    await up(stage, phone)
+    party = stage.app_calls._parties[phone.token]
+    leg: Any = party.leg
+
+    class Ending:
+        id = leg.id
+
+        def hold(self, held: bool, told: Any) -> None:
+            def both(status: int, body: bytes) -> None:
+                told(status, body)
+                leg.leave()
+
+            leg.hold(held, both)
+
+    party.leg = Ending()  # type: ignore[assignment]
+    ask = HoldAppCall(call_token=phone.token, owner=phone.device.owner, held=True)
+    await stage.app_calls.hold(TENANT, ask)
+    assert phone.events[-1] == "call.ended"
+    await stage.settle()
+
+
+@virtual
 async def test_a_change_that_the_app_does_not_answer_is_refused() -> None:
     stage = MobileStage()
     phone = stage.app("phone", live=True)

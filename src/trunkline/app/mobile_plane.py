@@ -14,6 +14,7 @@ from trunkline.mobile.app_calls import AppCalls
 from trunkline.mobile.book import Book
 from trunkline.mobile.call_journal import HandOverJournal
 from trunkline.mobile.devices import Devices
+from trunkline.mobile.domains import in_uri
 from trunkline.mobile.door import MobileDoor
 from trunkline.mobile.events import AppEvents
 from trunkline.mobile.extensions import Extensions, NoExtensions
@@ -110,6 +111,7 @@ class MobilePlane:
         self.trying = TryingPushes(self.book, office.pushing)
         self.incoming = IncomingCalls(office)
         self.devices.on_gone = self.incoming.gone
+        office.domain_of = self._domain_of
         self.outgoing = OutgoingCalls(
             office, self.devices, self.extensions, context, exchange.calls, self.policy, placing
         )
@@ -147,6 +149,10 @@ class MobilePlane:
         else:
             self.devices.tenant_removed(tenant)
             self.events.forget_tenant(tenant)
+
+    def _domain_of(self, account_id: str | None) -> str:
+        account = self.accounts.find(account_id)
+        return in_uri(account.row.domain) if account is not None else ""
 
     # Life
 

@@ -229,14 +229,15 @@ class AppCalls:
             done = await _done(lambda told: line.change(offer, told), CHANGE_S)
         else:
             done = await _done(lambda told: line.hold(ask.held, told), CHANGE_S)
-        party.held = ask.held
-        party.tell("call.changed", held=party.held)
-        party.wake()
+        if party.status == ACTIVE:  # else it has ended in the same moment, and that is the last word
+            party.held = ask.held
+            party.tell("call.changed", held=party.held)
+            party.wake()
         return done
 
     async def transfer(self, tenant: str, ask: TransferAppCall) -> AppCallDone:
         party = self._active(tenant, ask.call_token, ask.owner)
-        line, uri = party.line, _target(ask.destination, party.peer)
+        line, uri = party.line, _target(ask.destination, party.home)
         try:
             done = await _done(lambda told: line.transfer(uri, told), TRANSFER_S)
         except Refused as refused:
@@ -255,10 +256,10 @@ class AppCalls:
         return AppCallDone()
 
 
-def _target(destination: str, peer: str) -> str:
-    """A SIP URI for what the app names, by default at the exchange of whom it talks to. Refused: 422."""
+def _target(destination: str, home: str) -> str:
+    """A SIP URI for what the app names, by default at the domain that is its home. Refused: 422."""
     user, host = read_destination(destination)
-    host = in_uri(host) if host else peer.rpartition("@")[2]
+    host = in_uri(host) if host else home
     if not host:
         expected = "expected sip:user@domain, for whom the app talks to is unknown"
         raise Refused("call.destination", "the destination names no domain", expected, 422)

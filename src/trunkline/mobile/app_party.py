@@ -62,6 +62,11 @@ class AppParty:
         assert self.leg is not None  # noqa: S101  (nobody knows its token before)
         return self.leg
 
+    @property
+    def home(self) -> str:
+        """The domain that a number without one means, "" when nothing names it."""
+        return self.peer.rpartition("@")[2]
+
     def row(self) -> AppCallRow:
         """What apps are told of it."""
         return AppCallRow(

@@ -96,6 +96,11 @@ class HandOver(AppParty):
         return ACTIVE if self.state == CONFIRMED else PENDING
 
     @property
+    def home(self) -> str:
+        """Its own exchange's: who calls may be somebody of another, or stay unknown."""
+        return self.office.domain_of(self.device.account_id) or super().home
+
+    @property
     def is_open(self) -> bool:
         """Whether it can still be accepted."""
         return self.state in OPEN

@@ -78,3 +78,5 @@ class Office:
         self.policy = policy or HandOverPolicy()
         self.heard: Callable[[MobileDevice], None] = lambda _device: None
         """Told of each device that is in touch about a call: it is alive, and so is its account."""
+        self.domain_of: Callable[[str | None], str] = lambda _account_id: ""
+        """The domain of an account as it stands in a URI: where its devices' calls are at home; "" when it is gone."""
