@@ -80,6 +80,19 @@ async def test_a_phone_calls_an_extension_that_is_an_app_and_both_hear_each_othe
     await scene.exchange.no_calls()
 
 
+async def test_a_call_that_rings_an_app_can_be_taken_and_ended_while_the_exchange_stops(scene: Scene) -> None:
+    app, phone = scene.app, scene.phone
+    await phone.dial(APP.number)
+    token = await scene.called()
+    await scene.exchange.run("stop", "--grace", "60")
+    assert (await app.accept(token))[0] == 200
+    await phone.event("CALL_ESTABLISHED")
+    await phone.hears(app.tone_hz)
+    await app.hang_up(token)
+    await phone.event("CALL_CLOSED")
+    await scene.exchange.stop()
+
+
 async def test_an_app_calls_the_echo_and_hears_itself(scene: Scene) -> None:
     app, sound = scene.app, scene.app.sound
     assert sound is not None

@@ -390,14 +390,18 @@ class Exchange:
         self.mobile.start()
         self.native.start()
 
-    async def stop(self, grace_s: float) -> None:
-        """No new calls; those in progress may go on for ``grace_s`` seconds, then get BYE. Everything ends."""
+    async def end_calls(self, grace_s: float) -> None:
+        """No new calls; those in progress may go on for ``grace_s`` seconds, then get BYE."""
         self.endpoint.draining = True
         if not await self.calls.idle(grace_s):
             log.info("ending calls", calls=len(self.calls.active))
             for call in list(self.calls.active.values()):
                 call.tell("call.exchange_stops", "the exchange is being stopped")
                 call.hang_up(code="call.exchange_stops")
+
+    async def stop(self, grace_s: float) -> None:
+        """As ``end_calls``, and then everything else ends."""
+        await self.end_calls(grace_s)
         await self.events.stop()
         await asyncio.gather(self.trunking.stop(), self.mobile.stop())
         await self._goodbye()

@@ -102,6 +102,8 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         api = api_server(loaded.settings, exchange, store)
         if api is not None:
             stack.push_async_callback(api.stop)
+            # Apps take calls that ring, and hang up those that are up, for as long as phones do.
+            stack.push_async_callback(lambda: exchange.end_calls(grace[0]))
             await api.start()
         # Now that everything listens: a start that fails must not make passwords that nobody is told.
         made = await _first_start(store, handlers) if loaded.settings.exchange.enabled else ()
