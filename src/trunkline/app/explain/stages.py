@@ -20,11 +20,13 @@ STAGES: Final = (
 """In the order in which a call or a REGISTER meets them; ``call`` is what happens once it is under way."""
 
 _OF_AREA: Final = {
+    "account": "request",
     "auth": "authenticate",
     "backup": "request",
     "ban": "authenticate",
     "call": "call",
     "control": "request",
+    "device": "request",
     "domain": "request",
     "exchange": "request",
     "explain": "request",
@@ -42,6 +44,7 @@ _OF_AREA: Final = {
     "number": "normalise",
     "pickup": "route",
     "publish": "event",
+    "push": "request",
     "recording": "request",
     "register": "register",
     "request": "request",
