@@ -40,6 +40,7 @@ async def test_two_devices_of_an_account_share_one_registration() -> None:
     second = await gateway.add(token=OTHER, owner="u-1")
     assert first.account_id == second.account_id
     assert gateway.status(second) == "registered"
+    assert gateway.accounts.by_state() == {"registered": 1}
     assert carrier.times == 2, "a challenge and its answer"
     assert len(carrier.contacts) == 1
     assert list(gateway.book.of_account(TENANT, first.account_id or "")) == [first, second]

@@ -32,10 +32,11 @@ class FileLimit:
         """One line for people: what may happen, and what to do; empty when the limit is high enough."""
         if self.enough:
             return ""
+        ports = f"all media ports ({self.media} files) with " if self.media else ""
+        narrow = " or narrow [media] ports" if self.media else ""
         return (
-            f"{self.allowed} files may be open, and all media ports ({self.media} files) with "
-            f"{self.connections} connections need {self.wanted}: raise the limit "
-            "(LimitNOFILE= of the service, ulimit -n of the shell) or narrow [media] ports"
+            f"{self.allowed} files may be open, and {ports}{self.connections} connections need {self.wanted}: "
+            f"raise the limit (LimitNOFILE= of the service, ulimit -n of the shell){narrow}"
         )
 
 
@@ -43,7 +44,7 @@ def file_limit(settings: Settings, allowed: int | None = None) -> FileLimit:
     """What may be opened (by default: what this process may raise its limit to) against what is wanted."""
     if allowed is None:
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    pairs = (len(settings.media.ports) + 1) // 2
+    pairs = (len(settings.media.ports) + 1) // 2 if settings.relays else 0
     return FileLimit(
         (1 << 31) - 1 if allowed == resource.RLIM_INFINITY else allowed,
         pairs * FILES_PER_PAIR,

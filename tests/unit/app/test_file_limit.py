@@ -21,6 +21,14 @@ def test_every_pair_of_media_ports_and_every_connection_counts() -> None:
     assert "LimitNOFILE=" in limit.problem()
 
 
+def test_a_gateway_whose_sound_goes_past_it_needs_no_media_ports() -> None:
+    alone = Settings.model_validate({"exchange": {"enabled": False}})
+    assert file_limit(alone, 20_000).media == 0
+    assert "media" not in file_limit(alone, 1024).problem()
+    anchored = Settings.model_validate({"exchange": {"enabled": False}, "mobile": {"media": "relay"}})
+    assert file_limit(anchored, 20_000).media > 0
+
+
 def test_a_high_limit_is_enough_and_no_limit_is_a_high_one() -> None:
     assert file_limit(Settings(), 100_000).problem() == ""
     assert file_limit(Settings(), resource.RLIM_INFINITY).enough

@@ -92,7 +92,7 @@ async def _principal(body: TokenRequest, door: Doorway) -> Principal:
     if body.sip_username and body.sip_password and body.sip_domain:
         return _proven(await ask_in_time(door, ProveAccount(account=_account(body))))
     if body.user_id is None:
-        raise Refused("request.invalid", "the request says not who is asking", NO_KEY_HINT, 422)
+        raise Refused("request.invalid", "the request does not say who is asking", NO_KEY_HINT, 422)
     return await door.auth.for_backend(body.user_id, body.api_key or "")
 
 

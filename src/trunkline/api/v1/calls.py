@@ -155,7 +155,7 @@ def _account(body: NewCall) -> SipAccount | None:
         return None
     if not (body.sip_username and body.sip_password and body.sip_domain):
         hint = "send device_id, or sip_username, sip_password and sip_domain"
-        raise Refused("request.invalid", "the request says not who is calling", hint, 422)
+        raise Refused("request.invalid", "the request does not say who is calling", hint, 422)
     return SipAccount(
         username=body.sip_username,
         domain=body.sip_domain,

@@ -26,8 +26,9 @@ def ports(case: Case) -> Iterator[Finding]:
     pid = case.running.pid if case.running is not None else 0
     for listener in listeners_of(case.loaded.settings, "0000"):
         yield _listener(listener, ours, pid)
-    yield from media_ports(case.loaded.settings, running=case.running is not None)
     settings = case.loaded.settings
+    if settings.relays:
+        yield from media_ports(settings, running=case.running is not None)
     for name, section, address in (
         ("metrics", "metrics", settings.metrics.address),
         ("API", "api", settings.api.address),

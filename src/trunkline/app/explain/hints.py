@@ -19,6 +19,10 @@ _OF_CODE: Final = {
     "limit.caller": "trunkline calls shows them; trunkline extension set NUMBER --max-calls N allows more",
     "media.ports_exhausted": "widen media.ports",
     "media.silent": "one-way audio: look at media.advertise and at the firewall of the media ports",
+    "mobile.expired": "a phone that was reached rang in vain; one that was not is off or without network, or its user "
+    "has ended the app",
+    "mobile.no_device": "the app registers its device when it is opened; trunkline devices list shows who has done so",
+    "mobile.no_push": "trunkline devices list shows why; the app sends its push token anew when it is opened",
     "register.lost": "the page was closed or the network went; it is reached again when it registers",
     "register.not_kept": "look at the disk of the data folder",
     "register.unknown_domain": "correct the domain in the phone, or: trunkline tenant domain add DOMAIN --tenant NAME",
@@ -27,6 +31,13 @@ _OF_CODE: Final = {
     "route.sips_insecure": "let the phone use TLS, or dial sip: instead",
     "route.sips_unreachable": "let the callee's phone register by TLS, or dial sip: instead",
     "sdp.no_codec": "give the phones a codec in common, or set sip.sdp_profile to transparent",
+}
+_OF_PUSH: Final = {
+    "gone": "the app was removed or has another token by now, which it sends when it is opened",
+    "mismatch": "the token is of another app or environment: look at the device's bundle_id and environment, and at "
+    "the keys in [push]",
+    "refused": "trunkline check looks at the keys in [push]; trunkline devices test-push DEVICE tries one",
+    "unavailable": "trunkline status shows how the push services are, trunkline check looks for the reason",
 }
 _OF_VERDICT: Final = {
     "foreign nonce": "the phone answers a challenge of another server: look for two servers behind one address",
@@ -61,4 +72,6 @@ def hint_of(code: str, text: str, data: dict[str, Any]) -> str:
         return _OF_VERDICT.get(str(data.get("verdict", "")), "")
     if code == "register.refused":
         return _OF_REASON.get(text.partition(" ")[2]) or _OF_REFUSAL.get(int(data.get("status") or 0), "")
+    if code == "mobile.push_failed":
+        return _OF_PUSH.get(str(data.get("why", "")), "")
     return _OF_CODE.get(code, "")

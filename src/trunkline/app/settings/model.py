@@ -74,3 +74,8 @@ class Settings(Section):
     metrics: Metrics = Metrics()
     log: Log = Log()
     trace: Trace = Trace()
+
+    @property
+    def relays(self) -> bool:
+        """Whether media ports are used: not by a gateway alone whose sound goes straight between app and PBX."""
+        return self.exchange.enabled or self.mobile.media == "relay"

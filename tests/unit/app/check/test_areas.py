@@ -116,6 +116,16 @@ def test_media_ports_may_not_hold_a_listener(tmp_path: Path) -> None:
     assert (grade, what) == (Grade.FAIL, "udp:127.0.0.1:15060 lies within the media ports 15000-16000")
 
 
+def test_media_ports_that_nobody_uses_may_hold_a_listener(tmp_path: Path) -> None:
+    text = 'sip.listen = "udp:127.0.0.1:15060"\nmetrics.listen = "off"\n'
+    within = "udp:127.0.0.1:15060 lies within the media ports 10000-20000"
+    assert (Grade.FAIL, within) in bad(ports.ports(case(tmp_path, text)))
+    assert all(
+        "media" not in what
+        for _, what in bad(ports.ports(case(tmp_path, text + "exchange.enabled = false\n")))
+    )
+
+
 def test_media_ports_that_others_hold_are_counted(tmp_path: Path) -> None:
     row = "  1: 0100007F:2712 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 1 2 0 0\n"
     ((grade, what),) = media("10000-10100", tmp_path, udp=row)
