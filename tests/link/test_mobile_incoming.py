@@ -8,12 +8,13 @@ from contextlib import suppress
 import pytest
 
 from tests.link.fake_media import FakeEngine
-from tests.link.mobile import ANSWER, BOB, PBX, App, MobileStage, until
+from tests.link.mobile import ALICE, ANSWER, BOB, PBX, App, MobileStage, until
 from tests.link.phones import describe
 from tests.link.stage import HOST
 from tests.link.virtual_time import virtual
 from trunkline.base.messages.request import Refused
 from trunkline.mobile.office import HandOverPolicy
+from trunkline.proto.sip.draft import Draft
 from trunkline.push.notification import Fate, Outcome, Purpose, Service
 
 OTHER = describe("10.8.8.8", version=9)
@@ -59,6 +60,8 @@ async def test_the_story_tells_how_the_phone_was_woken() -> None:
     phone = stage.app("phone")
     stage.ring_app()
     await stage.pbx.until("180")
+    (call,) = stage.calls.active.values()
+    assert stage.calls.find(call.tenant, phone.token) is call, "operators find it by what the app calls it"
     await phone.get()
     await phone.accept()
     await stage.pbx.until("answered")
@@ -602,6 +605,29 @@ async def test_a_disk_that_is_stuck_keeps_no_phone_from_ringing() -> None:
 
 
 # What the traps say
+
+
+@pytest.mark.scenario(15)
+@pytest.mark.rfc("3261", "8.2.2.1")
+@virtual
+async def test_a_gateway_alone_knows_nobody_whom_strangers_call() -> None:
+    stage = MobileStage()
+    stage.app("phone")
+    stage.endpoint.set_doors([stage.mobile_door])
+    stranger = stage.party()
+    stranger.call(HOST, ALICE)
+    await stranger.until("failed 404")
+    stage.pbx.call(HOST, "c" * 32)  # a contact of a device that is gone
+    await stage.pbx.until("failed 404")
+    for method, status in (("MESSAGE", 404), ("REGISTER", 501), ("OPTIONS", 200), ("SUBSCRIBE", 501)):
+        endpoint = stranger.endpoint
+        from_, to = "<sip:mallory@scan.example>;tag=1", f"<sip:{ALICE}@{HOST}>"
+        draft = Draft(method, f"sip:{ALICE}@{HOST}", from_, to, endpoint.ids.call_id(), 1)
+        response = await endpoint.request(draft, stranger.node.flow_to("UDP", HOST, 5060))
+        assert response.status == status
+    await stage.settle()
+    assert stage.provider.sent == []
+    assert stage.devices.events == []
 
 
 @pytest.mark.scenario(15)

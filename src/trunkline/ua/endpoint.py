@@ -292,6 +292,8 @@ class Endpoint:
         method = incoming.request.method
         if method == "OPTIONS":
             self._answer_options(incoming)
+        elif any(method in door.methods for door in self.doors):
+            incoming.respond(404)  # RFC 3261 §8.2.2.1: a door takes such, and knows nobody of that name
         elif method in self.methods:
             # RFC 3261 §12.2.2: what only makes sense in a dialog meets none here.
             incoming.respond(481 if method in _NEEDS_DIALOG else 405, extra=self._allow)
