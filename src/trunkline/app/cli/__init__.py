@@ -22,7 +22,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "Who may call": ("extension", "tenant", "devices", "registrations", "bans", "trunks"),
     "Calls": ("calls", "hangup", "records", "explain", "trace", "recording", "texts", "subscriptions", "mwi"),
     "Backups": ("backup", "restore"),
-    "Tools": ("phone", "dev", "secret", "completion", "version"),
+    "Tools": ("demo", "phone", "dev", "secret", "completion", "version"),
 }
 
 

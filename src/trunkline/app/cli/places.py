@@ -48,6 +48,7 @@ _GROUPS: Final = (
     "mwi",
     "registrations",
     "dev",
+    "demo",
 )
 
 
