@@ -19,6 +19,7 @@ from trunkline.api.boundary import Boundary
 from trunkline.api.limits import Crowd, Limits
 from trunkline.api.openapi import openapi
 from trunkline.api.plan import ApiPlan, AuthPlan
+from trunkline.api.polling import Polling
 from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
 from trunkline.api.v1 import ROUTERS
 from trunkline.base.messages import Refused
@@ -69,6 +70,7 @@ def make_app(doorway: Doorway) -> FastAPI:
 
         app.add_route("/openapi.json", described, include_in_schema=False)
     _handle_errors(app)
+    app.add_middleware(Polling, doorway=doorway)
     _stand_before(app, plan)
     return app
 

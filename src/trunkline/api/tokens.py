@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ ALGORITHM: Final = "HS256"
 LEEWAY_S: Final = 30
 MAX_TOKEN: Final = 8192
 MAX_SUBJECT: Final = 255
+REMEMBERED: Final = 10_000  # tokens whose signature need not be looked at again: some 10 MB
+MOST_REMEMBERED: Final = 1024
 
 
 class BadToken(TrunklineError):  # noqa: N818  (a normal answer, not a fault)
@@ -40,6 +43,7 @@ class Tokens:
             expected = "32 random characters or more, which nobody else knows"
             raise ConfigError("settings", "auth.secret", "nothing, or a public key", expected) from None
         self._clock = clock
+        self._verified: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self.expires_s = expires_s
 
     def mint(self, principal: Principal) -> str:
@@ -53,15 +57,32 @@ class Tokens:
 
     def read(self, token: str) -> Principal:
         """Whose it is; raises BadToken."""
-        try:
-            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
-        except (JoseError, ValueError, RecursionError) as error:
-            raise BadToken("auth.bad_token", "the token is not one of ours") from error
+        claims = self._claims(token)
         issued = check_times(claims, self._clock())
         if issued is None or self._clock() - issued > self.expires_s + LEEWAY_S:
             # A shorter life, once configured, holds for the tokens that are out too.
             raise BadToken("auth.token_expired", "the token has expired")
         return self._principal(claims)
+
+    def knows(self, token: str) -> bool:
+        """Whether it was read before, and its signature was right; it may have expired since."""
+        return token in self._verified
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        """What is signed; who asks often is not verified each time. Whether it is still good is looked at anew."""
+        known = self._verified.get(token)
+        if known is not None:
+            self._verified.move_to_end(token)
+            return known
+        try:
+            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+        except (JoseError, ValueError, RecursionError) as error:
+            raise BadToken("auth.bad_token", "the token is not one of ours") from error
+        if len(token) <= MOST_REMEMBERED:
+            self._verified[token] = claims
+            if len(self._verified) > REMEMBERED:
+                self._verified.popitem(last=False)
+        return claims
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         subject = subject_of(claims)

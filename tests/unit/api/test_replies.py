@@ -8,7 +8,9 @@ import pytest
 
 from tests.unit.api.backend import NOW, SDP
 from tests.unit.api.door import DEFAULT, KEY, Door
+from trunkline.api.plan import ApiPlan
 from trunkline.base import messages as m
+from trunkline.base.messages import Refused
 
 DEVICE = {
     "platform": "ios",
@@ -173,6 +175,38 @@ async def test_the_status_of_a_call(door: Door, row: m.AppCallRow, expected: byt
     for query in ("", "?wait=1&seen=active"):
         told = await door.ask("GET", f"/v1/calls/t/status{query}")
         assert (told.status, told.body) == (200, expected)
+
+
+async def test_the_short_way_to_a_status_says_what_the_route_says(door: Door) -> None:
+    """The plain question is answered before the framework; with a query the route answers it."""
+    mine, other = door.backend.add_call(DEFAULT, "alice", "active"), door.backend.add_call(DEFAULT, "bob")
+    path = f"/v1/calls/{mine}/status"
+    for asked, token in (
+        (path, door.token()),
+        (path, None),
+        (path, "no.jwt.x"),
+        (f"/v1/calls/{other}/status", ""),
+    ):
+        more = {} if token == "" else {"token": token}
+        short, long = await door.ask("GET", asked, **more), await door.ask("GET", f"{asked}?seen=", **more)
+        assert (short.status, short.body, short.headers) == (long.status, long.body, long.headers)
+    door.backend.fails[m.AskAppCall.type] = Refused("store.unavailable", "not now", "later", 503)
+    short, long = await door.ask("GET", path), await door.ask("GET", f"{path}?seen=")
+    assert (short.status, short.body) == (long.status, long.body) == (503, long.body)
+
+
+async def test_other_questions_about_a_status_go_to_the_routes(door: Door) -> None:
+    assert (await door.ask("POST", "/v1/calls/t/status")).status == 405
+    assert (await door.ask("GET", "/v1/calls/t/status/")).status == 404
+    assert (await door.ask("GET", f"/v1/calls/{'t' * 65}/status")).json() == {"status": "unknown"}
+    assert len(door.backend.asked) == 0
+
+
+async def test_under_a_prefix_a_status_is_found_too() -> None:
+    door = Door(ApiPlan(root_path="/voice"))
+    made = door.backend.add_call(DEFAULT, "alice")
+    for path in (f"/voice/v1/calls/{made}/status", f"/v1/calls/{made}/status"):
+        assert (await door.ask("GET", path)).json() == {"status": "pending"}
 
 
 async def test_the_status_of_a_call_that_never_was(door: Door) -> None:

@@ -51,6 +51,30 @@ def test_what_is_minted_is_read(tokens: Tokens, principal: Principal) -> None:
     assert tokens.read(tokens.mint(principal)) == principal
 
 
+def test_a_token_that_was_read_before_still_expires_and_one_that_is_like_it_is_none() -> None:
+    now = [NOW]
+    tokens = Tokens(SECRET, 1000, lambda: now[0])
+    token = tokens.mint(Principal(None, "alice"))
+    assert tokens.read(token) == tokens.read(token)
+    assert tokens.knows(token)
+    changed = token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
+    with pytest.raises(BadToken, match="not one of ours"):
+        tokens.read(changed)
+    assert not tokens.knows(changed)
+    now[0] += 1031
+    with pytest.raises(BadToken, match="expired"):
+        tokens.read(token)
+
+
+def test_only_so_many_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trunkline.api.tokens.REMEMBERED", 2)
+    tokens = Tokens(SECRET, 1000, lambda: NOW)
+    first, *others = (tokens.mint(Principal(None, name)) for name in ("alice", "bob", "carol"))
+    for token in (first, *others):
+        tokens.read(token)
+    assert [tokens.knows(token) for token in (first, *others)] == [False, True, True]
+
+
 def test_tokens_of_the_existing_gateway_go_on(tokens: Tokens) -> None:
     assert tokens.read(signed(**fresh())) == Principal(None, "alice", "backend")
 

@@ -188,7 +188,7 @@ async def call_status(
     if len(call_token) > MAX_TOKEN:
         return told(State(status="unknown"))
     if not wait:
-        return told(_state((await who.ask(messages.AskAppCall, call_token=call_token)).call))
+        return told(state_of((await who.ask(messages.AskAppCall, call_token=call_token)).call))
     return await _long_poll(call_token, who, min(wait, who.doorway.plan.wait_s), seen)
 
 
@@ -202,10 +202,11 @@ async def _long_poll(call_token: str, who: Who, wait_s: float, seen: str) -> Res
         )
     finally:
         who.doorway.waits.leave(key)
-    return told(_state(found.call))
+    return told(state_of(found.call))
 
 
-def _state(row: AppCallRow) -> State:
+def state_of(row: AppCallRow) -> State:
+    """What an app is told of a call."""
     if row.status in {"pending", "active"}:
         return State(status="pending" if row.status == "pending" else "active")
     if row.status == "ended":
