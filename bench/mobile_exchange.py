@@ -50,12 +50,15 @@ class Calling:
 
 class OtherExchange(asyncio.DatagramProtocol):
     """``challenges`` each REGISTER anew, or none; grants ``expires_s``. Calls are cancelled when they ring, unless
-    ``talks``: then they are hung up after their answer."""
+    ``talks``: then they are hung up after their answer, unless it ``holds`` them."""
 
-    def __init__(self, *, challenges: bool = False, expires_s: int = 3600, talks: bool = False) -> None:
+    def __init__(
+        self, *, challenges: bool = False, expires_s: int = 3600, talks: bool = False, holds: bool = False
+    ) -> None:
         self.challenges = challenges
         self.expires_s = expires_s
         self.talks = talks
+        self.holds = holds
         self.contacts: dict[str, str] = {}
         self.registered = 0
         """REGISTERs that were granted."""
@@ -65,12 +68,14 @@ class OtherExchange(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     @classmethod
-    async def open(cls, *, challenges: bool = False, expires_s: int = 3600, talks: bool = False) -> Self:
+    async def open(
+        cls, *, challenges: bool = False, expires_s: int = 3600, talks: bool = False, holds: bool = False
+    ) -> Self:
         """Listen at `REGISTRAR`."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         sock.bind(REGISTRAR)
-        made = cls(challenges=challenges, expires_s=expires_s, talks=talks)
+        made = cls(challenges=challenges, expires_s=expires_s, talks=talks, holds=holds)
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: made, sock=sock)
         return made
 
@@ -160,7 +165,7 @@ class OtherExchange(asyncio.DatagramProtocol):
         if found:
             one.contact = found[1].decode()
         self._request(one, "ACK", branch="a")
-        if not known:
+        if not known and not self.holds:
             self._request(one, "BYE", 2, branch="b")
 
     def _request(self, one: Calling, method: str, number: int = 1, branch: str = "") -> None:

@@ -120,7 +120,8 @@ async def registered(exchange: OtherExchange, accounts: int, within_s: float = R
 async def _run(scene: Scene, rate: int, seconds: float, prefix: str) -> list[Calling]:
     """Calls at an even rate; returns when all are over, or nobody waits for them any more."""
     loop = asyncio.get_running_loop()
-    begun, calls, total = loop.time(), [], int(rate * seconds)
+    calls: list[Calling] = []
+    begun, total = loop.time(), int(rate * seconds)
     while len(calls) < total:
         due = min(total, int((loop.time() - begun) * rate) + 1)
         calls += [scene.place(prefix) for _ in range(due - len(calls))]
