@@ -88,6 +88,7 @@ class _Passage:
         self._receive = receive
         self._send = send
         self._read = 0
+        self._until: float | None = None
         self._whole = False
         self._started = False
         self._refusal = 0
@@ -122,8 +123,10 @@ class _Passage:
         """The body bounded in size and time; what comes after it is only that the client leaves."""
         if self._whole:
             return await self._receive()
+        if self._until is None:  # for all of it: whoever sends a byte at a time must not be waited for
+            self._until = asyncio.get_running_loop().time() + self._plan.body_s
         try:
-            async with asyncio.timeout(self._plan.body_s):
+            async with asyncio.timeout_at(self._until):
                 message = await self._receive()
         except TimeoutError:
             self._refusal = 408

@@ -155,6 +155,23 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         writer.transport.abort()
 
 
+async def test_a_body_that_comes_a_byte_at_a_time_is_not_waited_for() -> None:
+    async with serving(ApiPlan(port=0, body_s=0.3)) as served:
+        reader, writer = await open_raw(served)
+        writer.write(
+            f"POST /v1/devices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token()}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 50000\r\n\r\n".encode()
+        )
+        answer = asyncio.ensure_future(reader.readline())
+        for _ in range(1000):
+            writer.write(b" ")
+            done, _ = await asyncio.wait([answer], timeout=0.01)
+            if done:
+                break
+        assert b" 408 " in answer.result()
+        writer.transport.abort()
+
+
 @pytest.mark.parametrize("answered", [0, 1])
 @pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHo"])
 async def test_a_head_that_does_not_come_is_not_waited_for(sent: bytes, answered: int) -> None:
