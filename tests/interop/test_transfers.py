@@ -81,6 +81,7 @@ async def test_a_call_that_linphone_hands_on_to_a_phone_that_rings_goes_on_witho
         await stays.event("CALL_INCOMING")
         await stays.accept()
         await stays.event("CALL_ESTABLISHED")
+        await middle.said("connected")  # before that there is nothing to pause
         middle.command("pause")
         await middle.said("[Pp]aused")
         middle.command(f"call sip:{new.account.user}@{DOMAIN}")
