@@ -19,6 +19,7 @@ from trunkline.base.messages import Refused
 from trunkline.base.messages.app_calls import PlaceCall
 from trunkline.base.messages.devices import SipAccount
 from trunkline.call.app_leg import AppSide
+from trunkline.mobile.outgoing_call import OutgoingCall
 
 CREDENTIALS = SipAccount("alice", PBX, PASSWORD)
 
@@ -101,6 +102,45 @@ async def test_an_app_that_leaves_before_the_answer_cancels_the_call() -> None:
     await stage.until_sent(HOST, "CANCEL")
     await when(lambda: b"487" in b"".join(stage.sent(PBX, "SIP/2.0 487")), within_s=10)
     assert (await stage.event("call.ended")).data["reason"] == "cancelled"
+    await stage.finish()
+
+
+@pytest.mark.scenario(14)
+@virtual
+async def test_an_answer_in_the_moment_in_which_its_app_leaves_is_hung_up() -> None:
+    stage = PlacingStage()
+    device = await stage.device()
+    stage.pbx.answers = False
+    waiting = asyncio.create_task(stage.place(device))
+    await stage.pbx.until("invited")
+    stage.pbx.incoming.answer(stage.pbx.body)
+    await stage.event("call.answered")
+    assert not waiting.done(), "who waits is told in the next turn of the loop"
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await stage.pbx.until("ended bye")
+    await stage.finish()
+
+
+@pytest.mark.scenario(14)
+@virtual
+async def test_an_answer_in_the_last_moment_of_patience_is_one() -> None:
+    stage = PlacingStage()
+    device = await stage.device()
+    stage.pbx.answers = False
+    waiting = asyncio.create_task(stage.place(device))
+    await stage.pbx.until("invited")
+    (party,) = stage.app_calls._parties.values()
+    assert isinstance(party, OutgoingCall)
+    late = party.outcome(0.5)
+    asked = asyncio.create_task(late)
+    stage.loop.call_later(0.5, party.settled.set)  # in the same turn of the loop, and before its deadline
+    placed = await asked
+    assert placed.call_token == party.token
+    party.settled.clear()
+    waiting.cancel()
+    await asyncio.wait([waiting])
     await stage.finish()
 
 

@@ -66,12 +66,13 @@ class OutgoingCall(AppParty):
             async with asyncio.timeout(within_s):
                 await self.settled.wait()
         except TimeoutError:
-            self._give_up()
-            raise _refusal(CallFailed(_NO_ANSWER, "Nobody answered")) from None
+            if not self.settled.is_set():  # else the answer came in the very last moment
+                self._give_up()
+                raise _refusal(CallFailed(_NO_ANSWER, "Nobody answered")) from None
         except asyncio.CancelledError:
             if self.waiters == 1:
                 self.abandoned = True
-                self._give_up()
+                self._give_up()  # though it be answered in this moment: nobody is told of it
             raise
         finally:
             self.waiters -= 1
@@ -80,7 +81,7 @@ class OutgoingCall(AppParty):
         return CallPlaced(call_token=self.token, sdp_answer=self.answer)
 
     def _give_up(self) -> None:
-        if self.leg is not None and not self.settled.is_set():
+        if self.leg is not None:
             self.leg.leave()
 
     # What the call says (call.app_leg.AppSide)

@@ -59,7 +59,10 @@ class Mobile(Section):
         description="How long it may ring from then on before the call is given up.",
     )
     no_answer_status: int = Field(
-        default=480, ge=400, le=699, description="The SIP status that the caller gets then."
+        default=480,
+        ge=400,
+        le=599,
+        description="The SIP status that the caller gets then; not 6xx, which would end it for other devices too.",
     )
     live_patience_s: float = Field(
         default=2.0,
