@@ -187,8 +187,8 @@ async def test_the_short_way_to_a_status_says_what_the_route_says(door: Door) ->
         (path, "no.jwt.x"),
         (f"/v1/calls/{other}/status", ""),
     ):
-        more = {} if token == "" else {"token": token}
-        short, long = await door.ask("GET", asked, **more), await door.ask("GET", f"{asked}?seen=", **more)
+        short = await door.ask("GET", asked, token=token)
+        long = await door.ask("GET", f"{asked}?seen=", token=token)
         assert (short.status, short.body, short.headers) == (long.status, long.body, long.headers)
     door.backend.fails[m.AskAppCall.type] = Refused("store.unavailable", "not now", "later", 503)
     short, long = await door.ask("GET", path), await door.ask("GET", f"{path}?seen=")
