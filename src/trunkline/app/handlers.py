@@ -202,7 +202,7 @@ def _call_row(call: Call, now: float) -> CallRow:
     if bridge is not None:  # who talks now, which is not who called whom when the call was handed on
         one, other, over = bridge.a.outcome.number, bridge.b.outcome.number, bridge.a.done
     state = "ending" if over else "ringing" if answered is None else "held" if call.held else "answered"
-    media = "relay" if call.bridge is not None else "service" if call.service is not None else ""
+    media = call.media if call.bridge is not None else "service" if call.service is not None else ""
     return CallRow(
         call.id,
         one,

@@ -62,6 +62,11 @@ class AppParty:
         assert self.leg is not None  # noqa: S101  (nobody knows its token before)
         return self.leg
 
+    def join(self, leg: Any) -> None:
+        """This leg is ours. Its record is found by our token, which apps and the operator's list of calls name."""
+        self.leg = leg
+        leg.outcome.sip_call_id = self.token
+
     @property
     def home(self) -> str:
         """The domain that a number without one means, "" when nothing names it."""

@@ -148,6 +148,7 @@ class HandOver(AppParty):
         self.leg, self.offer = leg, body
         self.started_at = office.wall()
         self.ringing = self._enter(self, leg)
+        self.join(leg)
         live, pushable = office.live.is_live(self.device_id), call_address(self.device) is not None
         if not live and not pushable:
             self._give_up(self.device.disabled_why or "the device has no push token")
@@ -372,8 +373,8 @@ class HandOver(AppParty):
         LOSE: (ELSEWHERE, (finish,)),
         TIMEOUT: (EXPIRED, (expire,)),
         END: (ENDED, (finish,)),
-    }
         GONE: (ENDED, (withdraw,)),
+    }
     _UNTOUCHED: ClassVar[dict[str, tuple[str, tuple[Action, ...]]]] = {
         CONTACT: (REACHED, (reach,)),
         RING: (RINGING, (reach, ring)),
@@ -418,7 +419,7 @@ IGNORED: Final = {
     **{(state, ANSWER): "it is answered" for state in (ANSWERED, CONFIRMED)},
     (CONFIRMED, CONFIRM): "a later ACK",
     **{(state, TIMEOUT): "nobody waits any more" for state in TAKEN_UP},
-    **{(state, CANCEL): _LATE for state in (ANSWERED, CONFIRMED)},
     **{(state, GONE): "who talks may go on" for state in TAKEN_UP},
+    **{(state, CANCEL): _LATE for state in (ANSWERED, CONFIRMED)},
     **{(state, LOSE): "this device has it" for state in (ANSWERED, CONFIRMED)},
 }

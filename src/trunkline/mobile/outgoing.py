@@ -144,7 +144,7 @@ class OutgoingCalls:
             leg = call.begin_app(party, offer, placed.script)
         except RemoteProtocolError as error:
             raise _bad_offer(error.reason) from error
-        party.leg = leg
+        party.join(leg)
         self._office.calls.add(party)
         self._calls.add(call, placed.parties)
         self._office.journal.keep(party.kept(call.id, leg.id))

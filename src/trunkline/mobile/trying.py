@@ -29,7 +29,7 @@ class TryingPushes:
         """Send one. Refused: ``device.unknown`` 404, ``device.no_alert_token`` 409."""
         device = self._book.owned(tenant, ask.device_id, ask.owner)
         if device is None:
-            raise Refused("device.unknown", "there is no such device", "register the device first", 404)
+            raise Refused("device.unknown", "there is no such device", "trunkline devices list shows them", 404)
         address = alert_address(device)
         if address is None:
             detail = (

@@ -147,8 +147,9 @@ def numbers_of(call: Call) -> set[str]:
 
 def ids_of(leg: Leg) -> tuple[str, str, str]:
     """Call-ID, the phone's tag and ours; a tag is empty while nobody has one."""
-    session = leg.session if isinstance(leg, SipLeg) else None
-    dialog = session.dialog if session is not None else None
+    if not isinstance(leg, SipLeg):
+        return "", "", ""  # an app's has no dialog, and what names it is told to nobody who watches
+    dialog = leg.session.dialog if leg.session is not None else None
     if dialog is None:
         return leg.outcome.sip_call_id, "", ""
     return dialog.call_id, dialog.remote_tag, dialog.local_tag
