@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import tempfile
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 from trunkline.app.demo.play import Pause, Play
@@ -21,7 +22,8 @@ async def perform(scene: Scene, teller: Teller, folder: Path, *, transport: str,
     """From the first listener to the last; raises DemoFailed, which was told, when a step did not happen."""
     play = Play(teller, pause)
     try:
-        async with set_up(play, folder, transport, scene.apps) as stage:
+        async with AsyncExitStack() as stack:
+            stage = await _started(stack, set_up(play, folder, transport, scene.apps))
             teller.scene(_facts(stage))
             heard = await scene.play(stage)
             times = tuple((span, span.of(play.arrows)) for span in scene.spans)
@@ -30,6 +32,16 @@ async def perform(scene: Scene, teller: Teller, folder: Path, *, transport: str,
     except DemoFailed as failed:
         teller.failed(failed.step, str(failed))
         raise
+
+
+async def _started(stack: AsyncExitStack, setting_up: AbstractAsyncContextManager[Stage]) -> Stage:
+    try:
+        async with asyncio.timeout(START_S):
+            return await stack.enter_async_context(setting_up)
+    except TimeoutError:
+        raise DemoFailed(
+            f"PBX, gateway and push services did not start within {START_S:g} s", "start"
+        ) from None
 
 
 async def run_in_folder(scene: Scene, teller: Teller, transport: str, pause: Pause | None) -> None:
