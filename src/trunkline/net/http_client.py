@@ -35,6 +35,8 @@ from trunkline.net.http_proxy import SETTINGS, HttpProxy
 from trunkline.net.public_addresses import Network, Resolve, addresses_of, all_may_be_reached
 
 _PORTS: Final = {"https": 443, "http": 80}
+# RFC 6761 §6.3, RFC 6762 §3, RFC 8375, and what ICANN keeps for networks of one's own: never names of the Internet.
+_INSIDE: Final = (".localhost", ".local", ".home.arpa", ".internal")
 _KEPT_OPEN_S: Final = (
     55.0  # under the minute after which many servers and middleboxes forget a silent connection
 )
@@ -217,7 +219,8 @@ class _Guard(AbstractResolver):
             async with asyncio.timeout(1.0):
                 found = await self._ask(host, port)
         except (OSError, ValueError, TimeoutError):
-            if "." not in host or host == "localhost":
+            bare = f".{host.rstrip('.')}"
+            if bare.count(".") < 2 or bare.endswith(_INSIDE):
                 raise ForbiddenUrlError(f"{host} is no public name") from None
             return
         self._check(host, found)
@@ -286,7 +289,7 @@ def _is_address(host: str) -> bool:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         # Numbers that only old libraries read as an address (127.1, 0x7f.1): no public name ends like that.
-        return host.rpartition(".")[2].removeprefix("0x").isdigit()
+        return host.rstrip(".").rpartition(".")[2].removeprefix("0x").isdigit()
     return True
 
 

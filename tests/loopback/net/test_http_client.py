@@ -226,6 +226,33 @@ async def test_tls_goes_through_the_proxy(authority: Authority) -> None:
                 await http.get("https://push.test/")
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "localhost.",
+        "a.localhost",
+        "intranet",
+        "intranet.",
+        "printer.local",
+        "x.internal.",
+        "127.0.0.1.",
+    ],
+)
+async def test_names_of_the_networks_behind_a_proxy_are_not_asked_for(host: str) -> None:
+    async with ConnectProxy({}, SECRET).running() as proxy:
+        known = parse_proxy(f"http://127.0.0.1:{proxy.port}", username="user", password=SECRET)
+
+        async def unknown(_host: str, _port: int) -> list[str]:
+            raise OSError("no name is known behind the proxy")
+
+        client = HttpClient(HttpPlan(proxy=known), resolve=unknown)
+        with pytest.raises(ForbiddenUrlError):
+            await client.get(f"https://{host}/")
+        await client.close()
+        assert proxy.asked == []
+
+
 async def test_a_proxy_that_refuses_is_told_of(authority: Authority) -> None:
     async with ConnectProxy({}, SECRET).running() as proxy:
         known = parse_proxy(f"http://127.0.0.1:{proxy.port}", username="user", password="wrong")
