@@ -55,6 +55,7 @@ async def _change(exchange: Exchange, handlers: Any) -> None:
         return (await devices.register(tenant, ask)).device_id
 
     device = await register(OLD)
+    assert [one.label for one in exchange.mobile.targets(tenant, "1001")] == [f"app {device[-8:]}"]
     assert (await devices.get(tenant, GetDevice(device_id=device))).device.sip_status == "registered"
     await handlers.handle(SetExtension(tenant="acme", number="1001", name="Anna"))
     assert exchange.mobile.targets(tenant, "1001"), "another name changes nothing"

@@ -238,13 +238,16 @@ class AppCalls:
     async def transfer(self, tenant: str, ask: TransferAppCall) -> AppCallDone:
         party = self._active(tenant, ask.call_token, ask.owner)
         line, uri = party.line, _target(ask.destination, party.home)
-        try:
-            done = await _done(lambda told: line.transfer(uri, told), TRANSFER_S)
-        except Refused as refused:
-            party.tell("call.transfer", sip_status=_status_in(refused))
-            raise
-        party.tell("call.transfer", sip_status=done.status)
-        return done
+
+        def begin(told: OnDone) -> None:
+            def over(status: int, body: bytes) -> None:
+                if party.status == ACTIVE:  # the end of the call follows success, and is its last word
+                    party.tell("call.transfer", sip_status=status)
+                told(status, body)
+
+            line.transfer(uri, over)
+
+        return await _done(begin, TRANSFER_S)
 
     async def answer_change(self, tenant: str, ask: AnswerAppChange) -> AppCallDone:
         party = self._party(tenant, ask.call_token, ask.owner)
@@ -315,11 +318,6 @@ async def _done(begin: Callable[[OnDone], None], within_s: float) -> AppCallDone
     if status >= 300:
         raise Refused("call.refused", "the other party refused", f"SIP status {status}", 502)
     return AppCallDone(sdp_answer=body.decode("utf-8", "surrogateescape"), status=status)
-
-
-def _status_in(refused: Refused) -> int:
-    digits = refused.problem.hint.rpartition(" ")[2]
-    return int(digits) if digits.isdigit() else 0
 
 
 def _taken() -> Refused:

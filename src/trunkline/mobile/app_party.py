@@ -37,7 +37,8 @@ class AppParty:
         self.tenant = tenant
         self.owner = owner
         self.device_id = device_id
-        self.label = f"app {device_id[:8]}" if device_id else "app"
+        # Ids begin with the time, which two devices of a user may share.
+        self.label = f"app {device_id[-8:]}" if device_id else "app"
         self.peer = peer
         self.state = ""
         self.leg: AppLine | None = None
