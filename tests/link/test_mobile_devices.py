@@ -203,10 +203,11 @@ async def test_no_password_is_at_rest_or_in_what_is_told() -> None:
 class Service:
     def __init__(self) -> None:
         self.sent: list[Notification] = []
+        self.fate = Fate(Outcome.SENT, 200)
 
     async def send(self, notification: Notification) -> Fate:
         self.sent.append(notification)
-        return Fate(Outcome.SENT, 200)
+        return self.fate
 
 
 @virtual
@@ -227,6 +228,11 @@ async def test_a_test_is_shown_and_never_rings() -> None:
     assert (sent.purpose, sent.address.token) == (Purpose.ALERT, "ef" * 32)
     with pytest.raises(Refused):
         await trying.test_push(TENANT, asked.TestPush(device_id=device.id, owner="somebody"))
+    service.fate = Fate(Outcome.UNAVAILABLE, reason="the proxy http://10.0.0.5:3128 did not answer")
+    for owner, told in (("u-1", False), (None, True)):
+        tested = await trying.test_push(TENANT, asked.TestPush(device_id=device.id, owner=owner))
+        assert tested.outcome == "unavailable"
+        assert ("10.0.0.5" in tested.reason) is told, "our networks are the operator's affair"
     await gateway.finish()
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from trunkline.base.messages import Refused
 from trunkline.base.messages.devices import PushTested, TestPush
 from trunkline.mobile.pushing import alert_address
-from trunkline.push.notification import Notification, Purpose
+from trunkline.push.notification import Fate, Notification, Purpose
 
 if TYPE_CHECKING:
     from trunkline.mobile.book import Book
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _TITLE: Final = "Test"
 _BODY: Final = "Notifications reach this phone."
+_OURS: Final = "the push service was not asked, or did not answer"
 
 
 class TryingPushes:
@@ -29,7 +30,9 @@ class TryingPushes:
         """Send one. Refused: ``device.unknown`` 404, ``device.no_alert_token`` 409."""
         device = self._book.owned(tenant, ask.device_id, ask.owner)
         if device is None:
-            raise Refused("device.unknown", "there is no such device", "trunkline devices list shows them", 404)
+            raise Refused(
+                "device.unknown", "there is no such device", "trunkline devices list shows them", 404
+            )
         address = alert_address(device)
         if address is None:
             detail = (
@@ -41,4 +44,9 @@ class TryingPushes:
             raise Refused("device.no_alert_token", detail, hint, 409)
         sent = Notification(address, Purpose.ALERT, str(uuid4()), {"type": "test"}, title=_TITLE, body=_BODY)
         fate = await self._pushing.send(sent, device)
-        return PushTested(outcome=fate.outcome.value, status=fate.status, reason=fate.reason)
+        return PushTested(outcome=fate.outcome.value, status=fate.status, reason=_said(fate, ask.owner))
+
+
+def _said(fate: Fate, owner: str | None) -> str:
+    """What a service has answered is for everybody. Files, proxies and networks of ours are for the operator alone."""
+    return fate.reason if fate.status or fate.sent or owner is None else _OURS
