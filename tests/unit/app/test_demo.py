@@ -77,6 +77,14 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert max(map(len, drawn(width, *CALL))) <= max(width, 12 + 4 * 12 + 3)
 
 
+def test_arrows_stand_out_from_what_is_between_them() -> None:
+    line = Ladder(PARTIES).arrow(CALL[5])
+    (arrow,) = [span for span in line.spans if span.style == "green"]
+    assert "200 OK" in line.plain[arrow.start : arrow.end]
+    assert line.style == ""
+    assert {span.style for span in line.spans} == {"green", "dim"}
+
+
 def test_what_comes_from_the_network_cannot_steer_the_terminal() -> None:
     line = drawn(None, Arrow(0, "sip", "caller", "PBX", "200 \x1b[2J", "\x1b]0;x\x07"))[-1]
     assert "\x1b" not in line

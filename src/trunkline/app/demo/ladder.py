@@ -50,7 +50,7 @@ class Ladder:
 
     def remark(self, text: str) -> Text:
         """What happens next, in words."""
-        line = Text(" " * _TIME, "dim")
+        line = Text(" " * _TIME)
         line.append(_LIFE, "dim")
         return line.append(f" {safe(text)}", "italic")
 
@@ -58,7 +58,7 @@ class Ladder:
         """One line."""
         source, target = self._parties.index(arrow.source), self._parties.index(arrow.target)
         left, right = min(source, target), max(source, target)
-        line = Text(f"{arrow.ms:8.1f}".ljust(_TIME), style="dim", end="")
+        line = Text().append(f"{arrow.ms:8.1f}".ljust(_TIME), "dim")
         for gap in range(len(self._parties) - 1):
             if gap == left:
                 line.append(_LIFE, "dim")
