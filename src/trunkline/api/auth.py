@@ -18,7 +18,7 @@ from trunkline.api.plan import AuthPlan
 from trunkline.api.ports import FetchJson, TenantOfKey
 from trunkline.api.principal import SIP, Principal
 from trunkline.api.tickets import Tickets
-from trunkline.api.tokens import ALGORITHM, MAX_TOKEN, BadToken, Tokens
+from trunkline.api.tokens import ALGORITHM, MAX_SUBJECT, MAX_TOKEN, BadToken, Tokens, is_subject
 from trunkline.base.messages import Refused
 
 _AUTO: Final = "auto"
@@ -118,7 +118,10 @@ class Auth:
         self._limits.tokens.take(source_key(source))
 
     def mint(self, principal: Principal) -> str:
-        """A token of ours."""
+        """A token of ours. Raises Refused, 422, for a subject that no token may have."""
+        if not is_subject(principal.subject):
+            hint = f"expected 1 to {MAX_SUBJECT} printable characters"
+            raise Refused("auth.user", "nobody of that name can have a token", hint, 422)
         return self._tokens.mint(principal)
 
     async def for_backend(self, user_id: str, api_key: str) -> Principal:

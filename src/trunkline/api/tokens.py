@@ -97,9 +97,14 @@ class Tokens:
 def subject_of(claims: Mapping[str, Any]) -> str:
     """The claim ``sub``; raises BadToken when it is none, or none that we keep."""
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject or len(subject) > MAX_SUBJECT or not subject.isprintable():
+    if not isinstance(subject, str) or not is_subject(subject):
         raise BadToken("auth.bad_token", f"the token's sub must be text of 1..{MAX_SUBJECT} characters")
     return subject
+
+
+def is_subject(text: str) -> bool:
+    """Whether somebody may be named so."""
+    return 0 < len(text) <= MAX_SUBJECT and text.isprintable()
 
 
 def check_times(claims: Mapping[str, Any], now: float) -> float | None:

@@ -145,6 +145,12 @@ async def test_a_backend_cannot_name_a_proven_account(door: Door, user: str) -> 
     assert (told.status, told.json()["code"]) == (422, "auth.user")
 
 
+@pytest.mark.parametrize("user", ["a\u2028b", "a\u0085", "\u202ebob"])
+async def test_nobody_gets_a_token_that_nobody_could_read(door: Door, user: str) -> None:
+    told = await door.ask("POST", "/v1/auth/token", {"user_id": user, "api_key": KEY}, token=None)
+    assert (told.status, told.json()["code"]) == (422, "auth.user")
+
+
 async def test_each_tenant_has_a_key_of_its_own() -> None:
     keys = {hashlib.sha256(b"theirs").hexdigest(): "t2"}
 
