@@ -7,9 +7,12 @@ import asyncio
 import pytest
 
 from tests.link.fake_media import FakeEngine
-from tests.link.mobile import ANSWER, App, MobileStage, crash
+from tests.link.mobile import ANSWER, TENANT, App, MobileStage, crash
 from tests.link.phones import Party
+from tests.link.talking import both_sides
+from tests.link.transferring import refer, told
 from tests.link.virtual_time import virtual
+from trunkline.base.messages.app_calls import TransferAppCall
 from trunkline.base.messages.request import Refused
 
 
@@ -71,6 +74,53 @@ async def test_an_answer_whose_ack_is_awaited_is_told_as_such() -> None:
     assert (await phone.status()).state == "answered"
     await stage.until_event(phone, "call.ended")
     assert (await phone.status()).reason == "no_ack"
+    await stage.settle()
+
+
+@both_sides
+@virtual
+async def test_an_app_to_which_a_call_is_handed_on_is_told_who_stays(side: str) -> None:
+    stage = MobileStage()
+    alice, bob, _ = stage.pbx, stage.party(), stage.party()
+    await stage.connect(alice, bob)
+    phone = stage.app("phone")
+    stage.contacts["1003"] = stage.incoming.targets([phone.device])
+    one, other = (alice, bob) if side == "caller" else (bob, alice)
+    await refer(one, "1003")
+    await stage.until_pushed()
+    assert (await phone.get()).caller == ("1002@pbx.test" if one is alice else "1001@pbx.test")
+    await phone.accept()
+    await one.until("ended bye")
+    await stage.until_event(phone, "call.confirmed")
+    assert told(one) == ["100 active", "180 active", "200 terminated"]
+    other.dialogue.hang_up()
+    await stage.until_event(phone, "call.ended")
+    await stage.settle()
+
+
+@virtual
+async def test_a_call_that_an_app_hands_on_to_another_app_rings_there_as_anew() -> None:
+    stage = MobileStage()
+    caller, desk, phone = office(stage)
+    desk.answers = False
+    second = stage.app("second")
+    stage.party()
+    stage.contacts["1003"] = stage.incoming.targets([second.device])
+    stage.dial(caller, "1002")
+    await stage.until_pushed()
+    await phone.accept()
+    await stage.until_event(phone, "call.confirmed")
+    ask = TransferAppCall(call_token=phone.token, destination="1003", owner=phone.device.owner)
+    handing = asyncio.ensure_future(stage.app_calls.transfer(TENANT, ask))
+    await stage.until_pushed(2)
+    assert (await second.get()).caller == "1001@pbx.test"
+    steps = [step.code for step in stage.call.story.steps]
+    assert steps.count("leg.ringing") == 2, "its ringing is told too"
+    await second.accept()
+    await handing
+    await stage.until_event(second, "call.confirmed")
+    assert phone.events[-2:] == ["call.transfer", "call.ended"]
+    caller.dialogue.hang_up()
     await stage.settle()
 
 

@@ -20,6 +20,7 @@ from trunkline.proto.sip.reasons import reason_phrase
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call, Script
+    from trunkline.call.fork import Fork
     from trunkline.mobile.office import Office
 
 log = structlog.get_logger("mobile")
@@ -34,7 +35,7 @@ class IncomingCalls:
     def __init__(self, office: Office) -> None:
         self.office = office
         self.claims = Claims()
-        self._ringing: dict[str, Ringing] = {}
+        self._ringing: dict[Call | Fork, Ringing] = {}
         self._kept: dict[str, HandOver] = {}  # by leg, until the calls that outlived a crash are taken up
 
     def targets(self, devices: Iterable[MobileDevice]) -> list[Target]:
@@ -69,9 +70,12 @@ class IncomingCalls:
 
     def _enter(self, one: HandOver, leg: Any) -> Ringing:
         call: Call = leg.call
-        ringing = self._ringing.get(call.id)
+        asks = call.fork or call  # a call that is handed on rings anew, for whom stays
+        ringing = self._ringing.get(asks)
         if ringing is None:
-            ringing = self._ringing[call.id] = Ringing(self.office, call, self.claims, self._empty)
+            ringing = self._ringing[asks] = Ringing(
+                self.office, call, self.claims, lambda _ringing: self._ringing.pop(asks, None)
+            )
         if not one.token:
             one.token = str(uuid4())  # 122 random bits: whoever knows it, and owns the device, has the call
             one.facts = ringing.facts
@@ -79,9 +83,6 @@ class IncomingCalls:
         ringing.enter(one)
         self.office.calls.add(one)
         return ringing
-
-    def _empty(self, ringing: Ringing) -> None:
-        self._ringing.pop(ringing.call.id, None)
 
     # After a crash
 

@@ -25,7 +25,7 @@ class Ringing:
     """``entered`` are its hand-overs that are not over. ``on_empty`` is told when the last one leaves."""
 
     def __init__(
-        self, office: Office, call: Call, claims: Claims, on_empty: Callable[[Ringing], None]
+        self, office: Office, call: Call, claims: Claims, on_empty: Callable[[Ringing], object]
     ) -> None:
         self.office = office
         self.call = call
@@ -155,7 +155,8 @@ def _key(one: HandOver) -> tuple[str, str, str]:
 
 def facts_of(call: Call) -> CallFacts:
     """What a device is told of a call; its caller may want to stay unknown."""
-    caller = call.caller
+    # Where a call is handed on, who stays is who calls.
+    caller = call.caller if call.fork is None else call.fork.errand.caller
     call_id = plain(call.legs[0].outcome.sip_call_id or call.id)
     if caller.anonymous:
         return CallFacts(call.id, call_id, "")
