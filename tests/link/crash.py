@@ -29,6 +29,7 @@ class Journal:
         self.beats = 0
         self.full = False
         self.takes_s = 0.003
+        self.recorded: list[KeptCall] = []
 
     def write(self, calls: Sequence[KeptCall]) -> None:
         if self.full:
@@ -49,6 +50,9 @@ class Journal:
 
     def delete_recorded(self, _scope: SystemScope, _node: int) -> int:
         return 0
+
+    def load_recorded(self, _scope: SystemScope, node: int) -> tuple[KeptCall, ...]:
+        return tuple(row for row in self.recorded if row.node == node)
 
     def load_all(self, _scope: SystemScope, node: int) -> tuple[KeptCall, ...]:
         return tuple(row for row in self.rows.values() if row.node == node)

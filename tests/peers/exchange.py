@@ -199,6 +199,11 @@ class ExchangeProcess:
         await self.crash()
         await self.restart()
 
+    def freeze(self) -> None:
+        """SIGSTOP: what arrives from now on is never read, if a crash follows."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     async def crash(self) -> None:
         """SIGKILL."""
         if self._process is not None:

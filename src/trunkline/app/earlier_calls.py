@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -34,10 +35,14 @@ class EarlierCalls:
         self._calls = calls
         self._checkpoints = checkpoints
         self._loaded: list[tuple[Restored, str]] = []
+        self._ended: list[Restored] = []
 
     async def load(self) -> None:
         """Read them, open the media ports of those that were up, close the books of the others."""
         scope = SystemScope("calls outlive a crash")
+        for ended in self._kept.load_recorded(scope, self._node):
+            with suppress(LocalProtocolError):
+                self._ended.append(Restored(ended, self._context))
         self._kept.delete_recorded(scope, self._node)
         found = self._kept.load_all(scope, self._node)
         self._checkpoints.adopt(found)
@@ -82,11 +87,20 @@ class EarlierCalls:
             else:
                 going_on.append(call)
                 restored.ask_around()
+        self._say_goodbye()
         # At once: a second crash must find the numbers that the parties hear from now on.
         self._checkpoints.write(going_on)
         if self._loaded:
             log.info("calls go on after a crash", calls=len(going_on))
         self._loaded = []
+
+    def _say_goodbye(self) -> None:
+        """A BYE that was lost is not sent again by a process that died."""
+        known = {leg.id for call in self._calls.active.values() for leg in call.legs}
+        ended, self._ended = self._ended, []
+        for one in ended:
+            if one.call.has_apps and self._context.wall() - one.seen_at <= TOO_OLD_S:
+                one.say_goodbye(known)
 
 
 async def _open_media(call: Restored) -> str:

@@ -10,8 +10,9 @@ The parties notice nothing: the dialogs, the ports they send to, and who holds w
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias, cast
 
@@ -41,6 +42,7 @@ Sides: TypeAlias = Callable[[str, dict[str, Any]], AppSide | None]
 
 LOST: Final = "call.lost_in_crash"
 _Q850_TEMPORARY_FAILURE: Final = 41
+_LOOK_AGAIN_S: Final = 1.0
 # What a body of another shape raises while it is read.
 _MISSHAPEN: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 
@@ -162,15 +164,22 @@ class Restored:
 
         Who hung up while nobody was here to hear it says 481, and the call ends.
         """
-        if self.call.has_apps:
+        if self.call.has_apps and self._rings is None:
             for leg in self.call.legs:
-                if (
-                    isinstance(leg, SipLeg)
-                    and not leg.done
-                    and leg.session is not None
-                    and leg.session.settled
-                ):
+                if isinstance(leg, SipLeg) and not leg.done and leg.session is not None:
                     self.call.context.spawn(_ask(leg.session))
+
+    def say_goodbye(self, known: Container[str]) -> None:
+        """It ended a moment before the crash: end it again for its SIP parties, who may not have heard of it.
+
+        ``known`` are the legs that live on in other calls.
+        """
+        for leg, data in self._live():
+            if isinstance(leg, SipLeg) and leg.id not in known:
+                leg.done = True
+                with suppress(LocalProtocolError, TransportError), _reading():
+                    leg.session = restore(data["session"], self.call.context.endpoint, leg)
+                    leg.session.hang_up()
 
     async def lose(self, why: str) -> None:
         """Close the books of a call that nobody carries on; it ended when it was last seen."""
@@ -185,6 +194,10 @@ class Restored:
 
 async def _ask(session: Session) -> None:
     """By UPDATE, which nobody answers without a dialog; by OPTIONS where that is not taken."""
+    while not session.settled:  # its ACK, or a change, is yet to come through
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        if session.ended:
+            return
     if session.takes_update:
         send_update(session, b"", lambda _status, _response: None)
     else:

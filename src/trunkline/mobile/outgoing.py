@@ -98,6 +98,7 @@ class OutgoingCalls:
         party = known or await self._begin(tenant, ask, asked)
         if ask.wait:
             return await party.outcome(self._policy.answer_s)
+        await self._office.journal.on_disk()  # from now on its token is answered
         return CallPlaced(call_token=party.token)
 
     async def _begin(self, tenant: str, ask: PlaceCall, asked: str) -> OutgoingCall:

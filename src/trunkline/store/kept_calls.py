@@ -22,6 +22,12 @@ class KeptCalls(Repository):
         with self._database.reading() as connection:
             return tuple(KeptCall(*row) for row in connection.execute(query))
 
+    def load_recorded(self, scope: Scope, node: int) -> tuple[KeptCall, ...]:
+        """The calls of a node that ended a moment before it died: their parties may not have heard of it."""
+        query = select(call_journal).where(_of_node(scope, node), _recorded()).order_by(call_journal.c.id)
+        with self._database.reading() as connection:
+            return tuple(KeptCall(*row) for row in connection.execute(query))
+
     def delete_recorded(self, scope: Scope, node: int) -> int:
         """Delete the calls of a node that ended before their deletion was written; returns how many."""
         with self._database.writing() as connection:

@@ -52,6 +52,7 @@ async def test_a_call_with_a_record_has_ended(store: Store, mine: TenantScope) -
         CallJournal(writer).write([ended, up])
         RecordJournal(writer).append(a_record(mine.tenant, call=ended.id))
     assert store.kept_calls.load_all(SYSTEM, 1) == (up,)
+    assert store.kept_calls.load_recorded(SYSTEM, 1) == (ended,)
     assert store.kept_calls.delete_recorded(SYSTEM, 1) == 1
     assert store.kept_calls.delete_recorded(SYSTEM, 1) == 0
     assert store.kept_calls.load_all(SYSTEM, 1) == (up,)

@@ -63,6 +63,7 @@ _SEES_NOTHING = (
     ".delete_many",
     ".delete_expired",
     ".delete_recorded",
+    ".load_recorded",
     ".purge",
     ".remove_domain",
 )
@@ -147,6 +148,7 @@ SAMPLES: dict[str, Callable[[World], tuple[Any, ...]]] = {
     "Extensions.some": lambda _: (["zulu"],),
     "KeptCalls.delete_recorded": lambda _: (1,),
     "KeptCalls.load_all": lambda _: (1,),
+    "KeptCalls.load_recorded": lambda _: (1,),
     "KeptTexts.load_all": lambda _: (),
     "MobileAccounts.load_all": lambda _: (),
     "MobileCalls.load_all": lambda _: (),
