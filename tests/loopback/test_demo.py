@@ -90,9 +90,8 @@ def both_heard(told: Told) -> bool:
     return [(one.hz, round(one.dbfs / 3) * 3) for one in told.end.heard] == [(440.0, -12), (700.0, -12)]
 
 
-@pytest.mark.parametrize("transport", ["udp", "tls"])
-async def test_a_sleeping_app_is_woken_and_both_hear_each_other(tmp_path: Path, transport: str) -> None:
-    told = await played(SCENES["incoming"], tmp_path, transport)
+async def test_a_sleeping_app_is_woken_and_both_hear_each_other(tmp_path: Path) -> None:
+    told = await played(SCENES["incoming"], tmp_path)
     assert told.steps == [*BEFORE, "accepted", "heard", "hung_up"]
     assert told.labels("sip", "gateway", "PBX")[:2] == ["REGISTER", "REGISTER"]
     assert told.labels("push", "push", "app") == ["VoIP push"], "once"
@@ -110,7 +109,7 @@ async def test_a_caller_who_gives_up_is_told_by_a_push_that_does_not_ring(tmp_pa
 
 
 async def test_an_app_calls_out_and_both_hear_each_other(tmp_path: Path) -> None:
-    told = await played(SCENES["outgoing"], tmp_path)
+    told = await played(SCENES["outgoing"], tmp_path, "tls")
     steps = ["registered", "phone_registered", "placed", "answered", "heard", "hung_up", "ended"]
     assert told.steps == steps
     assert told.labels("push", "gateway", "push") == []
