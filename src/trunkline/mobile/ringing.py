@@ -71,9 +71,11 @@ class Ringing:
 
     def _keep(self) -> None:
         self._to_be_kept = False
-        # Between an app's word and the bridge there is nothing that could be carried on better than what rang.
-        if all(one.is_open for one in self.entered) and not self.call.caller_leg.done:
-            self.call.keep()
+        # Between an app's word and the bridge there is nothing that could be carried on better than what rang; where
+        # a call is handed on, nothing better than who talked before.
+        call = self.call
+        if all(one.is_open for one in self.entered) and not call.caller_leg.done and call.transfer is None:
+            call.keep()
 
     def left(self, one: HandOver) -> None:
         """It is over for a device."""
