@@ -43,6 +43,16 @@ def push_rows(health: Iterable[Health]) -> Iterator[PushServiceRow]:
             yield PushServiceRow(one.service.value, one.word, one.why, one.since, one.queued)
 
 
+def unset_troubles(exchange: Exchange, tenant: str | None) -> Iterator[str]:
+    """A line for each push service that devices count on and nothing is set for."""
+    unset = {one.service.value for one in exchange.push.health() if one.word == "unset"}
+    devices = exchange.mobile.book if tenant is None else exchange.mobile.book.of_tenant(tenant)
+    wanted = Counter(one.service for one in devices if one.service in unset and not is_disabled(one))
+    for service, count in sorted(wanted.items()):
+        who = "1 device counts" if count == 1 else f"{count} devices count"
+        yield f"{who} on pushes by {service}, and nothing is set in [push.{service}]"
+
+
 def mobile_troubles(facts: Mapping[str, Any]) -> Iterator[str]:
     """A line for each push service that fails, one for the accounts that are not registered."""
     for row in facts["push"]:

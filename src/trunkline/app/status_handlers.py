@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from trunkline import __version__
-from trunkline.app.mobile_status import mobile_facts, mobile_troubles
+from trunkline.app.mobile_status import mobile_facts, mobile_troubles, unset_troubles
 from trunkline.base.messages import ExchangeStatus, ListenerRow, Status
 from trunkline.trunking.trunk import Trunk
 from trunkline.ua.overload import Load
@@ -41,7 +41,12 @@ class StatusHandler:
             trunks=len(trunks),
             trunks_up=sum(one.is_up for one in trunks),
             texts=sum(lane.count for lane in self._exchange.text_queue.lanes(owner)),
-            warnings=(*state.warnings, *troubles(trunks), *mobile_troubles(apps)),
+            warnings=(
+                *state.warnings,
+                *troubles(trunks),
+                *mobile_troubles(apps),
+                *unset_troubles(self._exchange, owner),
+            ),
         )
 
     def _whole(self) -> ExchangeStatus:

@@ -62,6 +62,7 @@ async def test_fcm_is_stood_in_for(tmp_path: Path) -> None:
     options = ("--account-out", account, "--ca-out", ca, "--script", "503", "--json")
     async with dev("fcm", *options) as command:
         about = await command.row()
+        assert account.stat().st_mode & 0o077 == 0, "it holds a key"
         plan = FcmPlan(service_account_path=account, base_url=about["push.fcm.base_url"], ca=ca)
         pusher = FcmPusher(plan)
         await pusher.start()

@@ -106,7 +106,8 @@ class Devices(list[Any]):
     def __init__(self) -> None:
         rows = [("a", True, ""), ("b", True, "gone"), ("b", True, "")]
         super().__init__(
-            SimpleNamespace(tenant=owner, active=active, disabled_why=why) for owner, active, why in rows
+            SimpleNamespace(tenant=owner, active=active, disabled_why=why, service="fcm")
+            for owner, active, why in rows
         )
 
     def of_tenant(self, tenant: str) -> list[Any]:
@@ -125,6 +126,7 @@ async def test_the_whole_exchange_is_counted() -> None:
         "the trunk carrier is unreachable: trunkline trunks tells more",
         "pushes by apns fail (no key): trunkline check tells more",
         "an account of apps is not registered: trunkline devices list tells why",
+        "2 devices count on pushes by fcm, and nothing is set in [push.fcm]",
     )
 
 
@@ -133,4 +135,8 @@ async def test_a_tenant_sees_what_is_its_own() -> None:
     assert (seen.trunks, seen.trunks_up, seen.subscriptions, seen.texts) == (1, 1, 2, 3)
     assert (seen.tenant, seen.domain, seen.load) == ("a", "a.example", "normal")
     assert (seen.devices, seen.devices_disabled, seen.accounts) == (1, 0, {"registered": 1})
-    assert seen.warnings == ("disk is full", "pushes by apns fail (no key): trunkline check tells more")
+    assert seen.warnings == (
+        "disk is full",
+        "pushes by apns fail (no key): trunkline check tells more",
+        "1 device counts on pushes by fcm, and nothing is set in [push.fcm]",
+    )
