@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from trunkline.api.asking import Doorway, ask_for
 from trunkline.api.ports import Subscription
@@ -164,6 +164,10 @@ class Socket:
 
     async def run(self) -> None:
         """Until either side has enough."""
+        with suppress(WebSocketDisconnect):  # nobody is there any more
+            await self._run()
+
+    async def _run(self) -> None:
         try:
             offered = self._websocket.scope.get("subprotocols", [])
             await self._websocket.accept(PROTOCOL if PROTOCOL in offered else None)
@@ -172,19 +176,28 @@ class Socket:
         finally:
             self._channel.close()
         if self._door.closing.is_set():
-            await self._websocket.close(GOING_AWAY, "the server is stopping")
+            await _sent(self._websocket.close(GOING_AWAY, "the server is stopping"))
         else:
-            await self._websocket.close(TRY_AGAIN, self._channel.subscription.why[:100])
+            await _sent(self._websocket.close(TRY_AGAIN, self._channel.subscription.why[:100]))
 
     async def _tell(self, value: dict[str, Any] | None) -> None:
         if value is not None:  # the server's own pings are the signs of life
-            await self._websocket.send_text(_text(value))
+            await _sent(self._websocket.send_text(_text(value)))
 
     async def _left(self) -> None:
         for _ in range(MAX_RECEIVED):
             if (await self._websocket.receive())["type"] == "websocket.disconnect":
                 return
-        await self._websocket.close(1008, "this channel only tells")
+        await _sent(self._websocket.close(1008, "this channel only tells"))
+
+
+async def _sent(sending: Awaitable[None]) -> None:
+    """Raises WebSocketDisconnect when the other side is gone."""
+    try:
+        await sending
+    except RuntimeError:
+        # The server has closed it, for frames that are none or a ping without an answer, and we have yet to hear of it.
+        raise WebSocketDisconnect from None
 
 
 async def channel_of(websocket: WebSocket, door: Doorway) -> Channel:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 import pytest
+from starlette.websockets import WebSocket
 from structlog.testing import capture_logs
 
 from tests.loopback.api.serving import Served, serving
@@ -113,13 +115,50 @@ async def test_strangers_who_are_refused_write_no_logs(caplog: pytest.LogCapture
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    "frames",
+    [b"\x80\x80\0\0\0\0", b"\x82\xfe\x20\0\0\0\0\0" + bytes(8192), b"\xff\xff" * 50],
+    ids=["a continuation of nothing", "too long", "no frame"],
+)
+async def test_frames_that_are_none_are_no_fault_of_ours(frames: bytes) -> None:
+    with capture_logs() as logs:
+        async with serving(ApiPlan(port=0, heartbeat_s=0.2)) as served, asyncio.timeout(20):
+            head = (
+                "GET /v1/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                f"Authorization: Bearer {served.token()}\r\n\r\n"
+            )
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+            writer.write(head.encode() + frames)
+            with suppress(ConnectionError):
+                await reader.read()
+            writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+    assert logs == []
+
+
+async def test_a_channel_that_the_server_has_closed_is_no_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def closed(*_args: Any) -> None:
+        raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+
+    monkeypatch.setattr(WebSocket, "send_text", closed)
+    with capture_logs() as logs:
+        async with serving() as served, served.client() as client, client.ws_connect("/v1/events") as ws:
+            await ws.receive(timeout=10)
+            assert len(served.server.doorway.streams) == 0
+    assert logs == []
+
+
 async def test_a_fault_of_ours_ends_the_channel_and_is_told() -> None:
     def broken(*_args: Any) -> Any:
         raise RuntimeError("a fault")
 
     with capture_logs() as logs:
         async with serving() as served:
-            served.events.subscribe = broken  # type: ignore[method-assign]
+            served.events.subscribe = broken  # type: ignore[method-assign, assignment]
             assert await refused(served, headers={"Authorization": f"Bearer {served.token()}"}) == 403
     assert [(one["event"], one["route"]) for one in logs] == [("an event channel failed", "/v1/events")]
 
