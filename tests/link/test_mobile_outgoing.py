@@ -179,7 +179,9 @@ async def test_a_wrong_password_fails_at_once() -> None:
     begun = stage.loop.time()
     with pytest.raises(Refused) as refused:
         await stage.place(account=SipAccount("alice", PBX, "wrong"))
-    assert refused.value.problem.status == 502
+    problem = refused.value.problem
+    assert (problem.status, problem.detail) == (502, "the account or its password is wrong")
+    assert problem.hint.startswith("SIP status 401 ")
     assert stage.loop.time() - begun < 1
     assert len(stage.pbx.invites) == 3, "the challenge, and the answer refused twice"
     await stage.finish()
