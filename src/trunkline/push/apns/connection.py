@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -32,6 +32,7 @@ from h2.events import (
 )
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
+from hpack import Encoder
 from hpack.struct import Header, HeaderTuple, NeverIndexedHeaderTuple
 
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
@@ -104,6 +105,14 @@ class Dead:
 Happening: TypeAlias = Ready | Answered | Lost | Leaving | Dead
 
 
+class _PlainEncoder(Encoder):
+    """Without Huffman's code: it spares some 30 bytes of a request and costs more than the rest of its headers."""
+
+    def encode(self, headers: Any, huffman: bool = False) -> bytes:
+        """See ``Encoder``."""
+        return super().encode(headers, huffman)
+
+
 class Connection:
     """``authority`` is the host, with its port unless that is 443. ``idle_s`` of silence are followed by a PING, which
     must be answered within ``pong_s``."""
@@ -119,6 +128,7 @@ class Connection:
                 normalize_outbound_headers=False,
             )
         )
+        self._h2.encoder = _PlainEncoder()
         self._h2.local_settings = Settings(
             client=True,
             initial_values={SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: 16_384},
