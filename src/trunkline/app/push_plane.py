@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("push")
 
 UNUSABLE: Final = "its settings cannot be used: trunkline check says why"
+_OF_SETTINGS: Final = "settings: push."  # how a ConfigError begins: a key or certificate that was replaced badly
 _NOBODY: Final = "mailto:nobody@localhost"  # RFC 8292 §2.1: some services want a contact, whoever it is
 
 
@@ -81,7 +82,7 @@ class PushPlane:
         # Everybody may ask for health: paths of our files are for the log and for ``trunkline check``.
         return tuple(
             replace(one, word="failing", why=UNUSABLE)
-            if one.service in unusable and one.word != "ready"
+            if (one.service in unusable and one.word != "ready") or _OF_SETTINGS in one.why
             else one
             for one in self.pushers.health()
         )
