@@ -17,6 +17,7 @@ _header = re.compile(
     rb"^(Via|From|To|Call-ID|CSeq|Contact|Authorization|Expires)[ \t]*:[ \t]*(.*?)\r$", re.MULTILINE
 )
 _expires = re.compile(rb";expires=(\d+)").search
+_nonce = re.compile(rb'nonce="(\d+)"').search
 _uri = re.compile(rb"<([^>]*)>").search
 SDP: Final = (
     "v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\n"
@@ -65,6 +66,7 @@ class OtherExchange(asyncio.DatagramProtocol):
         self.calls: dict[str, Calling] = {}
         self.on_grant: Callable[[], None] = lambda: None
         self._nonce = 0
+        self._open: set[bytes] = set()
         self._transport: asyncio.DatagramTransport | None = None
 
     @classmethod
@@ -111,13 +113,16 @@ class OtherExchange(asyncio.DatagramProtocol):
 
     def _register(self, said: dict[bytes, bytes]) -> None:
         credentials = said.get(b"Authorization", b"")
-        if self.challenges and b'nonce="%d"' % self._nonce not in credentials:
+        shown = _nonce(credentials)
+        if self.challenges and (shown is None or shown[1] not in self._open):
             self._nonce += 1
+            self._open.add(b"%d" % self._nonce)
             stale = b", stale=true" if credentials else b""
             asked = b'WWW-Authenticate: Digest realm="bench", nonce="%d", algorithm=MD5, qop="auth"%s\r\n'
             self._answer(b"401 Unauthorized", said, asked % (self._nonce, stale))
             return
-        self._nonce += 1  # a nonce is good once
+        if shown is not None:
+            self._open.discard(shown[1])  # a nonce is good once
         contact = said.get(b"Contact", b"")
         asked_for, uri = _expires(contact), _uri(contact)
         seconds = min(self.expires_s, int(asked_for[1])) if asked_for else self.expires_s
