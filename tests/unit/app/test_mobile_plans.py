@@ -27,6 +27,14 @@ def test_nothing_is_pushed_that_nothing_is_set_for() -> None:
     assert (plans.apns_plan(bare), plans.fcm_plan(bare), plans.api_plan(bare)) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    "url", ["https://proxy.example.com:3128", "socks5://proxy.example.com", "http://p/x"]
+)
+def test_a_proxy_that_nothing_goes_through_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"http://proxy\.example\.com:3128"):
+        settings(push={"proxy": url})
+
+
 def test_an_apns_key_is_named_by_its_file() -> None:
     plan = plans.apns_plan(settings(push={"apns": {**KEY, "sandbox": True}}))
     assert plan is not None
