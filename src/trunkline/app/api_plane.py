@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trunkline.api.server import ApiServer
 from trunkline.app.api_key_handlers import ApiKeyHandlers
 from trunkline.app.mobile_plans import SIGNING, api_plan, auth_plan, proxy_of
 from trunkline.app.readiness import readiness_of
@@ -18,6 +17,7 @@ from trunkline.model.tenant import default_of
 from trunkline.net.http_client import HttpClient, HttpPlan
 
 if TYPE_CHECKING:
+    from trunkline.api.server import ApiServer
     from trunkline.app.exchange import Exchange
     from trunkline.app.handlers import Handler
     from trunkline.app.settings import Settings
@@ -82,6 +82,8 @@ def api_server(settings: Settings, exchange: Exchange, store: Store) -> ApiServe
     plan = api_plan(settings)
     if plan is None:
         return None
+    from trunkline.api.server import ApiServer  # noqa: PLC0415  (a second and 15 MB, for those who serve an API)
+
     asking = Asking(exchange, exchange.mobile.table)
     auth = auth_plan(settings, store.box.derive(SIGNING), asking.tenant(None))
     return ApiServer(
