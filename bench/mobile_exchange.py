@@ -97,7 +97,7 @@ class OtherExchange(asyncio.DatagramProtocol):
             self._answered(int(data[8:11]), said)
         elif data.startswith(b"REGISTER"):
             self._register(said)
-        elif not data.startswith(b"ACK"):
+        elif b"Via" in said and not data.startswith(b"ACK"):
             self._answer(b"200 OK", said)
 
     def _send(self, message: str | bytes) -> None:
