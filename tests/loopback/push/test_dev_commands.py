@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import json
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -99,3 +100,18 @@ async def test_a_wrong_script_is_told(service: str) -> None:
     async with dev(service, "--script", "200,soon") as command:
         async with asyncio.timeout(DEADLINE_S):
             assert await command.process.wait() == 2
+
+
+@pytest.mark.parametrize("what", ["apns", "fcm", "webpush"])
+async def test_a_port_that_is_taken_is_told_in_words(what: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "trunkline", "dev", what, "--port", str(other.getsockname()[1])),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            _, said = await process.communicate()
+    assert process.returncode == 1
+    assert b"cannot listen" in said
+    assert b"--port" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from trunkline.app.terminal import Screen
+from trunkline.base.errors import TransportError
 
 if TYPE_CHECKING:
     from trunkline.push.doubles.stand_in import StandIn
@@ -36,7 +38,13 @@ def run(stand_in: StandIn, ca: bytes, ca_out: Path | None, *, as_json: bool) -> 
 
 async def _run(stand_in: StandIn, screen: Screen, *, as_json: bool) -> None:
     loop = asyncio.get_running_loop()
-    await stand_in.start()
+    try:
+        await stand_in.start()
+    except OSError as error:
+        if error.filename is not None:
+            raise  # a file that cannot be written
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise TransportError(f"cannot listen: {why} (choose another --port, or --listen)") from error
     try:
         showing = asyncio.create_task(_show(stand_in, screen, as_json=as_json))
         for number in ENDING_SIGNALS:
