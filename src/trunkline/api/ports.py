@@ -57,3 +57,7 @@ class Readiness(Protocol):
     def push(self) -> Sequence[Health]:
         """How each push provider does."""
         ...
+
+    def vapid(self) -> str:
+        """The key that Web Push subscriptions are made with (RFC 8292 §3.2), "" without Web Push."""
+        ...

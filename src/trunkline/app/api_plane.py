@@ -76,6 +76,10 @@ class GatewayReadiness:
         """How each push service does."""
         return self._exchange.push.health()
 
+    def vapid(self) -> str:
+        """What apps subscribe to Web Push with."""
+        return self._exchange.push.vapid
+
 
 def api_server(settings: Settings, exchange: Exchange, store: Store) -> ApiServer | None:
     """The server that the settings want. Raises ConfigError for secrets that are not where they should be."""

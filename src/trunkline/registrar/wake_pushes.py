@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from trunkline.base.ids import uuid7
@@ -68,7 +69,7 @@ class PushWaker:
         if wake.call_id:
             data["callId"] = data["call-id"] = wake.call_id
         if wake.expires_at:
-            data["expiresAt"] = f"{wake.expires_at:.0f}"
+            data["expiresAt"] = f"{datetime.fromtimestamp(wake.expires_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
         if self._show_caller() and wake.caller_uri:
             data["callerUri"] = wake.caller_uri
             data["from-uri"] = f"sip:{wake.caller_uri}"

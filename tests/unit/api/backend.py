@@ -243,6 +243,7 @@ class FakeReadiness:
 
     def __init__(self) -> None:
         self.why: list[str] = []
+        self.key = "BPub-of-ours"
         self.providers = [Health(Service.APNS, "ready", since=NOW, queued=2)]
 
     def reasons(self) -> Sequence[str]:
@@ -250,3 +251,6 @@ class FakeReadiness:
 
     def push(self) -> Sequence[Health]:
         return self.providers
+
+    def vapid(self) -> str:
+        return self.key

@@ -11,6 +11,7 @@ from tests.unit.api.door import DEFAULT, KEY, Door
 from trunkline.api.plan import ApiPlan
 from trunkline.base import messages as m
 from trunkline.base.messages import Refused
+from trunkline.push.notification import Health, Service
 
 DEVICE = {
     "platform": "ios",
@@ -232,6 +233,18 @@ async def test_ready_tells_of_each_push_provider(door: Door) -> None:
         "since": "2026-01-31T08:00:00.250000+00:00",
         "queued": 2,
     }
+
+
+@pytest.mark.rfc("8292", "3.2")
+async def test_an_app_learns_how_it_can_be_woken_and_what_it_subscribes_with(door: Door) -> None:
+    door.readiness.providers.append(Health(Service.FCM, "unset"))
+    told = await door.ask("GET", "/v1/push", token=None)
+    assert (told.status, told.json()) == (
+        200,
+        {"services": ["apns"], "application_server_key": "BPub-of-ours"},
+    )
+    door.readiness.key = ""
+    assert (await door.ask("GET", "/v1/push", token=None)).json()["application_server_key"] is None
 
 
 async def test_ready_goes_red(door: Door) -> None:

@@ -17,7 +17,7 @@ DOCUMENT = openapi()
 OPERATIONS = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods]
 ATTACKERS = {"another user": (DEFAULT, "mallory"), "another tenant": ("t-other", "bob")}
 VICTIM = (DEFAULT, "bob")
-OPEN = {"/v1/auth/token", "/health", "/ready"}
+OPEN = {"/v1/auth/token", "/v1/push", "/health", "/ready"}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from trunkline.push.notification import Fate, Notification, Outcome, Purpose
@@ -47,7 +49,7 @@ async def test_a_call_goes_to_the_token_for_calls_now_or_never() -> None:
         "from-uri": "sip:1001@pbx.test",
         "callerName": "Alice",
         "display-name": "Alice",
-        "expiresAt": f"{NOW + 20:.0f}",
+        "expiresAt": f"{datetime.fromtimestamp(NOW + 20, UTC):%Y-%m-%dT%H:%M:%SZ}",
     }
 
 
