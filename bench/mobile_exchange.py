@@ -34,6 +34,7 @@ class Calling:
     user: str
     asked_at: float
     pushed_at: float = 0.0
+    over_at: float = 0.0
     token: str = ""
     status: int = 0
     to: str = ""
@@ -178,4 +179,5 @@ class OtherExchange(asyncio.DatagramProtocol):
 
     def _over(self, one: Calling) -> None:
         self.calls.pop(one.call_id, None)
+        one.over_at = asyncio.get_running_loop().time()
         one.done.set()

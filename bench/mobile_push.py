@@ -147,7 +147,7 @@ def _keep(session: Session, calls: list[Calling], rate: int, meter: Meter, *, ta
             measure=f"{unit}, {rate}/s",
             server="trunkline",
             cpu_us=meter.cpu_s * 1e6 / len(good),
-            per_s=len(good) / meter.wall_s,
+            per_s=len(good) / (max(one.over_at for one in good) - calls[0].asked_at),
             failed=1 - len(good) / len(calls),
             busy=meter.cpu_s / meter.wall_s,
             p99_us=p99 * 1e3,
