@@ -105,10 +105,10 @@ class MobileApp:
     async def becomes(self, token: str, wanted: str, within: float = 30.0) -> dict[str, Any]:
         """Wait until a call's status is ``wanted``."""
         async with _deadline(within, wanted):
-            while True:
-                found = await self.status(token)
-                if found["status"] == wanted:
-                    return found
+            found = await self.status(token)
+            while found.get("status") != wanted:
+                found = await self.status(token, wait_s=1)  # asked all the time, it would say 429
+            return found
 
     async def hang_up(self, token: str) -> None:
         status, body = await self.ask("POST", f"/v1/calls/{token}/hangup")
