@@ -220,7 +220,9 @@ async def test_what_a_caller_says_to_nobody_counts_afterwards(scene: Scene) -> N
     for call, token in given_up:
         await scene.pbx.until(lambda call=call: call.has("CANCEL", 200) and call.has("INVITE", 487))  # type: ignore[misc]
         await scene.is_over(call, token, "cancelled")
-    await scene.pbx.until(lambda: left[0].has("BYE", 200, 481))  # 481 when it was asked before it came through
+    await scene.pbx.until(
+        lambda: left[0].has("BYE", 200, 481)
+    )  # 481 when it was asked before it came through
     await scene.is_over(*left)
     await scene.pbx.until(lambda: held[0].finals[-1].branch == held[0].branch)
     assert held[0].finals[-1].status == 488, "an app that is not there cannot answer it"

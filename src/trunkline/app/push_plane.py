@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger("push")
 
 UNUSABLE: Final = "its settings cannot be used: trunkline check says why"
-_OF_SETTINGS: Final = "settings: push."  # how a ConfigError begins: a key or certificate that was replaced badly
+_OF_SETTINGS: Final = (
+    "settings: push."  # how a ConfigError begins: a key or certificate that was replaced badly
+)
 _NOBODY: Final = "mailto:nobody@localhost"  # RFC 8292 §2.1: some services want a contact, whoever it is
 
 

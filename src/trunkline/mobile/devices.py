@@ -228,7 +228,9 @@ class Devices:
     def _owned(self, tenant: str, device_id: str, owner: str | None) -> MobileDevice:
         device = self.book.owned(tenant, device_id, owner)
         if device is None:
-            raise Refused("device.unknown", "there is no such device", "trunkline devices list shows them", 404)
+            raise Refused(
+                "device.unknown", "there is no such device", "trunkline devices list shows them", 404
+            )
         return device
 
     def _status(self, device: MobileDevice) -> AccountStatus:

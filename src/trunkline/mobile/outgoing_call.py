@@ -199,7 +199,10 @@ def _reason(code: str, by: str) -> str:
 
 def _refusal(failure: CallFailed) -> Refused:
     status = 504 if failure.status in {408, 504} or failure.code == "call.no_answer" else 502
-    if failure.status in {401, 407}:  # the PBX says that somebody is to say who he is; we have, and it asks again
+    if failure.status in {
+        401,
+        407,
+    }:  # the PBX says that somebody is to say who he is; we have, and it asks again
         hint = f"SIP status {failure.status} {failure.reason}"
         return Refused("call.failed", "the account or its password is wrong", hint, status)
     return Refused("call.failed", failure.reason, f"SIP status {failure.status}", status)
