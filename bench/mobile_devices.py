@@ -80,10 +80,9 @@ async def _refreshes(session: Session, granted_s: int, *, challenges: bool) -> N
     try:
         async with _running(session, REFRESHED) as process:
             await registered(exchange, REFRESHED, REGISTERED_S)
-            await asyncio.sleep(granted_s)  # until all are spread
             before = exchange.registered
             with Meter(process.pid) as meter:
-                await asyncio.sleep(max(session.settings.seconds, 8))
+                await asyncio.sleep(2 * granted_s * REFRESH_AFTER)  # they come in waves: whole ones count
             done = exchange.registered - before
     finally:
         exchange.close()
