@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -38,3 +39,13 @@ def delay_of(fate: Fate, notification: Notification) -> float | None:
     if notification.purpose is Purpose.CALL:
         return min(fate.retry_after_s or _QUICK_S, _CALL_S)
     return (fate.retry_after_s or _QUICK_S) if fate.retry_after_s <= _OTHER_S else None
+
+
+async def tried_twice(attempt: Callable[[], Awaitable[Fate]], notification: Notification) -> Fate:
+    """What became of an attempt, or of the one retry that it may have."""
+    fate = await attempt()
+    delay = delay_of(fate, notification)
+    if delay is None:
+        return fate
+    await asyncio.sleep(delay)
+    return await attempt()

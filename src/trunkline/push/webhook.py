@@ -9,7 +9,6 @@ See docs/reference/push-webhook.md.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -22,7 +21,7 @@ from typing import Final
 from trunkline.base.errors import ConfigError, TransportError
 from trunkline.net.http_client import Answer, ForbiddenUrlError, HttpClient, HttpPlan
 from trunkline.net.http_proxy import HttpProxy
-from trunkline.push.asking_again import delay_of, retry_after
+from trunkline.push.asking_again import retry_after, tried_twice
 from trunkline.push.condition import Condition
 from trunkline.push.notification import Fate, Health, Notification, Outcome, Service
 
@@ -85,11 +84,7 @@ class WebhookPusher:
         body = body_of(notification)
         if len(body) > MOST_BYTES:
             return Fate(Outcome.REFUSED, reason=f"{len(body)} bytes, and webhooks take {MOST_BYTES}")
-        fate = await self._try(notification, body)
-        delay = delay_of(fate, notification)
-        if delay is not None:
-            await asyncio.sleep(delay)
-            fate = await self._try(notification, body)
+        fate = await tried_twice(lambda: self._try(notification, body), notification)
         if fate.outcome in {Outcome.UNAVAILABLE, Outcome.REFUSED}:
             self._condition.bad(f"{fate.status or ''} {fate.reason}".strip())
         else:

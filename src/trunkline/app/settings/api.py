@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field
 from trunkline.app.addresses import HostPort, parse_host_port
 from trunkline.app.settings.guard import Networks
 from trunkline.app.settings.section import Section
-from trunkline.app.settings.values import as_origins
-from trunkline.app.settings.web_address import WebUrl, as_listen, as_prefix
+from trunkline.app.settings.values import as_listen, as_origins
+from trunkline.app.settings.web_address import WebUrl, as_prefix
 from trunkline.net.fence.source import Network
 
 # Where apps of the existing gateway expect it.

@@ -172,9 +172,9 @@ def as_media_address(value: Any) -> str:
     return value.strip("[]")
 
 
-def as_metrics_address(value: Any) -> str:
+def as_listen(value: Any, example: str = "0.0.0.0:8080") -> str:
     """``host:port`` or ``off``."""
-    expected = 'HOST:PORT such as "127.0.0.1:9090", or "off"'
+    expected = f'HOST:PORT such as "{example}", or "off"'
     if value is False or value == "off":
         return "off"
     if not isinstance(value, str):
@@ -186,6 +186,11 @@ def as_metrics_address(value: Any) -> str:
     if address.port is None:
         raise wrong(expected, "the port is missing")
     return str(address)
+
+
+def as_metrics_address(value: Any) -> str:
+    """The same for what only this host is to read."""
+    return as_listen(value, "127.0.0.1:9090")
 
 
 def as_domain(value: Any) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator
 
-from trunkline.app.addresses import is_host, is_ip, parse_host_port
+from trunkline.app.addresses import is_host, is_ip
 from trunkline.app.settings.values import wrong
 
 _prefix = re.compile(r"(/[A-Za-z0-9._~-]+)+\Z").match
@@ -59,22 +59,6 @@ def _split(value: str, expected: str) -> SplitResult:
     except ValueError as error:
         raise wrong(expected, str(error)) from None
     return parts
-
-
-def as_listen(value: Any) -> str:
-    """``host:port`` or ``off``."""
-    expected = 'HOST:PORT such as "0.0.0.0:8080", or "off"'
-    if value is False or value == "off":
-        return "off"
-    if not isinstance(value, str):
-        raise wrong(expected)
-    try:
-        address = parse_host_port(value)
-    except ValueError as error:
-        raise wrong(expected, str(error)) from None
-    if address.port is None:
-        raise wrong(expected, "the port is missing")
-    return str(address)
 
 
 def as_prefix(value: Any) -> str:

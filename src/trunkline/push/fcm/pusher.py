@@ -13,7 +13,7 @@ import structlog
 
 from trunkline.base.errors import ConfigError, LocalProtocolError, TransportError
 from trunkline.net.http_client import HttpClient, HttpPlan
-from trunkline.push.asking_again import delay_of
+from trunkline.push.asking_again import tried_twice
 from trunkline.push.condition import Condition
 from trunkline.push.fcm.access import LOOK_S, AccessTokens, NoAccessError
 from trunkline.push.fcm.fates import fate_of, is_unauthenticated
@@ -85,11 +85,7 @@ class FcmPusher:
         return self._condition.health()
 
     async def send(self, notification: Notification) -> Fate:
-        fate = await self._try(notification)
-        delay = delay_of(fate, notification)
-        if delay is not None:
-            await asyncio.sleep(delay)
-            fate = await self._try(notification)
+        fate = await tried_twice(lambda: self._try(notification), notification)
         self._note(fate, notification.address.app)
         return fate
 

@@ -6,7 +6,6 @@ goes wrong there says nothing about us: health tells of our own key, not of othe
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -21,7 +20,7 @@ from trunkline.base.errors import LocalProtocolError, TransportError
 from trunkline.net.http_client import Answer, ForbiddenUrlError, HttpClient, HttpPlan, origin_of
 from trunkline.net.http_proxy import HttpProxy
 from trunkline.net.public_addresses import Network
-from trunkline.push.asking_again import delay_of, retry_after
+from trunkline.push.asking_again import retry_after, tried_twice
 from trunkline.push.condition import Condition
 from trunkline.push.notification import Fate, Health, Notification, Outcome, Purpose, PushAddress, Service
 from trunkline.push.webpush.encryption import PADDED_TO, Subscription, encrypt
@@ -96,11 +95,7 @@ class WebPushPusher:
         return self._condition.health()
 
     async def send(self, notification: Notification) -> Fate:
-        fate = await self._try(notification)
-        delay = delay_of(fate, notification)
-        if delay is not None:
-            await asyncio.sleep(delay)
-            fate = await self._try(notification)
+        fate = await tried_twice(lambda: self._try(notification), notification)
         if fate.outcome is Outcome.SENT:
             self._condition.good()
         return fate
