@@ -301,6 +301,13 @@ class ScriptedPbx(asyncio.DatagramProtocol):
             self._tcp.write(data)
             await self._tcp.drain()
 
+    def _answer_by_tcp(self, writer: asyncio.StreamWriter, answer: bytes) -> None:
+        """RFC 3261 §18.2.2: by the connection that the request came by, else by another to where it came from."""
+        if writer.is_closing():
+            self.send(answer)
+        else:
+            writer.write(answer)
+
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         udp = self._udp
         if udp is not None and data.strip():
@@ -316,7 +323,7 @@ class ScriptedPbx(asyncio.DatagramProtocol):
                         continue
                     size = re.search(rb"\r\ncontent-length\s*:\s*(\d+)", head, re.IGNORECASE)
                     body = await reader.readexactly(int(size[1]) if size else 0)
-                    self._receive(head + body, writer.write)
+                    self._receive(head + body, lambda answer: self._answer_by_tcp(writer, answer))
         finally:
             self._writers.discard(writer)
             writer.close()

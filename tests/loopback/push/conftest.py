@@ -1,4 +1,4 @@
-"""Every test here runs on both event loops."""
+"""Tests here run on the event loop that the product runs on."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ import uvloop
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}

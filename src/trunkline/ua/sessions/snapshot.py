@@ -43,6 +43,7 @@ def snapshot(session: Session) -> dict[str, Any]:
         "version": VERSION,
         "state": session.state,
         "flow": session.flow.token,
+        "hop": [session.flow.transport, *session.flow.remote],
         "contact": session.contact,
         "acked": session.acked,
         "takes_update": session.takes_update,
@@ -89,6 +90,8 @@ def _flow(data: dict[str, Any], endpoint: Endpoint, dialog: Dialog | None) -> Fl
         return flow
     if dialog is not None:
         hop = first_hop(dialog.target, dialog.route)
+    elif data.get("hop") and data["hop"][0] == "TCP":
+        return endpoint.network.flow_to(*data["hop"])  # the server that took the INVITE: it will answer
     else:
         hop = first_hop(data["draft"]["uri"], data["draft"]["route"])
     target = parse_uri(hop).target
@@ -150,6 +153,7 @@ def _client_data(session: ClientSession) -> dict[str, Any]:
         "draft": pending.draft_data(session.draft) if session.draft is not None else None,
         "transaction": None,
         "ack_later": session.ack_later,
+        "follows": session.follows,
     }
     if session.transaction is not None:
         data["transaction"] = pending.client_data(session.transaction, session.now)
@@ -163,6 +167,7 @@ def _restore_client(session: ClientSession, data: dict[str, Any]) -> None:
         session.endpoint.remember(fork.key, session)
     session.forks = {fork.remote_tag: fork for fork in forks} or None
     session.ack_later = data.get("ack_later", False)
+    session.follows = data.get("follows", False)
     if data.get("early") is not None:
         session.early_dialogs = EarlyDialogs(session)
         session.early_dialogs.restore(data["early"], forks)
