@@ -41,13 +41,13 @@ class Asking:
 
     def tenant(self, named: str | None) -> str:
         """The id of a token's tenant, the default one for None. Refused for one that was removed."""
-        tenants = self._exchange.directory.tenants
-        found = (
-            default_of(tenants) if named is None else next((one for one in tenants if one.id == named), None)
-        )
-        if found is None:
+        directory = self._exchange.directory
+        if named is not None and directory.holds(named):
+            return named
+        default = default_of(directory.tenants) if named is None else None
+        if default is None:
             raise Refused("token.tenant", "the token's tenant is not here any more", "get a new token", 401)
-        return found.id
+        return default.id
 
 
 class OwnersEvents:

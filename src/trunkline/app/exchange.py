@@ -105,7 +105,7 @@ class Exchange:
         self._make_calls()
         self._make_doors()
         self.chores = Chores(loop, self.net, self.location, self.journal, self.checkpoints, self.wall)
-        self.chores.others += [self.mobile.step, self.push_records.flush_due]
+        self.chores.others += [*self.mobile.chores, self.push_records.flush_due]
 
     def _make_state(self) -> None:
         """What is known, in memory, and how it reaches the store."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -182,16 +183,10 @@ class MobilePlane:
             store.client_registrations.load_all(scope),
         )
 
-    def step(self, now: float) -> float:
-        """Chores: what changed is written, what was silent for long is forgotten; returns when to come again."""
-        return min(self.book.flush_due(now), self._purge(now))
-
-    def _purge(self, now: float) -> float:
-        if now >= self._purge_due:
-            self._purge_due = self.purging.step(now)
-        return self._purge_due
-
-    _purge_due = 0.0
+    @property
+    def chores(self) -> tuple[Callable[[float], float], ...]:
+        """What changed is written, what was silent for long is forgotten: see ``Chores.others``."""
+        return self.book.flush_due, self.purging.step
 
     async def stop(self) -> None:
         """Take our contacts off, write what is left."""

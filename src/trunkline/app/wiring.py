@@ -19,7 +19,7 @@ from trunkline.app.file_limit import file_limit, raise_file_limit
 from trunkline.app.first_start import NewExtension, first_extensions, show_start, start_report
 from trunkline.app.gauges import gauges_of
 from trunkline.app.handlers import ExchangeHandlers, StoreHandlers
-from trunkline.app.live_parts import Certificates, ExchangeValues, Listeners, LogSettings, MetricsPlace
+from trunkline.app.live_parts import Certificates, ExchangeValues, Listeners, LogSettings, MetricsPlace, Part
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics import make_registry
@@ -80,14 +80,7 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         stack.callback(manager.close)
         reloader = Reloader(
             loaded,
-            [
-                ExchangeValues(exchange),
-                LogSettings(stream),
-                metrics,
-                Listeners(exchange),
-                Peering(exchange),
-                Certificates(exchange),
-            ],
+            _parts(exchange, stream, metrics),
             exchange.take_settings,
             manager,
         )
@@ -121,6 +114,18 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         log.info("stopping", calls=len(exchange.calls.active), grace_s=grace[0])
     log.info("stopped")
     return 0
+
+
+def _parts(exchange: Exchange, stream: GuardedStream, metrics: MetricsPlace) -> list[Part]:
+    """Who takes new settings over; certificates come last, for they cannot be undone."""
+    return [
+        ExchangeValues(exchange),
+        LogSettings(stream),
+        metrics,
+        Listeners(exchange),
+        Peering(exchange),
+        Certificates(exchange),
+    ]
 
 
 def _metrics_server(

@@ -132,6 +132,10 @@ class Directory:
     def tenants(self) -> list[TenantEntry]:
         return list(self._tenants.values())
 
+    def holds(self, tenant: str) -> bool:
+        """Whether there is a tenant of this id."""
+        return tenant in self._tenants
+
     def owner_of(self, domain: str) -> TenantEntry | None:
         """The tenant that owns a domain (any letter case)."""
         return self._by_domain.get(domain) or self._by_domain.get(domain.lower(), self._only)

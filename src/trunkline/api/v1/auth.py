@@ -15,7 +15,8 @@ from trunkline.api.described import example, replies
 from trunkline.api.guarded import OpenRoute
 from trunkline.api.principal import Principal
 from trunkline.api.shapes import Body, Line, Lower, Name, Port, Reply, one_of, told
-from trunkline.base.messages import AccountProven, ProveAccount, ProveDevice, Refused, SipAccount
+from trunkline.api.v1.sip_account import account_of
+from trunkline.base.messages import AccountProven, ProveAccount, ProveDevice, Refused
 
 router = APIRouter(prefix="/v1/auth", tags=["tokens"], route_class=OpenRoute)
 
@@ -90,7 +91,7 @@ async def _principal(body: TokenRequest, door: Doorway) -> Principal:
         device = ProveDevice(tenant=body.tenant or None, device_id=body.device_id, device_key=body.device_key)
         return _proven(await ask_in_time(door, device))
     if body.sip_username and body.sip_password and body.sip_domain:
-        return _proven(await ask_in_time(door, ProveAccount(account=_account(body))))
+        return _proven(await ask_in_time(door, ProveAccount(account=account_of(body))))
     if body.user_id is None:
         raise Refused("request.invalid", "the request does not say who is asking", NO_KEY_HINT, 422)
     return await door.auth.for_backend(body.user_id, body.api_key or "")
@@ -98,15 +99,3 @@ async def _principal(body: TokenRequest, door: Doorway) -> Principal:
 
 def _proven(reply: AccountProven) -> Principal:
     return Principal(reply.tenant_id, reply.owner, "app")
-
-
-def _account(body: TokenRequest) -> SipAccount:
-    return SipAccount(
-        username=body.sip_username or "",
-        domain=body.sip_domain or "",
-        password=body.sip_password or "",
-        registrar=body.sip_registrar or "",
-        transport=body.sip_transport,
-        port=body.sip_port,
-        auth_username=body.sip_auth_username or "",
-    )

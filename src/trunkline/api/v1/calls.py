@@ -13,6 +13,7 @@ from trunkline.api.described import example, replies
 from trunkline.api.guarded import GuardedRoute
 from trunkline.api.shapes import Body, Line, Name, Port, Reply, Sdp, one_of, rfc3339_or_none, told
 from trunkline.api.v1.devices import Transport
+from trunkline.api.v1.sip_account import account_of
 from trunkline.base import messages
 from trunkline.base.messages import MAX_PAGE, PAGE, AppCallRow, Refused, SipAccount
 
@@ -156,16 +157,7 @@ def _account(body: NewCall) -> SipAccount | None:
     if not (body.sip_username and body.sip_password and body.sip_domain):
         hint = "send device_id, or sip_username, sip_password and sip_domain"
         raise Refused("request.invalid", "the request does not say who is calling", hint, 422)
-    return SipAccount(
-        username=body.sip_username,
-        domain=body.sip_domain,
-        password=body.sip_password,
-        registrar=body.sip_registrar or "",
-        transport=body.sip_transport,
-        port=body.sip_port,
-        auth_username=body.sip_auth_username or "",
-        display_name=body.sip_display_name,
-    )
+    return account_of(body, body.sip_display_name)
 
 
 @router.get(

@@ -23,8 +23,9 @@ from trunkline.api.shapes import (
     rfc3339_or_none,
     told,
 )
+from trunkline.api.v1.sip_account import account_of
 from trunkline.base import messages
-from trunkline.base.messages import MAX_PAGE, PAGE, DeviceRow, PushTarget, SipAccount
+from trunkline.base.messages import MAX_PAGE, PAGE, DeviceRow, PushTarget
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"], route_class=GuardedRoute)
 
@@ -179,7 +180,7 @@ async def register_device(body: NewDevice, who: Who) -> Response:
         messages.RegisterDevice,
         platform=body.platform,
         push=_push(body),
-        account=_account(body),
+        account=account_of(body, body.sip_display_name),
         device_key=body.device_key or "",
     )
     if body.want_device_key and made.device_key:
@@ -196,19 +197,6 @@ def _push(body: NewDevice) -> PushTarget:
         bundle_id=body.bundle_id or "",
         p256dh=body.p256dh,
         auth=body.auth,
-    )
-
-
-def _account(body: NewDevice) -> SipAccount:
-    return SipAccount(
-        username=body.sip_username,
-        domain=body.sip_domain,
-        password=body.sip_password,
-        registrar=body.sip_registrar or "",
-        transport=body.sip_transport,
-        port=body.sip_port,
-        auth_username=body.sip_auth_username or "",
-        display_name=body.sip_display_name,
     )
 
 
