@@ -35,9 +35,13 @@ class Scene:
 
     async def push(self, call: Dialogue) -> str:
         """The token by which the app was woken for this call."""
-        async with asyncio.timeout(20):
-            while not self.rung(call):
-                await self.apns.next_push()
+        try:
+            async with asyncio.timeout(20):
+                while not self.rung(call):
+                    await self.apns.next_push()
+        except TimeoutError:
+            heard = [one.start for one in call.heard]
+            raise AssertionError(f"no push rang for {call.call_id}; its caller heard {heard}") from None
         return str(self.rung(call)[0].payload["callToken"])
 
     async def restart(self) -> None:

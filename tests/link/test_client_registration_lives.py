@@ -69,6 +69,22 @@ async def test_many_start_one_after_the_other_what_expires_first_first() -> None
     assert [round(at - began, 1) for at in carrier.at[asked:]] == [0.0, 0.1, 0.2, 0.3]
 
 
+@pytest.mark.parametrize("registrar", ["sip:10.0.1.1", "sip:pbx.test"])
+@virtual
+async def test_a_registrar_is_known_before_it_is_the_turn_of_its_registrations(registrar: str) -> None:
+    office = Office()
+    office.hosts["pbx.test"] = ["10.0.1.1", "10.0.1.2"]
+    office.start(per_s=0.1)
+    office.registrations.add_all(
+        [(office.plan(registrar, id=key(n), password=""), None) for n in range(3)]
+        + [(office.plan("sip:nowhere.test", id=key(9)), None)]
+    )
+    await office.registrations.find_registrars(2.0)
+    assert office.registrations.find(key(2), "10.0.1.1") is not None
+    assert office.registrations.find(key(2), "10.0.9.9") is None
+    assert office.registrations.find(key(9), "10.0.1.1") is None
+
+
 @virtual
 async def test_after_an_outage_a_thousand_register_again_at_the_rate_of_the_registrar_none_twice() -> None:
     office = Office()

@@ -378,17 +378,18 @@ class Exchange:
             self.mobile.resume(list(self.calls.active.values()))
             undo.pop_all()
         self.tracing.start()
+        await self.push.start()
         self.started = True
+        self.trunking.start(trunks)
+        self.mobile.start()  # before calls come in: a contact that is not known yet would be answered with 404
+        await self.mobile.find_registrars()
+        self.native.start()
         self.net.hand_to(self.endpoint.receive)
         while self._early:
             self._loop.call_soon(self.endpoint.receive, *self._early.popleft())
         self.chores.start()
         self.load_watch.start()
         self.text_queue.start()
-        self.trunking.start(trunks)
-        await self.push.start()
-        self.mobile.start()
-        self.native.start()
 
     async def end_calls(self, grace_s: float) -> None:
         """No new calls; those in progress may go on for ``grace_s`` seconds, then get BYE."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from trunkline.pbx.app_calls import AppCallPlacing
 
 log = structlog.get_logger("mobile")
+_LOOK_UP_S: Final = 2.0  # for the registrars of all accounts, when a process begins
 
 
 class MobilePlane:
@@ -182,6 +183,10 @@ class MobilePlane:
             lambda row: bool(self.book.all_of_account(row.id)),
             store.client_registrations.load_all(scope),
         )
+
+    async def find_registrars(self) -> None:
+        """Know who may call the contacts that the process before us registered; a moment at most."""
+        await self.accounts.registrations.find_registrars(_LOOK_UP_S)
 
     @property
     def chores(self) -> tuple[Callable[[float], float], ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError, TransportError
 from trunkline.model.client_registration import ClientRegistration
+from trunkline.net.routes import ip_literal
 from trunkline.proto.sip.digest_client import Account
-from trunkline.proto.sip.uri import parse_uri
+from trunkline.proto.sip.uri import bare_host, parse_uri
 from trunkline.ua.endpoint import Endpoint
 from trunkline.ua.next_hops import NextHops, Ways
 from trunkline.ua.registrations.asking import Asking
@@ -23,6 +25,7 @@ from trunkline.ua.registrations.registration import Registration
 from trunkline.ua.registrations.trial import Trial
 
 Listen = Callable[[Registration], None]
+_LOOKED_UP_AT_ONCE: Final = 32
 
 
 class Registrations:
@@ -76,7 +79,11 @@ class Registrations:
         parse_uri(plan.registrar)
         if plan.id in self._by_id:
             raise LocalProtocolError(f"a registration of the id {plan.id} is there already")
-        registrar = self._registrars.setdefault(plan.registrar, Registrar(self.policy.per_s))
+        registrar = self._registrars.get(plan.registrar)
+        if registrar is None:
+            registrar = self._registrars[plan.registrar] = Registrar(self.policy.per_s)
+            literal = ip_literal(bare_host(parse_uri(plan.registrar).host))
+            registrar.addresses = frozenset((literal,) if literal else ())
         registrar.users += 1
         made = Registration(self, plan, registrar, self.endpoint.now())
         if saved is not None:
@@ -91,6 +98,24 @@ class Registrations:
         """Many at once: what expires first is registered first, what was never registered before all others."""
         order = sorted(plans, key=lambda one: one[1].expires_at if one[1] is not None else 0.0)
         return [self.add(plan, saved) for plan, saved in order]
+
+    async def find_registrars(self, within_s: float) -> None:
+        """Look up the addresses of all registrars that are not known, for so long at most.
+
+        Those that know a contact from the process before us call it at once, before its turn to be refreshed.
+        """
+        unknown = [uri for uri, registrar in self._registrars.items() if not registrar.addresses]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                for start in range(0, len(unknown), _LOOKED_UP_AT_ONCE):
+                    await asyncio.gather(*map(self._find, unknown[start : start + _LOOKED_UP_AT_ONCE]))
+
+    async def _find(self, uri: str) -> None:
+        with suppress(TransportError, RemoteProtocolError):
+            ways = await self.next_hops.ways(uri)
+            registrar = self._registrars.get(uri)
+            if registrar is not None and not registrar.addresses:
+                registrar.addresses = frozenset(hop.address for hop in ways.ahead)
 
     def register_now(self, key: str) -> None:
         """Ask anew without waiting longer than its turn takes."""
