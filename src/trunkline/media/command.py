@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from trunkline.media.statistics import PortStatistics
@@ -36,7 +36,7 @@ class Command(Generic[R_co]):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form; ``kind`` names the class."""
-        return {"kind": self.kind} | {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
+        return {"kind": self.kind} | {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -47,8 +47,10 @@ class Command(Generic[R_co]):
 def _plain(value: Any) -> Any:
     if isinstance(value, PortStatistics):
         return value.to_dict()
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     return value
 
 

@@ -9,39 +9,69 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+from trunkline.media.codec_commands import Format, SetFormats
 from trunkline.media.command import Command, Done, R, R_co, Reply
 from trunkline.media.file_commands import Channels, Play, Record, StopPlay, StopRecord
 from trunkline.media.key_commands import SendDigits
+from trunkline.media.security_commands import IdentityRead, ReadIdentity, SetDtls, SetIce, SetKeys, SetPlain
+from trunkline.media.sound_commands import (
+    AudioOpened,
+    CloseRoom,
+    Join,
+    Listen,
+    OpenAudio,
+    OpenRoom,
+    PlaySignal,
+    SetExtension,
+    ToneStep,
+)
 from trunkline.media.statistics import PortStatistics
 
 __all__ = [
     "COMMANDS",
     "REPLIES",
+    "AudioOpened",
     "Channels",
     "CloseOwner",
     "ClosePort",
+    "CloseRoom",
     "Command",
     "Done",
     "Echo",
     "Family",
+    "Format",
+    "IdentityRead",
+    "Join",
     "Link",
+    "Listen",
+    "OpenAudio",
     "OpenPort",
+    "OpenRoom",
     "OwnerClosed",
     "Play",
+    "PlaySignal",
     "Policy",
     "PortOpened",
     "R",
     "R_co",
+    "ReadIdentity",
     "ReadStatistics",
     "Record",
     "Reply",
     "SendDigits",
     "SetDirection",
+    "SetDtls",
+    "SetExtension",
+    "SetFormats",
+    "SetIce",
+    "SetKeys",
+    "SetPlain",
     "SetRemote",
     "StatisticsRead",
     "StopPlay",
     "StopRecord",
     "Tone",
+    "ToneStep",
     "Unlink",
     "command_from_dict",
     "reply_from_dict",
@@ -140,11 +170,16 @@ class SetRemote(Command[Done]):
 
 @dataclass(slots=True)
 class Link(Command[Done]):
-    """Relay between two ports in both directions; ends what they did before."""
+    """Relay between two ports in both directions; ends what they did before.
+
+    With ``convert`` what one peer says is decoded and spoken to the other in its codec, by both ports' ``SetFormats``:
+    refused with ``media.codec`` when one has none. Telephone events keep their places under the other's number.
+    """
 
     kind: ClassVar[str] = "link"
     port: str
     other: str
+    convert: bool = False
 
 
 @dataclass(slots=True)
@@ -219,13 +254,14 @@ COMMANDS: dict[str, type[Command[Reply]]] = {
     command.kind: command
     for command in (
         OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, SendDigits, Play, StopPlay, Record,
-        StopRecord, ReadStatistics, ClosePort, CloseOwner,
+        StopRecord, ReadStatistics, ClosePort, CloseOwner, SetFormats, SetKeys, SetDtls, SetIce, SetPlain,
+        ReadIdentity, OpenRoom, CloseRoom, Join, PlaySignal, Listen, OpenAudio, SetExtension,
     )
 }  # fmt: skip
 """Every command by its kind."""
 
 REPLIES: dict[str, type[Reply]] = {
-    reply.kind: reply for reply in (Done, PortOpened, StatisticsRead, OwnerClosed)
+    reply.kind: reply for reply in (Done, PortOpened, StatisticsRead, OwnerClosed, IdentityRead, AudioOpened)
 }
 """Every reply by its kind."""
 

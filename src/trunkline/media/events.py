@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from trunkline.media.event import MediaEvent
+from trunkline.media.sound_events import (
+    Answered,
+    ConsentLost,
+    ExtensionSeen,
+    KeepAliveBack,
+    KeepAliveLost,
+    PathChosen,
+    PortSecured,
+    SecurityFailed,
+    ToneHeard,
+    VoiceEnded,
+    VoiceStarted,
+)
 
-@dataclass(slots=True)
-class MediaEvent:
-    """Something happened at a port."""
-
-    kind: ClassVar[str] = ""
-    critical: ClassVar[bool] = True
-    """Whether the engine keeps the event when nobody takes events for a while; others may be dropped."""
-
-    owner: str
-    port: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form; ``kind`` names the class."""
-        return {"kind": self.kind} | {field.name: getattr(self, field.name) for field in fields(self)}
+__all__ = [
+    "EVENTS",
+    "Answered",
+    "ConsentLost",
+    "DigitsSent",
+    "DtmfReceived",
+    "ExtensionSeen",
+    "KeepAliveBack",
+    "KeepAliveLost",
+    "MediaEvent",
+    "PathChosen",
+    "Played",
+    "PortActive",
+    "PortInactive",
+    "PortLatched",
+    "PortSecured",
+    "RecordFailed",
+    "Recorded",
+    "SecurityFailed",
+    "ToneEnded",
+    "ToneHeard",
+    "VoiceEnded",
+    "VoiceStarted",
+    "event_from_dict",
+]
 
 
 @dataclass(slots=True)
@@ -134,6 +159,17 @@ EVENTS: dict[str, type[MediaEvent]] = {
         Played,
         Recorded,
         RecordFailed,
+        PortSecured,
+        SecurityFailed,
+        PathChosen,
+        ConsentLost,
+        VoiceStarted,
+        VoiceEnded,
+        ToneHeard,
+        Answered,
+        ExtensionSeen,
+        KeepAliveLost,
+        KeepAliveBack,
     )
 }
 """Every event by its kind."""

@@ -38,6 +38,24 @@ class PortStatistics:
     """The synchronisation source heard last."""
     payload_type: int | None = None
     """The payload type heard last."""
+    refused: int = 0
+    """SRTP packets that were not authentic, replayed, or came before there were keys: dropped."""
+    concealed: int = 0
+    """Packets whose sound was invented, because they were lost or came too late; of ports that decode."""
+    late: int = 0
+    """Packets that came when their time was over; of ports that decode."""
+    rtt_ms: float | None = None
+    """Round-trip time by RTCP (RFC 3550 §6.4.1); None: never measured."""
+    remote_lost: int | None = None
+    """Our packets that the peer missed, by its reports; None: it reports nothing."""
+    remote_jitter_ms: float | None = None
+    """Jitter of our packets at the peer, by its reports."""
+    mos: float | None = None
+    """How well the peer is heard: 1 to 4.5 estimated by loss, jitter and delay (ITU-T G.107); None: nothing heard."""
+    remote_mos: float | None = None
+    """How well the peer hears us, by its reports."""
+    kernel: bool = False
+    """Whether its packets pass in the kernel now."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form. ``asdict`` would copy each plain value deeply, at ten times the cost."""

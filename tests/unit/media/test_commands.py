@@ -16,6 +16,21 @@ COMMANDS: list[c.Command[c.Reply]] = [
     c.SetRemote("a", "2001:db8::1", 4000, dtmf_payload_type=101, clock_hz=48_000),
     c.SetRemote("a", "192.0.2.1", 4000, opaque=True),
     c.Link("a", "b"),
+    c.Link("a", "b", convert=True),
+    c.SetFormats("a", [c.Format(111, "opus", 48_000, 2, "useinbandfec=1")], None, None, 40),
+    c.SetFormats("a", [], c.Format(8, "PCMA"), c.Format(101, "telephone-event")),
+    c.SetKeys("a", "AES_CM_128_HMAC_SHA1_80", "c2VuZA==", ""),
+    c.SetDtls("a", "passive", "sha-256 AB:CD"),
+    c.SetIce("a", "ours", "secret", "theirs", "hidden"),
+    c.SetPlain("a"),
+    c.ReadIdentity(),
+    c.OpenRoom("room", "call", 48_000, 3),
+    c.CloseRoom("room"),
+    c.Join("a", "room", -3.0, muted=True, deaf=True),
+    c.PlaySignal("a", [c.ToneStep([440.0, 480.0], 2000), c.ToneStep([], 4000)], over_link=True),
+    c.Listen("a", keys=True, progress=True),
+    c.OpenAudio("a", 24_000, speak=False),
+    c.SetExtension("a", 0, 0x0067, "00000000", 200, 123, 1000),
     c.Unlink("a"),
     c.SetDirection("a", send=False),
     c.Echo("a"),
@@ -34,6 +49,8 @@ REPLIES: list[c.Reply] = [
     c.PortOpened("a", "10.0.0.1", "203.0.113.7", 10_000, 10_001),
     c.StatisticsRead(FIGURES),
     c.OwnerClosed((FIGURES, PortStatistics("b"))),
+    c.IdentityRead("sha-256 AB:CD"),
+    c.AudioOpened(7),
 ]
 
 
@@ -59,3 +76,10 @@ def test_unknown_kinds_and_fields_are_refused() -> None:
         c.command_from_dict({"kind": "echo", "port": "a", "volume": 11})
     with pytest.raises(TypeError, match="other"):
         c.command_from_dict({"kind": "link", "port": "a"})
+
+
+def test_no_secret_is_shown() -> None:
+    shown = repr([command for command in COMMANDS if command.kind in {"set_keys", "set_ice"}])
+    assert "c2VuZA==" not in shown
+    assert "secret" not in shown
+    assert "hidden" not in shown

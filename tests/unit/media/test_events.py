@@ -17,6 +17,17 @@ EVENTS: list[e.MediaEvent] = [
     e.DigitsSent("call", "a", "12#"),
     e.Played("call", "a", "p1", "failed", 0, 0, "media.file_format", "a.wav: 24 bits"),
     e.Recorded("call", "a", "r1", "/tmp/a.wav", 1500, 900, "silence", 2),  # noqa: S108  (a name, no file)
+    e.PortSecured("call", "a", "AEAD_AES_128_GCM"),
+    e.SecurityFailed("call", "a", "no answer"),
+    e.PathChosen("call", "a", "192.0.2.1", 4000),
+    e.ConsentLost("call", "a"),
+    e.VoiceStarted("call", "a"),
+    e.VoiceEnded("call", "a", 1200),
+    e.ToneHeard("call", "a", "busy"),
+    e.Answered("call", "a", "machine", 2400),
+    e.ExtensionSeen("call", "a", "80"),
+    e.KeepAliveLost("call", "a", 1000),
+    e.KeepAliveBack("call", "a"),
     e.RecordFailed("call", "a", "r1", "a.wav", 20, "media.disk_full", "no space is left"),
 ]
 

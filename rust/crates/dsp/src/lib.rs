@@ -1,11 +1,13 @@
-//! Samples: G.711, tones, WAV files, other sampling rates. No I/O.
+//! Samples: codecs, tones, WAV files, other sampling rates. No I/O.
 #![forbid(unsafe_code)]
 
+pub mod codec;
 pub mod g711;
 pub mod resample;
 pub mod tone;
 pub mod wav;
 
+pub use codec::{Codec, CodecError};
 pub use g711::Law;
 pub use resample::Resampler;
 pub use tone::Sine;
