@@ -2,12 +2,15 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod conceal;
 pub mod g711;
+pub mod mix;
 pub mod resample;
+pub mod speakers;
 pub mod tone;
 pub mod wav;
 
-pub use codec::{Codec, CodecError};
+pub use codec::{Codec, CodecError, Decoder, Encoder};
 pub use g711::Law;
 pub use resample::Resampler;
 pub use tone::Sine;
