@@ -2,6 +2,15 @@
 //!
 //! A decoder or encoder belongs to one direction of one stream and keeps its state. Nothing allocates after `new`.
 
+mod decoder;
+mod encoder;
+pub mod g722;
+mod l16;
+mod opus;
+
+pub use decoder::Decoder;
+pub use encoder::Encoder;
+
 use crate::g711::Law;
 
 /// Samples of the longest frame that is encoded or decoded at once: 120 ms at 48000 Hz.
@@ -59,6 +68,11 @@ impl Codec {
 pub enum CodecError {
     /// The payload is not one of this codec.
     Payload,
+    /// The codec has no such rate, number of channels or bit rate.
+    Format,
     /// The output has no room, or the frame has a length that the codec does not know.
     Length,
 }
+
+#[cfg(test)]
+mod tests;

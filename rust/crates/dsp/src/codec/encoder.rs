@@ -1,0 +1,98 @@
+//! One direction of one stream: frames of samples in, payloads out.
+
+use super::opus::OpusEncoder;
+use super::{Codec, CodecError, g722, l16};
+use crate::g711::Law;
+
+/// Encodes the frames of one stream, one after the other.
+#[derive(Debug)]
+pub struct Encoder {
+    codec: Codec,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    G711(Law),
+    G722(Box<g722::Encoder>),
+    Opus(OpusEncoder),
+    L16(u8),
+}
+
+impl Encoder {
+    /// An encoder for a stream that begins.
+    ///
+    /// # Errors
+    /// [`CodecError::Format`] for a rate, a number of channels or a bit rate that the codec does not have.
+    pub fn new(codec: Codec) -> Result<Self, CodecError> {
+        let kind = match codec {
+            Codec::G711(law) => Kind::G711(law),
+            Codec::G722 => Kind::G722(Box::default()),
+            Codec::Opus { fec, bit_rate, .. } => Kind::Opus(OpusEncoder::new(fec, bit_rate)?),
+            Codec::L16 { rate_hz, channels } => {
+                l16::check(rate_hz, channels)?;
+                Kind::L16(channels)
+            }
+        };
+        Ok(Self { codec, kind })
+    }
+
+    /// What it encodes.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Encodes one frame of mono samples at [`Codec::rate_hz`]; returns how many octets it put into `out`.
+    ///
+    /// Opus takes frames of 2.5, 5, 10, 20, 40 and 60 ms, the others any length (G.722 an even number of samples).
+    /// It is Opus alone that may leave out silence, and only when told to: a payload of one or two octets need not
+    /// be sent (RFC 7587 §3.1.3).
+    ///
+    /// # Errors
+    /// [`CodecError::Length`] for a frame of a length that the codec does not know, or when `out` is too short.
+    pub fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
+        match &mut self.kind {
+            Kind::Opus(encoder) => encoder.encode(samples, out),
+            Kind::G711(law) => {
+                let out = room(out, samples.len())?;
+                out.iter_mut().zip(samples).for_each(|(octet, &sample)| *octet = law.encode(sample));
+                Ok(out.len())
+            }
+            Kind::G722(encoder) => {
+                if samples.len() % 2 == 1 {
+                    return Err(CodecError::Length);
+                }
+                let out = room(out, samples.len() / 2)?;
+                encoder.encode(samples, out);
+                Ok(out.len())
+            }
+            Kind::L16(channels) => {
+                let out = room(out, 2 * samples.len() * usize::from(*channels))?;
+                l16::encode(samples, *channels, out);
+                Ok(out.len())
+            }
+        }
+    }
+
+    /// How many packets in a hundred the peer says it loses: Opus puts that much forward error correction in.
+    pub fn set_loss(&mut self, percent: u8) {
+        if let Kind::Opus(encoder) = &mut self.kind {
+            encoder.set_loss(percent);
+        }
+    }
+
+    /// Whether silence may be left out (`usedtx=1`, RFC 7587 §6.1); off at first. Only Opus can.
+    pub fn set_dtx(&mut self, dtx: bool) {
+        if let Kind::Opus(encoder) = &mut self.kind {
+            encoder.set_dtx(dtx);
+        }
+    }
+}
+
+fn room(out: &mut [u8], octets: usize) -> Result<&mut [u8], CodecError> {
+    if octets == 0 {
+        return Err(CodecError::Length);
+    }
+    out.get_mut(..octets).ok_or(CodecError::Length)
+}
