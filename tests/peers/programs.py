@@ -14,6 +14,7 @@ TRUNKLINE = ROOT / ".venv" / "bin" / "trunkline"
 PACKAGES = {
     "baresip": "baresip-core",
     "caddy": "caddy",
+    "chromium": "chromium",
     "sipp": "sip-tester",
     "kamailio": "kamailio",
     "linphonec": "linphone-cli",

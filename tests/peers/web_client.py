@@ -25,7 +25,8 @@ class WebClient:
     def __init__(
         self, url: str, uri: str, password: str, *, ca: Path | None = None, tone_hz: float = 440.0
     ) -> None:
-        self._arguments = [url, uri, password, *([str(ca)] if ca else [])]
+        self._account = [url, uri, password]
+        self._arguments = [*self._account, *([str(ca)] if ca else [])]
         self._tone_hz = tone_hz
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -38,8 +39,7 @@ class WebClient:
             raise MissingPeerError(f"JsSIP is not installed: npm ci --prefix {FOLDER}  (or: make setup-test)")
         self._process = await asyncio.create_subprocess_exec(
             program("node"),
-            str(FOLDER / "phone.mjs"),
-            *self._arguments,
+            *self._script(),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -52,10 +52,13 @@ class WebClient:
         if self._process is not None:
             self.command("quit")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), 2)
+                await asyncio.wait_for(self._process.wait(), 5)
             await end_process(self._process)
         if self._reader is not None:
             await self._reader
+
+    def _script(self) -> list[str]:
+        return [str(FOLDER / "phone.mjs"), *self._arguments]
 
     def command(self, name: str, **parameters: object) -> None:
         """Send a command of phone.mjs."""
