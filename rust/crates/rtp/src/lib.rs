@@ -9,6 +9,7 @@ pub mod press;
 pub mod reception;
 pub mod rtcp;
 pub mod sequence;
+pub mod srtp;
 
 pub use dtmf::{Digit, DtmfDetector};
 pub use packet::{Malformed, RtpPacket, is_rtcp};
