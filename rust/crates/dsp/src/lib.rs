@@ -4,11 +4,16 @@
 pub mod codec;
 pub mod conceal;
 pub mod g711;
+pub mod keys;
 pub mod mix;
 pub mod resample;
+pub mod signal;
+#[cfg(test)]
+mod sounds;
 pub mod speakers;
 pub mod tone;
 pub mod wav;
+pub mod window;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder};
 pub use g711::Law;
