@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from trunkline.base.errors import MediaError
 from trunkline.media.commands import (
     CloseOwner,
     ClosePort,
+    CloseRoom,
     Command,
     Done,
     Echo,
+    Join,
     Link,
     OpenPort,
+    OpenRoom,
     OwnerClosed,
     Play,
     PortOpened,
@@ -52,7 +55,8 @@ class FakeEngine:
         self.links: dict[str, str] = {}
         self.remotes: dict[str, SetRemote] = {}
         self.directions: dict[str, SetDirection] = {}
-        self.doing: dict[str, Echo | Tone | Play] = {}
+        self.doing: dict[str, Echo | Tone | Play | Join] = {}
+        self.rooms: set[str] = set()
         self.played: list[Play] = []
         self.recording: dict[str, Record] = {}
         self.play_s = 1.0
@@ -77,35 +81,71 @@ class FakeEngine:
         return cast("R", self._carry_out(cast("Command[Reply]", command)))
 
     def _carry_out(self, command: Command[Reply]) -> Reply:
-        if isinstance(command, OpenPort):
-            return self._open(command)
-        if isinstance(command, CloseOwner):
-            ports = [port for port, owner in self.owners.items() if owner == command.owner]
-            return OwnerClosed(tuple(self._close(port) for port in ports))
-        if isinstance(command, StopRecord):
-            self.end_recording(command.recording)
-            return Done()
+        for kind, carry_out in self._of_engine.items():
+            if isinstance(command, kind):
+                return carry_out(command)
         port: str = getattr(command, "port", "")
+        if port in self.rooms:
+            return self._do_in_room(command)
         if port not in self.owners:
             raise MediaError(f"port {port} is not open", "media.unknown_port")
         if isinstance(command, ClosePort):
             return StatisticsRead(self._close(port))
-        if isinstance(command, Link):
-            if command.other not in self.owners:
-                raise MediaError(f"port {command.other} is not open", "media.unknown_port")
-            self._unlink(port)
-            self._unlink(command.other)
-            self.links[port], self.links[command.other] = command.other, port
-        elif isinstance(command, SetRemote):
-            self.remotes[port] = command
-        elif isinstance(command, SetDirection):
-            self.directions[port] = command
+        for kind, do in self._of_port.items():
+            if isinstance(command, kind):
+                do(command)
+                return Done()
+        self._do(port, command)
+        return Done()
+
+    @property
+    def _of_engine(self) -> dict[type, Callable[[Any], Reply]]:
+        return {
+            OpenPort: self._open,
+            CloseOwner: self._close_owner,
+            StopRecord: self._stop_record,
+            OpenRoom: self._open_room,
+            CloseRoom: self._close_room,
+        }
+
+    @property
+    def _of_port(self) -> dict[type, Callable[[Any], None]]:
+        return {
+            Link: self._link,
+            SetRemote: lambda command: self.remotes.update({command.port: command}),
+            SetDirection: lambda command: self.directions.update({command.port: command}),
+            Record: self._record,
+            SendDigits: self._send_digits,
+        }
+
+    def _close_owner(self, command: CloseOwner) -> Reply:
+        ports = [port for port, owner in self.owners.items() if owner == command.owner]
+        return OwnerClosed(tuple(self._close(port) for port in ports))
+
+    def _stop_record(self, command: StopRecord) -> Reply:
+        self.end_recording(command.recording)
+        return Done()
+
+    def _open_room(self, command: OpenRoom) -> Reply:
+        self.rooms.add(command.room)
+        return Done()
+
+    def _close_room(self, command: CloseRoom) -> Reply:
+        self.rooms.discard(command.room)
+        return Done()
+
+    def _link(self, command: Link) -> None:
+        if command.other not in self.owners:
+            raise MediaError(f"port {command.other} is not open", "media.unknown_port")
+        self._unlink(command.port)
+        self._unlink(command.other)
+        self.links[command.port], self.links[command.other] = command.other, command.port
+
+    def _do_in_room(self, command: Command[Reply]) -> Reply:
+        if isinstance(command, Play):
+            self.played.append(command)
         elif isinstance(command, Record):
-            self._record(command)
-        elif isinstance(command, SendDigits):
-            self._send_digits(command)
-        else:
-            self._do(port, command)
+            self.recording[command.recording] = command
         return Done()
 
     def _do(self, port: str, command: Command[Reply]) -> None:
@@ -113,7 +153,7 @@ class FakeEngine:
         if isinstance(command, StopPlay):
             if isinstance(before, Play) and before.playback == command.playback:
                 self._end_play(before, "stopped")
-        elif isinstance(command, Echo | Tone | Play | Unlink):
+        elif isinstance(command, Echo | Tone | Play | Join | Unlink):
             if isinstance(before, Play):
                 self._end_play(before, "stopped")
             if isinstance(command, Unlink):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trunkline.app import call_queries
 from trunkline.app.api_key_handlers import ApiKeyHandlers
 from trunkline.app.ban_handlers import BanHandlers
+from trunkline.app.conference_handlers import ConferenceHandlers
 from trunkline.app.explain_handlers import ExchangeExplaining, StoreExplaining, explain_table
 from trunkline.app.extension_handlers import ExtensionHandlers
 from trunkline.app.recording_handlers import RecordingHandlers
@@ -145,6 +146,7 @@ class ExchangeHandlers(StoreHandlers):
             AddBan: bans.add,
             ClearBans: bans.clear,
             **RecordingHandlers(exchange).table,
+            **ConferenceHandlers(exchange).table,
             **WaitingHandlers(exchange.text_queue).table,
             **SubscriptionHandlers(
                 exchange.events, exchange.directory, exchange.endpoint.now, exchange.wall

@@ -11,6 +11,8 @@ from trunkline.app.terminal import Column, Screen, safe
 from trunkline.base.messages import (
     BanRow,
     CallRow,
+    ConferenceMember,
+    ConferenceRow,
     ExchangeStatus,
     ExtensionRow,
     GeneratedPassword,
@@ -116,6 +118,14 @@ RECORDINGS = (
     Column[RecordingRow]("SINCE", lambda row: clock(row.started_at)),
     Column[RecordingRow]("DURATION", lambda row: duration(row.duration_s), justify="right"),
     Column[RecordingRow]("FILE", lambda row: row.file),
+)
+CONFERENCES = (
+    Column[tuple[ConferenceRow, ConferenceMember]]("ROOM", lambda pair: pair[0].room, "bold"),
+    Column[tuple[ConferenceRow, ConferenceMember]]("NUMBER", lambda pair: pair[1].number, "bold"),
+    Column[tuple[ConferenceRow, ConferenceMember]]("CALL", lambda pair: pair[1].call, "cyan"),
+    Column[tuple[ConferenceRow, ConferenceMember]]("MUTED", lambda pair: "muted" if pair[1].muted else ""),
+    Column[tuple[ConferenceRow, ConferenceMember]]("SINCE", lambda pair: clock(pair[0].started_at)),
+    Column[tuple[ConferenceRow, ConferenceMember]]("RECORDED INTO", lambda pair: pair[0].file),
 )
 PASSWORDS = (
     Column[GeneratedPassword]("NUMBER", lambda row: row.number, "bold"),

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
+from trunkline.call.conference import Conferences
 from trunkline.call.party import Party
 from trunkline.call.referrals import Referrals
 from trunkline.call.sounds import Sounds
@@ -85,6 +86,7 @@ class CallContext:
         self.max_forwards = max_forwards
         self.early_media = early_media
         self.sounds = sounds or Sounds()
+        self.conferences = Conferences(engine)
         self.referrals: Referrals | None = None  # without it nobody may transfer calls
         self.on_call_over = on_call_over
         self.on_fault = on_fault

@@ -10,7 +10,7 @@ from trunkline.call.leg import Info
 from trunkline.call.prompter import Prompter
 from trunkline.call.sip_info import key_of
 from trunkline.media import offer_answer
-from trunkline.media.commands import Echo, Play, Tone
+from trunkline.media.commands import Echo, Join, Play, Tone
 from trunkline.media.events import Recorded
 from trunkline.media.identity import SdpIdentity
 from trunkline.media.offer_answer import (
@@ -36,7 +36,7 @@ class ServiceMedia:
         self._leg = leg
         self._engine = call.context.engine
         self._port = ""
-        self._doing: Echo | Tone | Play | None = None
+        self._doing: Echo | Tone | Play | Join | None = None
         self._playing: int | None = None  # the payload type that a playback was begun with
         self._prompter: Prompter | None = None
         self.media: offer_answer.ServiceMedia | None = None
@@ -98,6 +98,11 @@ class ServiceMedia:
         """Play a sine tone until the caller hangs up."""
         await self._start(Tone(self._port, frequency_hz, level_dbov))
 
+    async def join(self, command: Join) -> None:
+        """Be in a conference room until something else is done; again to change how one is heard there."""
+        command.port = self._port
+        await self._start(command)
+
     async def play(self, *sounds: str | Path, keys: str = "", loop: bool = False) -> str:
         """Play prompts by their names, or WAV files by their paths, one after the other without a gap.
 
@@ -135,8 +140,8 @@ class ServiceMedia:
 
     @property
     def doing(self) -> Echo | Tone | None:
-        """What the engine was told to do and would do for ever."""
-        return None if isinstance(self._doing, Play) else self._doing
+        """What the engine was told to do and would do for ever, also for another process."""
+        return None if isinstance(self._doing, Play | Join) else self._doing
 
     async def carry_on(self, command: Echo | Tone) -> None:
         """Do what another process did before it died."""
@@ -144,7 +149,7 @@ class ServiceMedia:
         self._doing = command
         await self._engine.execute(command)
 
-    async def _start(self, command: Echo | Tone | Play) -> None:
+    async def _start(self, command: Echo | Tone | Play | Join) -> None:
         self._doing = command
         await self._resume()
 
@@ -159,7 +164,7 @@ class ServiceMedia:
             if self._playing is not None:
                 command = self._doing = self.prompter.again()
             self._playing = self.media.payload_type
-        if not isinstance(command, Echo):
+        if not isinstance(command, Echo | Join):
             command.payload_type = self.media.payload_type
         await self._engine.execute(command)
 

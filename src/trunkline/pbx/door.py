@@ -21,6 +21,7 @@ from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry, TenantEntry
 from trunkline.pbx.handing_on import HandingOn, is_secure
+from trunkline.pbx.meeting import meeting
 from trunkline.pbx.one_phone import FindPhone, OnePhone, phone_of
 from trunkline.pbx.picking_up import PickingUp, Place
 from trunkline.pbx.route import MAX_DIALLED, CallRequest, Decision, Service, Snapshot, decide
@@ -126,6 +127,7 @@ class ExchangeDoor:
             except CallFailed as failure:
                 story.add(incoming.now, "pickup.refused", str(failure), status=failure.status)
                 decision.extension = decision.service = None
+                decision.room = ""
                 decision.status, decision.code = failure.status, failure.code
             else:
                 if place is not None:
@@ -186,6 +188,8 @@ class ExchangeDoor:
             return scripts.ring(static_targets(self.targets(tenant, decision.extension)))
         if decision.service is not None:
             return self.services[decision.service]
+        if decision.room:
+            return meeting(decision.room)
         if decision.trunk is not None:
             return scripts.ring(static_targets([decision.trunk.target(decision.number)]))
         return scripts.refuse(decision.status, decision.code)

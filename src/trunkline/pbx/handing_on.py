@@ -14,6 +14,7 @@ from trunkline.call.registry import Calls
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import Target, static_targets
 from trunkline.pbx.directory import Directory, Entry
+from trunkline.pbx.meeting import meeting
 from trunkline.pbx.route import CallRequest, Decision, Service, Snapshot, decide, normalise
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 from trunkline.proto.sip.uri import SipUri, parse_uri
@@ -57,6 +58,8 @@ class HandingOn:
         )
         call.story.extend(decision.steps)
         script = self.services.get(decision.service) if decision.service is not None else None
+        if decision.room:
+            script = meeting(decision.room)
         targets = self._targets_of(tenant, decision) if script is None else []
         if uri.scheme == "sips":
             targets = _secure(targets, leg, anywhere=script is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +43,10 @@ SERVICE_NUMBERS: Final[dict[str, Service]] = {
     "9198": Service.TALK_BACK,
 }
 
+CONFERENCE_PREFIX: Final = "*6"
+"""Before 1 to 12 digits: the conference room of that number."""
+_ROOM: Final = re.compile(r"\*6([0-9]{1,12})")
+
 PICKUP_PREFIX: Final = "**"
 """Before an extension's number: pick up the call that rings there."""
 
@@ -79,19 +84,20 @@ class Snapshot:
 
 
 class Decision:
-    """An outcome with its steps: exactly one of ``extension``, ``service``, ``trunk`` and ``status`` is set.
+    """An outcome with its steps: exactly one of ``extension``, ``service``, ``room``, ``trunk`` and ``status`` is set.
 
     ``status`` is the SIP status of a refusal with its ``code``; ``number`` the dialled number as normalised.
     ``pickup`` is the number whose ringing call is asked for; the refusal beside it is for when nothing rings there.
     """
 
-    __slots__ = ("code", "extension", "number", "pickup", "service", "status", "steps", "trunk")
+    __slots__ = ("code", "extension", "number", "pickup", "room", "service", "status", "steps", "trunk")
 
     def __init__(self, number: str) -> None:
         self.number = number
         self.steps: list[Step] = []
         self.extension: Entry | None = None
         self.service: Service | None = None
+        self.room = ""
         self.trunk: Trunk | None = None
         self.status = 0
         self.code = ""
@@ -147,6 +153,11 @@ def _is_ours(tenant: str, number: str, snapshot: Snapshot, decision: Decision, t
     if service is not None:
         tell("route.service", f"{number} is the {service} service")
         decision.service = service
+        return True
+    room = _ROOM.fullmatch(number)
+    if room is not None:
+        tell("route.conference", f"{number} is the conference room {room[1]}")
+        decision.room = room[1]
         return True
     wanted = number.removeprefix(PICKUP_PREFIX)
     if wanted != number and snapshot.directory.extension(tenant, wanted) is not None:

@@ -20,7 +20,8 @@ from trunkline.base.errors import TrunklineError
 PANELS: Mapping[str, Sequence[str]] = {
     "The exchange": ("up", "check", "status", "reload", "log", "drain", "stop"),
     "Who may call": ("extension", "tenant", "devices", "registrations", "bans", "trunks"),
-    "Calls": ("calls", "hangup", "records", "explain", "trace", "recording", "texts", "subscriptions", "mwi"),
+    "Calls": ("calls", "hangup", "records", "explain", "trace", "recording", "conference"),
+    "Texts and lamps": ("texts", "subscriptions", "mwi"),
     "Backups": ("backup", "restore"),
     "Tools": ("demo", "phone", "dev", "secret", "completion", "version"),
 }

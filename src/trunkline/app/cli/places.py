@@ -43,6 +43,7 @@ _GROUPS: Final = (
     "bans",
     "log",
     "recording",
+    "conference",
     "phone",
     "texts",
     "mwi",

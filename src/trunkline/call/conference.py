@@ -1,0 +1,125 @@
+"""Conference rooms: made for whoever comes first, gone with whoever leaves last.
+
+A room belongs to one tenant and has a name. Its members are the callers of calls that we answered; the engine mixes.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from trunkline.base.errors import CallFailed, MediaError
+from trunkline.base.ids import uuid7
+from trunkline.media.commands import CloseRoom, Join, OpenRoom, Play, Record, StopRecord
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call
+    from trunkline.media.engine import MediaEngine
+
+MAX_MEMBERS: Final = 200
+"""Of one room: the engine's own limit."""
+MAX_ROOMS: Final = 1000
+
+
+@dataclass(slots=True)
+class Member:
+    """A call in a room. ``gain_db`` is how much louder it is made for the others."""
+
+    call: Call
+    number: str
+    muted: bool = False
+    gain_db: float = 0.0
+
+
+@dataclass(slots=True)
+class Room:
+    """``id`` is the engine's; ``members`` by the id of their call, in the order in which they came."""
+
+    id: str
+    tenant: str
+    name: str
+    began_at: float
+    members: dict[str, Member] = field(default_factory=dict)
+    recording: str = ""
+    file: str = ""
+
+
+class Conferences:
+    """All rooms in use."""
+
+    def __init__(self, engine: MediaEngine) -> None:
+        self._engine = engine
+        self.rooms: dict[tuple[str, str], Room] = {}
+
+    async def enter(self, call: Call, name: str) -> tuple[Room, Member]:
+        """Put the caller of an answered call into a room; it is made when nobody is there.
+
+        Raises CallFailed 486 when the room is full or there are too many, MediaError when the engine cannot.
+        """
+        key = call.tenant, name
+        room = self.rooms.get(key)
+        if room is None:
+            room = await self._open(call, name)
+        if len(room.members) >= MAX_MEMBERS:
+            raise CallFailed(486, "Busy Here", 17, "conference.full")
+        member = room.members[call.id] = Member(call, call.caller.number)
+        return room, member
+
+    async def _open(self, call: Call, name: str) -> Room:
+        if len(self.rooms) >= MAX_ROOMS:
+            raise CallFailed(486, "Busy Here", 17, "conference.too_many")
+        room = Room(f"room-{uuid7()}", call.tenant, name, call.context.wall())
+        self.rooms[call.tenant, name] = room
+        try:
+            await self._engine.execute(OpenRoom(room.id, room.id))
+        except BaseException:
+            del self.rooms[call.tenant, name]
+            raise
+        return room
+
+    async def leave(self, room: Room, call: Call) -> None:
+        """The call is over, or does something else; never fails."""
+        room.members.pop(call.id, None)
+        if room.members or self.rooms.get((room.tenant, room.name)) is not room:
+            return
+        del self.rooms[room.tenant, room.name]
+        with suppress(MediaError):
+            await self.stop_recording(room)
+        with suppress(MediaError):
+            await self._engine.execute(CloseRoom(room.id))
+
+    async def announce(self, room: Room, *files: str) -> None:
+        """Let everybody hear these files; what cannot be played is not worth a conference."""
+        with suppress(MediaError):
+            await self._engine.execute(Play(room.id, uuid7(), list(files)))
+
+    async def mute(self, room: Room, member: Member, *, muted: bool) -> None:
+        """Whether the others hear a member; raises MediaError."""
+        member.muted = muted
+        port = next((port for port in member.call.caller_leg.media.ports if port is not None), "")
+        await self._engine.execute(join_command(room, member, port))
+
+    async def record(self, room: Room, file: Path) -> str:
+        """Record the room into a new file; returns the recording's id. Raises MediaError."""
+        if room.recording:
+            return room.recording
+        room.recording, room.file = uuid7(), str(file)
+        try:
+            await self._engine.execute(Record(room.id, room.recording, str(file)))
+        except MediaError:
+            room.recording = room.file = ""
+            raise
+        return room.recording
+
+    async def stop_recording(self, room: Room) -> None:
+        """End the room's recording, if there is one."""
+        recording, room.recording, room.file = room.recording, "", ""
+        if recording:
+            await self._engine.execute(StopRecord(recording))
+
+
+def join_command(room: Room, member: Member, port: str) -> Join:
+    """What puts a member's port into its room, as it is heard there now."""
+    return Join(port, room.id, member.gain_db, member.muted)

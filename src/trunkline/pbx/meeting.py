@@ -1,0 +1,64 @@
+"""A caller in a conference room: greeted, joined, heard by its keys, until it leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from trunkline.call.conference import Member, Room, join_command
+
+if TYPE_CHECKING:
+    from trunkline.call.call import Call, Script
+    from trunkline.call.service import ServiceMedia
+
+_LISTENS_S: Final = 3600.0  # for one key; then again
+_LOUDER_DB: Final = 3.0
+_LOUDEST_DB: Final = 12.0
+_MOST_SPOKEN: Final = 60  # there are prompts for numbers up to it
+
+
+def meeting(name: str) -> Script:
+    """Join the room of this name. ``1`` mutes and unmutes, ``4`` and ``6`` speak lower and louder, ``#`` leaves."""
+
+    async def script(call: Call) -> None:
+        conferences = call.context.conferences
+        service = await call.answer()
+        room, member = await conferences.enter(call, name)
+        try:
+            await service.play(*_greeting(len(room.members) - 1))
+            others = len(room.members) - 1
+            call.tell("conference.joined", f"joined the conference {name}, {others} others are in it")
+            await service.join(join_command(room, member, ""))
+            await conferences.announce(room, call.context.sounds.find("beep"))
+            await _stay(call, service, room, member)
+            await service.play("goodbye")
+        finally:
+            await conferences.leave(room, call)
+            call.tell("conference.left", f"left the conference {name}")
+
+    return script
+
+
+def _greeting(others: int) -> list[str]:
+    if others == 0:
+        return ["conference-first"]
+    if others == 1:
+        return ["conference-one-other"]
+    if others > _MOST_SPOKEN:
+        return ["conference-many-others"]
+    return ["conference-there-are", f"number-{others}", "conference-others"]
+
+
+async def _stay(call: Call, service: ServiceMedia, room: Room, member: Member) -> None:
+    """Until ``#``; the caller's own end cancels the script."""
+    key = ""
+    while key != "#":
+        key = await call.key(_LISTENS_S)
+        if key == "1":
+            member.muted = not member.muted
+            await service.play("conference-muted" if member.muted else "conference-unmuted")
+        elif key in {"4", "6"} and key:
+            step = _LOUDER_DB if key == "6" else -_LOUDER_DB
+            member.gain_db = max(-_LOUDEST_DB, min(_LOUDEST_DB, member.gain_db + step))
+        else:
+            continue
+        await service.join(join_command(room, member, ""))
