@@ -15,6 +15,7 @@ PACKAGES = {
     "baresip": "baresip-core",
     "caddy": "caddy",
     "chromium": "chromium",
+    "ffmpeg": "ffmpeg",
     "sipp": "sip-tester",
     "kamailio": "kamailio",
     "linphonec": "linphone-cli",

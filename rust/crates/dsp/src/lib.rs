@@ -6,17 +6,21 @@ pub mod conceal;
 pub mod g711;
 pub mod keys;
 pub mod mix;
+pub mod rates;
 pub mod resample;
 pub mod signal;
 #[cfg(test)]
 mod sounds;
 pub mod speakers;
+pub mod spectrum;
 pub mod tone;
+pub mod vad;
 pub mod wav;
 pub mod window;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder};
 pub use g711::Law;
+pub use rates::Rates;
 pub use resample::Resampler;
 pub use tone::Sine;
 pub use wav::Wav;

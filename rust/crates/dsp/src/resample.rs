@@ -102,12 +102,12 @@ fn filter(offset: f64, half: usize, rate_hz: u32) -> Vec<f32> {
     weights.into_iter().map(|weight| (weight / sum) as f32).collect()
 }
 
-fn sinc(x: f64) -> f64 {
+pub(crate) fn sinc(x: f64) -> f64 {
     if x.abs() < 1e-9 { 1.0 } else { (PI * x).sin() / (PI * x) }
 }
 
 /// The modified Bessel function of the first kind and order zero, by its series.
-fn bessel(x: f64) -> f64 {
+pub(crate) fn bessel(x: f64) -> f64 {
     let mut term = 1.0;
     (1..32).fold(1.0, |sum, n| {
         term *= (x / 2.0 / f64::from(n)).powi(2);
@@ -115,7 +115,7 @@ fn bessel(x: f64) -> f64 {
     })
 }
 
-fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+pub(crate) fn greatest_common_divisor(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
