@@ -26,6 +26,7 @@ from trunkline.media.commands import (
     Play,
     PortOpened,
     R,
+    ReadStatistics,
     Record,
     Reply,
     SendDigits,
@@ -57,6 +58,7 @@ class FakeEngine:
         self.directions: dict[str, SetDirection] = {}
         self.doing: dict[str, Echo | Tone | Play | Join] = {}
         self.rooms: set[str] = set()
+        self.figures: dict[str, PortStatistics] = {}
         self.played: list[Play] = []
         self.recording: dict[str, Record] = {}
         self.play_s = 1.0
@@ -91,6 +93,8 @@ class FakeEngine:
             raise MediaError(f"port {port} is not open", "media.unknown_port")
         if isinstance(command, ClosePort):
             return StatisticsRead(self._close(port))
+        if isinstance(command, ReadStatistics):
+            return StatisticsRead(self._figures(port))
         for kind, do in self._of_port.items():
             if isinstance(command, kind):
                 do(command)
@@ -242,7 +246,10 @@ class FakeEngine:
             self.end_recording(recording, "closed")
         del self.owners[port]
         self._unlink(port)
-        return PortStatistics(port, packets_in=50)
+        return self._figures(port)
+
+    def _figures(self, port: str) -> PortStatistics:
+        return self.figures.get(port) or PortStatistics(port, packets_in=50)
 
     def _unlink(self, port: str) -> None:
         other = self.links.pop(port, None)

@@ -32,6 +32,7 @@ from trunkline.app.from_settings import (
     tls_settings,
 )
 from trunkline.app.handlers import load_directory
+from trunkline.app.hearing import Hearing
 from trunkline.app.live_directory import GOODBYE_S, LiveDirectory
 from trunkline.app.load_watch import LoadWatch
 from trunkline.app.logs import log_call
@@ -105,7 +106,8 @@ class Exchange:
         self._make_calls()
         self._make_doors()
         self.chores = Chores(loop, self.net, self.location, self.journal, self.checkpoints, self.wall)
-        self.chores.others += [*self.mobile.chores, self.push_records.flush_due]
+        hearing = Hearing(self.context, self.calls)
+        self.chores.others += [*self.mobile.chores, self.push_records.flush_due, hearing.step]
 
     def _make_state(self) -> None:
         """What is known, in memory, and how it reaches the store."""

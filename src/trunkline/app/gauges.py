@@ -59,6 +59,10 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "timers": lambda: exchange.endpoint.wheel.count,
         "calls_active": lambda: len(exchange.calls.active),
         "calls": lambda: dict(exchange.calls.outcomes),
+        "calls_one_way": lambda: exchange.context.quality.one_way,
+        "legs_heard": lambda: dict(exchange.context.quality.legs),
+        "media_expected": lambda: exchange.context.quality.packets,
+        "media_lost": lambda: exchange.context.quality.lost,
         "messages_received": lambda: (
             {"udp": net.datagrams_in} | {each.lower(): one.messages_in for each, one in net.streams.items()}
         ),

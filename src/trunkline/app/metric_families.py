@@ -75,6 +75,26 @@ FAMILIES = (
     Family("calls_active", "trunkline_calls_active", "gauge", "Calls that are up or ringing"),
     Family("calls", "trunkline_calls", "counter", "Calls that ended, by outcome", "outcome"),
     Family(
+        "calls_one_way",
+        "trunkline_calls_one_way",
+        "counter",
+        "Calls in which one party was not heard at all while the other one was",
+    ),
+    Family(
+        "legs_heard",
+        "trunkline_legs_heard",
+        "counter",
+        "Legs that ended, by how well their party was heard (G.107: good from 4.03, fair 3.6, poor 3.1)",
+        "quality",
+    ),
+    Family(
+        "media_expected",
+        "trunkline_media_packets_expected",
+        "counter",
+        "RTP packets that the parties of ended calls sent, lost ones with them",
+    ),
+    Family("media_lost", "trunkline_media_packets_lost", "counter", "RTP packets of them that never came"),
+    Family(
         "messages_received",
         "trunkline_sip_messages_received",
         "counter",

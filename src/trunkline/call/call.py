@@ -67,6 +67,8 @@ class Call:
 
     invitation: Invitation
     media: MediaPolicy = "relay"
+    one_way = False
+    """Whether its story says already that a party is not heard."""
     foreign = False
     """Whether its SIP party belongs to somebody else's PBX, which transfers calls by itself."""
 

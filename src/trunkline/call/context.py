@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trunkline.call.conference import Conferences
 from trunkline.call.party import Party
+from trunkline.call.quality import QualityCounts
 from trunkline.call.referrals import Referrals
 from trunkline.call.sounds import Sounds
 from trunkline.call.target import Target
@@ -87,6 +88,7 @@ class CallContext:
         self.early_media = early_media
         self.sounds = sounds or Sounds()
         self.conferences = Conferences(engine)
+        self.quality = QualityCounts()
         self.referrals: Referrals | None = None  # without it nobody may transfer calls
         self.on_call_over = on_call_over
         self.on_fault = on_fault

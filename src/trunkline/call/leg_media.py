@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from trunkline.base.errors import CallFailed, MediaError
 from trunkline.base.ids import TokenPool
-from trunkline.media.commands import ClosePort, Family, OpenPort, SetDirection, SetRemote
+from trunkline.media.codecs import Key, Pairing, formats_of, narrowed, pairing, widened
+from trunkline.media.commands import (
+    ClosePort,
+    Family,
+    OpenPort,
+    ReadIdentity,
+    SetDirection,
+    SetFormats,
+    SetRemote,
+)
+from trunkline.media.conversion import formats_for
 from trunkline.media.engine import MediaEngine
+from trunkline.media.leg_security import Encryption, LegSecurity
 from trunkline.media.offer_answer import (
     PROFILES,
     LocalPort,
@@ -19,7 +30,10 @@ from trunkline.media.offer_answer import (
     carries,
     offer_for_service,
     rewrite,
+    streams_of,
 )
+from trunkline.media.peer_security import may_be_secured, plain_of
+from trunkline.media.shape import Shape
 from trunkline.proto.sdp import Direction, excerpt
 
 _POOL = TokenPool()
@@ -31,25 +45,41 @@ class LegMedia:
     """Ports are named by opaque ids and opened as streams ask for them; they stay for the leg's life.
 
     ``address`` is what we tell while no port is open; its family is that of the ports. Opening raises
-    MediaError when the engine has no port left.
+    MediaError when the engine has no port left. ``encryption`` is what the party is offered; what it offers itself is
+    answered as it is. With ``converts`` it is offered codecs that the other party does not have.
+
+    Streams and bodies that go between legs are plain, whatever the parties speak: ``read`` makes them so.
     """
 
     __slots__ = (
         "_engine",
         "_family",
+        "_formats",
         "_hushed",
         "_local",
         "_owner",
         "_remotes",
+        "_said",
         "_sealed",
+        "converts",
         "identity",
         "ports",
         "profile",
+        "security",
     )
     passes: ClassVar[bool] = False
     """Whether descriptions pass as they are, and packets elsewhere."""
 
-    def __init__(self, engine: MediaEngine, owner: str, address: str, profile: str = "transparent") -> None:
+    def __init__(
+        self,
+        engine: MediaEngine,
+        owner: str,
+        address: str,
+        profile: str = "transparent",
+        *,
+        encryption: Encryption = "off",
+        converts: bool = False,
+    ) -> None:
         self._engine = engine
         self._owner = owner
         self._family: Family = "ipv6" if ":" in address else "ipv4"
@@ -61,6 +91,45 @@ class LegMedia:
         self._local: list[LocalPort | None] = []
         # 53 bits: some stacks read the session id as a floating-point number.
         self.identity = SdpIdentity(int(_POOL.token(13), 16) | 1, address)
+        self.security: LegSecurity | None = LegSecurity(encryption) if encryption != "off" else None
+        self.converts = converts
+        self._said = b""  # the party's last description, plain
+        self._formats: dict[str, SetFormats] = {}  # of the ports whose sound is converted
+
+    # What the party says
+
+    def read(self, body: bytes, *, answer: bool = False) -> bytes:
+        """The party's description, plain: as all of the call goes by it. How it is secured is kept here.
+
+        What its security is to be taken for and cannot be is left as it is, which no stream is carried by.
+        """
+        if self.security is not None:
+            body = self.security.read(body, answer=answer) if body else body
+        elif may_be_secured(body):
+            self.security = LegSecurity()
+            body = self.security.read(body, answer=answer)
+        self._said = body or self._said
+        return body
+
+    def take_back(self) -> None:
+        """The offer that was read last is refused: how the party is secured stays as it was."""
+        if self.security is not None:
+            self.security.take_back()
+
+    @property
+    def told(self) -> str:
+        """What the party was told last, plain."""
+        body = self.identity.body
+        return plain_of(body)[0] if self.security is not None and body else body
+
+    @property
+    def secured(self) -> bool:
+        """Whether there are keys that are in no file: the leg cannot be carried on by another process."""
+        return self.security is not None and self.security.keyed
+
+    async def _know_identity(self) -> None:
+        if self.security is not None and self.security.wants_fingerprint:
+            self.security.fingerprint = (await self._engine.execute(ReadIdentity())).fingerprint
 
     async def open_for(self, streams: Sequence[Stream], other: LegMedia) -> None:
         """Have a port for each stream that both legs' profiles carry.
@@ -76,6 +145,8 @@ class LegMedia:
                 carried = True
                 if self.ports[index] is None:
                     await self._open(index)
+        if self.security is not None:
+            await self._know_identity()
         if not carried:
             _nothing_but(streams)
 
@@ -87,11 +158,18 @@ class LegMedia:
             port for port in self.ports if port is not None and (port not in known or known[port][0].rtp_port)
         ]
 
+    @property
+    def speaking(self) -> list[str]:
+        """The ports of streams on which the party is to be heard, as agreed last."""
+        known = self._remotes
+        return [port for port in self.live if port in known and known[port][1] in {"sendrecv", "sendonly"}]
+
     async def open_one(self) -> LocalPort:
         """The one audio port of a leg that ends at us."""
         if not self.ports:
             self.ports.append(None)
             self._local.append(None)
+        await self._know_identity()
         return self._local[0] or await self._open(0)
 
     async def _open(self, index: int, port: str = "", rtp_port: int = 0) -> LocalPort:
@@ -107,24 +185,64 @@ class LegMedia:
     async def own_offer(self) -> bytes:
         """An offer of ours to a party that wants one while the party across has made none yet."""
         local = await self.open_one()
-        return offer_for_service(local, self.identity, _OWN_CODECS).encode()
+        return offer_for_service(local, self.identity, _OWN_CODECS, dress=self.dress(offer=True)).encode()
+
+    def dress(self, *, offer: bool) -> Callable[[str], str] | None:
+        """What puts our keys into a description of ours; None when there are none."""
+        security = self.security
+        if security is None:
+            return None
+        own = next((local for local in self._local if local is not None), None)
+        local = [one or own for one in self._local]
+        return lambda after: security.dress(after, local, offer=offer)
 
     def rewritten(self, body: bytes, count: int, *, offer: bool = False) -> bytes:
-        """The other party's description as this leg's party shall see it: with our ports.
+        """The other party's description as this leg's party shall see it: with our ports, and our keys.
 
-        An ``offer`` keeps the m-lines that the party knows beyond those of the other's, rejected.
+        An ``offer`` keeps the m-lines that the party knows beyond those of the other's, rejected, and names codecs
+        that we convert to; an answer names those that the party has named itself.
         """
         text = body.decode("utf-8", "surrogateescape")
-        described = rewrite(text, self._local[:count], self.identity, self.profile, offer=offer)
+        described = rewrite(
+            text,
+            self._local[:count],
+            self.identity,
+            self.profile,
+            offer=offer,
+            edit=(self._widened if offer else self._narrowed) if self.converts else None,
+            dress=self.dress(offer=offer) if self.security is not None else None,
+        )
         return described.encode("utf-8", "surrogateescape")
 
-    async def hear(self, streams: Sequence[Stream], across: Sequence[Stream]) -> None:
-        """Take over where the party receives and sends; ``across`` are the other party's streams."""
-        for port, stream, other in zip(self.ports, streams, across, strict=False):
+    def _widened(self, _position: int, shape: Shape, text: str | None) -> str | None:
+        return widened(self.profile, shape, text, self._numbers())
+
+    def _numbers(self) -> dict[Key, int]:
+        """The payload types that the party has given to codecs."""
+        if not self._said:
+            return {}
+        streams = [stream for stream in streams_of(self._said) if stream.kind == "audio"]
+        return {one.key: one.payload_type for stream in streams for one in formats_of(stream.shape)}
+
+    def _narrowed(self, position: int, shape: Shape, text: str | None) -> str | None:
+        streams = streams_of(self._said) if self._said else []
+        if position >= len(streams):
+            return text
+        offered = formats_of(streams[position].shape)
+        return narrowed(pairing(offered, formats_of(shape)), offered, shape, text)
+
+    async def hear(self, streams: Sequence[Stream], across: Sequence[Stream], first: int = 0) -> None:
+        """Take over where the party receives and sends; ``across`` are the other party's streams.
+
+        ``first`` is the place of the first stream in the party's description.
+        """
+        for index, (port, stream, other) in enumerate(zip(self.ports, streams, across, strict=False)):
             if port is not None:
                 remote = remote_of(port, stream, other)
                 direction = stream.effective_direction
                 before = self._remotes.get(port)
+                if self.security is not None:
+                    await self._secure(remote, first + index)
                 self._remotes[port] = remote, direction
                 await self._engine.execute(remote)
                 if self._hushed or direction != (before[1] if before is not None else "sendrecv"):
@@ -133,6 +251,39 @@ class LegMedia:
             if port is not None:
                 self._remotes[port] = SetRemote(port, "", 0), "sendrecv"
                 await self._engine.execute(self._remotes[port][0])
+
+    async def _secure(self, remote: SetRemote, position: int) -> None:
+        """Keys first: no packet is to be taken, or sent, without them."""
+        security = self.security
+        if security is None or not remote.rtp_port:
+            return
+        mux = security.mux(position)
+        remote.rtcp_mux = remote.rtcp_mux if mux is None else mux
+        for command in security.commands(remote.port, position):
+            await self._engine.execute(command)
+
+    # Codecs that are converted
+
+    async def speak(self, position: int, how: Pairing, stream: Stream, *, asked: bool) -> None:
+        """How the party's sound is converted, or that it is not; ``asked`` whether it has made the offer."""
+        port = self.ports[position] if position < len(self.ports) else None
+        if port is None:
+            return
+        formats = formats_for(port, how, stream, self.told, asked=asked) if how.convert else None
+        if formats is None:
+            self._formats.pop(port, None)
+        elif self._formats.get(port) != formats:
+            self._formats[port] = formats
+            await self._engine.execute(formats)
+            remote = self._remotes.get(port)
+            event = next((one for one in formats.receive if one.codec == "telephone-event"), None)
+            if remote is not None and event is not None:
+                remote[0].dtmf_payload_type, remote[0].clock_hz = event.payload_type, event.clock_hz
+                await self._engine.execute(remote[0])
+
+    def is_converted(self, port: str) -> bool:
+        """Whether the sound of a port is converted on its way to and from the other party."""
+        return port in self._formats
 
     async def _gate(self, port: str, direction: Direction) -> None:
         """Hold and resume: nothing is sent to a party that does not listen, nor its silence reported."""
@@ -183,6 +334,7 @@ class LegMedia:
             "port": port,
             "rtp_port": local.port,
             "remote": known[0].to_dict() if known is not None else None,
+            "formats": self._formats[port].to_dict() if port in self._formats else None,
             "direction": known[1] if known is not None else "sendrecv",
         }
 
@@ -200,6 +352,9 @@ class LegMedia:
                     await self._engine.execute(remote)
                     if direction != "sendrecv":
                         await self._gate(kept["port"], direction)
+                if kept.get("formats") is not None:
+                    self._formats[kept["port"]] = SetFormats.from_dict(kept["formats"])
+                    await self._engine.execute(self._formats[kept["port"]])
 
     # The end
 

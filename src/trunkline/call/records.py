@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trunkline.base.errors import MediaError
+from trunkline.call.quality import tell_unheard, unheard
 from trunkline.media.commands import CloseOwner
+from trunkline.media.statistics import PortStatistics
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
@@ -19,6 +21,7 @@ async def close_books(call: Call) -> None:
     try:
         if any(leg.media.ports for leg in call.legs):
             closed = await call.context.engine.execute(CloseOwner(call.id))
+            _judge(call, closed.statistics)
             # A port that saw nothing at all has nothing to tell.
             quality = {
                 figures.port: figures.to_dict()
@@ -29,6 +32,15 @@ async def close_books(call: Call) -> None:
         call.tell("media.fault", str(error))
     finally:
         _write(call, quality)
+
+
+def _judge(call: Call, statistics: tuple[PortStatistics, ...]) -> None:
+    call.context.quality.note(statistics)
+    figures = {port.port: port for port in statistics}
+    leg = unheard(call, figures) if not call.one_way else None
+    if leg is not None:
+        call.context.quality.one_way += 1
+        tell_unheard(call, leg, figures)
 
 
 def _write(call: Call, quality: dict[str, dict[str, Any]]) -> None:
