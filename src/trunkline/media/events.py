@@ -26,6 +26,7 @@ __all__ = [
     "ConsentLost",
     "DigitsSent",
     "DtmfReceived",
+    "EngineLost",
     "ExtensionSeen",
     "KeepAliveBack",
     "KeepAliveLost",
@@ -73,6 +74,20 @@ class PortActive(MediaEvent):
     """The peer is heard again after ``PortInactive``."""
 
     kind: ClassVar[str] = "active"
+
+
+@dataclass(slots=True)
+class EngineLost(MediaEvent):
+    """The engine that has the owner's ports died, does not answer, or has forgotten them; told once for an owner.
+
+    ``port`` is one of them. They pass no packets any more, as far as is known, and no command changes that.
+    """
+
+    kind: ClassVar[str] = "engine_lost"
+    instance: str
+    """Which one: ``udp:192.0.2.10:2223``."""
+    reason: str
+    """For people."""
 
 
 @dataclass(slots=True)
@@ -153,6 +168,7 @@ EVENTS: dict[str, type[MediaEvent]] = {
         PortLatched,
         PortInactive,
         PortActive,
+        EngineLost,
         DtmfReceived,
         ToneEnded,
         DigitsSent,

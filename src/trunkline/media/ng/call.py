@@ -1,0 +1,70 @@
+"""What is known of one owner's ports at an rtpengine: plain state, told to it by ``linking``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from trunkline.media.commands import Family, SetFormats, SetRemote
+from trunkline.media.ng.instance import Instance
+from trunkline.media.ng.session import LocalAddress
+from trunkline.media.statistics import PortStatistics
+
+
+@dataclass(slots=True, eq=False)
+class NgCall:
+    """An owner: a call of rtpengine's, its ports the parties (tags) of it."""
+
+    owner: str
+    id: str
+    """The call-id at rtpengine."""
+    instance: Instance
+    ports: dict[str, NgPort] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Commands of one owner are carried out in their order."""
+    closed: list[PortStatistics] = field(default_factory=list)
+    """The last figures of ports that were closed before the others."""
+    lost: bool = False
+    """Whether its instance died or forgot it: told once."""
+
+
+@dataclass(slots=True, eq=False)
+class NgPort:
+    """A port: what it was told, and what of that rtpengine knows."""
+
+    id: str
+    call: NgCall
+    local: LocalAddress
+    family: Family
+    remote: SetRemote | None = None
+    formats: SetFormats | None = None
+    send: bool = True
+    receive: bool = True
+    link: NgPort | None = None
+    convert: bool = False
+    stale: bool = False
+    """Whether rtpengine has still to be told of a change."""
+    blocked: bool = False
+    """Whether rtpengine withholds what its peer says."""
+    was_linked: bool = False
+    injects: bool = False
+    """Whether rtpengine was told to be ready to send keys on its link; that costs it the cheap way."""
+    injected: list[str] = field(default_factory=list)
+    """Keys that we had it send as if this port's peer had pressed them: it reports them as pressed."""
+    statistics: PortStatistics = field(init=False)
+    heard: int = 0
+    """Packets of the peer, RTP and RTCP, at the last look."""
+    heard_at: float = 0.0
+    silent: bool = False
+    source: tuple[str, int] | None = None
+    """Where its RTP comes from, when it was learnt."""
+
+    def __post_init__(self) -> None:
+        self.statistics = PortStatistics(self.id)
+
+    @property
+    def wants_block(self) -> bool:
+        """Whether what its peer says must go nowhere: on hold, or because the link that it had is another's."""
+        if self.link is None:
+            return self.was_linked
+        return not self.receive or not self.link.send

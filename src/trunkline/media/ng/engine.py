@@ -1,0 +1,335 @@
+"""A cluster of rtpengine instances as a ``MediaEngine``: ports become parties of calls, links offer and answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final
+
+from trunkline.base.errors import MediaError, RemoteProtocolError
+from trunkline.media import commands as c
+from trunkline.media.engine import Listener
+from trunkline.media.events import DtmfReceived
+from trunkline.media.listeners import Listeners
+from trunkline.media.ng.call import NgCall, NgPort
+from trunkline.media.ng.cluster import Cluster
+from trunkline.media.ng.courier import Answer
+from trunkline.media.ng.dtmf_log import key_press
+from trunkline.media.ng.figures import fill
+from trunkline.media.ng.instance import Instance
+from trunkline.media.ng.linking import close_party, gate, join, part, refresh
+from trunkline.media.ng.opening import CALL_PREFIX, find_again, open_anywhere, open_beside
+from trunkline.media.ng.plan import ClusterPlan, InstanceState
+from trunkline.media.ng.sounds import Sounds
+from trunkline.media.ng.watch import Watch, lose
+from trunkline.media.statistics import EngineCounters, PortStatistics
+
+_DONE: Final = c.Done()
+_MAX_FORGOTTEN: Final = 4096
+_GOODBYE_S: Final = 2.0
+
+
+class RtpengineCluster:
+    """Implements ``MediaEngine``. What rtpengine cannot do is refused with ``media.not_with_rtpengine``.
+
+    A port's id is a party's tag at rtpengine, its owner the call. Beyond the codes of the commands there are
+    ``media.no_engine`` (none is up), ``media.engine_silent`` and ``media.engine_refused`` (no answer, or a refusal),
+    and ``media.engine_lost`` (the one that has the port is gone).
+    """
+
+    def __init__(self, plan: ClusterPlan) -> None:
+        self._plan = plan
+        self._cluster = Cluster(plan, self._changed)
+        self._listeners = Listeners()
+        self._calls: dict[str, NgCall] = {}
+        self._ports: dict[str, NgPort] = {}
+        self._sounds = Sounds(self._listeners.tell, self._spawn)
+        self._watch = Watch(self._calls.values, self._listeners.tell, plan.inactivity_s)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns: dict[str, _Turn] = {}
+        self._keys: asyncio.DatagramTransport | None = None
+        # Calls to delete when their instance answers again.
+        self._forgotten: dict[str, set[str]] = {}
+        self._handlers: dict[type, Callable[[NgPort, Any], Coroutine[Any, Any, c.Reply]]] = {
+            c.SetRemote: self._set_remote,
+            c.SetFormats: self._set_formats,
+            c.SetDirection: self._set_direction,
+            c.SetPlain: self._set_plain,
+            c.Link: self._link,
+            c.Unlink: self._unlink,
+            c.Play: self._sounds.play,
+            c.StopPlay: self._sounds.stop_play,
+            c.SendDigits: self._sounds.send_digits,
+            c.ReadStatistics: self._read_statistics,
+            c.ClosePort: self._close_port,
+        }
+
+    async def start(self) -> None:
+        """Look at every instance. That none is up is no error: calls are refused until one is."""
+        await self._cluster.start()
+        if self._plan.keys_at is not None:
+            await self._hear_keys(*self._plan.keys_at)
+        self._spawn(self._watch.run())
+
+    async def stop(self) -> None:
+        """Delete our calls at instances that answer, and end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_S):
+                await asyncio.gather(*(self._close_owner(owner) for owner in list(self._calls)))
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._keys is not None:
+            self._keys.close()
+            self._keys = None
+        await self._cluster.stop()
+        self._calls.clear()
+        self._ports.clear()
+        self._listeners.clear()
+
+    async def execute(self, command: c.Command[c.R]) -> c.R:
+        """Carry out a command; those of one owner in the order in which they came."""
+        if isinstance(command, c.OpenPort):
+            return await self._open_port(command)  # type: ignore[return-value]  # the reply is the command's
+        if isinstance(command, c.CloseOwner):
+            return await self._close_owner(command.owner)  # type: ignore[return-value]  # the reply is the command's
+        handler = self._handlers.get(type(command))
+        if handler is None:
+            raise MediaError(f"rtpengine cannot do this: {command.kind}", "media.not_with_rtpengine")
+        port = self._port(getattr(command, "port", ""))
+        async with port.call.lock:
+            if not isinstance(command, c.ClosePort):
+                self._check(port.call)
+            return await handler(port, command)  # type: ignore[return-value]  # the reply is the command's
+
+    def subscribe(self, listener: Listener, owner: str | None = None) -> Callable[[], None]:
+        """As ``MediaEngine.subscribe``."""
+        return self._listeners.subscribe(listener, owner)
+
+    def snapshot(self) -> EngineCounters:
+        """Only the ports are known: how many are free at an instance, it does not tell."""
+        free = 65_536 if any(one.up for one in self._cluster.instances) else 0
+        return EngineCounters(ports_open=len(self._ports), ports_free=free)
+
+    def states(self) -> list[InstanceState]:
+        """How each instance is, in the order of the settings."""
+        return self._cluster.states()
+
+    # Ports
+
+    def _port(self, port: str) -> NgPort:
+        found = self._ports.get(port)
+        if found is None:
+            raise MediaError(f"no port {port!r} is open", "media.unknown_port")
+        return found
+
+    def _check(self, call: NgCall) -> None:
+        if call.lost or call.instance.state == "down":
+            raise MediaError(
+                f"{call.instance.name}, which has the call's ports, is gone", "media.engine_lost"
+            )
+
+    async def _open_port(self, command: c.OpenPort) -> c.PortOpened:
+        if command.port in self._ports:
+            raise MediaError(f"the port {command.port!r} is open already", "media.duplicate_port")
+        async with self._opening(command.owner):
+            known = self._calls.get(command.owner)
+            if command.rtp_port:
+                opened = await find_again(self._cluster, known, command)
+            elif known is not None:
+                self._check(known)
+                async with known.lock:
+                    opened = await open_beside(known, command)
+            else:
+                opened = await open_anywhere(self._cluster, command)
+            self._take(opened)
+        local = opened.local
+        return c.PortOpened(opened.id, local.address, local.address, local.rtp_port, local.rtcp_port)
+
+    def _take(self, opened: NgPort) -> None:
+        call = opened.call
+        if call.owner not in self._calls:
+            self._calls[call.owner] = call
+            call.instance.sessions += 1
+        opened.heard_at = asyncio.get_running_loop().time()
+        call.ports[opened.id] = self._ports[opened.id] = opened
+
+    @contextlib.asynccontextmanager
+    async def _opening(self, owner: str) -> AsyncIterator[None]:
+        """One at a time for an owner: its ports must not come to be at two instances, nor after its end."""
+        turn = self._turns.setdefault(owner, _Turn())
+        turn.wanted += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.wanted -= 1
+            if not turn.wanted:
+                self._turns.pop(owner, None)
+
+    async def _close_port(self, port: NgPort, command: c.ClosePort) -> c.StatisticsRead:
+        del self._ports[port.id], port.call.ports[port.id]
+        self._sounds.forget(port)
+        linked = port.link
+        if linked is not None:
+            port.link = linked.link = None
+        if port.call.instance.up and not port.call.lost:
+            with contextlib.suppress(MediaError):
+                fill(port.statistics, await close_party(port.call, port.id), linked.id if linked else "")
+        port.call.closed.append(port.statistics)
+        return c.StatisticsRead(port.statistics)
+
+    async def _close_owner(self, owner: str) -> c.OwnerClosed:
+        async with self._opening(owner):
+            call = self._calls.pop(owner, None)
+        self._listeners.forget(owner)
+        if call is None:
+            return c.OwnerClosed(())
+        call.instance.sessions -= 1
+        async with call.lock:
+            ports = list(call.ports.values())
+            for port in ports:
+                self._ports.pop(port.id, None)
+                self._sounds.forget(port)
+            answer = await self._delete(call)
+        for port in ports:
+            if answer is not None:
+                fill(port.statistics, answer, port.link.id if port.link else "")
+        call.ports.clear()
+        return c.OwnerClosed((*call.closed, *(port.statistics for port in ports)))
+
+    async def _delete(self, call: NgCall) -> Answer | None:
+        if call.instance.up:
+            with contextlib.suppress(MediaError):
+                return await call.instance.ask("delete", call_id=call.id, delete_delay=0)
+        forgotten = self._forgotten.setdefault(call.instance.name, set())
+        if len(forgotten) < _MAX_FORGOTTEN:
+            forgotten.add(call.id)
+        return None
+
+    async def _read_statistics(self, port: NgPort, command: c.ReadStatistics) -> c.StatisticsRead:
+        call = port.call
+        answer = await call.instance.ask("query", call_id=call.id)
+        fill(port.statistics, answer, port.link.id if port.link else "")
+        return c.StatisticsRead(_copy(port.statistics))
+
+    # What a port is told
+
+    async def _set_remote(self, port: NgPort, command: c.SetRemote) -> c.Done:
+        if command != port.remote:
+            port.remote = command
+            self._outdate(port)
+        return _DONE
+
+    async def _set_formats(self, port: NgPort, command: c.SetFormats) -> c.Done:
+        if command != port.formats:
+            port.formats = command
+            if port.convert:
+                self._outdate(port)
+        return _DONE
+
+    async def _set_direction(self, port: NgPort, command: c.SetDirection) -> c.Done:
+        port.send, port.receive = command.send, command.receive
+        await gate([port] if port.link is None else [port, port.link])
+        return _DONE
+
+    async def _set_plain(self, port: NgPort, command: c.SetPlain) -> c.Done:
+        return _DONE  # it never was anything else
+
+    async def _link(self, port: NgPort, command: c.Link) -> c.Done:
+        other = self._port(command.other)
+        if other.call is not port.call:
+            raise MediaError("rtpengine links ports of one call only", "media.not_with_rtpengine")
+        fresh = port.link is other and other.link is port and not (port.stale or other.stale)
+        if not fresh or port.convert != command.convert:
+            await join(port, other, convert=command.convert)
+        return _DONE
+
+    async def _unlink(self, port: NgPort, command: c.Unlink) -> c.Done:
+        await self._sounds.hush(port)
+        await part(port)
+        return _DONE
+
+    def _outdate(self, port: NgPort) -> None:
+        """A link goes on by what was said anew. ``Link`` mostly follows at once, and leaves nothing to do."""
+        port.stale = True
+        if port.link is not None:
+            self._spawn(self._catch_up(port))
+
+    async def _catch_up(self, port: NgPort) -> None:
+        async with port.call.lock:
+            if port.stale and port.link is not None and port.id in self._ports:
+                with contextlib.suppress(MediaError):  # it is tried again with the next command
+                    await refresh(port)
+
+    # What instances do
+
+    def _changed(self, instance: Instance) -> None:
+        calls = [call for call in self._calls.values() if call.instance is instance]
+        if instance.state == "down":
+            for call in calls:
+                lose(call, "it does not answer", self._listeners.tell)
+        elif calls or self._forgotten.get(instance.name):
+            self._spawn(self._welcome(instance, calls))
+
+    async def _welcome(self, instance: Instance, calls: list[NgCall]) -> None:
+        """An instance answers again: calls that it still knows go on, those that are over are deleted there."""
+        for call in calls:
+            with contextlib.suppress(MediaError):
+                await instance.ask("query", call_id=call.id)
+                call.lost = False
+        for call_id in self._forgotten.pop(instance.name, ()):
+            with contextlib.suppress(MediaError):
+                await instance.ask("delete", call_id=call_id, delete_delay=0)
+
+    async def _hear_keys(self, host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            self._keys, _ = await loop.create_datagram_endpoint(
+                lambda: _KeysHeard(self._take_key), local_addr=(host, port)
+            )
+        except OSError as error:
+            raise MediaError(
+                f"key presses cannot be heard at {host}:{port}: {error.strerror}", "media.address"
+            ) from None
+
+    def _take_key(self, datagram: bytes) -> None:
+        try:
+            press = key_press(datagram)
+        except RemoteProtocolError:
+            return
+        call = self._calls.get(press.call.removeprefix(CALL_PREFIX)) if press is not None else None
+        port = call.ports.get(press.party) if press is not None and call is not None else None
+        if press is None or port is None:
+            return
+        if press.digit in port.injected:
+            port.injected.remove(press.digit)
+            return
+        self._listeners.tell(DtmfReceived(port.call.owner, port.id, press.digit, press.duration_ms))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class _Turn:
+    __slots__ = ("lock", "wanted")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.wanted = 0
+
+
+class _KeysHeard(asyncio.DatagramProtocol):
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self._take(data)
+
+
+def _copy(statistics: PortStatistics) -> PortStatistics:
+    return PortStatistics.from_dict(statistics.to_dict())

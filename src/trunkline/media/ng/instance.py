@@ -1,0 +1,142 @@
+"""One rtpengine: its health by pings, its load, and commands to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from trunkline.base.errors import MediaError, RemoteProtocolError, TransportError
+from trunkline.media.ng.bencode import Encodable
+from trunkline.media.ng.courier import Answer, Transport
+from trunkline.media.ng.plan import ClusterPlan, InstancePlan, InstanceState
+from trunkline.media.ng.udp import UdpTransport
+from trunkline.media.ng.websocket import WebSocketTransport
+
+_LOAD_EVERY: Final = 5
+"""Pings between two looks at its sessions."""
+
+
+def transport_to(url: str) -> Transport:
+    """The way to ``udp:HOST:PORT``, or to a WebSocket; ValueError for anything else."""
+    if url.startswith(("ws://", "wss://")):
+        return WebSocketTransport(url)
+    parts = urlsplit(url.replace("udp:", "udp://", 1))
+    if parts.scheme != "udp" or not parts.hostname or not parts.port:
+        raise ValueError(f"{url} is no address of an rtpengine")
+    return UdpTransport(parts.hostname, parts.port)
+
+
+class Instance:
+    """``changed`` is called with it when it comes up or goes down."""
+
+    def __init__(
+        self,
+        plan: InstancePlan,
+        cluster: ClusterPlan,
+        changed: Callable[[Instance], None],
+        transport: Transport | None = None,
+    ) -> None:
+        self.name = plan.url
+        self.weight = plan.weight
+        self._cluster = cluster
+        self._changed = changed
+        self._transport = transport or transport_to(plan.url)
+        self._task: asyncio.Task[None] | None = None
+        self._row = 0  # answered pings in a row, or negative: unanswered ones
+        self._since = 0.0
+        self.state = "unknown"
+        self.failures = 0
+        self.sessions = 0
+        """Calls of ours; the cluster counts them."""
+        self.sessions_all: int | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether it gets new calls."""
+        return self.state == "up"
+
+    async def start(self) -> None:
+        """Open the way to it and look at it once; then keep looking."""
+        self._since = asyncio.get_running_loop().time()
+        await self._transport.start()
+        await self._ping(first=True)
+        self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self._transport.stop()
+
+    async def ask(self, command: str, **fields: Encodable) -> Answer:
+        """Carry out a command, names of ``fields`` with hyphens for their underscores.
+
+        Raises MediaError: ``media.engine_silent`` without an answer, ``media.engine_refused`` with its reason.
+        """
+        question = {name.replace("_", "-"): value for name, value in fields.items()} | {"command": command}
+        try:
+            answer = await self._transport.ask(question, self._cluster.timeout_s)
+        except TransportError as error:
+            self._fall_silent()
+            raise MediaError(str(error), "media.engine_silent") from None
+        except RemoteProtocolError as error:
+            raise MediaError(error.reason, "media.engine_refused") from None
+        if answer.get("result") not in {b"ok", b"pong"}:
+            reason = answer.get("error-reason", b"no reason")
+            said = reason.decode("utf-8", "replace")[:200] if isinstance(reason, bytes) else "no reason"
+            raise MediaError(f"{self.name} refused {command}: {said}", "media.engine_refused")
+        return answer
+
+    def status(self) -> InstanceState:
+        """How it is now."""
+        since = asyncio.get_running_loop().time() - self._since
+        return InstanceState(
+            self.name, self.state, since, self.sessions, self.sessions_all, self.failures, self.weight
+        )
+
+    async def _watch(self) -> None:
+        for beat in range(1, 1 << 62):
+            await asyncio.sleep(self._cluster.ping_s)
+            await self._ping()
+            if self.up and beat % _LOAD_EVERY == 0:
+                await self._read_load()
+
+    async def _ping(self, *, first: bool = False) -> None:
+        try:
+            answer = await self._transport.ask({"command": "ping"}, self._cluster.ping_s)
+            good = answer.get("result") == b"pong"
+        except (TransportError, RemoteProtocolError):
+            good = False
+        self._row = max(self._row, 0) + 1 if good else min(self._row, 0) - 1
+        if self._row >= (1 if self.state == "unknown" else self._cluster.up_after):
+            self._become("up")
+        elif self._row <= (-1 if first else -self._cluster.down_after):
+            self._become("down")
+
+    def _fall_silent(self) -> None:
+        """A command was sent several times in vain: as good as the pings that are missing."""
+        self._row = min(self._row, -self._cluster.down_after)
+        self._become("down")
+
+    def _become(self, state: str) -> None:
+        if state == self.state:
+            return
+        self.failures += state == "down"
+        self.state = state
+        self._since = asyncio.get_running_loop().time()
+        self._changed(self)
+
+    async def _read_load(self) -> None:
+        with contextlib.suppress(TransportError, RemoteProtocolError):
+            answer = await self._transport.ask({"command": "statistics"}, self._cluster.timeout_s)
+            found = answer.get("statistics")
+            current = found.get("currentstatistics") if isinstance(found, dict) else None
+            total = current.get("sessionstotal") if isinstance(current, dict) else None
+            if isinstance(total, int):
+                self.sessions_all = total

@@ -1,0 +1,89 @@
+"""NG over a WebSocket, which rtpengine serves with ``--listen-http`` and ``--listen-https``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.typing import Subprotocol
+
+from trunkline.base.errors import TransportError
+from trunkline.media.ng.bencode import MAX_OCTETS, Encodable
+from trunkline.media.ng.courier import Answer, Courier
+
+SUBPROTOCOL: Final = Subprotocol("ng.rtpengine.com")
+_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
+_OPEN_S: Final = 3.0
+
+
+class WebSocketTransport:
+    """Keeps one connection open, and opens it anew when it breaks."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._name = f"rtpengine at {url}"
+        self._connection: ClientConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue(4096)
+        self.courier = Courier(self._name, self._send, ())
+
+    async def start(self) -> None:
+        """Begin to connect."""
+        self._task = asyncio.get_running_loop().create_task(self._keep_open())
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self.courier.fail("the media engine is stopped")
+
+    async def ask(self, question: Mapping[str, Encodable], within_s: float) -> Answer:
+        """As ``Transport.ask``."""
+        return await self.courier.ask(question, within_s)
+
+    def _send(self, message: bytes) -> None:
+        if self._connection is None:
+            raise TransportError(f"{self._name}: not connected")
+        try:
+            self._outgoing.put_nowait(message)
+        except asyncio.QueueFull:
+            raise TransportError(f"{self._name} takes no more") from None
+
+    async def _keep_open(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async with connect(
+                    self._url, subprotocols=[SUBPROTOCOL], open_timeout=_OPEN_S, close_timeout=1.0,
+                    max_size=MAX_OCTETS, compression=None, proxy=None,
+                ) as connection:  # fmt: skip
+                    failures = 0
+                    await self._serve(connection)
+            except (OSError, TimeoutError, InvalidHandshake, WebSocketException):
+                failures += 1
+            self.courier.fail("the connection broke")
+            await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+
+    async def _serve(self, connection: ClientConnection) -> None:
+        while not self._outgoing.empty():
+            self._outgoing.get_nowait()  # of the connection before: nobody waits for these
+        self._connection = connection
+        sender = asyncio.get_running_loop().create_task(self._send_all(connection))
+        try:
+            async for message in connection:
+                self.courier.receive(message.encode() if isinstance(message, str) else message)
+        finally:
+            self._connection = None
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    async def _send_all(self, connection: ClientConnection) -> None:
+        while True:
+            await connection.send(await self._outgoing.get())
