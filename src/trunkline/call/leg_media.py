@@ -55,6 +55,7 @@ class LegMedia:
         "_engine",
         "_family",
         "_formats",
+        "_here",
         "_hushed",
         "_local",
         "_owner",
@@ -86,6 +87,7 @@ class LegMedia:
         self._remotes: dict[str, tuple[SetRemote, Direction]] = {}
         self._sealed = False
         self._hushed = False
+        self._here: set[str] = set()  # the ports that are more than a relay's
         self.profile: Profile = PROFILES[profile]
         self.ports: list[str | None] = []
         self._local: list[LocalPort | None] = []
@@ -144,7 +146,7 @@ class LegMedia:
             if carries(self.profile, stream) and carries(other.profile, stream):
                 carried = True
                 if self.ports[index] is None:
-                    await self._open(index)
+                    await self._open(index, here=other.security is not None)
         if self.security is not None:
             await self._know_identity()
         if not carried:
@@ -164,19 +166,22 @@ class LegMedia:
         known = self._remotes
         return [port for port in self.live if port in known and known[port][1] in {"sendrecv", "sendonly"}]
 
-    async def open_one(self) -> LocalPort:
-        """The one audio port of a leg that ends at us."""
+    async def open_one(self, *, here: bool = False) -> LocalPort:
+        """The one audio port of a leg; ``here`` when it ends at us."""
         if not self.ports:
             self.ports.append(None)
             self._local.append(None)
         await self._know_identity()
-        return self._local[0] or await self._open(0)
+        return self._local[0] or await self._open(0, here=here)
 
-    async def _open(self, index: int, port: str = "", rtp_port: int = 0) -> LocalPort:
+    async def _open(self, index: int, port: str = "", rtp_port: int = 0, *, here: bool = False) -> LocalPort:
         if self._sealed:
             raise MediaError("the leg is over: it opens no port any more", "media.leg_over")
         port = port or _POOL.token(16)
-        opened = await self._engine.execute(OpenPort(port, self._owner, self._family, rtp_port))
+        here = here or self.security is not None
+        opened = await self._engine.execute(OpenPort(port, self._owner, self._family, rtp_port, here))
+        if here:
+            self._here.add(port)
         local = LocalPort(opened.advertised, opened.rtp_port, opened.rtcp_port)
         self.ports[index] = port
         self._local[index] = local
@@ -332,6 +337,7 @@ class LegMedia:
         known = self._remotes.get(port)
         return {
             "port": port,
+            "here": port in self._here,
             "rtp_port": local.port,
             "remote": known[0].to_dict() if known is not None else None,
             "formats": self._formats[port].to_dict() if port in self._formats else None,
@@ -345,7 +351,7 @@ class LegMedia:
             self.ports.append(None)
             self._local.append(None)
             if kept is not None:
-                await self._open(index, kept["port"], kept["rtp_port"])
+                await self._open(index, kept["port"], kept["rtp_port"], here=kept.get("here", False))
                 if kept["remote"] is not None:
                     remote, direction = SetRemote.from_dict(kept["remote"]), kept["direction"]
                     self._remotes[kept["port"]] = remote, direction

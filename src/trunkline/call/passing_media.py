@@ -44,10 +44,14 @@ class PassingMedia(LegMedia):
         super().__init__(engine, owner, "")
         self.identity: PassingIdentity = PassingIdentity(0, "")
 
+    def read(self, body: bytes, *, answer: bool = False) -> bytes:
+        """The description as it came: whatever keys are in it are for the other party."""
+        return body
+
     async def open_for(self, streams: Sequence[Stream], other: LegMedia) -> None:
         """Nothing to open; whether a stream suits them is the parties' to say."""
 
-    async def open_one(self) -> LocalPort:
+    async def open_one(self, *, here: bool = False) -> LocalPort:
         """Raises MediaError: nobody can be answered here."""
         raise MediaError("the call's media does not pass here, so that it has no port", "media.bypassed")
 
@@ -61,7 +65,7 @@ class PassingMedia(LegMedia):
             self.identity.pass_on(body.decode("utf-8", "surrogateescape"))
         return body
 
-    async def hear(self, streams: Sequence[Stream], across: Sequence[Stream]) -> None:
+    async def hear(self, streams: Sequence[Stream], across: Sequence[Stream], first: int = 0) -> None:
         """Nothing passes here."""
 
     async def hush(self, *, hushed: bool) -> None:

@@ -44,26 +44,28 @@ class ServiceMedia:
     async def agree(self, offer: bytes) -> bytes:
         """Our description: the answer to the caller's offer, or an offer when it sent none."""
         media = self._leg.media
-        local = await media.open_one()
+        local = await media.open_one(here=True)
         self._port = media.ports[0] or ""
         if not offer:
-            return offer_for_service(local, media.identity).encode()
-        text, self.media = answer_for_service(_text(offer), local, media.identity)
+            dress = media.dress(offer=True)
+            return offer_for_service(local, media.identity, dress=dress).encode()
+        dress = media.dress(offer=False)
+        text, self.media = answer_for_service(_text(offer), local, media.identity, dress=dress)
         await self._hear()
         return text.encode("utf-8", "surrogateescape")
 
     async def _hear(self) -> None:
         media = self._leg.media
         if self.media is not None:
-            told = streams_of(media.identity.body)[self.media.position]
-            await media.hear([self.media.stream], [told])
+            told = streams_of(media.told)[self.media.position]
+            await media.hear([self.media.stream], [told], self.media.position)
 
     async def acknowledged(self, body: bytes) -> None:
         """The ACK; it answers when we have offered."""
         if self.media is not None:
             return
         try:
-            check_answer(streams_of(self._leg.media.identity.body), body)
+            check_answer(streams_of(self._leg.media.told), body)
             self.media = agreed_for_service(_text(body))
             await self._hear()
             await self._resume()

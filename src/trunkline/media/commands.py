@@ -137,9 +137,9 @@ class OpenPort(Command[PortOpened]):
     family: Family = "ipv4"
     rtp_port: int = 0
     """The RTP port to open at, even; 0: any."""
-    terminates: bool = False
-    """Whether the party talks to us by it, and to nobody else: it will be told to echo, play, record or join a room.
-    Where relaying is done elsewhere, such ports are opened in this process."""
+    here: bool = False
+    """Whether it needs more than a relay: its party talks to us by it, or it has keys of ours. Where calls are relayed
+    by other machines, such ports are opened in this process nevertheless."""
 
 
 @dataclass(slots=True)

@@ -116,6 +116,11 @@ class RtpengineCluster:
         """How each instance is, in the order of the settings."""
         return self._cluster.states()
 
+    def linked_with(self, port: str) -> str:
+        """The port that a port is linked with, empty without one."""
+        linked = self._port(port).link
+        return linked.id if linked is not None else ""
+
     # Ports
 
     def _port(self, port: str) -> NgPort:
