@@ -7,6 +7,7 @@ pub mod g711;
 pub mod keys;
 pub mod mix;
 pub mod rates;
+pub mod progress;
 pub mod resample;
 pub mod signal;
 #[cfg(test)]
