@@ -14,6 +14,7 @@ from typing import Any
 from trunkline import _native
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
+from trunkline.media.embedded_security import HANDLERS as SECURITY_HANDLERS
 from trunkline.media.engine import Listener
 from trunkline.media.events import EVENTS, MediaEvent
 from trunkline.media.statistics import EngineCounters, PortStatistics
@@ -82,6 +83,7 @@ class EmbeddedMediaEngine:
             c.ReadStatistics: _read_statistics,
             c.ClosePort: _close_port,
             c.CloseOwner: self._close_owner,
+            **SECURITY_HANDLERS,
         }
 
     async def start(self) -> None:
@@ -298,6 +300,7 @@ def _statistics(port: str, figures: _native.PortFigures) -> PortStatistics:
         figures.last_heard_s,
         figures.ssrc,
         figures.payload_type,
+        figures.refused,
     )
 
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 const SENDS: u64 = 1 << 32;
 const MUX: u64 = 1 << 33;
 const CONNECTED: u64 = 1 << 34;
+const SEALED: u64 = 1 << 35;
 
 /// A port's way out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Egress {
     pub mux: bool,
     /// Whether the RTP socket is connected to `rtp`.
     pub connected: bool,
+    /// Whether nothing may be sent in the clear.
+    pub sealed: bool,
     /// The peer's RTP address.
     pub rtp: Option<SocketAddr>,
     /// The peer's RTCP address.
@@ -44,7 +47,8 @@ impl EgressCell {
         let head = u64::from(egress.generation)
             | flag(egress.sends, SENDS)
             | flag(egress.mux, MUX)
-            | flag(egress.connected, CONNECTED);
+            | flag(egress.connected, CONNECTED)
+            | flag(egress.sealed, SEALED);
         let [a, b, c] = pack(egress.rtp);
         let [d, e, f] = pack(egress.rtcp);
         for (cell, word) in self.words.iter().zip([head, a, b, c, d, e, f]) {
@@ -62,6 +66,7 @@ impl EgressCell {
             sends: head & SENDS != 0,
             mux: head & MUX != 0,
             connected: head & CONNECTED != 0,
+            sealed: head & SEALED != 0,
             rtp: unpack([words[1], words[2], words[3]]),
             rtcp: unpack([words[4], words[5], words[6]]),
         }
@@ -111,7 +116,7 @@ mod tests {
     fn egress(generation: u32, rtp: &str) -> Egress {
         let rtp: SocketAddr = rtp.parse().unwrap();
         let rtcp = Some(SocketAddr::new(rtp.ip(), rtp.port() + 1));
-        Egress { generation, sends: true, mux: false, connected: true, rtp: Some(rtp), rtcp }
+        Egress { generation, sends: true, mux: false, connected: true, sealed: true, rtp: Some(rtp), rtcp }
     }
 
     #[test]

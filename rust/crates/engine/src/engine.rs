@@ -309,7 +309,7 @@ impl Engine {
 
     /// A worker obeys before it looks at its own packets, but the packets of a port that is linked across
     /// workers reach the other one: it must know the way out before they come.
-    fn wake_across(&self, control: &Control, slot: u32) {
+    pub(crate) fn wake_across(&self, control: &Control, slot: u32) {
         let other = control.linked_with(slot).map(|other| self.shared.slot(other).worker);
         if other.is_some_and(|worker| worker != self.shared.slot(slot).worker) {
             self.shared.post_of(slot).wake_up();

@@ -24,6 +24,7 @@ mod recording;
 mod relay;
 #[cfg(test)]
 mod scratch;
+mod security;
 mod shared;
 mod sockets;
 mod sound_file;
@@ -45,3 +46,4 @@ pub use keys::Digits;
 pub use latch::Policy;
 pub use mailbox::{Remote, Tone};
 pub use statistics::Statistics;
+pub use trunkline_rtp::srtp::{MasterKey, Suite};

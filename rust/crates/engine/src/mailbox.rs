@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use trunkline_dsp::Law;
+use trunkline_rtp::srtp::MasterKey;
 
 use crate::keys::Digits;
 use crate::latch::Policy;
@@ -97,6 +98,10 @@ pub enum Order {
         /// From the peer.
         receive: bool,
     },
+    /// Keys to seal with and, if the peer's is known, to open with.
+    SetKeys(Box<(MasterKey, Option<MasterKey>)>),
+    /// Encryption ends.
+    SetPlain,
     /// The use ends.
     Close,
 }

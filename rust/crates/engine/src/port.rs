@@ -11,6 +11,7 @@ use crate::keys::Keys;
 use crate::latch::{Latch, Policy, Times};
 use crate::mailbox::{Remote, Task};
 use crate::playback::Playback;
+use crate::security::Security;
 use crate::shared::{Post, Shared, Slot};
 use crate::tap::Taps;
 use crate::tone::ToneSource;
@@ -55,6 +56,8 @@ pub struct Port {
     pub receive: bool,
     /// Who is heard.
     pub latch: Latch,
+    /// Keys of what is heard; none in the clear.
+    pub security: Option<Box<Security>>,
     /// Losses and jitter.
     pub reception: Reception,
     /// Keys.
@@ -87,6 +90,7 @@ impl Port {
             remote: None,
             receive: true,
             latch: Latch::new(times),
+            security: None,
             reception: Reception::default(),
             dtmf: DtmfDetector::default(),
             taps: None,
@@ -99,6 +103,7 @@ impl Port {
             alive_ns: context.now_ns,
             inactive: false,
         };
+        port.forget_seal(context);
         port.publish(context);
         port
     }
@@ -159,7 +164,9 @@ impl Port {
         self.begin(context, Job::Plain(Task::Idle));
         self.taps = None;
         self.keys = None;
+        self.security = None;
         self.slot(context).egress.store(&Egress::default());
+        self.forget_seal(context);
     }
 
     /// The peer was locked to a source.
@@ -219,6 +226,9 @@ impl Port {
         {
             self.pressed(context, digit);
         }
+        if let Some(security) = &mut self.security {
+            security.tick(context.now_ns);
+        }
         let limit_ns = context.shared.config.inactivity.as_nanos() as u64;
         let silent_ns = context.now_ns.saturating_sub(self.alive_ns);
         if limit_ns > 0 && !self.inactive && silent_ns >= limit_ns && self.expects_media() {
@@ -245,6 +255,7 @@ impl Port {
             sends: self.send,
             mux: self.remote.is_some_and(|remote| remote.mux),
             connected: rtp.is_some() && rtp == self.connected,
+            sealed: self.security.is_some(),
             rtp,
             rtcp: self.rtcp_source.or(self.remote.and_then(|remote| remote.rtcp)),
         }
@@ -270,7 +281,8 @@ impl Port {
         self.connected = done.then_some(source);
     }
 
-    fn publish(&self, context: &Context<'_>) {
+    /// Lets every worker know the way out.
+    pub fn publish(&self, context: &Context<'_>) {
         self.slot(context).egress.store(&self.egress());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send, sendto};
+use trunkline_rtp::srtp::{Opener, Sealer};
 use trunkline_rtp::{RtcpPacket, RtpPacket, is_rtcp};
 
 use crate::egress::Egress;
@@ -15,6 +16,7 @@ use crate::latch::Verdict;
 use crate::mailbox::{Peer, Task};
 use crate::playback::Next;
 use crate::port::{Context, Job, Port};
+use crate::security::sealed;
 use crate::shared::Slot;
 use crate::voice::{Frame, SAMPLES, Voice};
 
@@ -24,6 +26,14 @@ const COMFORT_NOISE: u8 = 13;
 impl Port {
     /// A datagram came to the RTP port. `source` is absent when the socket is connected to the peer.
     pub fn on_rtp_port(&mut self, context: &Context<'_>, bytes: &mut [u8], source: Option<SocketAddr>) {
+        let mut bytes = bytes;
+        if self.security.is_some() {
+            // Before all else: who is not authentic is not judged, not learnt and not counted as the peer.
+            let muxed = self.remote.is_some_and(|remote| remote.mux) && is_rtcp(bytes);
+            let with = if muxed { Opener::open_rtcp } else { Opener::open_rtp };
+            let Some(length) = self.open(context, bytes, with) else { return };
+            bytes = &mut bytes[..length];
+        }
         if let Some(remote) = self.remote {
             if remote.opaque {
                 self.on_opaque(context, bytes, source);
@@ -98,7 +108,9 @@ impl Port {
     }
 
     /// A datagram came to the RTCP port.
-    pub fn on_rtcp_port(&mut self, context: &Context<'_>, bytes: &[u8], source: SocketAddr) {
+    pub fn on_rtcp_port(&mut self, context: &Context<'_>, bytes: &mut [u8], source: SocketAddr) {
+        let Some(length) = self.open(context, bytes, Opener::open_rtcp) else { return };
+        let bytes = &bytes[..length];
         let counts = &self.slot(context).counts;
         if RtcpPacket::parse(bytes).is_err() {
             counts.invalid();
@@ -250,7 +262,15 @@ fn way_to<'a>(context: &Context<'a>, peer: Peer) -> Option<(&'a Slot, Egress)> {
 /// Sends a packet to the peer of a slot, if it may be sent.
 pub fn send_rtp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
     let (true, Some(to), Some(sockets)) = (egress.sends, egress.rtp, slot.sockets.get()) else { return };
-    if transmit(&sockets.rtp, bytes, (!egress.connected).then_some(to)) {
+    let to = (!egress.connected).then_some(to);
+    let sent = if egress.sealed {
+        let send = |bytes: &[u8]| transmit(&sockets.rtp, bytes, to);
+        let Some(sent) = sealed(slot, egress.generation, bytes, Sealer::seal_rtp, send) else { return };
+        sent
+    } else {
+        transmit(&sockets.rtp, bytes, to)
+    };
+    if sent {
         slot.counts.sent(bytes.len());
         context.post.counts.relayed.fetch_add(1, Ordering::Relaxed);
     } else {
@@ -260,10 +280,16 @@ pub fn send_rtp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8
 
 fn send_rtcp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
     let Some(sockets) = slot.sockets.get() else { return };
-    let sent = match (egress.mux, egress.rtp, egress.rtcp) {
-        (true, Some(to), _) => transmit(&sockets.rtp, bytes, (!egress.connected).then_some(to)),
-        (false, _, Some(to)) => transmit(&sockets.rtcp, bytes, Some(to)),
+    let (socket, to) = match (egress.mux, egress.rtp, egress.rtcp) {
+        (true, Some(to), _) => (&sockets.rtp, (!egress.connected).then_some(to)),
+        (false, _, Some(to)) => (&sockets.rtcp, Some(to)),
         _ => return,
+    };
+    let send = |bytes: &[u8]| transmit(socket, bytes, to);
+    let sent = if egress.sealed {
+        sealed(slot, egress.generation, bytes, Sealer::seal_rtcp, send).unwrap_or(false)
+    } else {
+        send(bytes)
     };
     if sent {
         slot.counts.sent_rtcp();

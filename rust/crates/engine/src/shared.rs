@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::egress::EgressCell;
 use crate::events::EventQueue;
 use crate::mailbox::Mailbox;
+use crate::security::Seal;
 use crate::sockets::Sockets;
 use crate::statistics::Counts;
 
@@ -55,6 +56,8 @@ pub struct Slot {
     pub sockets: OnceLock<Sockets>,
     /// Where packets for this port's peer go.
     pub egress: EgressCell,
+    /// The key of what goes to this port's peer; taken only when [`crate::egress::Egress::sealed`] is set.
+    pub seal: Mutex<Option<Box<Seal>>>,
     /// What this port counts.
     pub counts: Counts,
     /// The last use that the worker has let go of.

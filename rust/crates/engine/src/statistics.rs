@@ -25,6 +25,8 @@ pub struct Statistics {
     pub foreign: u64,
     /// Datagrams that are no RTP or RTCP, dropped.
     pub invalid: u64,
+    /// Packets that were not authentic, replayed, or came before there were keys, dropped.
+    pub refused: u64,
     /// Seconds since the peer was heard; `None` if never.
     pub last_heard_s: Option<f64>,
     /// The synchronisation source heard last.
@@ -50,6 +52,7 @@ pub struct Counts {
     jitter_us: AtomicU64,
     foreign: AtomicU64,
     invalid: AtomicU64,
+    refused: AtomicU64,
     heard_ns: AtomicU64,
     stream: AtomicU64,
 }
@@ -95,6 +98,11 @@ impl Counts {
         add_alone(&self.invalid, 1);
     }
 
+    /// A packet that the keys did not open was dropped.
+    pub fn refused(&self) {
+        add_alone(&self.refused, 1);
+    }
+
     /// An RTP packet was sent to the peer.
     pub fn sent(&self, octets: usize) {
         self.packets_out.fetch_add(1, Ordering::Relaxed);
@@ -119,6 +127,7 @@ impl Counts {
             &self.jitter_us,
             &self.foreign,
             &self.invalid,
+            &self.refused,
             &self.heard_ns,
             &self.stream,
         ] {
@@ -142,6 +151,7 @@ impl Counts {
             jitter_ms: get(&self.jitter_us) as f64 / 1e3,
             foreign: get(&self.foreign),
             invalid: get(&self.invalid),
+            refused: get(&self.refused),
             last_heard_s: heard.then(|| now_ns.saturating_sub(get(&self.heard_ns)) as f64 / 1e9),
             ssrc: heard.then_some(stream as u32),
             payload_type: heard.then_some((stream >> 32) as u8 & 0x7f),

@@ -24,7 +24,7 @@ const BURST: usize = 32;
 /// Sockets served by one look.
 const READY: usize = 512;
 /// The largest datagram that is relayed; jumbo frames fit.
-const LARGEST: usize = 9216;
+pub const LARGEST: usize = 9216;
 
 /// How much a worker is preferred to other threads.
 const NICE: i32 = -10;
@@ -111,6 +111,8 @@ impl Worker {
             }
             (Order::SetRemote(remote), Some(port)) => port.set_remote(context, remote),
             (Order::SetDirection { send, receive }, Some(port)) => port.set_direction(context, send, receive),
+            (Order::SetKeys(keys), Some(port)) => port.secure(context, keys.0, keys.1),
+            (Order::SetPlain, Some(port)) => port.set_plain(context),
             (Order::Work(task), Some(port)) => {
                 port.work(context, task);
                 if matches!(task, Task::Tone(_)) {

@@ -42,6 +42,27 @@ pub fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Ok(Duration::from_secs_f64(value))
 }
 
+/// The crypto suite of a name.
+pub fn suite_of(name: &str) -> PyResult<engine::Suite> {
+    engine::Suite::of_name(name).ok_or_else(|| {
+        let known = engine::Suite::ALL.map(engine::Suite::name).join(", ");
+        argument(format!("unknown crypto suite {name:?}: expected one of {known}"))
+    })
+}
+
+/// A master key and salt; what they are is in no text.
+pub fn master_key(name: &str, suite: engine::Suite, octets: &[u8]) -> PyResult<engine::MasterKey> {
+    engine::MasterKey::new(suite, octets).ok_or_else(|| {
+        let (key, salt) = (suite.key_octets(), suite.salt_octets());
+        argument(format!(
+            "the {name} key of {} needs {} octets (key {key}, salt {salt}), got {}",
+            suite.name(),
+            key + salt,
+            octets.len()
+        ))
+    })
+}
+
 /// A refusal of an argument.
 pub fn argument(text: String) -> PyErr {
     refused(engine::EngineError::Argument(text))

@@ -10,7 +10,7 @@ use pyo3::types::PyTuple;
 use trunkline_dsp::Law;
 use trunkline_engine::{Config, Digits, Engine, Family, Policy, Remote, Tone, Wanted};
 
-use crate::arguments::{address, argument, peer, refused, seconds};
+use crate::arguments::{address, argument, master_key, peer, refused, seconds, suite_of};
 use crate::events::described;
 use crate::figures::{EngineFigures, PortFigures};
 
@@ -90,6 +90,20 @@ impl MediaEngine {
             opaque,
         };
         self.engine.set_remote(port, remote).map_err(refused)
+    }
+
+    /// Encrypts a port; a key is the master key and right after it the salt. `receive` may be empty: not known yet.
+    #[pyo3(signature = (port, suite, send, receive))]
+    fn set_keys(&self, port: &str, suite: &str, send: &[u8], receive: &[u8]) -> PyResult<()> {
+        let suite = suite_of(suite)?;
+        let receive = (!receive.is_empty()).then(|| master_key("receive", suite, receive)).transpose()?;
+        self.engine.set_keys(port, master_key("send", suite, send)?, receive).map_err(refused)
+    }
+
+    /// Encrypts a port no more.
+    #[pyo3(signature = (port))]
+    fn set_plain(&self, port: &str) -> PyResult<()> {
+        self.engine.set_plain(port).map_err(refused)
     }
 
     /// Relays between two ports.

@@ -1,0 +1,42 @@
+"""Commands about encryption, as the compiled engine takes them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+from trunkline import _native
+from trunkline.base.errors import MediaError
+from trunkline.media import commands as c
+
+
+def _set_keys(native: _native.MediaEngine, command: c.SetKeys) -> c.Done:
+    native.set_keys(
+        command.port,
+        command.suite,
+        _octets("send_key", command.send_key),
+        _octets("receive_key", command.receive_key),
+    )
+    return c.Done()
+
+
+def _set_plain(native: _native.MediaEngine, command: c.SetPlain) -> c.Done:
+    native.set_plain(command.port)
+    return c.Done()
+
+
+def _octets(name: str, key: str) -> bytes:
+    try:
+        return base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError):
+        # From None, and without the text: a key must not get into a log.
+        raise MediaError(f"{name} is not base64 (RFC 4568 §6.1)", "media.argument") from None
+
+
+HANDLERS: dict[type, Callable[[_native.MediaEngine, Any], Any]] = {
+    c.SetKeys: _set_keys,
+    c.SetPlain: _set_plain,
+}
+"""What carries out each command."""
