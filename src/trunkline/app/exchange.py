@@ -36,6 +36,7 @@ from trunkline.app.hearing import Hearing
 from trunkline.app.live_directory import GOODBYE_S, LiveDirectory
 from trunkline.app.load_watch import LoadWatch
 from trunkline.app.logs import log_call
+from trunkline.app.media_plane import media_engine, media_troubles
 from trunkline.app.media_story import MediaStory
 from trunkline.app.mobile_plane import MobilePlane
 from trunkline.app.native_push import NativePush
@@ -53,7 +54,6 @@ from trunkline.call.checkpoints import Checkpoints
 from trunkline.call.context import CallContext
 from trunkline.call.recording import CallRecordings
 from trunkline.call.registry import Calls
-from trunkline.media.embedded import EmbeddedMediaEngine
 from trunkline.message.queue import TextQueue
 from trunkline.mobile.push_records import KeptPushRecords
 from trunkline.model.binding import Binding
@@ -157,7 +157,7 @@ class Exchange:
     def _make_calls(self) -> None:
         """The media engine, and what calls need of everything else."""
         settings = self.settings
-        self.engine = EmbeddedMediaEngine(media_settings(settings))
+        self.engine = media_engine(settings)
         self.recordings = CallRecordings(self.engine, self.calls, self.wall, log_over)
         self.tracing = Tracing(self.net, self.calls, self.data, settings.trace, self.wall)
         self.context = self._call_context()
@@ -469,8 +469,7 @@ class Exchange:
         if self.endpoint.overload.level:
             refused = sum(self.endpoint.overload.refused.values())
             yield f"overloaded: new calls get 503, {refused} requests so far; see sip.overload"
-        if self.engine.snapshot().ports_free == 0:
-            yield "no media port is free: widen [media] ports"
+        yield from media_troubles(self.engine)
         yield from self.net.tls.warnings()
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from trunkline.app.log_stream import GuardedStream
+from trunkline.app.media_plane import media_rows
 from trunkline.app.metrics import Gauges
 from trunkline.app.mobile_status import device_states, push_rows
 from trunkline.push.notification import Outcome
@@ -102,6 +103,9 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "large_requests": lambda: {"by_tcp": large.by_tcp, "came_back": large.came_back},
         "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
         "media_ports_free": lambda: exchange.engine.snapshot().ports_free,
+        "media_instances": lambda: {one.name: one.state == "up" for one in media_rows(exchange.engine)},
+        "media_sessions": lambda: {one.name: one.sessions for one in media_rows(exchange.engine)},
+        "media_failures": lambda: {one.name: one.failures for one in media_rows(exchange.engine)},
         "rtp_packets": rtp,
         "rtp_dropped": dropped,
         "writer_queue": lambda: exchange.writer.queued,

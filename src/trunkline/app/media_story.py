@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trunkline.call.call import Call
 from trunkline.call.registry import Calls
-from trunkline.media.events import DtmfReceived, MediaEvent, PortActive, PortInactive, PortLatched
+from trunkline.media.events import DtmfReceived, EngineLost, MediaEvent, PortActive, PortInactive, PortLatched
 
 
 class MediaStory:
@@ -28,6 +28,8 @@ class MediaStory:
         elif isinstance(event, PortActive):
             call.tell("media.heard_again", f"{who} is heard again")
             call.silent -= {event.port}
+        elif isinstance(event, EngineLost):
+            call.tell("media.engine_lost", f"{event.instance} relays the call no more: {event.reason}")
         elif isinstance(event, DtmfReceived):
             # Which key is nobody's business but the parties': people dial their PINs.
             call.tell("media.key", f"{who} pressed a key", duration_ms=event.duration_ms)

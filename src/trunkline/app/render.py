@@ -185,6 +185,10 @@ def show_status(screen: Screen, status: ExchangeStatus) -> None:
         "calls": str(status.calls),
         "media ports": f"{status.ports_open} open, {status.ports_free} free",
     }
+    for number, one in enumerate(status.media):
+        facts["rtpengine" + " " * number] = (
+            f"{one.name} {one.state} for {duration(one.since_s)}, {one.sessions} calls"
+        )
     facts |= _apps(status)
     if status.trunks:
         facts["trunks"] = f"{status.trunks}, {status.trunks_up} up"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from trunkline import __version__
+from trunkline.app.media_plane import media_rows
 from trunkline.app.mobile_status import mobile_facts, mobile_troubles, unset_troubles
 from trunkline.base.messages import ExchangeStatus, ListenerRow, Status
 from trunkline.trunking.trunk import Trunk
@@ -73,6 +74,7 @@ class StatusHandler:
             warnings=tuple(exchange.warnings()),
             subscriptions=exchange.events.notifier.count,
             load=_LOADS[exchange.endpoint.overload.level],
+            media=media_rows(exchange.engine),
         )
 
     def _of_tenant(self, state: ExchangeStatus, tenant: str) -> ExchangeStatus:

@@ -128,7 +128,7 @@ class MixedEngine:
     async def _for_stand_in(self, command: c.Command[c.R]) -> c.Command[c.R]:
         """The same command, about the port here that stands for the one that it names, and the other one."""
         named = {name: getattr(command, name, "") for name in ("port", "other")}
-        if type(command) is c.StopPlay:  # for which none need be made
+        if command.kind == c.StopPlay.kind:  # for which none need be made
             away = self._away.get(named["port"])
             return _about(command, port=away.stand_in) if away is not None and away.stand_in else command
         changed = {name: await self._represented(port) for name, port in named.items() if port in self._away}

@@ -17,6 +17,7 @@ from trunkline.app.check.disk import disk
 from trunkline.app.check.domain import domain
 from trunkline.app.check.finding import Area, Case, Finding, Findings, Grade
 from trunkline.app.check.limits import limits
+from trunkline.app.check.media import media
 from trunkline.app.check.ports import ports
 from trunkline.app.check.push import push
 from trunkline.app.check.push_services import push_services
@@ -31,6 +32,7 @@ from trunkline.base.errors import ConfigError
 DEADLINE_S = 15.0  # of each area; what is inside of one has shorter ones
 _AREAS: Mapping[str, Area] = MappingProxyType({
     "ports": ports,
+    "media": media,
     "certificates": certificates,
     "dns": domain,
     "trunks": trunks,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 
+from trunkline.app.settings.rtpengine import Rtpengine
 from trunkline.app.settings.section import Seconds, Section
-from trunkline.app.settings.values import PortRange, as_media_address, as_port_range
+from trunkline.app.settings.values import PortRange, as_media_address, as_port_range, wrong
 
 Ports = Annotated[PortRange, PlainValidator(as_port_range), PlainSerializer(str)]
 
@@ -15,6 +16,11 @@ Ports = Annotated[PortRange, PlainValidator(as_port_range), PlainSerializer(str)
 class Media(Section):
     """Audio: RTP and RTCP."""
 
+    engine: Literal["embedded", "rtpengine"] = Field(
+        default="embedded",
+        description="Who relays calls: this process, or the instances of `media.rtpengine`. What those cannot do is "
+        "done in this process all the same.",
+    )
     address: Annotated[str, BeforeValidator(as_media_address)] | None = Field(
         default=None,
         description="Address to bind media ports to. Default: that of the listeners, else all addresses.",
@@ -35,3 +41,15 @@ class Media(Section):
     workers: int = Field(
         default=1, ge=1, le=64, description="Threads that move packets; the ports are divided among them."
     )
+    rtpengine: Rtpengine = Rtpengine()
+
+    @model_validator(mode="after")
+    def _engine_is_there(self) -> Media:
+        if self.engine == "rtpengine" and not self.rtpengine.instances:
+            raise wrong(
+                'at least one address, since media.engine is "rtpengine"',
+                'as in ["udp:127.0.0.1:2223"]',
+                seen="none",
+                at="rtpengine.instances",
+            )
+        return self

@@ -64,6 +64,7 @@ from trunkline.base.messages.devices import (
 from trunkline.base.messages.exchange import (
     ExchangeStatus,
     ListenerRow,
+    MediaInstanceRow,
     PushServiceRow,
     Status,
     Stop,
@@ -265,6 +266,7 @@ __all__ = [
     "MailboxRow",
     "MailboxState",
     "MakeApiKey",
+    "MediaInstanceRow",
     "MuteMember",
     "PastTrace",
     "PlaceCall",

@@ -31,6 +31,21 @@ class PushServiceRow:
     queued: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class MediaInstanceRow:
+    """An rtpengine that relays calls: ``state`` is ``up``, ``down`` or ``unknown``, for ``since_s`` seconds.
+
+    ``sessions`` are ours, ``sessions_all`` those of everybody as it told last, None when it has not.
+    """
+
+    name: str
+    state: str
+    since_s: float = 0.0
+    sessions: int = 0
+    sessions_all: int | None = None
+    failures: int = 0
+
+
 @message("exchange.state")
 class ExchangeStatus(Message):
     """``state`` is ``starting``, ``running``, ``draining`` or ``stopping``.
@@ -41,7 +56,8 @@ class ExchangeStatus(Message):
     ``trunks`` are registered, or answered when last asked; ``texts`` are those that wait for readers who are away.
     ``load`` is ``normal``, ``calls_refused`` or ``all_refused``. ``devices`` are mobile ones, of which
     ``devices_disabled`` have no token that a push service takes; ``accounts`` counts theirs by state: ``registered``,
-    ``registering``, ``error``. ``push`` are the services that something is set for, whoever's status it is.
+    ``registering``, ``error``. ``push`` are the services that something is set for, whoever's status it is. ``media``
+    are the instances of rtpengine, none when calls are relayed here.
     """
 
     version: str
@@ -69,6 +85,7 @@ class ExchangeStatus(Message):
     devices_disabled: int = 0
     accounts: dict[str, int] = field(default_factory=dict)
     push: tuple[PushServiceRow, ...] = ()
+    media: tuple[MediaInstanceRow, ...] = ()
 
 
 @message("exchange.status")

@@ -1,0 +1,59 @@
+"""Which media engine there is, by the settings, and how it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trunkline.app.addresses import parse_host_port
+from trunkline.app.from_settings import media_settings
+from trunkline.app.settings import Settings
+from trunkline.base.messages.exchange import MediaInstanceRow
+from trunkline.media.embedded import EmbeddedMediaEngine
+from trunkline.media.engine import MediaEngine
+from trunkline.media.mixed import MixedEngine
+from trunkline.media.ng.engine import RtpengineCluster
+from trunkline.media.ng.plan import ClusterPlan, InstancePlan
+
+
+def media_engine(settings: Settings) -> MediaEngine:
+    """The engine in this process; with ``media.engine`` = ``rtpengine`` a cluster beside it."""
+    embedded = EmbeddedMediaEngine(media_settings(settings))
+    if settings.media.engine == "embedded":
+        return embedded
+    return MixedEngine(embedded, RtpengineCluster(cluster_plan(settings)))
+
+
+def cluster_plan(settings: Settings) -> ClusterPlan:
+    """What the settings say of rtpengine."""
+    given = settings.media.rtpengine
+    weights = given.weights or (1,) * len(given.instances)
+    keys_at = parse_host_port(given.keys_at) if given.keys_at != "off" else None
+    return ClusterPlan(
+        tuple(InstancePlan(url, weight) for url, weight in zip(given.instances, weights, strict=True)),
+        timeout_s=given.timeout_s,
+        ping_s=given.ping_s,
+        inactivity_s=settings.media.inactivity_s,
+        keys_at=(keys_at.host, keys_at.port) if keys_at is not None and keys_at.port else None,
+    )
+
+
+def media_rows(engine: MediaEngine) -> tuple[MediaInstanceRow, ...]:
+    """The instances of rtpengine; none without them."""
+    if not isinstance(engine, MixedEngine):
+        return ()
+    return tuple(
+        MediaInstanceRow(one.name, one.state, one.since_s, one.sessions, one.sessions_all, one.failures)
+        for one in engine.states()
+    )
+
+
+def media_troubles(engine: MediaEngine) -> Iterator[str]:
+    """A line for whatever keeps calls from being heard."""
+    rows = media_rows(engine)
+    for one in rows:
+        if one.state == "down":
+            yield f"rtpengine {one.name} does not answer: trunkline check pings it"
+    if rows and not any(one.state == "up" for one in rows):
+        yield "no rtpengine is up: calls between parties are refused"
+    elif engine.snapshot().ports_free == 0:
+        yield "no media port is free: widen [media] ports"
