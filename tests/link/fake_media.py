@@ -18,6 +18,7 @@ from trunkline.media.commands import (
     Command,
     Done,
     Echo,
+    IdentityRead,
     Join,
     Link,
     OpenPort,
@@ -26,11 +27,17 @@ from trunkline.media.commands import (
     Play,
     PortOpened,
     R,
+    ReadIdentity,
     ReadStatistics,
     Record,
     Reply,
     SendDigits,
     SetDirection,
+    SetDtls,
+    SetFormats,
+    SetIce,
+    SetKeys,
+    SetPlain,
     SetRemote,
     StatisticsRead,
     StopPlay,
@@ -47,6 +54,7 @@ class FakeEngine:
     """``limit`` ports at most; ``delay_s`` of virtual time for each command; ``fault`` may refuse commands."""
 
     ADDRESS = "198.51.100.9"
+    FINGERPRINT = "sha-256 " + ":".join(["A7"] * 32)
 
     def __init__(self, limit: int = 64, delay_s: float = 0.0) -> None:
         self.limit = limit
@@ -59,6 +67,11 @@ class FakeEngine:
         self.doing: dict[str, Echo | Tone | Play | Join] = {}
         self.rooms: set[str] = set()
         self.figures: dict[str, PortStatistics] = {}
+        self.keys: dict[str, SetKeys] = {}
+        self.dtls: dict[str, SetDtls] = {}
+        self.ice: dict[str, SetIce] = {}
+        self.formats: dict[str, SetFormats] = {}
+        self.converting: set[str] = set()
         self.played: list[Play] = []
         self.recording: dict[str, Record] = {}
         self.play_s = 1.0
@@ -110,12 +123,18 @@ class FakeEngine:
             StopRecord: self._stop_record,
             OpenRoom: self._open_room,
             CloseRoom: self._close_room,
+            ReadIdentity: lambda _command: IdentityRead(self.FINGERPRINT),
         }
 
     @property
     def _of_port(self) -> dict[type, Callable[[Any], None]]:
         return {
             Link: self._link,
+            SetKeys: lambda command: self.keys.update({command.port: command}),
+            SetDtls: lambda command: self.dtls.update({command.port: command}),
+            SetIce: lambda command: self.ice.update({command.port: command}),
+            SetPlain: self._set_plain,
+            SetFormats: lambda command: self.formats.update({command.port: command}),
             SetRemote: lambda command: self.remotes.update({command.port: command}),
             SetDirection: lambda command: self.directions.update({command.port: command}),
             Record: self._record,
@@ -143,6 +162,10 @@ class FakeEngine:
             raise MediaError(f"port {command.other} is not open", "media.unknown_port")
         self._unlink(command.port)
         self._unlink(command.other)
+        both = {command.port, command.other}
+        if command.convert and not both <= set(self.formats):
+            raise MediaError("a port has no formats", "media.codec")
+        self.converting = self.converting | both if command.convert else self.converting - both
         self.links[command.port], self.links[command.other] = command.other, command.port
 
     def _do_in_room(self, command: Command[Reply]) -> Reply:
@@ -151,6 +174,10 @@ class FakeEngine:
         elif isinstance(command, Record):
             self.recording[command.recording] = command
         return Done()
+
+    def _set_plain(self, command: SetPlain) -> None:
+        self.keys.pop(command.port, None)
+        self.dtls.pop(command.port, None)
 
     def _do(self, port: str, command: Command[Reply]) -> None:
         before = self.doing.get(port)

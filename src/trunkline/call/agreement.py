@@ -61,13 +61,13 @@ async def _ask_once(leg: Leg, body: bytes, extra: str) -> tuple[int, bytes]:
 def told_last(leg: Leg) -> bytes:
     """What we told ``leg`` last about the party across, as an offer that holds nobody; empty when it is not known.
 
-    Empty too when it has keys or fingerprints (RFC 4568, RFC 5763): those are made anew for each agreement, so that
-    whoever made them is to be asked.
+    It says nothing of keys: each leg has its own. Empty too where keys pass between the parties, who must be asked.
     """
-    if "\na=crypto:" in leg.media.identity.body or "\na=fingerprint:" in leg.media.identity.body:
+    described = leg.media.told
+    if "\na=crypto:" in described or "\na=fingerprint:" in described:
         return b""
     try:
-        _, _, after = leg.media.identity.body.split("\r\n", 2)
+        _, _, after = described.split("\r\n", 2)
     except ValueError:
         return b""
     for direction in ("sendonly", "recvonly", "inactive"):

@@ -37,6 +37,7 @@ class AppChanges:
         "_deadline",
         "_given_up",
         "_leg",
+        "_named",
         "_offered",
         "_spoken",
         "held",
@@ -45,6 +46,7 @@ class AppChanges:
     def __init__(self, leg: AppLeg) -> None:
         self._leg = leg
         self._asked: OnDone | None = None  # how to answer the other party's change
+        self._named = False  # whether that came with an offer
         self._deadline: Timer | None = None
         self._asking: OnDone | None = None  # how to tell what became of the app's
         self._offered = b""
@@ -70,7 +72,7 @@ class AppChanges:
             return
         self._asking, self._offered = on_done, body
         self._given_up = self._now() + PATIENCE_S
-        self._leg.observer.leg_offer(self._leg, body)
+        self._leg.observer.leg_offer(self._leg, self._leg.media.read(body))
 
     def hold(self, held: bool, on_done: OnDone) -> None:
         """Raises LocalProtocolError when the app's description is not known."""
@@ -98,6 +100,7 @@ class AppChanges:
 
     def refused(self, status: int) -> None:
         """It has refused; a glare is tried again after a while."""
+        self._leg.media.take_back()
         wheel, now = self._leg.context.endpoint.wheel, self._now()
         if status in _LATER and self._asking is not None and now < self._given_up and not self._leg.done:
             self._again = wheel.call_at(now + self._pause_s(), self._ask_again)
@@ -116,7 +119,7 @@ class AppChanges:
         if self._asked is not None:
             self.refused(491)  # theirs is with the app at this moment
         else:
-            self._leg.observer.leg_offer(self._leg, self._offered)
+            self._leg.observer.leg_offer(self._leg, self._leg.media.read(self._offered))
 
     # The other party's
 
@@ -129,7 +132,7 @@ class AppChanges:
         if self._asked is not None or (self._asking is not None and self._again is None):
             on_done(491, b"")
             return
-        self._asked = on_done
+        self._asked, self._named = on_done, bool(body)
         wheel, patience_s = leg.context.endpoint.wheel, BRIEF_S if brief else ANSWER_S
         # A user who must be asked first is what 504 says to an UPDATE (RFC 3311 §5.2).
         self._deadline = wheel.call_at(
@@ -168,7 +171,7 @@ class AppChanges:
         if done is not None:
             if status >= 300:
                 self._leg.media.identity.take_back()
-            done(status, body)
+            done(status, self._leg.media.read(body, answer=self._named))
 
     # Both
 

@@ -199,13 +199,15 @@ class AppLeg:
             return
         fork = self.call.fork
         if fork is not None and fork.errand.asked.offer:
-            check_answer(fork.errand.asked.streams, body)
+            plain = self.media.read(body, answer=True)
+            check_answer(fork.errand.asked.streams, plain)
         else:
-            streams_of(body)
+            plain = self.media.read(body)
+            streams_of(plain)
         self._stop_ringing()
         self.outcome.answered_at = self.context.wall()
         self.said = body
-        self.observer.leg_answered(self, body)
+        self.observer.leg_answered(self, plain)
 
     def decline(self, status: int = 603, reason: str = "") -> None:
         """As callee: do not take it. 300..699; a 6xx declines for all who are rung."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.leg import Info, Leg
+from trunkline.media.codecs import formats_of, pairing
 from trunkline.media.commands import Link
 from trunkline.media.offer_answer import Hold, Stream, check_answer, hold_of, same_formats, streams_of
 
@@ -76,14 +77,27 @@ class Bridge:
         """Take over what offer and answer say, and relay between the ports of both legs, m-line by m-line."""
         await offerer.media.hear(offered, answered)
         await answerer.media.hear(answered, offered)
+        if offerer.media.converts or answerer.media.converts:
+            await self._convert(offerer, offered, answerer, answered)
         await self.link()
+
+    async def _convert(
+        self, offerer: Leg, offered: list[Stream], answerer: Leg, answered: list[Stream]
+    ) -> None:
+        """Where the parties share no codec, the engine speaks to each in its own."""
+        for position, (asked, given) in enumerate(zip(offered, answered, strict=False)):
+            if asked.kind == "audio" and not (asked.rejected or given.rejected):
+                how = pairing(formats_of(asked.shape), formats_of(given.shape))
+                await offerer.media.speak(position, how, asked, asked=True)
+                await answerer.media.speak(position, how, given, asked=False)
 
     async def link(self) -> None:
         """Relay between the ports that both legs have."""
         execute = self.call.context.engine.execute
         for port_a, port_b in zip(self.a.media.ports, self.b.media.ports, strict=False):
             if port_a is not None and port_b is not None:
-                await execute(Link(port_a, port_b))
+                converts = self.a.media.is_converted(port_a) and self.b.media.is_converted(port_b)
+                await execute(Link(port_a, port_b, converts))
 
     # A change that one party asks for
 
@@ -176,7 +190,7 @@ class Bridge:
 
         When the callee was offered something nevertheless (``Target.needs_offer``), ``body`` is its answer to that.
         """
-        ours = self.b.media.identity.body
+        ours = self.b.media.told
         if ours:
             check_answer(streams_of(ours), body)
         return await self.late_offer(self.b, self.a, body, told=bool(ours))

@@ -44,6 +44,7 @@ from trunkline.call.service import ServiceMedia
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.target import Target, static_targets
 from trunkline.media.events import Recorded
+from trunkline.media.leg_security import Encryption
 from trunkline.media.offer_answer import check_answer
 from trunkline.net.flow import Flow
 from trunkline.net.listener import host_port
@@ -112,9 +113,8 @@ class Call:
 
     def begin(self, incoming: Incoming, flow: Flow, script: Script) -> None:
         """Take the INVITE and start the script; raises RemoteProtocolError when it cannot make a call."""
-        verbatim = self.media == "bypass"
-        self.invitation = Invitation(incoming.request, self.context.max_forwards, verbatim=verbatim)
         leg = self._new_leg("in", source_of(flow), flow)
+        self.invitation = Invitation(incoming.request, self.context.max_forwards, leg.media)
         leg.accept(incoming, flow)
         self.legs.append(leg)
         self.context.spawn(self._run(script))
@@ -124,8 +124,8 @@ class Call:
 
         Raises RemoteProtocolError when the offer cannot be read.
         """
-        self.invitation = Invitation.made(offer, headers, self.context.max_forwards)
         leg = self._new_app_leg("in", side)
+        self.invitation = Invitation.made(leg.media.read(offer), headers, self.context.max_forwards)
         leg.begin(offer)
         self.legs.append(leg)
         self.context.spawn(self._run(script))
@@ -313,7 +313,7 @@ class Call:
     def new_branch(self, target: Target, flow: Flow | None, errand: Errand) -> SipLeg:
         """One more outgoing leg; without a way to the target it is for the record only."""
         numbers = errand.caller.number, errand.number
-        leg = self._new_leg("out", target.label, flow, target.profile, numbers)
+        leg = self._new_leg("out", target.label, flow, target.profile, numbers, target.encryption)
         self.legs.append(leg)
         return leg
 
@@ -388,10 +388,11 @@ class Call:
         flow: Flow | None,
         profile: str = "transparent",
         numbers: tuple[str, str] | None = None,
+        encryption: Encryption | None = None,
     ) -> SipLeg:
         context = self.context
         address = context.media_for(flow) if flow is not None else ""
-        media = self.media_at(address, profile)
+        media = self.media_at(address, profile, encryption or context.encryption.towards(flow))
         caller, callee = numbers or (self.caller.number, self.callee)
         outcome = LegOutcome(direction, caller, callee, target, context.wall())
         if self.foreign:
@@ -406,18 +407,23 @@ class Call:
         numbers: tuple[str, str] | None = None,
     ) -> AppLeg:
         context = self.context
-        media = self.media_at(context.media_for_app(), "transparent" if target is None else target.profile)
+        profile, encryption = ("transparent", None) if target is None else (target.profile, target.encryption)
+        media = self.media_at(context.media_for_app(), profile, encryption or "off")
         caller, callee = numbers or (self.caller.number, self.callee)
         outcome = LegOutcome(direction, caller, callee, side.label, context.wall())
         outcome.outside = self.foreign
         return AppLeg(context, self._reactions, media, outcome, side)
 
-    def media_at(self, address: str, profile: str = "transparent") -> LegMedia:
+    def media_at(
+        self, address: str, profile: str = "transparent", encryption: Encryption = "off"
+    ) -> LegMedia:
         """The media of a new leg, by the call's policy; ``address`` is the engine's for its party."""
         engine = self.context.engine
         if self.media == "bypass":
             return PassingMedia(engine, self.id)
-        return LegMedia(engine, self.id, address, profile)
+        return LegMedia(
+            engine, self.id, address, profile, encryption=encryption, converts=self.context.converts
+        )
 
     # The life of the script
 

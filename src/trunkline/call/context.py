@@ -12,6 +12,7 @@ from trunkline.call.quality import QualityCounts
 from trunkline.call.referrals import Referrals
 from trunkline.call.sounds import Sounds
 from trunkline.call.target import Target
+from trunkline.media.encryption import MediaEncryption
 from trunkline.media.engine import MediaEngine
 from trunkline.model.record import CallRecord
 from trunkline.net.flow import Flow
@@ -90,6 +91,9 @@ class CallContext:
         self.conferences = Conferences(engine)
         self.quality = QualityCounts()
         self.referrals: Referrals | None = None  # without it nobody may transfer calls
+        self.encryption = MediaEncryption()
+        self.converts = False
+        """Whether parties who share no codec are converted between."""
         self.on_call_over = on_call_over
         self.on_fault = on_fault
         self.signer: Signer | None = None

@@ -197,7 +197,7 @@ class EarlyMedia:
             raise
         self._late = leg, streams
         self._listen_to(leg, body)
-        self._told = caller.media.rewritten(body, len(streams))
+        self._told = caller.media.rewritten(body, len(streams), offer=True)
         return self._told
 
     def acknowledged(self, body: bytes) -> None:
@@ -240,7 +240,7 @@ class EarlyMedia:
         answered = check_answer(streams, self._callers)
         await Bridge(self._call, caller, leg).hear(leg, streams, caller, answered)
         leg.acknowledge(leg.media.rewritten(self._callers, len(answered)))
-        await self.tell_anew(leg, caller.media.rewritten(body, len(streams)), streams)
+        await self.tell_anew(leg, caller.media.rewritten(body, len(streams), offer=True), streams)
 
     # Changes before the answer
 
@@ -270,7 +270,7 @@ class EarlyMedia:
         await leg.media.open_for(streams, other.media)
         asks = other.takes_update
         if asks:
-            status, answer = await self._ask(other, other.media.rewritten(body, len(streams)))
+            status, answer = await self._ask(other, other.media.rewritten(body, len(streams), offer=True))
             if status >= 300:
                 leg.refuse_offer(status if status in _PASSED else 488)
                 return

@@ -219,7 +219,7 @@ class Fork:
         try:
             if asked.offer:
                 await leg.media.open_for(asked.streams, self.errand.media)
-                body = leg.media.rewritten(asked.offer, len(asked.streams))
+                body = leg.media.rewritten(asked.offer, len(asked.streams), offer=True)
         except (CallFailed, MediaError, RemoteProtocolError) as error:
             self.call.tell("leg.not_dialled", f"{target.label}: {error}")
             leg.give_up(fault(error))
@@ -251,7 +251,7 @@ class Fork:
         body = b""
         if asked.offer:
             await leg.media.open_for(asked.streams, errand.media)
-            body = leg.media.rewritten(asked.offer, len(asked.streams))
+            body = leg.media.rewritten(asked.offer, len(asked.streams), offer=True)
         elif target.needs_offer:
             body = await leg.media.own_offer()
         if leg.done:

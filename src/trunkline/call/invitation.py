@@ -20,16 +20,18 @@ class Invitation:
 
     ``takes_early_offer``: it has none and takes ours in a reliable provisional (RFC 3262 §5).
     ``max_forwards`` (that of the request less one, bounded), ``headers`` (finished lines) and shares of
-    ``max_breadth`` are what the INVITEs to callees carry. ``verbatim`` keeps the offer as it came. Raises
+    ``max_breadth`` are what the INVITEs to callees carry. ``media``, the caller's, reads the offer. Raises
     RemoteProtocolError when the offer, or one of these, cannot be read.
     """
 
     __slots__ = ("headers", "max_breadth", "max_forwards", "offer", "streams", "takes_early_offer")
 
-    def __init__(self, request: Request, max_forwards: int = 70, *, verbatim: bool = False) -> None:
+    def __init__(self, request: Request, max_forwards: int, media: LegMedia) -> None:
         self.offer = request.body
-        if PRECONDITIONS in self.offer and not verbatim:
+        if PRECONDITIONS in self.offer and not media.passes:
             self.offer = without_preconditions(self.offer)  # we reserve nothing, and let nobody wait for it
+        if self.offer:
+            self.offer = media.read(self.offer)
         self.streams: list[Stream] = streams_of(self.offer) if self.offer else []
         self.takes_early_offer = not self.offer and supports(request, "100rel")
         # RFC 7332: a B2BUA counts hops down as a proxy does, or loops through it never end.

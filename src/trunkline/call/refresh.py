@@ -51,12 +51,12 @@ def send_refresh(leg: SipLeg, session: Session) -> None:
         if session.timer is not None:
             session.timer.refreshed(status, response)
         if status < 300 and response is not None:
-            _look(leg, description_of(response), ours)
+            _look(leg, description_of(response))
 
     session.reoffer.send(ours, done)
 
 
-def _look(leg: SipLeg, answer: bytes, ours: bytes) -> None:
+def _look(leg: SipLeg, answer: bytes) -> None:
     """A party that answers otherwise than before has moved: its media goes where it says now."""
     if not answer or hash(answer) == leg.heard or leg.done:
         return
@@ -64,7 +64,8 @@ def _look(leg: SipLeg, answer: bytes, ours: bytes) -> None:
 
     async def follow() -> None:
         try:
-            await leg.media.hear(streams_of(answer), streams_of(ours))
+            plain = leg.media.read(answer, answer=True)
+            await leg.media.hear(streams_of(plain), streams_of(leg.media.told))
         except (RemoteProtocolError, MediaError):
             leg.heard = 0  # what stands, stands; the party's next description is looked at in full
 

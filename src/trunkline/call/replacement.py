@@ -31,10 +31,10 @@ class Replacement:
         """The INVITE of extension ``number`` makes a leg; RemoteProtocolError when it cannot."""
         self._call = call
         self._referrals = referrals
-        self._offer = incoming.request.body
         self._task: asyncio.Task[None] | None = None
         self._acknowledged: asyncio.Future[bytes] = call.context.endpoint.loop.create_future()
         self._newcomer: SipLeg = call.new_party(incoming, flow, number)
+        self._offer = self._newcomer.media.read(incoming.request.body)
         self._leaves: Leg | None = None
         call.transfer = self
 

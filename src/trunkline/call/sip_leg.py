@@ -63,6 +63,7 @@ class SipLeg:
         "kind",
         "media",
         "observer",
+        "offered",
         "outcome",
         "patience",
         "preconditions",
@@ -90,6 +91,7 @@ class SipLeg:
         self.heard = 0  # hash of the description that the party has agreed to last, 0 when none is known
         self.asked = 0  # of one that it wants to change to
         self.trusted = False  # whether the party belongs to our trust domain (RFC 3325)
+        self.offered = False  # whether our INVITE made an offer
         self.preconditions = b""  # the party's offer, when our answer has to speak of them (RFC 3312)
 
     # The two ways to begin
@@ -139,6 +141,7 @@ class SipLeg:
         if patience_s:
             self.patience = endpoint.wheel.call_at(endpoint.now() + patience_s, self._lose_patience)
         self.ring_for(ring_s)
+        self.offered = bool(body)
         self.session = endpoint.invite(
             target.uri,
             flow,
@@ -281,6 +284,7 @@ class SipLeg:
             answer = description_of(response) if response is not None else b""
             if status < 300:
                 self.heard = hash(answer)
+                answer = self.media.read(answer, answer=bool(body))
             elif body:
                 self.media.identity.take_back()
             on_done(status, answer)
@@ -301,6 +305,7 @@ class SipLeg:
 
     def refuse_offer(self, status: int) -> None:
         if self.session is not None:
+            self.media.take_back()
             self.session.reoffer.refuse(status)
 
     def send_info(self, info: Info) -> None:
@@ -326,6 +331,8 @@ class SipLeg:
             body = description_of(response)
             if body and "P-Early-Media" in headers and self.trusted and is_silent(headers["P-Early-Media"]):
                 body = b""  # RFC 5009: the network that we trust says that there is nothing to hear yet
+            if body:
+                body = self.media.read(body, answer=not self.offers_early)
             self.observer.leg_progress(self, response.status, body, reliable="RSeq" in headers)
 
     def on_answered(self, session: Session, response: Response) -> None:
@@ -338,7 +345,7 @@ class SipLeg:
             body = session.description(body)
         # What was agreed by UPDATE meanwhile is not in a 2xx: then nothing is known for certain.
         self.heard = 0 if self.heard else hash(body)
-        self.observer.leg_answered(self, body)
+        self.observer.leg_answered(self, self.media.read(body, answer=self.offered))
 
     def on_failed(self, session: Session, status: int, reason: str, response: Response | None) -> None:
         heard = session.dialog is not None if response is not None else getattr(session, "heard", True)
@@ -364,7 +371,7 @@ class SipLeg:
         if not self.done:
             if ack.body:
                 self.heard = hash(ack.body)
-            self.observer.leg_acknowledged(self, description_of(ack))
+            self.observer.leg_acknowledged(self, self.media.read(description_of(ack), answer=True))
 
     def on_request(self, session: Session, incoming: Incoming) -> None:
         request = incoming.request
@@ -399,7 +406,9 @@ class SipLeg:
             session.reoffer.refuse(580, body=refusal_of_preconditions(body))
         elif not answer_refresh(self, session, body):
             self.asked = hash(body)
-            self.observer.leg_offer(self, self._without_preconditions(incoming.request, body))
+            self.observer.leg_offer(
+                self, self.media.read(self._without_preconditions(incoming.request, body))
+            )
 
     def _without_preconditions(self, request: Request, body: bytes) -> bytes:
         if self.media.passes:

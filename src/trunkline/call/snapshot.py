@@ -34,10 +34,12 @@ def snapshot(call: Call) -> dict[str, Any]:
     doing = _doing(call)
     bridged = call.bridge is not None and {call.bridge.a, call.bridge.b} == set(live)
     rings = _ringing(call, live)
-    secret = rings is not None and is_keyed(call.invitation.offer)
+    keyed = any(leg.media.secured for leg in call.legs if not leg.done)
+    secret = rings is not None and (keyed or is_keyed(call.invitation.offer))
     return {
         "version": VERSION,
-        "up": bridged or (doing is not None and len(live) == 1) or (rings is not None and not secret),
+        "up": not keyed
+        and (bridged or (doing is not None and len(live) == 1) or (rings is not None and not secret)),
         "rings": None if secret else rings,
         "media": call.media,
         "foreign": call.foreign,

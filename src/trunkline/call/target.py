@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from trunkline.media.leg_security import Encryption
 from trunkline.net.dns import Hop
 from trunkline.net.flow import Flow
 from trunkline.proto.sip.identity.diversion import Diversion
@@ -21,7 +22,8 @@ class Target:
     ``uri`` becomes the Request-URI; ``flow`` is the way to it when it registered over one, else None and
     the servers of ``next_hop`` are looked up: by default the first of ``route``, which holds finished Route
     lines, else ``uri`` itself. ``label`` says in stories whom it means;
-    ``profile`` names the SDP profile towards it; ``ring_timeout_s`` overrides that of the fork.
+    ``profile`` names the SDP profile towards it, ``encryption`` what its media is offered (None: as the way to it asks
+    for); ``ring_timeout_s`` overrides that of the fork.
     ``sticky`` is the server to try first while it is one of them; ``authorizer()`` answers the challenges of one
     request; ``caller`` and ``callee`` are the name-addrs of From and To where they are not the call's own.
     ``needs_offer`` tells that it takes no INVITE without an offer: we make one when the caller has not.
@@ -37,6 +39,7 @@ class Target:
         "callee",
         "caller",
         "diverted_by",
+        "encryption",
         "flow",
         "identity",
         "label",
@@ -61,6 +64,7 @@ class Target:
         label: str = "",
         route: str = "",
         profile: str = "transparent",
+        encryption: Encryption | None = None,
         ring_timeout_s: float | None = None,
         next_hop: str = "",
         needs_offer: bool = False,
@@ -78,6 +82,7 @@ class Target:
         self.label = label or (uri if app is None else app.label)
         self.route = route
         self.profile = profile
+        self.encryption = encryption
         self.ring_timeout_s = ring_timeout_s
         self.next_hop = next_hop
         self.others: tuple[Target, ...] = ()

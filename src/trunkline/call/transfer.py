@@ -103,7 +103,7 @@ class Transfer:
             call.fork = None
             await self._release_losers(fork)
         self._referrals.count(call, stays, joins)
-        before = stays.media.identity.body, told_last(stays)
+        before = stays.media.told, told_last(stays)
         try:
             extra = self._referrals.connected(call, joins, stays)
             agreement = await pass_answer(joins, asked.streams, body, stays, extra)
@@ -238,8 +238,11 @@ class Transfer:
 def ports_for(call: Call, leg: Leg) -> LegMedia:
     """Ports for a party of another call that is to move here, which it knows as the same session."""
     known = leg.media
-    media = LegMedia(call.context.engine, call.id, known.identity.address, known.profile.name)
+    media = LegMedia(
+        call.context.engine, call.id, known.identity.address, known.profile.name, converts=known.converts
+    )
     media.identity = known.identity
+    media.security = known.security.moved() if known.security is not None else None
     return media
 
 

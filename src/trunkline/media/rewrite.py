@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 from trunkline.base.errors import CallFailed, LocalProtocolError
 from trunkline.media.identity import LocalPort, SdpIdentity, address_row
@@ -12,6 +12,9 @@ from trunkline.media.shape import MISPLACED, STRIPPED, Shape
 from trunkline.media.sketch import Sketch, sketch_of
 from trunkline.media.streams import Stream
 from trunkline.proto.sdp import DIRECTIONS
+
+Edit: TypeAlias = Callable[[int, Shape, str | None], str | None]
+"""Position, shape, and the text that is left (None: no codec is); the text to send, or None."""
 
 CRLF: Final = "\r\n"
 
@@ -26,6 +29,8 @@ def rewrite(
     profile: Profile = TRANSPARENT,
     *,
     offer: bool = False,
+    edit: Edit | None = None,
+    dress: Callable[[str], str] | None = None,
 ) -> str:
     """The body to send on ``identity``'s dialog for the peer's ``sdp``, offer or answer alike.
 
@@ -36,6 +41,9 @@ def rewrite(
 
     With ``offer`` the m-lines that the dialog had beyond these stay in it, rejected (RFC 3264 §8): phones forget
     those of an ended fax or video. Their answer has more m-lines than ``local`` then, and the first ones count.
+
+    ``edit`` may change the text of a live audio section once more, given what the profile has left of it, and
+    ``dress`` all that comes after the o= row, before its version is counted.
 
     Raises RemoteProtocolError 400 for a body that cannot be parsed, CallFailed 488 when the profile leaves
     no audio, LocalProtocolError when ``local`` is longer than there are m-lines.
@@ -51,8 +59,8 @@ def rewrite(
         )
         live.append(port if carried else None)
     texts = [shape.text for shape in sketch.shapes]
-    if profile.codecs is not None:
-        _reduce(sketch, streams, texts, live, profile)
+    if profile.codecs is not None or edit is not None:
+        _reduce(sketch, streams, texts, live, profile, edit)
     address = identity.address
     for port in live:
         if port is not None:
@@ -74,7 +82,8 @@ def rewrite(
             parts.append(f"m={stream.kind} {port.port} {_edited(text, stream, port, address)}\r\n")
     if offer and identity.lines > len(streams):
         parts += [f"{line}{below}\r\n" for line in identity.rejected_from(len(streams))]
-    return identity.stamp("".join(parts))
+    after = "".join(parts)
+    return identity.stamp(after if dress is None else dress(after))
 
 
 def _reduce(
@@ -83,12 +92,16 @@ def _reduce(
     texts: list[str],
     live: list[LocalPort | None],
     profile: Profile,
+    edit: Edit | None,
 ) -> None:
-    """Apply the profile to the texts; an audio stream that loses all codecs is rejected."""
+    """Apply the profile and what else edits the texts; an audio stream that loses all codecs is rejected."""
     lost = False
     for stream in streams:
         if live[stream.position] is not None and stream.kind == "audio" and stream.transport != "udptl":
-            text = reduced(profile, sketch.shapes[stream.position])
+            shape = sketch.shapes[stream.position]
+            text = reduced(profile, shape)
+            if edit is not None:
+                text = edit(stream.position, shape, text)
             if text is None:
                 live[stream.position], lost = None, True
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from trunkline.base.errors import CallFailed, LocalProtocolError
@@ -44,12 +44,14 @@ def answer_for_service(
     identity: SdpIdentity,
     codecs: Sequence[str] = DEFAULT_CODECS,
     telephone_event: bool = True,
+    dress: Callable[[str], str] | None = None,
 ) -> tuple[str, ServiceMedia]:
     """Our answer to the peer's offer, and what it agrees on.
 
     The first live plain-RTP audio stream with a codec of ``codecs`` is taken, with the first such codec in
     the peer's order and the peer's payload numbers (RFC 3264 §6.1); all other m-lines are rejected.
-    Raises RemoteProtocolError 400 for a body that cannot be parsed, CallFailed 488 without a shared codec.
+    ``dress`` puts our keys into it. Raises RemoteProtocolError 400 for a body that cannot be parsed, CallFailed 488
+    without a shared codec.
     """
     wanted = [row.encoding for row in _known(codecs)]
     sketch = sketch_of(text_of(offer))
@@ -58,7 +60,8 @@ def answer_for_service(
         _own_section(media, local) if stream is media.stream else _rejected(stream)
         for stream in sketch.streams
     ]
-    return identity.stamp(_body(local, sections)), media
+    body = _body(local, sections)
+    return identity.stamp(body if dress is None else dress(body)), media
 
 
 def offer_for_service(
@@ -67,11 +70,13 @@ def offer_for_service(
     codecs: Sequence[str] = DEFAULT_CODECS,
     telephone_event: bool = True,
     direction: Direction = "sendrecv",
+    dress: Callable[[str], str] | None = None,
 ) -> str:
     """Our own offer of one audio stream, for a peer that sent none (RFC 3261 §13.2.1)."""
     rows = _known(codecs)
     event = _EVENT_PAYLOAD_TYPE if telephone_event else None
-    return identity.stamp(_body(local, [_section(local, "RTP/AVP", rows, event, direction, mux=False)]))
+    body = _body(local, [_section(local, "RTP/AVP", rows, event, direction, mux=False)])
+    return identity.stamp(body if dress is None else dress(body))
 
 
 def agreed_for_service(answer: str, codecs: Sequence[str] = DEFAULT_CODECS) -> ServiceMedia:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trunkline.media.streams import TRANSPORTS, Transport, transport_of
 from trunkline.proto.sdp import (
@@ -25,6 +25,9 @@ from trunkline.proto.sdp import (
     parse_rtcp,
     parse_rtpmap,
 )
+
+if TYPE_CHECKING:
+    from trunkline.media.codecs import AudioFormat
 
 # What says something about the peer's own path, which ends at us: ICE (RFC 8839), bundling on one port
 # (RFC 9143), DTLS (RFC 8842, the relay carries none), filters on a source address (RFC 4570).
@@ -76,10 +79,11 @@ class Shape:
 
     ``plain`` tells that no row needs an edit when the section is passed on; ``keyed`` that ``a=crypto``
     stands there, ``fingerprint`` that ``a=fingerprint`` does. ``reduced`` keeps what each profile made of
-    the text, by the profile's name.
+    the text, by the profile's name; ``audio`` its formats, once somebody has asked for them.
     """
 
     __slots__ = (
+        "audio",
         "connection",
         "direction",
         "events",
@@ -109,6 +113,13 @@ class Shape:
         self.events: tuple[tuple[int, int], ...] = ()
         self.plain = True
         self.reduced: dict[str, str | None] = {}
+        self.audio: tuple[AudioFormat, ...] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shape) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
 
 class Head:

@@ -175,5 +175,6 @@ def make_stream(
             zero,
             address_kind,
             shape.formats,
+            shape,
         ),
     )

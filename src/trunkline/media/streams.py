@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from trunkline.proto.sdp import AddressKind, Direction
+
+if TYPE_CHECKING:
+    from trunkline.media.shape import Shape
 
 Transport: TypeAlias = Literal["rtp", "srtp", "dtls", "udptl", "other"]
 TRANSPORTS: Final[dict[str, Transport]] = {
@@ -18,7 +21,8 @@ TRANSPORTS: Final[dict[str, Transport]] = {
     "udptl": "udptl",
     "UDPTL": "udptl",
 }
-RELAYED: Final[frozenset[Transport]] = frozenset({"rtp", "srtp", "udptl"})
+# What is secured reaches the call as plain (``peer_security``), unless it could not be understood.
+RELAYED: Final[frozenset[Transport]] = frozenset({"rtp", "udptl"})
 
 # RFC 3264 §6.1: what the answerer states, seen from the offerer.
 REVERSED: Final[dict[Direction, Direction]] = {
@@ -45,7 +49,7 @@ class Stream(NamedTuple):
     agreed (RFC 5761 §5.1.1); ``direction`` as stated;
     ``zero_address`` that the address means "send nothing" (RFC 2543 hold); ``telephone_events`` pairs of
     payload type and clock rate in Hz in the order offered (RFC 4733 §2.4.1); ``relayable`` that our relay
-    can carry it: live, RTP, SRTP keyed in SDP or UDPTL, one port, not multicast.
+    can carry it: live, RTP or UDPTL, one port, not multicast; ``shape`` the section it was read from.
     """
 
     position: int
@@ -64,6 +68,7 @@ class Stream(NamedTuple):
     zero_address: bool
     address_kind: AddressKind
     formats: tuple[str, ...]
+    shape: Shape
 
     @property
     def effective_direction(self) -> Direction:

@@ -1,0 +1,43 @@
+"""The formats of a port whose sound is converted: what its peer may send, and in what it is spoken to."""
+
+from __future__ import annotations
+
+from trunkline.media.codecs import CONVERTIBLE, EVENT, AudioFormat, Pairing, event_for, formats_of, ptime_of
+from trunkline.media.commands import SetFormats
+from trunkline.media.sketch import sketch_of
+from trunkline.media.streams import Stream
+
+
+def formats_for(port: str, how: Pairing, stream: Stream, told: str, *, asked: bool) -> SetFormats | None:
+    """What the engine is told of a party that described itself by ``stream``; None when there is nothing to convert.
+
+    Who ``asked`` is answered with the one codec of ``how.ours``. Who answered may send any codec of its answer, under
+    the numbers of our offer, ``told`` (RFC 3264 §6.1), and is spoken to in its first.
+    """
+    speaks = how.ours if asked else how.theirs
+    if speaks is None:
+        return None
+    named = formats_of(stream.shape)
+    event = event_for(named, speaks.clock_hz)
+    if asked:
+        receive = [speaks] if event is None else [speaks, event]
+    else:
+        ours = _told(told, stream.position)
+        receive = [
+            one._replace(payload_type=ours.get(one.key, one.payload_type))
+            for one in named
+            if one.key in CONVERTIBLE or one.codec == EVENT
+        ]
+    return SetFormats(
+        port,
+        [one.format for one in receive],
+        speaks.format,
+        None if event is None else event.format,
+        ptime_of(stream.shape),
+    )
+
+
+def _told(told: str, position: int) -> dict[tuple[str, int, int], int]:
+    shapes = sketch_of(told).shapes if told else []
+    formats: tuple[AudioFormat, ...] = formats_of(shapes[position]) if position < len(shapes) else ()
+    return {one.key: one.payload_type for one in formats}

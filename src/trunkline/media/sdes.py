@@ -1,0 +1,92 @@
+"""Keys in the description (RFC 4568): the rows ``a=crypto`` of a peer, and ours.
+
+A row is taken when we can do all that it says: a suite of ``SUITES``, one master key of the right length without
+MKI, and no session parameter but hints. Lifetimes are read and passed over: no call lasts for 2^31 packets.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from trunkline.media.security_commands import SUITES
+
+# Octets of master key and salt: RFC 4568 §6.2, RFC 6188 §2, RFC 7714 §12.
+KEY_SIZES: Final[dict[str, int]] = {
+    "AES_CM_128_HMAC_SHA1_80": 30,
+    "AES_CM_128_HMAC_SHA1_32": 30,
+    "AES_256_CM_HMAC_SHA1_80": 46,
+    "AES_256_CM_HMAC_SHA1_32": 46,
+    "AEAD_AES_128_GCM": 28,
+    "AEAD_AES_256_GCM": 44,
+}
+_SUITES: Final = {suite.upper(): suite for suite in SUITES}
+_ROW: Final = re.compile(r"a=crypto:\s*(\d{1,9})\s+(\S+)\s+(\S+)(?:\s+(.*))?$", re.IGNORECASE)
+_LIFETIME: Final = re.compile(r"(?:2\^)?\d{1,20}$")
+_LONGEST_ROW: Final = 1_024
+
+
+class Crypto(NamedTuple):
+    """One row: its ``tag`` (1..999999999), a suite of ``SUITES``, and the sender's key and salt in base64."""
+
+    tag: int
+    suite: str
+    key: str
+
+    @property
+    def row(self) -> str:
+        return f"a=crypto:{self.tag} {self.suite} inline:{self.key}"
+
+    def __repr__(self) -> str:
+        return f"Crypto({self.tag}, {self.suite})"
+
+
+def crypto_of(row: str) -> Crypto | None:
+    """What a row says; None when it is malformed, or when we could not do what it asks for."""
+    found = _ROW.match(row.rstrip(" ")) if len(row) <= _LONGEST_ROW else None
+    if found is None:
+        return None
+    suite = _SUITES.get(found[2].upper())
+    if suite is None or not all(_is_hint(parameter) for parameter in (found[4] or "").split()):
+        return None
+    method, _, inline = found[3].partition(":")
+    key, *more = inline.split("|")
+    if method.lower() != "inline" or ";" in inline or not all(map(_LIFETIME.match, more)) or len(more) > 1:
+        return None
+    key = _whole(key)
+    return Crypto(int(found[1]), suite, key) if _size(key) == KEY_SIZES[suite] else None
+
+
+def best_of(rows: Iterable[str]) -> Crypto | None:
+    """The first row, in the peer's order, that we can take."""
+    for row in rows:
+        crypto = crypto_of(row)
+        if crypto is not None:
+            return crypto
+    return None
+
+
+def new_key(suite: str, entropy: Callable[[int], bytes] = os.urandom) -> str:
+    """A master key and salt for a suite, in base64."""
+    return base64.b64encode(entropy(KEY_SIZES[suite])).decode()
+
+
+def _is_hint(parameter: str) -> bool:
+    """RFC 4568 §6.3: a window size binds nobody, nor does what begins with a minus that we do not know."""
+    return parameter.upper().startswith(("WSH=", "-")) or parameter.upper() == "KDR=0"
+
+
+def _whole(key: str) -> str:
+    """Some leave out the padding at the end."""
+    return key if len(key) % 4 == 0 else key + "=" * (-len(key) % 4)
+
+
+def _size(key: str) -> int:
+    try:
+        return len(base64.b64decode(key, validate=True))
+    except (binascii.Error, ValueError):
+        return -1

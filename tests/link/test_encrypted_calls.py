@@ -1,0 +1,280 @@
+"""Calls whose legs are secured each in its own way: keys in the description, DTLS-SRTP, or neither."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.link.fake_media import FakeEngine
+from tests.link.phones import Party, describe
+from tests.link.stage import Stage
+from tests.link.talking import both_sides, who
+from tests.link.virtual_time import virtual
+from trunkline.media.encryption import MediaEncryption
+
+pytestmark = [pytest.mark.rule("T-24")]
+
+KEY = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+OTHER_KEY = "PS1uQCVeeCFCanVmcjkpPywjNWhcYVRyZ2Vq"[:36] + "abcd"
+PRINT = "sha-256 " + ":".join(["0B"] * 32)
+BROWSER = (
+    "v=0\r\no=- 46117317 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=extmap-allow-mixed\r\n"
+    "a=msid-semantic: WMS stream\r\n"
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8 110 126\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n"
+    "a=ice-ufrag:F7gI\r\na=ice-pwd:x9cml/YzichV2+XlhiMu8gx9\r\na=ice-options:trickle\r\n"
+    f"a=fingerprint:{PRINT}\r\na=setup:SETUP\r\na=mid:0\r\na=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
+    "a=sendrecv\r\na=msid:stream track\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:111 opus/48000/2\r\n"
+    "a=rtcp-fb:111 transport-cc\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:0 PCMU/8000\r\n"
+    "a=rtpmap:8 PCMA/8000\r\na=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n"
+    "a=ssrc:3735928559 cname:x\r\n"
+)
+VIDEO = (
+    "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:F7gI\r\na=ice-pwd:x9cml/YzichV2+XlhiMu8gx9\r\n"
+    f"a=fingerprint:{PRINT}\r\na=setup:SETUP\r\na=mid:1\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n"
+)
+
+
+def keyed(host: str, key: str = KEY, tag: int = 1, suite: str = "AES_CM_128_HMAC_SHA1_80") -> bytes:
+    """A description over RTP/SAVP."""
+    return describe(host, f"a=crypto:{tag} {suite} inline:{key}").replace(b"RTP/AVP", b"RTP/SAVP")
+
+
+def browser(setup: str, video: bool = False) -> bytes:
+    return (BROWSER + (VIDEO if video else "")).replace("SETUP", setup).encode()
+
+
+def port_for(stage: Stage, party: Party) -> str:
+    """The engine's port that a party was told last."""
+    line = next(row for row in party.heard[-1].decode().split("\r\n") if row.startswith("m=audio"))
+    number = int(line.split(" ")[1])
+    return next(port for port, open_at in stage.engine.rtp_ports.items() if open_at == number)
+
+
+def row(body: bytes, start: str) -> str:
+    return next((row for row in body.decode().split("\r\n") if row.startswith(start)), "")
+
+
+def relayed(stage: Stage, one: Party, other: Party) -> bool:
+    return stage.engine.links.get(port_for(stage, one)) == port_for(stage, other)
+
+
+@pytest.mark.rfc("4568", "5.1.2")
+@virtual
+async def test_a_caller_with_keys_talks_to_a_phone_without() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    alice.body = keyed(alice.host, tag=4)
+    await stage.connect(alice, bob)
+    assert b"m=audio" in bob.heard[0]
+    assert b"RTP/AVP" in bob.heard[0]
+    assert b"crypto" not in bob.heard[0]
+    answer = alice.heard[-1]
+    assert row(answer, "m=audio").split(" ")[2] == "RTP/SAVP"
+    crypto = row(answer, "a=crypto:")
+    assert crypto.startswith("a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:")
+    ours = crypto.partition("inline:")[2]
+    assert ours != KEY
+    told = stage.engine.keys[port_for(stage, alice)]
+    assert (told.suite, told.send_key, told.receive_key) == ("AES_CM_128_HMAC_SHA1_80", ours, KEY)
+    assert port_for(stage, bob) not in stage.engine.keys
+    assert relayed(stage, alice, bob)
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_each_leg_has_keys_of_its_own() -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="required")
+    alice, bob = stage.party(), stage.party()
+    alice.body, bob.body = keyed(alice.host), keyed(bob.host, OTHER_KEY)
+    await stage.connect(alice, bob)
+    assert row(bob.heard[0], "m=audio").split(" ")[2] == "RTP/SAVP"
+    offered = [one for one in bob.heard[0].decode().split("\r\n") if one.startswith("a=crypto:")]
+    assert [one.split(" ")[1] for one in offered][:2] == [
+        "AES_CM_128_HMAC_SHA1_80",
+        "AES_CM_128_HMAC_SHA1_32",
+    ]
+    assert len({one.partition("inline:")[2] for one in offered}) == len(offered)
+    assert KEY.encode() not in bob.heard[0]
+    told = stage.engine.keys[port_for(stage, bob)]
+    assert (told.send_key, told.receive_key) == (offered[0].partition("inline:")[2], OTHER_KEY)
+    assert stage.engine.keys[port_for(stage, alice)].receive_key == KEY
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rfc("3264", "8")
+@both_sides
+@virtual
+async def test_a_hold_keeps_the_keys(side: str) -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="required")
+    alice, bob = stage.party(), stage.party()
+    alice.body = alice.offer_answer = keyed(alice.host)
+    bob.body = bob.offer_answer = keyed(bob.host, OTHER_KEY)
+    await stage.connect(alice, bob)
+    before = dict(stage.engine.keys)
+    one, other = who(stage, side)
+    await one.reoffer(one.body.replace(b"\r\nm=", b"\r\na=sendonly\r\nm=", 1))
+    assert stage.is_held()
+    assert (
+        row(other.heard[-1], "a=crypto:1 ").partition("inline:")[2] == before[port_for(stage, other)].send_key
+    )
+    assert stage.engine.keys == before
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@both_sides
+@virtual
+async def test_a_party_that_changes_its_key_is_heard_by_the_new_one(side: str) -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="required")
+    alice, bob = stage.party(), stage.party()
+    alice.body = alice.offer_answer = keyed(alice.host)
+    bob.body = bob.offer_answer = keyed(bob.host)
+    await stage.connect(alice, bob)
+    one, _ = who(stage, side)
+    await one.reoffer(keyed(one.host, OTHER_KEY))
+    assert stage.engine.keys[port_for(stage, one)].receive_key == OTHER_KEY
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_keys_beside_plain_rtp_are_for_who_takes_them() -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="preferred")
+    alice, bob = stage.party(), stage.party()
+    alice.body = describe(alice.host, f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}")
+    await stage.connect(alice, bob)
+    assert b"crypto" not in bob.heard[0]  # it is reached by UDP, where everybody could read them
+    assert port_for(stage, alice) not in stage.engine.keys
+    assert b"crypto" not in alice.heard[-1]
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_an_offer_that_cannot_be_decrypted_is_refused() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    alice.body = keyed(alice.host, suite="F8_128_HMAC_SHA1_80")
+    stage.dial(alice, "1002")
+    await alice.until("failed 488")
+    assert not bob.heard
+    await stage.settle()
+
+
+@virtual
+async def test_an_answer_without_keys_ends_a_call_that_requires_them() -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="required")
+    alice, _ = stage.party(), stage.party()
+    alice.body = keyed(alice.host)
+    stage.dial(alice, "1002")
+    await alice.until("failed 502")
+    assert not stage.engine.links
+    await stage.settle()
+
+
+@pytest.mark.rfc("8842", "5.3")
+@pytest.mark.rfc("8839", "5")
+@virtual
+async def test_a_browser_calls_a_phone() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    alice.body = browser("actpass", video=True)
+    bob.body = describe(bob.host) + b"m=video 0 RTP/AVP 96\r\n"
+    await stage.connect(alice, bob)
+    offer = bob.heard[0]
+    assert row(offer, "m=audio").split(" ")[2:] == ["RTP/AVP", "111", "0", "8", "110", "126"]
+    assert row(offer, "m=video") == "m=video 0 RTP/AVP 96"
+    for gone in (
+        b"ssrc",
+        b"extmap",
+        b"rtcp-fb",
+        b"msid",
+        b"ice",
+        b"BUNDLE",
+        b"fingerprint",
+        b"a=mid",
+        b"setup",
+    ):
+        assert gone not in offer
+    answer = alice.heard[-1]
+    assert row(answer, "m=audio").split(" ")[2] == "UDP/TLS/RTP/SAVPF"
+    assert row(answer, "a=group:") == "a=group:BUNDLE 0"
+    assert row(answer, "a=setup:") == "a=setup:passive"
+    assert row(answer, "a=fingerprint:") == f"a=fingerprint:{FakeEngine.FINGERPRINT}"
+    assert "a=ice-lite" in answer.decode().split("\r\nm=")[0].split("\r\n")
+    assert row(answer, "a=candidate:").endswith(
+        f" {FakeEngine.ADDRESS} {row(answer, 'm=audio').split(' ')[1]} typ host"
+    )
+    assert b"a=rtcp-mux\r\n" in answer
+    port = port_for(stage, alice)
+    ice = stage.engine.ice[port]
+    assert (ice.remote_ufrag, ice.remote_password) == ("F7gI", "x9cml/YzichV2+XlhiMu8gx9")
+    assert row(answer, "a=ice-ufrag:") == f"a=ice-ufrag:{ice.local_ufrag}"
+    assert row(answer, "a=ice-pwd:") == f"a=ice-pwd:{ice.local_password}"
+    assert (stage.engine.dtls[port].setup, stage.engine.dtls[port].fingerprint) == ("passive", PRINT)
+    assert stage.engine.remotes[port].rtcp_mux
+    assert relayed(stage, alice, bob)
+    assert not stage.is_held()
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("active", "passive"), ("passive", "active")])
+@virtual
+async def test_a_phone_calls_a_browser(theirs: str, ours: str) -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="dtls")
+    alice, bob = stage.party(), stage.party()
+    bob.body = browser(theirs).replace(b"a=group:BUNDLE 0 1", b"a=group:BUNDLE 0")
+    await stage.connect(alice, bob)
+    offer = bob.heard[0]
+    assert row(offer, "m=audio").split(" ")[2] == "UDP/TLS/RTP/SAVPF"
+    assert row(offer, "a=setup:") == "a=setup:actpass"
+    assert row(offer, "a=group:") == "a=group:BUNDLE 0"
+    port = port_for(stage, bob)
+    assert stage.engine.dtls[port].setup == ours
+    assert stage.engine.ice[port].remote_ufrag == "F7gI"
+    assert row(alice.heard[-1], "m=audio").split(" ")[2] == "RTP/AVP"
+    assert b"fingerprint" not in alice.heard[-1]
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_browser_that_restarts_ice_finds_a_new_path_and_keeps_its_role() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    alice.body = browser("actpass").replace(b"BUNDLE 0 1", b"BUNDLE 0")
+    await stage.connect(alice, bob)
+    port = port_for(stage, alice)
+    before, role = stage.engine.ice[port], stage.engine.dtls[port]
+    await alice.reoffer(alice.body)
+    assert stage.engine.ice[port] == before
+    await alice.reoffer(alice.body.replace(b"F7gI", b"G8hJ"))
+    after = stage.engine.ice[port]
+    assert after.remote_ufrag == "G8hJ"
+    assert after.local_ufrag != before.local_ufrag
+    assert stage.engine.dtls[port] == role
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.parametrize("kind", ["sdes", "dtls"])
+@virtual
+async def test_a_service_answers_whoever_is_encrypted(kind: str) -> None:
+    stage = Stage()
+    alice = stage.party()
+    alice.body = keyed(alice.host) if kind == "sdes" else browser("actpass", video=True)
+    stage.dial(alice, "*600")
+    await alice.until("answered")
+    port = port_for(stage, alice)
+    assert port in (stage.engine.keys if kind == "sdes" else stage.engine.dtls)
+    assert port in stage.engine.doing
+    alice.dialogue.hang_up()
+    await stage.settle()
