@@ -4,10 +4,13 @@
 pub mod codec;
 pub mod conceal;
 pub mod g711;
+pub mod jitter;
 pub mod keys;
+pub mod listen;
+pub mod machine;
 pub mod mix;
-pub mod rates;
 pub mod progress;
+pub mod rates;
 pub mod resample;
 pub mod signal;
 #[cfg(test)]
