@@ -84,6 +84,12 @@ impl Burst {
         }
     }
 
+    /// The energy that what follows stays below if the burst has ended for good: 20 dB less.
+    #[must_use]
+    pub fn quiet(&self) -> f32 {
+        self.power / 100.0
+    }
+
     fn is_signal(&self) -> bool {
         SIGNALS_HZ.contains(&self.frequency_hz)
     }
