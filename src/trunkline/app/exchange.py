@@ -20,6 +20,7 @@ from trunkline.app.explain.attempts import Attempts
 from trunkline.app.fencing import Fencing
 from trunkline.app.finding import Finding
 from trunkline.app.from_settings import (
+    encryption_of,
     event_policy,
     fence_policy,
     listeners_of,
@@ -325,7 +326,7 @@ class Exchange:
             4: self.settings.media.advertise or self.settings.media.address or "127.0.0.1",
             6: media_settings(self.settings).advertise6 or "::1",
         }
-        return CallContext(
+        context = CallContext(
             self.endpoint,
             self.engine,
             RecordJournal(self.writer),
@@ -339,6 +340,9 @@ class Exchange:
             on_call_over=log_call,
             on_fault=_log_fault,
         )
+        context.encryption = encryption_of(self.settings)
+        context.converts = self.settings.media.convert
+        return context
 
     def _wake_texts(self, binding: Binding, event: str) -> None:
         if event == "registered":

@@ -8,6 +8,7 @@ from trunkline.app.addresses import HostAddresses, host_addresses, is_unspecifie
 from trunkline.app.settings import Certificate, Settings, Tls
 from trunkline.app.settings import Listener as ListenerSettings
 from trunkline.media.embedded import MediaSettings
+from trunkline.media.encryption import MediaEncryption
 from trunkline.message.policy import DAY_S, TextPolicy
 from trunkline.net import CertificateFiles, Listener, ListenerTls, NetSettings, SelfSigned, TlsSettings
 from trunkline.net.fence import PROOF_S, FencePolicy
@@ -89,6 +90,12 @@ def media_settings(settings: Settings) -> MediaSettings:
         address6=six.address.host if both and six is not None else "",
         advertise6=six.advertised.host if both and six is not None else "",
     )
+
+
+def encryption_of(settings: Settings) -> MediaEncryption:
+    """What phones and browsers are offered."""
+    media = settings.media
+    return MediaEncryption(media.encryption, "dtls" if media.browsers == "dtls" else media.encryption)
 
 
 def net_settings(settings: Settings) -> NetSettings:

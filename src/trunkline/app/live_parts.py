@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from trunkline.app.from_settings import (
+    encryption_of,
     event_policy,
     fence_policy,
     listeners_of,
@@ -88,6 +89,11 @@ def _reliable_provisionals(exchange: Exchange, new: Settings) -> None:
     exchange.endpoint.set_reliable_provisionals(new.sip.reliable_provisionals)
 
 
+def _media(exchange: Exchange, new: Settings) -> None:
+    exchange.context.encryption = encryption_of(new)
+    exchange.context.converts = new.media.convert
+
+
 def _sdp_profile(exchange: Exchange, new: Settings) -> None:
     exchange.reaching.profile = new.sip.sdp_profile
 
@@ -140,6 +146,7 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
     ): _registrar,
     ("sip.ring_timeout_s",): _ring_timeout,
     ("sip.sdp_profile",): _sdp_profile,
+    ("media.browsers", "media.convert", "media.encryption"): _media,
     (
         "sip.grace_s",
         "limits.calls_per_extension",

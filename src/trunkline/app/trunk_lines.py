@@ -83,7 +83,7 @@ class TrunkLines:
         if trunk is None:
             return None
         plan = trunk.plan
-        return Peer(plan.name, plan.tenant, plan.policy, plan.verify, plan.inbound)
+        return Peer(plan.name, plan.tenant, plan.policy, plan.verify, plan.inbound, plan.encryption)
 
 
 def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool) -> TrunkPlan:
@@ -123,6 +123,7 @@ def plan_of(one: TrunkSettings, key: str, directory: Directory, *, learns: bool)
             domain=one.from_domain,
         ),
         Mode(one.verify),
+        one.encryption,
     )
 
 

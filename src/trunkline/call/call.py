@@ -70,6 +70,8 @@ class Call:
     media: MediaPolicy = "relay"
     one_way = False
     """Whether its story says already that a party is not heard."""
+    encryption: Encryption | None = None
+    """How its caller is to be secured; None: as the way to us asks for."""
     foreign = False
     """Whether its SIP party belongs to somebody else's PBX, which transfers calls by itself."""
 
@@ -113,7 +115,7 @@ class Call:
 
     def begin(self, incoming: Incoming, flow: Flow, script: Script) -> None:
         """Take the INVITE and start the script; raises RemoteProtocolError when it cannot make a call."""
-        leg = self._new_leg("in", source_of(flow), flow)
+        leg = self._new_leg("in", source_of(flow), flow, encryption=self.encryption)
         self.invitation = Invitation(incoming.request, self.context.max_forwards, leg.media)
         leg.accept(incoming, flow)
         self.legs.append(leg)
@@ -392,7 +394,9 @@ class Call:
     ) -> SipLeg:
         context = self.context
         address = context.media_for(flow) if flow is not None else ""
-        media = self.media_at(address, profile, encryption or context.encryption.towards(flow))
+        if encryption is None:
+            encryption = "off" if self.foreign else context.encryption.towards(flow)
+        media = self.media_at(address, profile, encryption)
         caller, callee = numbers or (self.caller.number, self.callee)
         outcome = LegOutcome(direction, caller, callee, target, context.wall())
         if self.foreign:

@@ -136,7 +136,7 @@ class MobileDoor:
             f"{caller.number[:_SHOWN]} calls the app of {callee}",
             flow=flow.token,
         )
-        media = self._incoming.office.policy.media
+        media = self._incoming.office.policy.way
         call = Call(self._context, plan.tenant, caller, callee, story, media=media, foreign=True)
         script = self._incoming.script(plan.tenant, plan.id)
 

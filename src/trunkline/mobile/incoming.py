@@ -40,10 +40,11 @@ class IncomingCalls:
 
     def targets(self, devices: Iterable[MobileDevice]) -> list[Target]:
         """A target for each device that can be woken or is there already."""
-        ring_s = self.office.policy.ring_s
+        ring_s, encryption = self.office.policy.ring_s, self.office.policy.encryption
         sides = [HandOver(self.office, one, self._enter) for one in devices if one.active]
         return [
-            Target("", app=side, label=side.label, ring_timeout_s=ring_s) for side in sides[:MOST_DEVICES]
+            Target("", app=side, label=side.label, ring_timeout_s=ring_s, encryption=encryption)
+            for side in sides[:MOST_DEVICES]
         ]
 
     def script(self, tenant: str, account_id: str) -> Script:

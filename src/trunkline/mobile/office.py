@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from trunkline.base.wheel import TimerWheel
 from trunkline.call.passing_media import MediaPolicy
+from trunkline.media.leg_security import Encryption
 from trunkline.mobile.call_journal import HandOverJournal
 from trunkline.mobile.ports import DeviceBook, Live
 
@@ -40,7 +41,17 @@ class HandOverPolicy:
     show_caller: bool = True
     cancel_push: CancelPush = "alert"
     gateway_url: str = ""
-    media: MediaPolicy = "bypass"
+    media: Literal["bypass", "relay", "encrypted"] = "bypass"
+
+    @property
+    def way(self) -> MediaPolicy:
+        """Whether packets of calls with other exchanges pass here."""
+        return "bypass" if self.media == "bypass" else "relay"
+
+    @property
+    def encryption(self) -> Encryption:
+        """What apps are offered."""
+        return "dtls" if self.media == "encrypted" else "off"
 
     @property
     def ring_s(self) -> float:

@@ -139,7 +139,7 @@ class OutgoingCalls:
             call = Call(context, row.tenant, placed.caller, user, story)
         else:
             placed = await self._outside(whose, user, host)
-            media = self._office.policy.media
+            media = self._office.policy.way
             call = Call(context, row.tenant, placed.caller, user, story, media=media, foreign=True)
         try:
             leg = call.begin_app(party, offer, placed.script)

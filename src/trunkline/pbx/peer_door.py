@@ -14,6 +14,7 @@ from trunkline.call.refusals import refusal_of
 from trunkline.call.registry import Calls
 from trunkline.call.target import Target, static_targets
 from trunkline.call.verification import Mode, verified
+from trunkline.media.leg_security import Encryption
 from trunkline.net.flow import Flow
 from trunkline.pbx import scripts
 from trunkline.pbx.directory import Directory, Entry
@@ -34,6 +35,7 @@ class Peer(NamedTuple):
     verify: Mode = Mode.MARK
     number: str = ""
     """The extension that all its calls ring, whatever number it dials; "" for the number."""
+    encryption: Encryption = "off"
 
 
 class PeerDoor:
@@ -90,6 +92,7 @@ class PeerDoor:
         decision = decide(CallRequest(peer.tenant, "", dialled, incoming.now), self._snapshot)
         story.extend(decision.steps)
         call = Call(self._context, peer.tenant, caller, dialled, story)
+        call.encryption = peer.encryption
         script = self._script(decision, peer.tenant)
         verifier = self.verifier
         if verifier is not None and _is_checked(peer, "Identity" in request.headers):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from trunkline.call.identity import IdentityPolicy
 from trunkline.call.verification import Mode
+from trunkline.media.leg_security import Encryption
 from trunkline.net.fence.source import Network
 from trunkline.proto.sip.escapes import escape_user
 
@@ -45,6 +46,7 @@ class TrunkPlan:
     learns_address: bool = True
     policy: IdentityPolicy = field(default=IdentityPolicy())
     verify: Mode = Mode.MARK
+    encryption: Encryption = "off"
 
     @property
     def domain(self) -> str:

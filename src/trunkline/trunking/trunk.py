@@ -77,6 +77,7 @@ class Trunk(Alarm):
             label=f"{dialled} by {plan.name}",
             route=route,
             profile=plan.sdp_profile,
+            encryption=plan.encryption,
             sticky=self.registration.hop if self.registration is not None else self.hop,
             authorizer=self.authorizer if self.digest is not None else None,
             caller=self.caller,

@@ -41,6 +41,21 @@ class Media(Section):
     workers: int = Field(
         default=1, ge=1, le=64, description="Threads that move packets; the ports are divided among them."
     )
+    encryption: Literal["off", "preferred", "required"] = Field(
+        default="off",
+        description="What phones are offered: `off` plain RTP, `preferred` SRTP keys beside it where the phone is "
+        "reached by TLS, `required` SRTP alone, and calls of phones without it are refused. What a phone offers itself "
+        "is answered in the same way, whatever stands here.",
+    )
+    browsers: Literal["dtls", "plain"] = Field(
+        default="dtls",
+        description="What phones are offered that registered over WebSocket: DTLS-SRTP with ICE, as browsers need it, "
+        "or as `encryption` says.",
+    )
+    convert: bool = Field(
+        default=True,
+        description="Whether parties that share no codec are offered G.711, G.722 and Opus, and converted between.",
+    )
     rtpengine: Rtpengine = Rtpengine()
 
     @model_validator(mode="after")

@@ -39,10 +39,11 @@ class Mobile(Section):
         "Default: none.",
         examples=['["10.1.0.0/16"]'],
     )
-    media: Literal["bypass", "relay"] = Field(
+    media: Literal["bypass", "relay", "encrypted"] = Field(
         default="bypass",
-        description="Whether sound of calls with other exchanges goes straight between app and exchange, or through "
-        "our relay (plain RTP).",
+        description="Whether sound of calls with other exchanges goes straight between app and exchange, through our "
+        "relay with each side as it offers (`relay`), or through our relay with apps being offered DTLS-SRTP and ICE "
+        "(`encrypted`), while the exchange is offered plain RTP. Calls of our own extensions are always relayed.",
     )
     provisional: Literal["on_invite", "on_push_accepted", "on_device_fetch"] = Field(
         default="on_push_accepted",

@@ -110,6 +110,10 @@ class Trunk(Section):
     sdp_profile: Literal["transparent", "conservative"] = Field(
         default="conservative", description="As `sip.sdp_profile`, for calls through this trunk."
     )
+    encryption: Literal["off", "preferred", "required"] = Field(
+        default="off",
+        description="As `media.encryption`, for calls through this trunk; carriers that demand SRTP want `required`.",
+    )
     trusted: bool = Field(
         default=False,
         description="Whether it belongs to our trust domain (RFC 3325): it is told callers who want to stay unknown, "
