@@ -16,6 +16,7 @@ from tests.peers.ports import free_ports
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
+from trunkline.media.engine import MediaEngine
 from trunkline.media.events import MediaEvent
 from trunkline.media.statistics import PortStatistics
 
@@ -125,7 +126,7 @@ def free_range(pairs: int = PAIRS) -> tuple[int, int]:
 class Exchange:
     """An engine, the phones that use it, and the events it told."""
 
-    def __init__(self, engine: EmbeddedMediaEngine) -> None:
+    def __init__(self, engine: MediaEngine) -> None:
         self.engine = engine
         self.phones: list[Phone] = []
         self._events: asyncio.Queue[MediaEvent] = asyncio.Queue()

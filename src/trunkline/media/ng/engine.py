@@ -205,9 +205,15 @@ class RtpengineCluster:
         return c.OwnerClosed((*call.closed, *(port.statistics for port in ports)))
 
     async def _delete(self, call: NgCall) -> Answer | None:
+        """End it at its instance; its last figures."""
         if call.instance.up:
             with contextlib.suppress(MediaError):
-                return await call.instance.ask("delete", call_id=call.id, delete_delay=0)
+                # A call that is deleted as a whole is not told of.
+                answer = await call.instance.ask("query", call_id=call.id)
+                await call.instance.ask("delete", call_id=call.id, delete_delay=0)
+                return answer
+            if call.instance.up:
+                return None  # it does not know the call any more
         forgotten = self._forgotten.setdefault(call.instance.name, set())
         if len(forgotten) < _MAX_FORGOTTEN:
             forgotten.add(call.id)
