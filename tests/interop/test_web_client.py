@@ -27,7 +27,8 @@ Pair = tuple[WebClient, Baresip]
 async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ExchangeProcess]:
     folder = tmp_path_factory.mktemp("exchange")
     extensions = [Extension(f"{number}", PASSWORD) for number in range(401, 421)]
-    async with ExchangeProcess(folder, extensions, listen=("udp", "ws", "wss")) as running:
+    plain = 'browsers = "plain"\n'  # it speaks no DTLS, unlike a browser
+    async with ExchangeProcess(folder, extensions, listen=("udp", "ws", "wss"), media=plain) as running:
         yield running
 
 

@@ -23,7 +23,7 @@ from trunkline.net import Listener
 from trunkline.proto.sip.draft import render_response
 from trunkline.store import Store
 
-MEDIA = {"address": "127.0.0.1", "ports": "21000-21099"}
+MEDIA = {"address": "127.0.0.1", "ports": "21000-21099", "browsers": "plain"}
 INVALID = "sip:w3b@df7jal23ls0d.invalid;transport=ws"
 
 NewPhone = Callable[[str, str], Awaitable[RawPhone]]
