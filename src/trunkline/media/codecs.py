@@ -5,7 +5,7 @@ Everything about a section is worked out once for each of its texts: phones say 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -137,7 +137,7 @@ def pairing(offered: tuple[AudioFormat, ...], answered: tuple[AudioFormat, ...])
     return Pairing(True, None, ours, theirs)
 
 
-def widened(profile: Profile, shape: Shape, text: str | None, known: Mapping[Key, int]) -> str | None:
+def widened(profile: Profile, shape: Shape, text: str | None, known: dict[Key, int]) -> str | None:
     """The text of an offer with what the engine can convert to; ``text`` is what the profile has left, if anything.
 
     ``known`` are payload types that the party has given to codecs before: they keep their meaning in a session
@@ -151,7 +151,7 @@ def widened(profile: Profile, shape: Shape, text: str | None, known: Mapping[Key
     return _widen(profile, shape, text, known)
 
 
-def _widen(profile: Profile, shape: Shape, text: str | None, known: Mapping[Key, int]) -> str | None:
+def _widen(profile: Profile, shape: Shape, text: str | None, known: dict[Key, int]) -> str | None:
     named = formats_of(shape)
     if not any(one.key in CONVERTIBLE for one in named):
         return text
@@ -167,7 +167,8 @@ def _widen(profile: Profile, shape: Shape, text: str | None, known: Mapping[Key,
                 added.append((number, encoding, _OPUS if key[0] == "opus" else ""))
     clocks = {one.clock_hz for one in left if one.codec == EVENT}
     if added and 8000 not in clocks and any(one.codec == EVENT for one in named):
-        number = known.get((EVENT, 8000, 1), _free(taken, _EVENT_NUMBERS))
+        own = {one.key: one.payload_type for one in named} | known
+        number = own.get((EVENT, 8000, 1), _free(taken, _EVENT_NUMBERS))
         if number is not None:
             added.append((number, f"{EVENT}/8000", _EVENTS))
     if not added:
