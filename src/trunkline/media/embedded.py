@@ -15,6 +15,7 @@ from trunkline import _native
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.embedded_security import HANDLERS as SECURITY_HANDLERS
+from trunkline.media.embedded_sound import HANDLERS as SOUND_HANDLERS
 from trunkline.media.engine import Listener
 from trunkline.media.events import EVENTS, MediaEvent
 from trunkline.media.statistics import EngineCounters, PortStatistics
@@ -84,6 +85,7 @@ class EmbeddedMediaEngine:
             c.ClosePort: _close_port,
             c.CloseOwner: self._close_owner,
             **SECURITY_HANDLERS,
+            **SOUND_HANDLERS,
         }
 
     async def start(self) -> None:
@@ -213,7 +215,7 @@ def _set_remote(native: _native.MediaEngine, command: c.SetRemote) -> c.Done:
 
 
 def _link(native: _native.MediaEngine, command: c.Link) -> c.Done:
-    native.link(command.port, command.other)
+    native.link(command.port, command.other, command.convert)
     return _DONE
 
 
@@ -301,6 +303,8 @@ def _statistics(port: str, figures: _native.PortFigures) -> PortStatistics:
         figures.ssrc,
         figures.payload_type,
         figures.refused,
+        concealed=figures.concealed,
+        late=figures.late,
     )
 
 

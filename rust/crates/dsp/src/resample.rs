@@ -1,21 +1,22 @@
-//! Sound of other rates at 8000 Hz: a polyphase filter with a Kaiser-windowed sinc.
+//! Sound of files at another rate: a polyphase filter with a Kaiser-windowed sinc.
 
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-/// The rate that comes out.
+/// The rate of telephony.
 pub const RATE_HZ: u32 = 8000;
 
-/// Where the filter has fallen to half its amplitude: speech passes to 3.4 kHz, what would fold back does not.
-const CUTOFF_HZ: f64 = 3690.0;
-/// How far the filter looks either way, in samples of 8000 Hz.
+/// Where the filter has fallen to half its amplitude, as a part of the lower rate: of 8000 Hz speech passes to
+/// 3.4 kHz, what would fold back does not.
+const CUTOFF: f64 = 0.461_25;
+/// How far the filter looks either way, in samples of the lower rate.
 const REACH: f64 = 32.0;
 /// The Kaiser window's shape: about 80 dB of stop-band attenuation.
 const BETA: f64 = 8.0;
 /// Filters kept for places between samples; at odd rates the nearest one is taken.
 const MOST_PHASES: u64 = 512;
 
-/// Turns sound of one rate into sound of 8000 Hz, however it is cut into pieces.
+/// Turns sound of one rate into sound of another, however it is cut into pieces.
 ///
 /// Samples come out when the filter has heard what lies behind them; [`Resampler::finish`] brings the rest.
 #[derive(Clone, Debug)]
@@ -35,19 +36,27 @@ pub struct Resampler {
 }
 
 impl Resampler {
-    /// A resampler for sound of `rate_hz`, 8000 to 48000.
+    /// From `rate_hz`, 8000 to 48000, to 8000 Hz.
     #[must_use]
     pub fn new(rate_hz: u32) -> Self {
-        let rate_hz = rate_hz.max(RATE_HZ);
-        let common = greatest_common_divisor(rate_hz, RATE_HZ);
-        let (up, down) = (u64::from(RATE_HZ / common), u64::from(rate_hz / common));
+        Self::between(rate_hz, RATE_HZ)
+    }
+
+    /// From one rate to another, each 8000 to 48000 Hz.
+    #[must_use]
+    pub fn between(rate_hz: u32, to_hz: u32) -> Self {
+        let (rate_hz, to_hz) = (rate_hz.max(RATE_HZ), to_hz.max(RATE_HZ));
+        let common = greatest_common_divisor(rate_hz, to_hz);
+        let (up, down) = (u64::from(to_hz / common), u64::from(rate_hz / common));
         let phases = up.min(MOST_PHASES);
-        let half = (REACH * f64::from(rate_hz) / f64::from(RATE_HZ)).ceil() as usize;
+        let lower = rate_hz.min(to_hz);
+        let half = (REACH * f64::from(rate_hz) / f64::from(lower)).ceil() as usize;
         let taps = 2 * half;
-        let filters = if rate_hz == RATE_HZ {
+        let cutoff = 2.0 * CUTOFF * f64::from(lower) / f64::from(rate_hz);
+        let filters = if rate_hz == to_hz {
             Arc::default()
         } else {
-            (0..phases).flat_map(|phase| filter(phase as f64 / phases as f64, half, rate_hz)).collect()
+            (0..phases).flat_map(|phase| filter(phase as f64 / phases as f64, half, cutoff)).collect()
         };
         Self { up, down, taps, phases, filters, kept: vec![0.0; half], first: 0, heard: 0, given: 0 }
     }
@@ -89,9 +98,9 @@ impl Resampler {
     }
 }
 
-/// The weights of the input samples around a place that lies `offset` of a sample behind one of them.
-fn filter(offset: f64, half: usize, rate_hz: u32) -> Vec<f32> {
-    let cutoff = 2.0 * CUTOFF_HZ / f64::from(rate_hz);
+/// The weights of the input samples around a place that lies `offset` of a sample behind one of them; `cutoff` is a part
+/// of half the input's rate.
+fn filter(offset: f64, half: usize, cutoff: f64) -> Vec<f32> {
     let weight = |tap: usize| {
         let distance = tap as f64 - half as f64 - offset;
         let edge = (distance / half as f64).clamp(-1.0, 1.0);
@@ -158,6 +167,19 @@ mod tests {
                 let apart = difference(&sine(frequency, 8000, 0.5), &out);
                 assert!(apart < -45.0, "{rate} Hz {frequency} Hz: {apart:.1} dB");
             }
+        }
+    }
+
+    #[test]
+    fn a_higher_rate_adds_nothing_that_was_not_there() {
+        for (from, to) in [(8000, 16_000), (8000, 48_000), (22_050, 16_000), (44_100, 16_000)] {
+            let mut resampler = Resampler::between(from, to);
+            let mut out = Vec::new();
+            sine(1000.0, from, 0.5).chunks(777).for_each(|piece| resampler.push(piece, &mut out));
+            resampler.finish(&mut out);
+            assert_eq!(out.len(), to as usize / 2);
+            let apart = difference(&sine(1000.0, to, 0.5), &out);
+            assert!(apart < -45.0, "{from} to {to} Hz: {apart:.1} dB");
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::error::EngineError;
+use crate::formats::Formats;
 use crate::mailbox::Peer;
 use crate::pool::{Bound, Pool};
 
@@ -38,6 +39,8 @@ pub struct Entry {
     pub generation: u32,
     /// The port it is linked with.
     pub linked: Option<u32>,
+    /// What its peer sends and takes, if that was told.
+    pub formats: Option<Arc<Formats>>,
 }
 
 /// The books.
@@ -150,6 +153,18 @@ impl Control {
         (entry.generation == generation).then(|| (Arc::clone(&entry.owner), Arc::clone(&entry.id)))
     }
 
+    /// What was told last of a port's formats.
+    pub fn formats_of(&self, slot: u32) -> Option<&Arc<Formats>> {
+        self.entries[slot as usize].as_ref()?.formats.as_ref()
+    }
+
+    /// Enters what was told of a port's formats.
+    pub fn set_formats(&mut self, slot: u32, formats: &Arc<Formats>) {
+        if let Some(entry) = self.entries[slot as usize].as_mut() {
+            entry.formats = Some(Arc::clone(formats));
+        }
+    }
+
     /// The port that a port is linked with.
     pub fn linked_with(&self, slot: u32) -> Option<u32> {
         self.entries[slot as usize].as_ref()?.linked
@@ -211,7 +226,7 @@ impl Control {
         self.by_owner.entry(Arc::clone(&owner)).or_default().push(slot);
         self.load[worker] += 1;
         let generation = self.generation;
-        self.entries[slot as usize] = Some(Entry { id, owner, generation, linked: None });
+        self.entries[slot as usize] = Some(Entry { id, owner, generation, linked: None, formats: None });
         Peer { slot, generation }
     }
 }

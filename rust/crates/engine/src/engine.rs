@@ -150,18 +150,32 @@ impl Engine {
     /// Relays between two ports, in both directions; ends what they did before.
     ///
     /// # Errors
-    /// [`EngineError::UnknownPort`]; [`EngineError::Argument`] for a port with itself.
-    pub fn link(&self, a: &str, b: &str) -> Result<(), EngineError> {
+    /// [`EngineError::UnknownPort`]; [`EngineError::Argument`] for a port with itself; [`EngineError::Codec`] when it
+    /// shall `convert` and the formats of a peer are not known.
+    pub fn link(&self, a: &str, b: &str, convert: bool) -> Result<(), EngineError> {
         let mut control = self.control();
+        let names = [a, b];
         let (a, b) = (control.find(a)?, control.find(b)?);
         if a == b {
             return Err(EngineError::Argument("a port cannot be linked with itself".into()));
         }
+        let formats = [a, b].map(|port| control.formats_of(port.slot).cloned());
+        if let (true, Some(at)) = (convert, formats.iter().position(Option::is_none)) {
+            let text = format!("port {} has no formats to convert between: SetFormats comes first", names[at]);
+            return Err(EngineError::Codec(text));
+        }
         self.part(&mut control, a.slot);
         self.part(&mut control, b.slot);
         control.link(a.slot, b.slot);
-        self.order(a.slot, Order::Work(Task::Relay(b)));
-        self.order(b.slot, Order::Work(Task::Relay(a)));
+        let task = |peer| if convert { Task::Convert(peer) } else { Task::Relay(peer) };
+        self.order(a.slot, Order::Work(task(b)));
+        self.order(b.slot, Order::Work(task(a)));
+        let [of_a, of_b] = formats;
+        for (slot, formats) in [(a.slot, of_b), (b.slot, of_a)] {
+            if let Some(formats) = formats {
+                self.order(slot, Order::Counterpart(formats));
+            }
+        }
         self.wake_across(&control, a.slot);
         self.wake_across(&control, b.slot);
         Ok(())

@@ -27,8 +27,8 @@ pub enum EngineError {
     Recording(String),
     /// Too many playbacks wait for the disk.
     Playback,
-    /// The port hears something that cannot be recorded.
-    Codec(u8),
+    /// A codec that is not there, or a port that has none.
+    Codec(String),
     /// Too many keys wait to be sent.
     DigitsFull,
     /// An argument is out of its range.
@@ -79,7 +79,9 @@ impl EngineError {
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(text) | Self::Argument(text) | Self::Recording(text) => f.write_str(text),
+            Self::Config(text) | Self::Argument(text) | Self::Recording(text) | Self::Codec(text) => {
+                f.write_str(text)
+            }
             Self::Address(address, error) => write!(f, "cannot use the media address {address}: {error}"),
             Self::Stopped => f.write_str("the media engine is not running"),
             Self::PortsExhausted => f.write_str("every media port is in use or resting after a call"),
@@ -87,10 +89,6 @@ impl fmt::Display for EngineError {
             Self::Family => f.write_str("the media engine has no local address of this family"),
             Self::Duplicate(id) => write!(f, "media port {id} is open already"),
             Self::UnknownPort(id) => write!(f, "no media port {id} is open"),
-            Self::Codec(payload_type) => write!(
-                f,
-                "only G.711 can be recorded (payload types 0 and 8), and the peer sends payload type {payload_type}"
-            ),
             Self::Playback => {
                 f.write_str("too many playbacks wait for the disk of their files: does it hang?")
             }

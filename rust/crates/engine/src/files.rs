@@ -178,7 +178,7 @@ impl Engine {
         }
         let mut control = self.control();
         let port = control.find(id)?;
-        let (playing, feed) = Playback::new(playback, law, names_of(&control, port));
+        let (playing, feed) = Playback::new(playback, law, self.rate_of(&control, port.slot), names_of(&control, port));
         {
             let jobs = self.files.jobs.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;
@@ -260,10 +260,20 @@ impl Engine {
         }
     }
 
+    /// The rate at which files are played to a peer: wideband where its codec has it.
+    fn rate_of(&self, control: &Control, slot: u32) -> u32 {
+        let send = control.formats_of(slot).and_then(|formats| formats.send);
+        send.map_or(8000, |speech| speech.codec.rate_hz().min(16_000))
+    }
+
     fn check_codec(&self, slot: u32) -> Result<(), EngineError> {
         match self.shared.slot(slot).counts.read(0).payload_type {
             Some(other) if other < FIRST_DYNAMIC && other != COMFORT_NOISE => {
-                Law::of_payload_type(other).map(drop).ok_or(EngineError::Codec(other))
+                Law::of_payload_type(other).map(drop).ok_or_else(|| {
+                    EngineError::Codec(format!(
+                        "only G.711 can be recorded (payload types 0 and 8), and the peer sends payload type {other}"
+                    ))
+                })
             }
             _ => Ok(()),
         }

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use trunkline_dsp::Law;
 use trunkline_rtp::srtp::MasterKey;
 
+use crate::formats::Formats;
 use crate::keys::Digits;
 use crate::latch::Policy;
 use crate::playback::Playback;
@@ -63,6 +64,8 @@ pub enum Task {
     Idle,
     /// Pass it on to another port.
     Relay(Peer),
+    /// Pass it on to another port, in the codec of its peer.
+    Convert(Peer),
     /// Send it back.
     Echo,
     /// Send a tone.
@@ -81,6 +84,10 @@ pub enum Order {
     },
     /// An offer or answer arrived.
     SetRemote(Remote),
+    /// What the peer sends and takes.
+    SetFormats(Arc<Formats>),
+    /// What the peer of the linked port sends and takes.
+    Counterpart(Arc<Formats>),
     /// Another task.
     Work(Task),
     /// Another task: to play files.

@@ -7,7 +7,6 @@ use trunkline_dsp::Law;
 
 use crate::error::Fault;
 use crate::events::{Event, Names, Outcome, Played};
-use crate::voice::{SAMPLES, Sound};
 
 /// Pieces that lie ready at most: 1.5 s.
 const AHEAD: usize = 75;
@@ -15,6 +14,9 @@ const AHEAD: usize = 75;
 const PATIENCE: u64 = 500;
 /// Milliseconds of a piece.
 const PIECE_MS: u64 = 20;
+
+/// 20 ms of sound.
+pub type Piece = Box<[i16]>;
 
 /// What the port shall say next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +34,12 @@ pub enum Next {
 pub struct Playback {
     /// Its id.
     pub id: Arc<str>,
-    /// How it is encoded.
+    /// How it is encoded for a peer that did not tell.
     pub law: Law,
+    /// Samples a second: 8000 or 16000.
+    pub rate_hz: u32,
     names: Names,
-    pieces: Receiver<Sound>,
+    pieces: Receiver<Piece>,
     fault: Arc<OnceLock<Fault>>,
     sent: u64,
     starved: u64,
@@ -47,18 +51,20 @@ pub struct Playback {
 #[derive(Debug)]
 pub struct Feed {
     /// Takes pieces; who waits for them is gone when it is disconnected. Dropped, it ends the playback.
-    pub pieces: SyncSender<Sound>,
+    pub pieces: SyncSender<Piece>,
+    /// Samples a second of the pieces.
+    pub rate_hz: u32,
     /// Why there will be no more, unless all is well.
     pub fault: Arc<OnceLock<Fault>>,
 }
 
 impl Playback {
     /// Both ends.
-    pub fn new(id: &str, law: Law, names: Names) -> (Self, Feed) {
+    pub fn new(id: &str, law: Law, rate_hz: u32, names: Names) -> (Self, Feed) {
         let (sender, pieces) = sync_channel(AHEAD);
         let fault = Arc::new(OnceLock::new());
-        let feed = Feed { pieces: sender, fault: Arc::clone(&fault) };
-        (Self { id: id.into(), law, names, pieces, fault, sent: 0, starved: 0, waited: 0 }, feed)
+        let feed = Feed { pieces: sender, rate_hz, fault: Arc::clone(&fault) };
+        (Self { id: id.into(), law, rate_hz, names, pieces, fault, sent: 0, starved: 0, waited: 0 }, feed)
     }
 
     /// Whether nothing was said yet.
@@ -66,10 +72,14 @@ impl Playback {
         self.sent == 0
     }
 
-    /// The next piece; silence where the disk did not keep up. Never waits, and gives a disk up that hangs.
-    pub fn next(&mut self, sound: &mut Sound) -> Next {
+    /// The next piece, into the first of the samples given; silence where the disk did not keep up. Never waits, and
+    /// gives a disk up that hangs.
+    pub fn next(&mut self, sound: &mut [i16]) -> Next {
         match self.pieces.try_recv() {
-            Ok(piece) => (*sound, self.waited) = (piece, 0),
+            Ok(piece) => {
+                sound.iter_mut().zip(&piece).for_each(|(place, &sample)| *place = sample);
+                self.waited = 0;
+            }
             Err(TryRecvError::Disconnected) => return Next::Over,
             Err(TryRecvError::Empty) => {
                 self.waited += 1;
@@ -82,7 +92,7 @@ impl Playback {
                 if self.is_fresh() {
                     return Next::Wait;
                 }
-                *sound = [0; SAMPLES];
+                sound.fill(0);
                 self.starved += 1;
             }
         }
@@ -119,8 +129,14 @@ impl Playback {
 mod tests {
     use super::*;
 
+    const SAMPLES: usize = 160;
+
+    fn piece(of: i16) -> Piece {
+        vec![of; SAMPLES].into()
+    }
+
     fn playback() -> (Playback, Feed) {
-        Playback::new("p", Law::Mu, ("call".into(), "a".into()))
+        Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()))
     }
 
     fn outcome(event: &Event) -> (Outcome, u64, u64, bool) {
@@ -133,10 +149,10 @@ mod tests {
         let (mut playback, feed) = playback();
         let mut sound = [7; SAMPLES];
         assert_eq!(playback.next(&mut sound), Next::Wait);
-        feed.pieces.try_send([5; SAMPLES]).unwrap();
+        feed.pieces.try_send(piece(5)).unwrap();
         assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 5));
         assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 0));
-        feed.pieces.try_send([6; SAMPLES]).unwrap();
+        feed.pieces.try_send(piece(6)).unwrap();
         drop(feed);
         assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 6));
         assert_eq!(playback.next(&mut sound), Next::Over);
@@ -157,7 +173,7 @@ mod tests {
     fn a_disk_that_hangs_is_given_up() {
         for fed in [0, 1] {
             let (mut playback, feed) = playback();
-            (0..fed).for_each(|_| feed.pieces.try_send([5; SAMPLES]).unwrap());
+            (0..fed).for_each(|_| feed.pieces.try_send(piece(5)).unwrap());
             let waits =
                 (0..1000).take_while(|_| playback.next(&mut [0; SAMPLES]) != Next::Over).count() as u64;
             assert_eq!(waits, PATIENCE + fed);
@@ -168,6 +184,6 @@ mod tests {
     #[test]
     fn what_lies_ready_is_bounded() {
         let (_playback, feed) = playback();
-        assert_eq!((0..1000).filter(|_| feed.pieces.try_send([0; SAMPLES]).is_ok()).count(), AHEAD);
+        assert_eq!((0..1000).filter(|_| feed.pieces.try_send(piece(0)).is_ok()).count(), AHEAD);
     }
 }

@@ -1,15 +1,19 @@
 //! The state of one open port, owned by its worker.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rustix::net::connect;
 use trunkline_rtp::{Digit, DtmfDetector, Reception};
 
+use crate::convert::Convert;
 use crate::egress::Egress;
 use crate::events::{Event, PortEvent};
+use crate::formats::Formats;
 use crate::keys::Keys;
 use crate::latch::{Latch, Policy, Times};
 use crate::mailbox::{Remote, Task};
+use crate::mouth::Mouth;
 use crate::playback::Playback;
 use crate::security::Security;
 use crate::shared::{Post, Shared, Slot};
@@ -35,6 +39,8 @@ pub struct Context<'a> {
 pub enum Job {
     /// A task that needs no state.
     Plain(Task),
+    /// A relay between peers that share no codec.
+    Convert(Box<Convert>),
     /// A tone that is being sent.
     Tone(Box<ToneSource>),
     /// Files that are being played.
@@ -44,7 +50,8 @@ pub enum Job {
 /// One use of a slot.
 #[derive(Debug)]
 pub struct Port {
-    slot: u32,
+    /// Which slot.
+    pub slot: u32,
     generation: u32,
     /// Random bits for what the port itself sends.
     pub seed: u64,
@@ -66,6 +73,12 @@ pub struct Port {
     pub taps: Option<Box<Taps>>,
     /// What the port itself says; made when it speaks for the first time.
     pub voice: Option<Box<Voice>>,
+    /// How it speaks; as the one before.
+    pub mouth: Option<Box<Mouth>>,
+    /// What the peer sends and takes, if that was told.
+    pub formats: Option<Arc<Formats>>,
+    /// The same of the port that it is linked with.
+    pub other: Option<Arc<Formats>>,
     /// Keys to be pressed; nearly always none.
     pub keys: Option<Box<Keys>>,
     send: bool,
@@ -95,6 +108,9 @@ impl Port {
             dtmf: DtmfDetector::default(),
             taps: None,
             voice: None,
+            mouth: None,
+            formats: None,
+            other: None,
             keys: None,
             send: true,
             rtcp_source: None,
@@ -124,10 +140,17 @@ impl Port {
 
     /// Another task.
     pub fn work(&mut self, context: &Context<'_>, task: Task) {
+        if let (Job::Convert(convert), Task::Convert(peer)) = (&self.job, task)
+            && convert.peer == peer
+        {
+            // Linked again, after another offer and answer: the stream goes on.
+            return self.watch(context.now_ns);
+        }
         self.begin(
             context,
             match task {
                 Task::Tone(tone) => Job::Tone(Box::new(ToneSource::new(tone))),
+                Task::Convert(peer) => Job::Convert(Box::new(Convert::new(peer, self.seed.rotate_left(23)))),
                 other => Job::Plain(other),
             },
         );
@@ -139,6 +162,7 @@ impl Port {
             self.tell(context, playback.stopped());
         }
         self.job = job;
+        self.other = None;
         self.seed = self.seed.rotate_left(7);
         self.watch(context.now_ns);
     }

@@ -13,8 +13,7 @@ use trunkline_dsp::wav::{LONGEST_HEADER, SUPPORTED};
 use trunkline_dsp::{Resampler, Wav};
 
 use crate::error::Fault;
-use crate::playback::Feed;
-use crate::voice::{SAMPLES, Sound};
+use crate::playback::{Feed, Piece};
 
 /// How often what lies ready is filled up: well within what lies ready.
 const REFILL: Duration = Duration::from_millis(100);
@@ -61,7 +60,7 @@ struct Reading {
     file: Option<Open>,
     samples: VecDeque<i16>,
     said_something: bool,
-    piece: Option<Sound>,
+    piece: Option<Piece>,
     /// Whether its turn ended before there was no more room.
     behind: bool,
     /// A resampler for the rate of the last file: its filters are costly.
@@ -142,7 +141,8 @@ impl Reading {
         if self.piece.is_some() {
             return Ok(Cut::Piece);
         }
-        while self.samples.len() < SAMPLES {
+        let length = (self.job.feed.rate_hz / 50) as usize;
+        while self.samples.len() < length {
             if *turn == 0 {
                 return Ok(Cut::Later);
             }
@@ -154,10 +154,11 @@ impl Reading {
         if self.samples.is_empty() {
             return Ok(Cut::End);
         }
-        let mut sound = [0; SAMPLES];
-        let there = self.samples.len().min(SAMPLES);
-        sound.iter_mut().zip(self.samples.drain(..there)).for_each(|(place, sample)| *place = sample);
-        self.piece = Some(sound);
+        let there = self.samples.len().min(length);
+        let mut piece = Vec::with_capacity(length);
+        piece.extend(self.samples.drain(..there));
+        piece.resize(length, 0);
+        self.piece = Some(piece.into());
         Ok(Cut::Piece)
     }
 
@@ -200,8 +201,9 @@ impl Reading {
     }
 
     fn resampler(&mut self, rate_hz: u32) -> Resampler {
+        let to_hz = self.job.feed.rate_hz;
         let fresh = self.fresh.take().filter(|(rate, _)| *rate == rate_hz);
-        let (_, resampler) = self.fresh.insert(fresh.unwrap_or_else(|| (rate_hz, Resampler::new(rate_hz))));
+        let (_, resampler) = self.fresh.insert(fresh.unwrap_or_else(|| (rate_hz, Resampler::between(rate_hz, to_hz))));
         resampler.clone()
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send, sendto};
+use trunkline_dsp::Law;
 use trunkline_rtp::srtp::{Opener, Sealer};
 use trunkline_rtp::{RtcpPacket, RtpPacket, is_rtcp};
 
@@ -14,11 +15,13 @@ use crate::egress::Egress;
 use crate::events::Event;
 use crate::latch::Verdict;
 use crate::mailbox::{Peer, Task};
+use crate::mouth::{MOST_SAMPLES, Mouth, Sound, speech_of};
 use crate::playback::Next;
 use crate::port::{Context, Job, Port};
 use crate::security::sealed;
 use crate::shared::Slot;
-use crate::voice::{Frame, SAMPLES, Voice};
+use crate::tone;
+use crate::voice::Voice;
 
 /// Comfort noise (RFC 3389) is sent now and then, with a timestamp that says nothing about the network.
 const COMFORT_NOISE: u8 = 13;
@@ -58,10 +61,13 @@ impl Port {
                 }
             }
         }
-        self.account(context, &packet, bytes.len());
+        let is_key = self.account(context, &packet, bytes.len());
         if self.receive {
             if self.taps.is_some() {
                 self.record_heard(context, &packet);
+            }
+            if is_key && self.withholds_keys() {
+                return;
             }
             self.pass_on(context, bytes);
         }
@@ -122,30 +128,30 @@ impl Port {
     }
 
     /// Sends the next packet of a key, a tone or a file; returns whether more may follow.
-    pub fn speak(&mut self, context: &Context<'_>, frame: &mut Frame) -> bool {
+    pub fn speak(&mut self, context: &Context<'_>) -> bool {
         let replaced = self.keys.is_some() && self.press(context);
-        let says = self.say(context, frame, replaced);
+        let says = self.say(context, replaced);
         says || self.keys.is_some()
     }
 
     /// Sends the next packet of a tone or a file, unless a key takes its place: its time passes all the same.
-    fn say(&mut self, context: &Context<'_>, frame: &mut Frame, replaced: bool) -> bool {
-        let mut sound = [0; SAMPLES];
-        let (law, first) = match &mut self.job {
-            Job::Plain(_) => return false,
+    fn say(&mut self, context: &Context<'_>, replaced: bool) -> bool {
+        let mut samples = [0; MOST_SAMPLES];
+        let (law, first, rate_hz) = match &mut self.job {
+            Job::Plain(_) | Job::Convert(_) => return false,
             Job::Tone(source) => {
                 let first = source.is_fresh();
-                if !source.next(&mut sound) {
+                if !source.next(&mut samples[..tone::SAMPLES]) {
                     self.fall_silent(context, Event::ToneEnded);
                     return false;
                 }
-                (source.tone.law, first)
+                (source.tone.law, first, tone::RATE_HZ)
             }
             Job::Play(playback) => {
                 let first = playback.is_fresh();
-                match playback.next(&mut sound) {
+                match playback.next(&mut samples) {
                     Next::Wait => return true,
-                    Next::Sound => (playback.law, first),
+                    Next::Sound => (playback.law, first, playback.rate_hz),
                     Next::Over => {
                         let event = playback.ended();
                         self.fall_silent(context, event);
@@ -155,18 +161,47 @@ impl Port {
             }
         };
         if replaced {
+            if let Some(mouth) = &mut self.mouth {
+                mouth.forget();
+            }
             return true;
         }
-        let voice = self.voice.get_or_insert_with(|| Box::new(Voice::new(self.seed)));
-        voice.say(context.now_ns, first, law, &sound, frame);
-        send_rtp(context, self.slot(context), &self.egress(), frame);
-        if self.taps.is_some() {
-            self.record_said(context, frame);
-        }
+        let samples = &samples[..(rate_hz / 50) as usize];
+        self.turn_mouth(law);
+        self.with_mouth(context, |mouth, voice, each| {
+            mouth.say((context.now_ns, first), voice, Sound { samples, rate_hz }, each);
+        });
         true
     }
 
+    /// Makes the mouth ready to speak as the peer wants; in this law when it never told.
+    pub fn turn_mouth(&mut self, law: Law) {
+        let speech = speech_of(self.formats.as_ref().and_then(|formats| formats.send), law);
+        match &mut self.mouth {
+            Some(mouth) => mouth.turn_to(speech),
+            None => self.mouth = Some(Box::new(Mouth::new(speech))),
+        }
+    }
+
+    /// Lets the mouth speak, if there is one; its packets are sent, and recorded where that is wanted.
+    pub fn with_mouth(
+        &mut self,
+        context: &Context<'_>,
+        speak: impl FnOnce(&mut Mouth, &mut Voice, &mut dyn FnMut(&[u8])),
+    ) {
+        let Some(mut mouth) = self.mouth.take() else { return };
+        let mut voice = self.voice.take().unwrap_or_else(|| Box::new(Voice::new(self.seed)));
+        speak(&mut mouth, &mut voice, &mut |packet| {
+            send_rtp(context, self.slot(context), &self.egress(), packet);
+            if self.taps.is_some() {
+                self.record_said(context, packet);
+            }
+        });
+        (self.mouth, self.voice) = (Some(mouth), Some(voice));
+    }
+
     fn fall_silent(&mut self, context: &Context<'_>, event: Event) {
+        self.with_mouth(context, |mouth, voice, each| mouth.finish(context.now_ns, voice, each));
         self.job = Job::Plain(Task::Idle);
         self.tell(context, event);
     }
@@ -186,7 +221,8 @@ impl Port {
         self.pass_rtcp_on(context, bytes);
     }
 
-    fn account(&mut self, context: &Context<'_>, packet: &RtpPacket<'_>, octets: usize) {
+    /// Counts a packet; whether it is one of a key.
+    fn account(&mut self, context: &Context<'_>, packet: &RtpPacket<'_>, octets: usize) -> bool {
         self.alive(context);
         let counts = &self.slot(context).counts;
         let payload_type = packet.payload_type();
@@ -202,10 +238,20 @@ impl Port {
         {
             self.pressed(context, digit);
         }
+        is_event
+    }
+
+    /// T-22: a peer that takes no telephone events gets none; it has been told what it takes.
+    fn withholds_keys(&self) -> bool {
+        let relays = matches!(self.job, Job::Plain(Task::Relay(_)));
+        relays && self.other.as_ref().is_some_and(|other| other.send_keys.is_none())
     }
 
     /// The RTP clock of a payload type: RFC 3551 §6 fixes those below 35, an SDP maps the others.
     fn clock_hz(&self, payload_type: u8) -> u32 {
+        if let Some(format) = self.formats.as_ref().and_then(|formats| formats.heard(payload_type)) {
+            return format.clock_hz;
+        }
         match payload_type {
             0..=5 | 7..=9 | 12 | 13 | 15 | 18 => 8000,
             6 => 16_000,
@@ -218,9 +264,14 @@ impl Port {
     }
 
     fn pass_on(&mut self, context: &Context<'_>, bytes: &mut [u8]) {
-        match self.job {
+        let is_pressing = self.is_pressing();
+        match &mut self.job {
             Job::Plain(Task::Relay(_)) => self.relay(context, bytes),
-            Job::Plain(Task::Echo) if !self.is_pressing() => {
+            Job::Convert(convert) => {
+                let other = self.other.as_deref();
+                convert.convert(context, (self.formats.as_deref(), other), context.shared.slot(self.slot), bytes);
+            }
+            Job::Plain(Task::Echo) if !is_pressing => {
                 // RFC 3550 §8.2: a source that met its own identifier would take it for a loop.
                 let mask = (self.seed as u32 | 1).to_be_bytes();
                 bytes[8..12].iter_mut().zip(mask).for_each(|(octet, bits)| *octet ^= bits);
@@ -253,7 +304,7 @@ impl Port {
     }
 }
 
-fn way_to<'a>(context: &Context<'a>, peer: Peer) -> Option<(&'a Slot, Egress)> {
+pub fn way_to<'a>(context: &Context<'a>, peer: Peer) -> Option<(&'a Slot, Egress)> {
     let slot = context.shared.slot(peer.slot);
     let egress = slot.egress.load();
     (egress.generation == peer.generation).then_some((slot, egress))

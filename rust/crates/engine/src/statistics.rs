@@ -33,6 +33,10 @@ pub struct Statistics {
     pub ssrc: Option<u32>,
     /// The payload type heard last.
     pub payload_type: Option<u8>,
+    /// Packets whose sound was invented.
+    pub concealed: u64,
+    /// Packets that came when their time was over.
+    pub late: u64,
 }
 
 const HEARD_SOMETHING: u64 = 1 << 63;
@@ -55,6 +59,8 @@ pub struct Counts {
     refused: AtomicU64,
     heard_ns: AtomicU64,
     stream: AtomicU64,
+    concealed: AtomicU64,
+    late: AtomicU64,
 }
 
 /// Adds without the bus lock that only several writers would need.
@@ -103,6 +109,16 @@ impl Counts {
         add_alone(&self.refused, 1);
     }
 
+    /// Sound was invented for so many packets, and so many came when their time was over.
+    pub fn invented(&self, concealed: u32, late: u32) {
+        if concealed > 0 {
+            add_alone(&self.concealed, concealed.into());
+        }
+        if late > 0 {
+            add_alone(&self.late, late.into());
+        }
+    }
+
     /// An RTP packet was sent to the peer.
     pub fn sent(&self, octets: usize) {
         self.packets_out.fetch_add(1, Ordering::Relaxed);
@@ -130,6 +146,8 @@ impl Counts {
             &self.refused,
             &self.heard_ns,
             &self.stream,
+            &self.concealed,
+            &self.late,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -155,6 +173,8 @@ impl Counts {
             last_heard_s: heard.then(|| now_ns.saturating_sub(get(&self.heard_ns)) as f64 / 1e9),
             ssrc: heard.then_some(stream as u32),
             payload_type: heard.then_some((stream >> 32) as u8 & 0x7f),
+            concealed: get(&self.concealed),
+            late: get(&self.late),
         }
     }
 }

@@ -3,9 +3,12 @@
 use trunkline_dsp::Sine;
 
 use crate::mailbox::Tone;
-use crate::voice::{FRAME_NS, Sound};
+use crate::voice::FRAME_NS;
 
-const RATE_HZ: f64 = 8000.0;
+/// Samples a second: a tone has no more than 4000 Hz.
+pub const RATE_HZ: u32 = 8000;
+/// Samples of 20 ms.
+pub const SAMPLES: usize = 160;
 
 /// Makes a tone piece by piece.
 #[derive(Clone, Debug)]
@@ -19,7 +22,7 @@ pub struct ToneSource {
 impl ToneSource {
     /// The tone from its beginning.
     pub fn new(tone: Tone) -> Self {
-        Self { tone, sine: Sine::new(tone.frequency_hz, tone.level_dbov, RATE_HZ), frames: 0 }
+        Self { tone, sine: Sine::new(tone.frequency_hz, tone.level_dbov, f64::from(RATE_HZ)), frames: 0 }
     }
 
     /// Whether nothing was said yet.
@@ -28,7 +31,7 @@ impl ToneSource {
     }
 
     /// The next piece; `false` when the tone is over.
-    pub fn next(&mut self, sound: &mut Sound) -> bool {
+    pub fn next(&mut self, sound: &mut [i16]) -> bool {
         if self
             .tone
             .duration_ms
@@ -51,7 +54,7 @@ mod tests {
     fn ends_after_its_duration() {
         let tone = Tone { frequency_hz: 1000.0, level_dbov: -10.0, law: Law::A, duration_ms: Some(50) };
         let mut source = ToneSource::new(tone);
-        let mut sound: Sound = [0; 160];
+        let mut sound = [0; SAMPLES];
         assert_eq!((0..10).filter(|_| source.next(&mut sound)).count(), 3);
         assert!(sound.iter().any(|&sample| sample > 5000));
     }

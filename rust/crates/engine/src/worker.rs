@@ -15,7 +15,7 @@ use crate::mailbox::{Order, Task};
 use crate::pacing::Pacer;
 use crate::port::{Context, Job, Port};
 use crate::shared::{Channel, Post, Shared, WAKE};
-use crate::voice::{FRAME_NS, Frame};
+use crate::voice::FRAME_NS;
 
 /// How often silence and unfinished keys are looked for, in nanoseconds.
 const TICK_NS: u64 = 200_000_000;
@@ -110,6 +110,8 @@ impl Worker {
                 *place = Some(Box::new(Port::new(slot, generation, seed, context)));
             }
             (Order::SetRemote(remote), Some(port)) => port.set_remote(context, remote),
+            (Order::SetFormats(formats), Some(port)) => port.formats = Some(formats),
+            (Order::Counterpart(formats), Some(port)) => port.other = Some(formats),
             (Order::SetDirection { send, receive }, Some(port)) => port.set_direction(context, send, receive),
             (Order::SetKeys(keys), Some(port)) => port.secure(context, keys.0, keys.1),
             (Order::SetPlain, Some(port)) => port.set_plain(context),
@@ -231,10 +233,9 @@ impl Worker {
     }
 
     fn let_speak(&mut self, context: &Context<'_>) {
-        let mut frame: Frame = [0; size_of::<Frame>()];
         let ports = &mut self.ports;
         self.speakers.retain(|&slot| {
-            ports[slot as usize].as_mut().is_some_and(|port| port.speak(context, &mut frame))
+            ports[slot as usize].as_mut().is_some_and(|port| port.speak(context))
         });
         self.next_frame_ns += FRAME_NS;
         if context.now_ns > self.next_frame_ns {

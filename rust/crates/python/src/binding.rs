@@ -13,6 +13,7 @@ use trunkline_engine::{Config, Digits, Engine, Family, Policy, Remote, Tone, Wan
 use crate::arguments::{address, argument, master_key, peer, refused, seconds, suite_of};
 use crate::events::described;
 use crate::figures::{EngineFigures, PortFigures};
+use crate::sound::{Told, formats};
 
 /// A running media engine. Starts its threads at once.
 #[pyclass(frozen, module = "trunkline._native._engine")]
@@ -106,10 +107,24 @@ impl MediaEngine {
         self.engine.set_plain(port).map_err(refused)
     }
 
-    /// Relays between two ports.
-    #[pyo3(signature = (port, other))]
-    fn link(&self, port: &str, other: &str) -> PyResult<()> {
-        self.engine.link(port, other).map_err(refused)
+    /// Relays between two ports; in the codec of each if it shall `convert`.
+    #[pyo3(signature = (port, other, convert))]
+    fn link(&self, port: &str, other: &str, convert: bool) -> PyResult<()> {
+        self.engine.link(port, other, convert).map_err(refused)
+    }
+
+    /// Tells what the peer of a port sends and takes.
+    #[pyo3(signature = (port, receive, send, send_events, ptime_ms))]
+    fn set_formats(
+        &self,
+        port: &str,
+        receive: Vec<Told>,
+        send: Option<Told>,
+        send_events: Option<Told>,
+        ptime_ms: u32,
+    ) -> PyResult<()> {
+        let formats = formats(receive, send, send_events, ptime_ms)?;
+        self.engine.set_formats(port, formats).map_err(refused)
     }
 
     /// Ends whatever a port does.

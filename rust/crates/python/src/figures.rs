@@ -20,6 +20,8 @@ pub struct PortFigures {
     last_heard_s: Option<f64>,
     ssrc: Option<u32>,
     payload_type: Option<u8>,
+    concealed: u64,
+    late: u64,
 }
 
 impl From<Statistics> for PortFigures {
@@ -39,6 +41,8 @@ impl From<Statistics> for PortFigures {
             last_heard_s: of.last_heard_s,
             ssrc: of.ssrc,
             payload_type: of.payload_type,
+            concealed: of.concealed,
+            late: of.late,
         }
     }
 }

@@ -8,6 +8,7 @@ mod binding;
 mod events;
 mod figures;
 mod scanner;
+mod sound;
 
 use pyo3::prelude::*;
 

@@ -11,7 +11,7 @@ fn wav(samples: &[i16]) -> Vec<u8> {
 
 /// Plays to the end, or so many pieces.
 fn played(files: Vec<PathBuf>, repeat: bool, most: usize) -> (Vec<i16>, Option<Fault>) {
-    let (mut playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+    let (mut playback, feed) = Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()));
     let fault = std::sync::Arc::clone(&feed.fault);
     let mut reading = Reading::begin(Job { files, repeat, feed });
     let mut all = Vec::new();
@@ -23,7 +23,7 @@ fn played(files: Vec<PathBuf>, repeat: bool, most: usize) -> (Vec<i16>, Option<F
                 break;
             }
         }
-        let mut sound = [0; SAMPLES];
+        let mut sound = [0; 160];
         match playback.next(&mut sound) {
             Next::Sound => all.extend(sound),
             _ => break,
@@ -61,12 +61,12 @@ fn a_loop_without_sound_ends() {
 fn a_loop_whose_files_lose_their_sound_ends() {
     let scratch = Scratch::new();
     let file = scratch.file("a.wav", &wav(&[1; 8000]));
-    let (mut playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+    let (mut playback, feed) = Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()));
     let mut reading = Reading::begin(Job { files: vec![file], repeat: true, feed }).unwrap();
     assert!(reading.refill());
     scratch.file("a.wav", &wav(&[]));
     let ended = (0..1000).any(|_| {
-        playback.next(&mut [0; SAMPLES]);
+        playback.next(&mut [0; 160]);
         !reading.refill()
     });
     assert!(ended);
@@ -78,11 +78,11 @@ fn a_loop_that_costs_much_does_not_keep_the_others_waiting() {
     let mut bytes = wav(&[1, 2]);
     bytes[24..28].copy_from_slice(&47_999u32.to_le_bytes());
     let file = scratch.file("a.wav", &bytes);
-    let (_playback, feed) = Playback::new("p", Law::Mu, ("call".into(), "a".into()));
+    let (_playback, feed) = Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()));
     let mut reading = Reading::begin(Job { files: vec![file], repeat: true, feed }).unwrap();
     assert!(reading.refill());
     assert!(reading.behind);
-    assert!(reading.samples.len() < SAMPLES);
+    assert!(reading.samples.len() < 160);
 }
 
 #[test]
