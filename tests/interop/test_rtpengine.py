@@ -39,8 +39,9 @@ async def running(engine: MediaEngine) -> AsyncIterator[Exchange]:
             phone.close()
 
 
-def plan(*urls: str, **more: float | tuple[str, int]) -> ClusterPlan:
-    return replace(ClusterPlan(tuple(InstancePlan(url) for url in urls), ping_s=0.2), **more)
+def plan(*urls: str) -> ClusterPlan:
+    """Impatient, so that the tests are quick."""
+    return ClusterPlan(tuple(InstancePlan(url) for url in urls), timeout_s=1.0, ping_s=0.2)
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ async def test_keys_are_told_and_sent(tmp_path: Path) -> None:
     keys_at = ("127.0.0.1", free_ports(1))
     async with (
         RtpengineProcess(tmp_path, keys_at=f"{keys_at[0]}:{keys_at[1]}") as process,
-        running(RtpengineCluster(plan(process.udp, keys_at=keys_at))) as at,
+        running(RtpengineCluster(replace(plan(process.udp), keys_at=keys_at))) as at,
     ):
         alice, bob = at.phone(ssrc=1), at.phone(ssrc=2)
         a, b = await at.open("a"), await at.open("b")
@@ -278,7 +279,7 @@ async def test_keys_are_told_and_sent(tmp_path: Path) -> None:
 
 
 async def test_a_source_that_was_learnt_and_silence_are_told(rtpengine: RtpengineProcess) -> None:
-    async with running(RtpengineCluster(plan(rtpengine.udp, inactivity_s=2.0))) as at:
+    async with running(RtpengineCluster(replace(plan(rtpengine.udp), inactivity_s=2.0))) as at:
         alice, bob = at.phone(ssrc=1), at.phone(ssrc=2)
         a, _ = await at.open("a"), await at.open("b")
         await at.do(replace(alice.remote("a"), rtp_port=9), bob.remote("b"), c.Link("a", "b"))
@@ -319,7 +320,7 @@ async def test_new_calls_go_elsewhere_when_one_dies(tmp_path: Path) -> None:
     async with (
         RtpengineProcess(tmp_path, "one") as one,
         RtpengineProcess(tmp_path, "two") as two,
-        running(RtpengineCluster(plan(one.udp, two.websocket, timeout_s=1.0, inactivity_s=3.0))) as at,
+        running(RtpengineCluster(plan(one.udp, two.websocket))) as at,
     ):
         await up(at, 2)
         where = {}

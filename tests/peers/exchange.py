@@ -49,8 +49,8 @@ class ExchangeProcess:
     """``trunkline up`` on free loopback ports with these extensions; ready when entered, checked when left.
 
     ``sip`` adds keys to the section of that name; ``listen`` names its transports; ``trace`` keeps the messages
-    of calls; ``more`` is further text for the settings. On leaving, SIGTERM must end it with exit code 0; its log is
-    then part of what pytest shows of a failed test.
+    of calls; ``media`` adds lines to the section of that name, ``more`` is further text for the settings. On leaving,
+    SIGTERM must end it with exit code 0; its log is then part of what pytest shows of a failed test.
     """
 
     def __init__(
@@ -61,9 +61,11 @@ class ExchangeProcess:
         sip: dict[str, int | float | str] | None = None,
         listen: tuple[str, ...] = ("udp", "tcp"),
         trace: bool = False,
+        media: str = "",
         more: str = "",
     ) -> None:
         self.folder = folder / "exchange"
+        self._media = media
         self._more = more
         self.extensions = {extension.number: extension for extension in extensions}
         self._sip: dict[str, int | float | str] = {"grace_s": 1.0, **(sip or {})}
@@ -237,6 +239,7 @@ class ExchangeProcess:
             f'domain = "{DOMAIN}"\n'
             f"[sip]\nlisten = {json.dumps(listen)}\n{keys}"
             f'[media]\naddress = "127.0.0.1"\nports = "{media_first}-{media_first + _MEDIA_PORTS - 1}"\n'
+            f"{self._media}"
             f'[metrics]\nlisten = "127.0.0.1:{self.metrics_port}"\n'
             f"[trace]\nkeep = {json.dumps(self._trace)}\n{self._more}"
         )

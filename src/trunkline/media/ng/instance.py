@@ -62,7 +62,7 @@ class Instance:
         """Open the way to it and look at it once; then keep looking."""
         self._since = asyncio.get_running_loop().time()
         await self._transport.start()
-        await self._ping(first=True)
+        await self._ping()
         self._task = asyncio.get_running_loop().create_task(self._watch())
 
     async def stop(self) -> None:
@@ -107,7 +107,7 @@ class Instance:
             if self.up and beat % _LOAD_EVERY == 0:
                 await self._read_load()
 
-    async def _ping(self, *, first: bool = False) -> None:
+    async def _ping(self) -> None:
         try:
             answer = await self._transport.ask({"command": "ping"}, self._cluster.ping_s)
             good = answer.get("result") == b"pong"
@@ -116,7 +116,7 @@ class Instance:
         self._row = max(self._row, 0) + 1 if good else min(self._row, 0) - 1
         if self._row >= (1 if self.state == "unknown" else self._cluster.up_after):
             self._become("up")
-        elif self._row <= (-1 if first else -self._cluster.down_after):
+        elif self._row <= -self._cluster.down_after:
             self._become("down")
 
     def _fall_silent(self) -> None:
@@ -133,8 +133,8 @@ class Instance:
         self._changed(self)
 
     async def _read_load(self) -> None:
-        with contextlib.suppress(TransportError, RemoteProtocolError):
-            answer = await self._transport.ask({"command": "statistics"}, self._cluster.timeout_s)
+        with contextlib.suppress(MediaError):
+            answer = await self.ask("statistics")
             found = answer.get("statistics")
             current = found.get("currentstatistics") if isinstance(found, dict) else None
             total = current.get("sessionstotal") if isinstance(current, dict) else None

@@ -18,6 +18,7 @@ from trunkline.media.ng.courier import Answer, Courier
 SUBPROTOCOL: Final = Subprotocol("ng.rtpengine.com")
 _PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0)
 _OPEN_S: Final = 3.0
+_FIRST_S: Final = 1.0
 
 
 class WebSocketTransport:
@@ -28,12 +29,15 @@ class WebSocketTransport:
         self._name = f"rtpengine at {url}"
         self._connection: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue(4096)
         self.courier = Courier(self._name, self._send, ())
 
     async def start(self) -> None:
-        """Begin to connect."""
+        """Begin to connect; one that is there is connected a moment later."""
         self._task = asyncio.get_running_loop().create_task(self._keep_open())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tried.wait(), _FIRST_S)
 
     async def stop(self) -> None:
         """Close the connection."""
@@ -68,6 +72,7 @@ class WebSocketTransport:
                     await self._serve(connection)
             except (OSError, TimeoutError, InvalidHandshake, WebSocketException):
                 failures += 1
+            self._tried.set()
             self.courier.fail("the connection broke")
             await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
 
@@ -75,6 +80,7 @@ class WebSocketTransport:
         while not self._outgoing.empty():
             self._outgoing.get_nowait()  # of the connection before: nobody waits for these
         self._connection = connection
+        self._tried.set()
         sender = asyncio.get_running_loop().create_task(self._send_all(connection))
         try:
             async for message in connection:

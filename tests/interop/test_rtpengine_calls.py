@@ -1,0 +1,165 @@
+"""Whole calls between phones through an exchange whose calls are relayed by two rtpengine processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.interop.conftest import EXTENSIONS, NewPhone
+from tests.peers.baresip import Baresip
+from tests.peers.exchange import ECHO_NUMBER, ExchangeProcess
+from tests.peers.ports import free_ports
+from tests.peers.rtpengine import RtpengineProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CALLER_HZ, CALLEE_HZ = 700.0, 1200.0
+Pair = tuple[Baresip, Baresip]
+Cluster = dict[str, RtpengineProcess]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def keys_at() -> str:
+    return f"127.0.0.1:{free_ports(1)}"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory, keys_at: str) -> AsyncIterator[Cluster]:
+    """Two rtpengines, one spoken to by UDP, the other by WebSocket, by the addresses that the settings have."""
+    folder = tmp_path_factory.mktemp("rtpengine")
+    async with (
+        RtpengineProcess(folder, "one", keys_at=keys_at) as one,
+        RtpengineProcess(folder, "two", keys_at=keys_at) as two,
+    ):
+        yield {one.udp: one, two.websocket: two}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def exchange(
+    tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, keys_at: str
+) -> AsyncIterator[ExchangeProcess]:
+    media = 'engine = "rtpengine"\n[media.rtpengine]\n'
+    media += (
+        f'instances = {json.dumps(list(cluster))}\ntimeout_s = 1.0\nping_s = 0.3\nkeys_at = "{keys_at}"\n'
+    )
+    async with ExchangeProcess(tmp_path_factory.mktemp("exchange"), EXTENSIONS, media=media) as running:
+        yield running
+
+
+async def instances(exchange: ExchangeProcess) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in (await exchange.ask("status"))["media"]}
+
+
+async def are(exchange: ExchangeProcess, *states: str) -> dict[str, dict[str, Any]]:
+    """The instances, once they are so."""
+    async with asyncio.timeout(30):
+        while True:
+            rows = await instances(exchange)
+            if sorted(one["state"] for one in rows.values()) == sorted(states):
+                return rows
+            await asyncio.sleep(0.2)
+
+
+async def story_of(exchange: ExchangeProcess, caller: Baresip) -> list[dict[str, Any]]:
+    """The steps of a phone's last call, once it is over."""
+    async with asyncio.timeout(20):
+        while True:
+            for record in await exchange.ask("records"):
+                if record["direction"] == "in" and record["caller"] == caller.account.user:
+                    steps: list[dict[str, Any]] = record["story"]
+                    return steps
+            await asyncio.sleep(0.2)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phones(new_phone: NewPhone) -> Pair:
+    return await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+
+
+async def set_up(caller: Baresip, callee: Baresip) -> None:
+    """A call in which each hears the other."""
+    await caller.dial(callee.account.user)
+    await callee.event("CALL_INCOMING")
+    await callee.accept()
+    await caller.event("CALL_ESTABLISHED")
+    await callee.event("CALL_ESTABLISHED")
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+
+
+async def test_a_call_with_hold_and_keys(exchange: ExchangeProcess, phones: Pair) -> None:
+    await are(exchange, "up", "up")
+    caller, callee = phones
+    await set_up(caller, callee)
+    assert sorted(one["sessions"] for one in (await instances(exchange)).values()) == [0, 1]
+    await caller.hold()
+    await callee.hears_nothing_of(CALLER_HZ)
+    await caller.resume()
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    await caller.send_digits("159#")
+    for digit in "159#":
+        await callee.event("CALL_DTMF_START", param=digit)
+        await callee.event("CALL_DTMF_END")
+    await caller.hangup()
+    await callee.event("CALL_CLOSED")
+    await exchange.no_calls()
+    codes = [step["code"] for step in await story_of(exchange, caller)]
+    assert codes.count("media.key") == 4
+
+
+async def test_a_service_is_served_by_the_exchange_itself(
+    exchange: ExchangeProcess, new_phone: NewPhone
+) -> None:
+    caller = await new_phone(CALLER_HZ)
+    await caller.dial(ECHO_NUMBER)
+    await caller.event("CALL_ESTABLISHED")
+    await caller.hears(CALLER_HZ)
+    assert [one["sessions"] for one in (await instances(exchange)).values()] == [0, 0]
+    await caller.hangup()
+    await exchange.no_calls()
+
+
+async def test_an_instance_dies_and_calls_go_on_with_the_other(
+    exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
+) -> None:
+    await are(exchange, "up", "up")
+    first = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(*first)
+    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    await cluster[name].kill()
+    second = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(*second)
+    rows = await are(exchange, "up", "down")
+    assert (rows[name]["state"], rows[name]["failures"]) == ("down", 1)
+    assert [one["sessions"] for other, one in rows.items() if other != name] == [1]
+    assert f"rtpengine {name} does not answer" in await exchange.run("status")
+    await first[0].hangup()
+    await first[1].event("CALL_CLOSED")
+    lost = [step for step in await story_of(exchange, first[0]) if step["code"] == "media.engine_lost"]
+    assert len(lost) == 1
+    assert name in lost[0]["text"]
+    await second[0].hangup()
+    await second[1].event("CALL_CLOSED")
+    await exchange.no_calls()
+    await cluster[name].start()
+    await are(exchange, "up", "up")
+
+
+async def test_check_pings_each(exchange: ExchangeProcess, cluster: Cluster) -> None:
+    said = await exchange.run("check", "--config", str(exchange.settings))
+    for name in cluster:
+        assert f"{name} answers" in said
+
+
+async def test_metrics_tell_how_they_do(exchange: ExchangeProcess, cluster: Cluster, tmp_path: Path) -> None:
+    await are(exchange, "up", "up")
+    metrics = await exchange.metrics()
+    for name in cluster:
+        assert metrics[f'trunkline_media_instances_up{{instance="{name}"}}'] == 1
