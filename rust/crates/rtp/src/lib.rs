@@ -6,7 +6,9 @@
 pub mod dtmf;
 pub mod packet;
 pub mod press;
+pub mod quality;
 pub mod reception;
+pub mod report;
 pub mod rtcp;
 pub mod sequence;
 pub mod srtp;

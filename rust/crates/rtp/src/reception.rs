@@ -1,6 +1,7 @@
 //! What a receiver knows about the source it hears: losses and interarrival jitter.
 
 use crate::packet::RtpPacket;
+use crate::report::ReportBlock;
 use crate::sequence::SequenceTracker;
 
 /// Reception accounting of one stream; survives changes of the SSRC.
@@ -12,6 +13,8 @@ pub struct Reception {
     /// RFC 3550 A.8 keeps sixteen times the jitter, in clock units, so that the division rounds well.
     jitter_x16: u32,
     clock_hz: u32,
+    /// Expected and received at the report before, of which source.
+    reported: (u32, u64, u64),
 }
 
 impl Reception {
@@ -46,6 +49,36 @@ impl Reception {
             0 => 0,
             clock => u64::from(self.jitter_x16 >> 4) * 1_000_000 / u64::from(clock),
         }
+    }
+
+    /// The source that is heard.
+    #[must_use]
+    pub fn ssrc(&self) -> Option<u32> {
+        self.ssrc
+    }
+
+    /// What a report says about the source that is heard (RFC 3550 A.3), but for the sender report that it answers;
+    /// none before it was heard. What was lost between two calls is told by the second one.
+    pub fn report(&mut self) -> Option<ReportBlock> {
+        let ssrc = self.ssrc?;
+        let (expected, received) = self.sequence.expected_and_received();
+        let (expected_before, received_before) = match self.reported {
+            (source, expected_before, received_before) if source == ssrc && expected_before <= expected => {
+                (expected_before, received_before.min(received))
+            }
+            _ => (0, 0),
+        };
+        self.reported = (ssrc, expected, received);
+        let interval = expected - expected_before;
+        let lost = interval.saturating_sub(received - received_before);
+        Some(ReportBlock {
+            ssrc,
+            fraction_lost: (lost * 256).checked_div(interval).unwrap_or(0).min(255) as u8,
+            lost: (expected as i64 - received as i64).clamp(-0x80_0000, 0x7f_ffff) as i32,
+            highest: self.sequence.highest(),
+            jitter: self.jitter_x16 >> 4,
+            ..ReportBlock::default()
+        })
     }
 
     fn on_timestamp(&mut self, timestamp: u32, now_us: u64, clock_hz: u32) {
@@ -92,6 +125,23 @@ mod tests {
             feed(&mut reception, n as u16, n * 160, 1, u64::from(n) * 20_000 + delay);
         }
         assert!((4_500..=5_100).contains(&reception.jitter_us()), "{}", reception.jitter_us());
+    }
+
+    #[test]
+    fn a_report_tells_the_interval_and_the_whole() {
+        let mut reception = Reception::default();
+        assert_eq!(reception.report(), None);
+        for n in [65_534u16, 65_535, 1, 2] {
+            feed(&mut reception, n, u32::from(n) * 160, 9, 0);
+        }
+        let first = reception.report().unwrap();
+        assert_eq!((first.ssrc, first.lost, first.fraction_lost, first.highest), (9, 1, 51, 65_538));
+        for n in [3u16, 4, 0] {
+            feed(&mut reception, n, u32::from(n) * 160, 9, 0);
+        }
+        let second = reception.report().unwrap();
+        assert_eq!((second.lost, second.fraction_lost, second.highest), (0, 0, 65_540));
+        assert_eq!(reception.report().map(|block| block.fraction_lost), Some(0));
     }
 
     #[test]

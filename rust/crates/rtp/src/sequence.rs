@@ -58,6 +58,18 @@ impl SequenceTracker {
         self.settled_loss + expected.saturating_sub(self.received)
     }
 
+    /// The highest sequence number with its cycles above (RFC 3550 §6.4.1), of the source heard now.
+    #[must_use]
+    pub fn highest(&self) -> u32 {
+        self.highest.wrapping_sub(CYCLE) as u32
+    }
+
+    /// Packets that the source heard now has sent, and those that arrived, doubled ones with them.
+    #[must_use]
+    pub fn expected_and_received(&self) -> (u64, u64) {
+        if self.started { (self.highest - self.base + 1, self.received) } else { (0, 0) }
+    }
+
     fn restart(&mut self, sequence: u16) {
         // One cycle of headroom lets `highest - base` stay unsigned whatever arrives late.
         self.base = CYCLE + u64::from(sequence);
