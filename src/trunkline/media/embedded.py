@@ -305,6 +305,11 @@ def _statistics(port: str, figures: _native.PortFigures) -> PortStatistics:
         figures.refused,
         concealed=figures.concealed,
         late=figures.late,
+        rtt_ms=figures.rtt_ms,
+        remote_lost=figures.remote_lost,
+        remote_jitter_ms=figures.remote_jitter_ms,
+        mos=figures.mos,
+        remote_mos=figures.remote_mos,
     )
 
 

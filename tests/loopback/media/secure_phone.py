@@ -41,11 +41,11 @@ class Session(Protocol):
 
 @dataclass(slots=True)
 class LongKeySession:
-    """SRTP with AES-256 in counter mode (RFC 6188), which pylibsrtp does not offer; one source, in order."""
+    """SRTP with AES-256 in counter mode (RFC 6188), which pylibsrtp does not offer; all in order."""
 
     key: bytes
     tag: int
-    highest: int | None = None
+    highest: dict[bytes, int] = field(default_factory=dict)
     reports: int = 0
 
     def protect(self, packet: bytes) -> bytes:
@@ -79,10 +79,10 @@ class LongKeySession:
 
     def _index(self, packet: bytes) -> int:
         sequence = int.from_bytes(packet[2:4])
-        highest = sequence if self.highest is None else self.highest
-        ahead = (sequence - highest + 0x8000) % 0x1_0000 - 0x8000
-        self.highest = max(highest, highest + ahead)
-        return highest + ahead
+        highest = self.highest.get(packet[8:12], sequence)
+        index = highest + (sequence - highest + 0x8000) % 0x1_0000 - 0x8000
+        self.highest[packet[8:12]] = max(highest, index)
+        return index
 
     def _crypt(self, ssrc: bytes, index: int, label: int, text: bytes) -> bytes:
         salt = int.from_bytes(self._derived(label + 2, 14))

@@ -278,7 +278,8 @@ impl Convert {
         self.out.waiting.clear();
         let rates = |tongue: &mut Tongue| {
             let to_hz = speech.codec.rate_hz();
-            (tongue.from_hz, tongue.rates) = (from_hz, Rates::new(from_hz, to_hz).filter(|_| from_hz != to_hz));
+            (tongue.from_hz, tongue.rates) =
+                (from_hz, Rates::new(from_hz, to_hz).filter(|_| from_hz != to_hz));
         };
         match &mut self.tongue {
             Some(tongue) if tongue.speech == speech => rates(tongue),

@@ -10,6 +10,7 @@ const SENDS: u64 = 1 << 32;
 const MUX: u64 = 1 << 33;
 const CONNECTED: u64 = 1 << 34;
 const SEALED: u64 = 1 << 35;
+const REPORTING: u64 = 1 << 36;
 
 /// A port's way out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Egress {
     pub connected: bool,
     /// Whether nothing may be sent in the clear.
     pub sealed: bool,
+    /// Whether what is sent is noted for reports of this port's own.
+    pub reporting: bool,
     /// The peer's RTP address.
     pub rtp: Option<SocketAddr>,
     /// The peer's RTCP address.
@@ -48,7 +51,8 @@ impl EgressCell {
             | flag(egress.sends, SENDS)
             | flag(egress.mux, MUX)
             | flag(egress.connected, CONNECTED)
-            | flag(egress.sealed, SEALED);
+            | flag(egress.sealed, SEALED)
+            | flag(egress.reporting, REPORTING);
         let [a, b, c] = pack(egress.rtp);
         let [d, e, f] = pack(egress.rtcp);
         for (cell, word) in self.words.iter().zip([head, a, b, c, d, e, f]) {
@@ -67,6 +71,7 @@ impl EgressCell {
             mux: head & MUX != 0,
             connected: head & CONNECTED != 0,
             sealed: head & SEALED != 0,
+            reporting: head & REPORTING != 0,
             rtp: unpack([words[1], words[2], words[3]]),
             rtcp: unpack([words[4], words[5], words[6]]),
         }
@@ -116,7 +121,8 @@ mod tests {
     fn egress(generation: u32, rtp: &str) -> Egress {
         let rtp: SocketAddr = rtp.parse().unwrap();
         let rtcp = Some(SocketAddr::new(rtp.ip(), rtp.port() + 1));
-        Egress { generation, sends: true, mux: false, connected: true, sealed: true, rtp: Some(rtp), rtcp }
+        let rtp = Some(rtp);
+        Egress { generation, sends: true, connected: true, sealed: true, rtp, rtcp, ..Egress::default() }
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl Engine {
         )?;
         let slot = shared.slot(port.slot);
         slot.counts.reset();
+        slot.sent.reset();
         slot.released.store(0, Ordering::Release);
         slot.keys.store(0, Ordering::Release);
         let place = control.place_of(&shared.config, port.slot);
@@ -161,7 +162,8 @@ impl Engine {
         }
         let formats = [a, b].map(|port| control.formats_of(port.slot).cloned());
         if let (true, Some(at)) = (convert, formats.iter().position(Option::is_none)) {
-            let text = format!("port {} has no formats to convert between: SetFormats comes first", names[at]);
+            let text =
+                format!("port {} has no formats to convert between: SetFormats comes first", names[at]);
             return Err(EngineError::Codec(text));
         }
         self.part(&mut control, a.slot);

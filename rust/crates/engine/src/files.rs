@@ -178,7 +178,8 @@ impl Engine {
         }
         let mut control = self.control();
         let port = control.find(id)?;
-        let (playing, feed) = Playback::new(playback, law, self.rate_of(&control, port.slot), names_of(&control, port));
+        let (playing, feed) =
+            Playback::new(playback, law, self.rate_of(&control, port.slot), names_of(&control, port));
         {
             let jobs = self.files.jobs.lock().unwrap_or_else(PoisonError::into_inner);
             let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;

@@ -26,6 +26,7 @@ mod rates;
 mod reader;
 mod recording;
 mod relay;
+mod reports;
 #[cfg(test)]
 mod scratch;
 mod security;

@@ -15,6 +15,7 @@ use crate::latch::{Latch, Policy, Times};
 use crate::mailbox::{Remote, Task};
 use crate::mouth::Mouth;
 use crate::playback::Playback;
+use crate::reports::Reports;
 use crate::security::Security;
 use crate::shared::{Post, Shared, Slot};
 use crate::tap::Taps;
@@ -65,6 +66,8 @@ pub struct Port {
     pub latch: Latch,
     /// Keys of what is heard; none in the clear.
     pub security: Option<Box<Security>>,
+    /// What its reports tell.
+    pub reports: Reports,
     /// Losses and jitter.
     pub reception: Reception,
     /// Keys.
@@ -104,6 +107,7 @@ impl Port {
             receive: true,
             latch: Latch::new(times),
             security: None,
+            reports: Reports::default(),
             reception: Reception::default(),
             dtmf: DtmfDetector::default(),
             taps: None,
@@ -130,6 +134,7 @@ impl Port {
             self.rtcp_source = None;
         }
         self.remote = Some(remote);
+        self.slot(context).counts.clock(remote.clock_hz);
         self.latch.aim(context.now_ns, remote.policy, remote.rtp);
         self.watch(context.now_ns);
         if let (Policy::Signalled, Some(rtp)) = (remote.policy, remote.rtp) {
@@ -165,6 +170,7 @@ impl Port {
         self.other = None;
         self.seed = self.seed.rotate_left(7);
         self.watch(context.now_ns);
+        self.publish(context);
     }
 
     /// Ends a playback, if it is what the port does.
@@ -185,6 +191,7 @@ impl Port {
 
     /// The use ends: nothing is sent any more.
     pub fn close(&mut self, context: &Context<'_>) {
+        self.say_bye(context);
         self.begin(context, Job::Plain(Task::Idle));
         self.taps = None;
         self.keys = None;
@@ -253,6 +260,7 @@ impl Port {
         if let Some(security) = &mut self.security {
             security.tick(context.now_ns);
         }
+        self.report(context);
         let limit_ns = context.shared.config.inactivity.as_nanos() as u64;
         let silent_ns = context.now_ns.saturating_sub(self.alive_ns);
         if limit_ns > 0 && !self.inactive && silent_ns >= limit_ns && self.expects_media() {
@@ -280,6 +288,7 @@ impl Port {
             mux: self.remote.is_some_and(|remote| remote.mux),
             connected: rtp.is_some() && rtp == self.connected,
             sealed: self.security.is_some(),
+            reporting: self.is_reporting(),
             rtp,
             rtcp: self.rtcp_source.or(self.remote.and_then(|remote| remote.rtcp)),
         }

@@ -203,7 +203,8 @@ impl Reading {
     fn resampler(&mut self, rate_hz: u32) -> Resampler {
         let to_hz = self.job.feed.rate_hz;
         let fresh = self.fresh.take().filter(|(rate, _)| *rate == rate_hz);
-        let (_, resampler) = self.fresh.insert(fresh.unwrap_or_else(|| (rate_hz, Resampler::between(rate_hz, to_hz))));
+        let (_, resampler) =
+            self.fresh.insert(fresh.unwrap_or_else(|| (rate_hz, Resampler::between(rate_hz, to_hz))));
         resampler.clone()
     }
 }

@@ -248,7 +248,7 @@ impl Port {
     }
 
     /// The RTP clock of a payload type: RFC 3551 §6 fixes those below 35, an SDP maps the others.
-    fn clock_hz(&self, payload_type: u8) -> u32 {
+    pub fn clock_hz(&self, payload_type: u8) -> u32 {
         if let Some(format) = self.formats.as_ref().and_then(|formats| formats.heard(payload_type)) {
             return format.clock_hz;
         }
@@ -269,7 +269,12 @@ impl Port {
             Job::Plain(Task::Relay(_)) => self.relay(context, bytes),
             Job::Convert(convert) => {
                 let other = self.other.as_deref();
-                convert.convert(context, (self.formats.as_deref(), other), context.shared.slot(self.slot), bytes);
+                convert.convert(
+                    context,
+                    (self.formats.as_deref(), other),
+                    context.shared.slot(self.slot),
+                    bytes,
+                );
             }
             Job::Plain(Task::Echo) if !is_pressing => {
                 // RFC 3550 §8.2: a source that met its own identifier would take it for a loop.
@@ -296,6 +301,7 @@ impl Port {
     fn pass_rtcp_on(&mut self, context: &Context<'_>, bytes: &[u8]) {
         self.alive(context);
         self.slot(context).counts.received_rtcp();
+        self.read_reports(context, bytes);
         if let Job::Plain(Task::Relay(peer)) = self.job
             && let Some((slot, egress)) = way_to(context, peer)
         {
@@ -322,6 +328,9 @@ pub fn send_rtp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8
         transmit(&sockets.rtp, bytes, to)
     };
     if sent {
+        if egress.reporting {
+            slot.sent.note(bytes, context.now_ns);
+        }
         slot.counts.sent(bytes.len());
         context.post.counts.relayed.fetch_add(1, Ordering::Relaxed);
     } else {
@@ -329,13 +338,15 @@ pub fn send_rtp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8
     }
 }
 
-fn send_rtcp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
+/// Sends an RTCP datagram to the peer of a slot.
+pub fn send_rtcp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
     let Some(sockets) = slot.sockets.get() else { return };
     let (socket, to) = match (egress.mux, egress.rtp, egress.rtcp) {
         (true, Some(to), _) => (&sockets.rtp, (!egress.connected).then_some(to)),
         (false, _, Some(to)) => (&sockets.rtcp, Some(to)),
         _ => return,
     };
+    slot.sent.note_report(bytes, context.now_ns);
     let send = |bytes: &[u8]| transmit(socket, bytes, to);
     let sent = if egress.sealed {
         sealed(slot, egress.generation, bytes, Sealer::seal_rtcp, send).unwrap_or(false)

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::egress::EgressCell;
 use crate::events::EventQueue;
 use crate::mailbox::Mailbox;
+use crate::reports::Sent;
 use crate::security::Seal;
 use crate::sockets::Sockets;
 use crate::statistics::Counts;
@@ -58,6 +59,8 @@ pub struct Slot {
     pub egress: EgressCell,
     /// The key of what goes to this port's peer; taken only when [`crate::egress::Egress::sealed`] is set.
     pub seal: Mutex<Option<Box<Seal>>>,
+    /// What was sent to this port's peer, for reports.
+    pub sent: Sent,
     /// What this port counts.
     pub counts: Counts,
     /// The last use that the worker has let go of.

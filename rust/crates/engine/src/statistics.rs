@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use trunkline_rtp::quality::{Path, impairment, mos};
+
 /// The figures of one port at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Statistics {
@@ -37,6 +39,41 @@ pub struct Statistics {
     pub concealed: u64,
     /// Packets that came when their time was over.
     pub late: u64,
+    /// Round trip in milliseconds, by the peer's reports.
+    pub rtt_ms: Option<f64>,
+    /// Packets that the peer missed, by its reports.
+    pub remote_lost: Option<u32>,
+    /// Jitter at the peer in milliseconds, by its reports.
+    pub remote_jitter_ms: Option<f64>,
+    /// How well the peer is heard, 1 to 4.5.
+    pub mos: Option<f64>,
+    /// How well the peer hears, by its reports.
+    pub remote_mos: Option<f64>,
+}
+
+impl Statistics {
+    /// Which share of the peer's packets was lost or came too late, 0 to 1.
+    pub fn loss(&self) -> f64 {
+        share(self.lost + self.late, self.packets_in.saturating_sub(self.late))
+    }
+
+    /// What the figures say about quality.
+    fn judged(mut self, clock_hz: u32) -> Self {
+        let Some(payload_type) = self.payload_type else { return self };
+        let codec = impairment(payload_type, clock_hz);
+        let round_trip_ms = self.rtt_ms.unwrap_or_default();
+        let score = |loss, jitter_ms| mos(Path { loss, jitter_ms, round_trip_ms }.r_factor(codec));
+        self.mos = Some(score(self.loss(), self.jitter_ms));
+        self.remote_mos = self.remote_lost.map(|lost| {
+            let arrived = self.packets_out.saturating_sub(lost.into());
+            score(share(lost.into(), arrived), self.remote_jitter_ms.unwrap_or_default())
+        });
+        self
+    }
+}
+
+fn share(lost: u64, arrived: u64) -> f64 {
+    if lost == 0 { 0.0 } else { lost as f64 / (lost + arrived) as f64 }
 }
 
 const HEARD_SOMETHING: u64 = 1 << 63;
@@ -61,6 +98,11 @@ pub struct Counts {
     stream: AtomicU64,
     concealed: AtomicU64,
     late: AtomicU64,
+    clock_hz: AtomicU64,
+    /// What was measured, plus one.
+    round_trip_us: AtomicU64,
+    /// Packets lost and jitter in microseconds, and a flag above.
+    remote: AtomicU64,
 }
 
 /// Adds without the bus lock that only several writers would need.
@@ -92,6 +134,28 @@ impl Counts {
     /// An RTCP packet of the peer arrived.
     pub fn received_rtcp(&self) {
         add_alone(&self.rtcp_in, 1);
+    }
+
+    /// The RTP clock of the peer's dynamic payload types.
+    pub fn clock(&self, clock_hz: u32) {
+        self.clock_hz.store(clock_hz.into(), Ordering::Relaxed);
+    }
+
+    /// The peer's report told the round trip.
+    pub fn round_trip(&self, microseconds: u32) {
+        self.round_trip_us.store(u64::from(microseconds) + 1, Ordering::Relaxed);
+    }
+
+    /// The peer's report told what it missed of what it was sent, 24 bits, and its jitter.
+    pub fn remote(&self, lost: u32, jitter_us: u32) {
+        let told = HEARD_SOMETHING | u64::from(lost) << 32 | u64::from(jitter_us);
+        self.remote.store(told, Ordering::Relaxed);
+    }
+
+    /// The payload type heard last.
+    pub fn payload_type(&self) -> Option<u8> {
+        let stream = self.stream.load(Ordering::Relaxed);
+        (stream & HEARD_SOMETHING != 0).then_some((stream >> 32) as u8 & 0x7f)
     }
 
     /// A packet of somebody else was dropped.
@@ -148,6 +212,9 @@ impl Counts {
             &self.stream,
             &self.concealed,
             &self.late,
+            &self.clock_hz,
+            &self.round_trip_us,
+            &self.remote,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -158,6 +225,8 @@ impl Counts {
         let get = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         let stream = get(&self.stream);
         let heard = stream & HEARD_SOMETHING != 0;
+        let remote = get(&self.remote);
+        let reported = remote & HEARD_SOMETHING != 0;
         Statistics {
             packets_in: get(&self.packets_in),
             bytes_in: get(&self.bytes_in),
@@ -175,7 +244,12 @@ impl Counts {
             payload_type: heard.then_some((stream >> 32) as u8 & 0x7f),
             concealed: get(&self.concealed),
             late: get(&self.late),
+            rtt_ms: get(&self.round_trip_us).checked_sub(1).map(|microseconds| microseconds as f64 / 1e3),
+            remote_lost: reported.then_some((remote >> 32) as u32 & 0xff_ffff),
+            remote_jitter_ms: reported.then(|| f64::from(remote as u32) / 1e3),
+            ..Statistics::default()
         }
+        .judged(get(&self.clock_hz) as u32)
     }
 }
 

@@ -234,9 +234,7 @@ impl Worker {
 
     fn let_speak(&mut self, context: &Context<'_>) {
         let ports = &mut self.ports;
-        self.speakers.retain(|&slot| {
-            ports[slot as usize].as_mut().is_some_and(|port| port.speak(context))
-        });
+        self.speakers.retain(|&slot| ports[slot as usize].as_mut().is_some_and(|port| port.speak(context)));
         self.next_frame_ns += FRAME_NS;
         if context.now_ns > self.next_frame_ns {
             self.next_frame_ns = context.now_ns + FRAME_NS;

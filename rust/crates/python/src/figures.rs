@@ -22,6 +22,11 @@ pub struct PortFigures {
     payload_type: Option<u8>,
     concealed: u64,
     late: u64,
+    rtt_ms: Option<f64>,
+    remote_lost: Option<u32>,
+    remote_jitter_ms: Option<f64>,
+    mos: Option<f64>,
+    remote_mos: Option<f64>,
 }
 
 impl From<Statistics> for PortFigures {
@@ -43,6 +48,11 @@ impl From<Statistics> for PortFigures {
             payload_type: of.payload_type,
             concealed: of.concealed,
             late: of.late,
+            rtt_ms: of.rtt_ms,
+            remote_lost: of.remote_lost,
+            remote_jitter_ms: of.remote_jitter_ms,
+            mos: of.mos,
+            remote_mos: of.remote_mos,
         }
     }
 }

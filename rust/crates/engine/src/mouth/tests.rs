@@ -18,8 +18,7 @@ fn said(mouth: &mut Mouth, voice: &mut Voice, now_ns: u64, first: bool) -> Vec<H
 #[test]
 fn packets_follow_each_other_and_the_first_is_marked() {
     let (mut mouth, mut voice) = (Mouth::new(plain(Law::A)), Voice::new(0xffff_ffff_ff70_0001));
-    let headers: Vec<Header> =
-        (0..3).flat_map(|n| said(&mut mouth, &mut voice, 5 + n, n == 0)).collect();
+    let headers: Vec<Header> = (0..3).flat_map(|n| said(&mut mouth, &mut voice, 5 + n, n == 0)).collect();
     assert_eq!(
         headers,
         [(true, 65535, 0xffff_ff70, 8, 160), (false, 0, 16, 8, 160), (false, 1, 176, 8, 160)]
@@ -36,7 +35,8 @@ fn a_pause_is_in_the_timestamp_and_not_in_the_numbers() {
 
 #[test]
 fn packets_are_as_long_as_the_peer_wants() {
-    for (ptime_ms, octets, packets) in [(10, 80, 12), (20, 160, 6), (30, 240, 4), (40, 320, 3), (60, 480, 2)] {
+    for (ptime_ms, octets, packets) in [(10, 80, 12), (20, 160, 6), (30, 240, 4), (40, 320, 3), (60, 480, 2)]
+    {
         let speech = Speech { ptime_ms, ..plain(Law::Mu) };
         let (mut mouth, mut voice) = (Mouth::new(speech), Voice::new(0));
         let headers: Vec<Header> =
@@ -62,8 +62,7 @@ fn the_end_of_a_sound_fills_its_packet_with_silence() {
 #[test]
 fn wideband_is_spoken_at_its_own_clock() {
     let codec = Codec::G722;
-    let (mut mouth, mut voice) =
-        (Mouth::new(Speech { payload_type: 9, codec, ptime_ms: 20 }), Voice::new(0));
+    let (mut mouth, mut voice) = (Mouth::new(Speech { payload_type: 9, codec, ptime_ms: 20 }), Voice::new(0));
     let headers: Vec<Header> = (0..3).flat_map(|n| said(&mut mouth, &mut voice, n, n == 0)).collect();
     assert_eq!(headers, [(true, 0, 0, 9, 160), (false, 1, 160, 9, 160), (false, 2, 320, 9, 160)]);
 }
