@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trunkline import _native
@@ -21,6 +22,7 @@ from trunkline.media.events import EVENTS, MediaEvent
 from trunkline.media.statistics import EngineCounters, PortStatistics
 
 _DONE = c.Done()
+_KERNEL_PROGRAM = Path(_native.__file__).with_name("relay.bpf.o")
 
 
 @dataclass(slots=True)
@@ -56,6 +58,10 @@ class MediaSettings:
     """Microseconds between two looks of a busy thread at its sockets: adds at most as much latency."""
     event_queue: int = 4096
     """Events that may wait; beyond it those that are not critical are dropped and counted."""
+    kernel: bool = False
+    """Whether calls that need nothing but forwarding are handed to a program in the kernel, where that may be."""
+    kernel_interfaces: tuple[str, ...] = ()
+    """Where that program sits; none: on the interfaces that carry the addresses."""
 
 
 class EmbeddedMediaEngine:
@@ -105,6 +111,8 @@ class EmbeddedMediaEngine:
                 relearn_s=settings.relearn_s,
                 coalesce_us=settings.coalesce_us,
                 event_queue=settings.event_queue,
+                kernel_program=str(_KERNEL_PROGRAM) if settings.kernel else None,
+                kernel_interfaces=list(settings.kernel_interfaces),
             )
         except _native.EngineError as error:
             raise _media_error(error) from None
@@ -165,7 +173,13 @@ class EmbeddedMediaEngine:
             packets_stray=now.packets_stray,
             events_dropped=now.events_dropped,
             wakeups=now.wakeups,
+            kernel_ports=now.kernel_ports,
+            kernel_packets=now.kernel_packets,
         )
+
+    def kernel_state(self) -> str:
+        """Whether packets can pass in the kernel, and if not, why: ``on: eth0`` or ``off: reason``."""
+        return "off: the media engine does not run" if self._native is None else self._native.kernel_state()
 
     def _open_port(self, native: _native.MediaEngine, command: c.OpenPort) -> c.PortOpened:
         address, rtp_port = native.open(
@@ -310,6 +324,7 @@ def _statistics(port: str, figures: _native.PortFigures) -> PortStatistics:
         remote_jitter_ms=figures.remote_jitter_ms,
         mos=figures.mos,
         remote_mos=figures.remote_mos,
+        kernel=figures.kernel,
     )
 
 

@@ -87,3 +87,7 @@ class EngineCounters:
     """Events dropped because nobody took them in time."""
     wakeups: int = 0
     """Times that the engine's threads woke up."""
+    kernel_ports: int = 0
+    """Ports whose packets pass in the kernel now."""
+    kernel_packets: int = 0
+    """Packets passed on there, of those relayed; read once a second."""

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::error::EngineError;
+use crate::kernel::KernelWish;
 
 /// Settings of an engine.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub coalesce: Duration,
     /// How many events may wait to be fetched.
     pub event_queue: usize,
+    /// The fast path in the kernel; `None`: not wanted.
+    pub kernel: Option<KernelWish>,
 }
 
 impl Config {

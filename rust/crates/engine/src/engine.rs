@@ -38,6 +38,10 @@ pub struct Counters {
     pub events_dropped: u64,
     /// Times that workers woke up.
     pub wakeups: u64,
+    /// Ports whose packets pass in the kernel now.
+    pub kernel_ports: usize,
+    /// Packets passed on there, of those relayed.
+    pub kernel_packets: u64,
 }
 
 /// A running media engine. Dropping it stops it.
@@ -82,6 +86,7 @@ impl Engine {
             let _ = thread.join();
         }
         self.files.stop();
+        self.shared.kernel.stop();
         let mut control = self.control();
         for slot in control.open_slots() {
             control.close(self.shared.now_ns(), slot, self.shared.slot(slot).worker);
@@ -233,7 +238,7 @@ impl Engine {
     /// [`EngineError::UnknownPort`].
     pub fn statistics(&self, id: &str) -> Result<Statistics, EngineError> {
         let slot = self.control().find(id)?.slot;
-        Ok(self.shared.slot(slot).counts.read(self.shared.now_ns()))
+        Ok(self.read(slot))
     }
 
     /// Closes a port; returns its last figures.
@@ -271,6 +276,11 @@ impl Engine {
         self.shared.events.signal().as_fd()
     }
 
+    /// Whether calls can be forwarded in the kernel, and if not, why: `on: eth0` or `off: reason`.
+    pub fn kernel_state(&self) -> &str {
+        self.shared.kernel.text()
+    }
+
     /// Figures of the whole engine.
     pub fn counters(&self) -> Counters {
         let (ports_open, ports_free, ports_resting) = self.control().occupancy();
@@ -285,6 +295,8 @@ impl Engine {
             packets_stray: sum(|counts| counts.stray.load(Ordering::Relaxed)),
             events_dropped: self.shared.events.dropped(),
             wakeups: sum(|counts| counts.wakeups.load(Ordering::Relaxed)),
+            kernel_ports: self.shared.kernel.ports.load(Ordering::Relaxed),
+            kernel_packets: self.shared.kernel.packets.load(Ordering::Relaxed),
         }
     }
 
@@ -309,11 +321,16 @@ impl Engine {
     fn close_slot(&self, control: &mut Control, slot: u32) -> (Arc<str>, Statistics) {
         self.part(control, slot);
         self.files.port_closed(slot);
-        let now_ns = self.shared.now_ns();
-        let entry = control.close(now_ns, slot, self.shared.slot(slot).worker);
+        self.shared.kernel.cut(slot);
+        let statistics = self.read(slot);
+        let entry = control.close(self.shared.now_ns(), slot, self.shared.slot(slot).worker);
         self.order(slot, Order::Close);
-        let id = entry.map_or_else(|| "".into(), |entry| entry.id);
-        (id, self.shared.slot(slot).counts.read(now_ns))
+        (entry.map_or_else(|| "".into(), |entry| entry.id), statistics)
+    }
+
+    fn read(&self, slot: u32) -> Statistics {
+        let counted = || self.shared.slot(slot).counts.read(self.shared.now_ns());
+        self.shared.kernel.complete(slot, counted)
     }
 
     pub(crate) fn order(&self, slot: u32, order: Order) {
@@ -321,6 +338,7 @@ impl Engine {
         if post.mailbox.leave(slot, order) {
             post.wake_up();
         }
+        self.shared.kernel.cut(slot);
     }
 
     /// A worker obeys before it looks at its own packets, but the packets of a port that is linked across

@@ -129,6 +129,11 @@ impl Mailbox {
         orders.len() == ENOUGH
     }
 
+    /// Whether an order lies there.
+    pub fn is_waiting(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
+    }
+
     /// Swaps what lies there with an empty list; costs one load when nothing does.
     pub fn fetch(&self, into: &mut Vec<(u32, Order)>) {
         if self.pending.load(Ordering::Acquire) {

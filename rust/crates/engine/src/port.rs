@@ -10,6 +10,7 @@ use crate::convert::Convert;
 use crate::egress::Egress;
 use crate::events::{Event, PortEvent};
 use crate::formats::Formats;
+use crate::kernel::Passage;
 use crate::keys::Keys;
 use crate::latch::{Latch, Policy, Times};
 use crate::mailbox::{Remote, Task};
@@ -84,6 +85,8 @@ pub struct Port {
     pub other: Option<Arc<Formats>>,
     /// Keys to be pressed; nearly always none.
     pub keys: Option<Box<Keys>>,
+    /// How far it is on its way into the kernel.
+    pub passage: Passage,
     send: bool,
     rtcp_source: Option<SocketAddr>,
     connected: Option<SocketAddr>,
@@ -116,6 +119,7 @@ impl Port {
             formats: None,
             other: None,
             keys: None,
+            passage: Passage::default(),
             send: true,
             rtcp_source: None,
             connected: None,
@@ -191,6 +195,7 @@ impl Port {
 
     /// The use ends: nothing is sent any more.
     pub fn close(&mut self, context: &Context<'_>) {
+        self.leave_kernel(context);
         self.say_bye(context);
         self.begin(context, Job::Plain(Task::Idle));
         self.taps = None;
@@ -202,6 +207,7 @@ impl Port {
 
     /// The peer was locked to a source.
     pub fn locked(&mut self, context: &Context<'_>, source: SocketAddr) {
+        self.leave_kernel(context);
         self.connect(context, source);
         self.publish(context);
         self.tell(context, Event::Latched { source, rtcp: false });
@@ -261,6 +267,7 @@ impl Port {
             security.tick(context.now_ns);
         }
         self.report(context);
+        self.consider_kernel(context);
         let limit_ns = context.shared.config.inactivity.as_nanos() as u64;
         let silent_ns = context.now_ns.saturating_sub(self.alive_ns);
         if limit_ns > 0 && !self.inactive && silent_ns >= limit_ns && self.expects_media() {
@@ -277,6 +284,16 @@ impl Port {
     /// The slot that this is a use of.
     pub fn slot<'a>(&self, context: &Context<'a>) -> &'a Slot {
         context.shared.slot(self.slot)
+    }
+
+    /// Whom the RTP socket is connected to.
+    pub fn connected(&self) -> Option<SocketAddr> {
+        self.connected
+    }
+
+    /// When the peer was heard last.
+    pub fn alive_ns(&self) -> u64 {
+        self.alive_ns
     }
 
     /// The way out to this port's own peer.

@@ -29,6 +29,9 @@ const COMFORT_NOISE: u8 = 13;
 impl Port {
     /// A datagram came to the RTP port. `source` is absent when the socket is connected to the peer.
     pub fn on_rtp_port(&mut self, context: &Context<'_>, bytes: &mut [u8], source: Option<SocketAddr>) {
+        if self.passage.is_handed() {
+            self.catch_up(context);
+        }
         let mut bytes = bytes;
         if self.security.is_some() {
             // Before all else: who is not authentic is not judged, not learnt and not counted as the peer.
@@ -231,6 +234,9 @@ impl Port {
         let is_event = self.remote.is_some_and(|remote| remote.dtmf_payload_type == Some(payload_type));
         let clock = (!is_event && payload_type != COMFORT_NOISE).then(|| self.clock_hz(payload_type));
         self.reception.on_packet(packet, now_us, clock);
+        if clock.is_some() {
+            self.follow(context, packet.ssrc(), payload_type);
+        }
         counts.quality(self.reception.lost(), self.reception.jitter_us());
         if is_event
             && let Some(payload) = packet.payload()
@@ -310,6 +316,7 @@ impl Port {
     }
 }
 
+/// The slot of a linked port and its way out, while that still serves the same call.
 pub fn way_to<'a>(context: &Context<'a>, peer: Peer) -> Option<(&'a Slot, Egress)> {
     let slot = context.shared.slot(peer.slot);
     let egress = slot.egress.load();
@@ -389,6 +396,7 @@ mod tests {
             relearn: Duration::ZERO,
             coalesce: Duration::ZERO,
             event_queue: 8,
+            kernel: None,
         };
         Shared::new(config).unwrap()
     }

@@ -11,6 +11,7 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use crate::config::Config;
 use crate::egress::EgressCell;
 use crate::events::EventQueue;
+use crate::kernel::Kernel;
 use crate::mailbox::Mailbox;
 use crate::reports::Sent;
 use crate::security::Seal;
@@ -123,6 +124,8 @@ pub struct Shared {
     pub events: EventQueue,
     /// Whether the workers shall end.
     pub stopping: AtomicBool,
+    /// The fast path.
+    pub kernel: Kernel,
     epoch: Instant,
 }
 
@@ -130,15 +133,17 @@ impl Shared {
     /// Prepares the slots and posts; binds no port yet.
     pub fn new(config: Config) -> io::Result<Self> {
         let pairs = config.pairs();
-        let slots = (0..pairs * config.addresses.len())
+        let slots: Box<[Slot]> = (0..pairs * config.addresses.len())
             .map(|slot| Slot { worker: (slot % pairs) * config.workers / pairs, ..Slot::default() })
             .collect();
+        let kernel = Kernel::start(config.kernel.as_ref(), &config.addresses, slots.len());
         let posts = (0..config.workers).map(|_| Post::new()).collect::<io::Result<_>>()?;
         Ok(Self {
             slots,
             posts,
             events: EventQueue::new(config.event_queue)?,
             stopping: AtomicBool::new(false),
+            kernel,
             epoch: Instant::now(),
             config,
         })

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
 /// Expedited forwarding (RFC 4594 §4.1: telephony media), as the octet of the IP header.
-const EXPEDITED: u8 = 0xb8;
+pub const EXPEDITED: u8 = 0xb8;
 
 /// Three sockets on two ports.
 ///

@@ -49,6 +49,8 @@ pub struct Statistics {
     pub mos: Option<f64>,
     /// How well the peer hears, by its reports.
     pub remote_mos: Option<f64>,
+    /// Whether packets from the peer pass in the kernel now.
+    pub kernel: bool,
 }
 
 impl Statistics {
@@ -123,6 +125,19 @@ impl Counts {
         add_alone(&self.packets_in, 1);
         add_alone(&self.bytes_in, octets as u64);
         self.heard_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    /// So many RTP packets of the peer passed in the kernel, the last one at `heard_ns`.
+    pub fn received_elsewhere(&self, packets: u64, octets: u64, heard_ns: u64) {
+        add_alone(&self.packets_in, packets);
+        add_alone(&self.bytes_in, octets);
+        self.heard_ns.store(heard_ns, Ordering::Relaxed);
+    }
+
+    /// So many RTP packets passed to the peer in the kernel.
+    pub fn sent_elsewhere(&self, packets: u64, octets: u64) {
+        self.packets_out.fetch_add(packets, Ordering::Relaxed);
+        self.bytes_out.fetch_add(octets, Ordering::Relaxed);
     }
 
     /// What the stream's accounting says after that packet.

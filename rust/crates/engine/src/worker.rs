@@ -99,6 +99,8 @@ impl Worker {
         context.post.mailbox.fetch(&mut orders);
         for (slot, order) in orders.drain(..) {
             self.carry_out(context, slot, order);
+            // Whatever the order was: the other worker may have handed the port over since it was left.
+            context.shared.kernel.cut(slot);
         }
         self.orders = orders;
     }

@@ -173,6 +173,7 @@ mod tests {
             relearn: Duration::ZERO,
             coalesce: Duration::ZERO,
             event_queue: 8,
+            kernel: None,
         };
         Arc::new(Shared::new(config).unwrap())
     }

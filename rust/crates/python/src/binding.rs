@@ -8,7 +8,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use trunkline_dsp::Law;
-use trunkline_engine::{Config, Digits, Engine, Family, Policy, Remote, Tone, Wanted};
+use trunkline_engine::{Config, Digits, Engine, Family, KernelWish, Policy, Remote, Tone, Wanted};
 
 use crate::arguments::{address, argument, master_key, peer, refused, seconds, suite_of};
 use crate::events::described;
@@ -24,7 +24,7 @@ pub struct MediaEngine {
 #[pymethods]
 impl MediaEngine {
     #[new]
-    #[pyo3(signature = (addresses, first_port, last_port, *, workers, inactivity_s, quarantine_s, learn_s, relearn_s, coalesce_us, event_queue))]
+    #[pyo3(signature = (addresses, first_port, last_port, *, workers, inactivity_s, quarantine_s, learn_s, relearn_s, coalesce_us, event_queue, kernel_program=None, kernel_interfaces=Vec::new()))]
     fn new(
         addresses: Vec<String>,
         first_port: u16,
@@ -36,6 +36,8 @@ impl MediaEngine {
         relearn_s: f64,
         coalesce_us: u16,
         event_queue: usize,
+        kernel_program: Option<PathBuf>,
+        kernel_interfaces: Vec<String>,
     ) -> PyResult<Self> {
         let config = Config {
             addresses: addresses.iter().map(|text| address(text)).collect::<PyResult<Vec<IpAddr>>>()?,
@@ -48,6 +50,7 @@ impl MediaEngine {
             relearn: seconds("relearn_s", relearn_s)?,
             coalesce: Duration::from_micros(u64::from(coalesce_us)),
             event_queue,
+            kernel: kernel_program.map(|program| KernelWish { program, interfaces: kernel_interfaces }),
         };
         Ok(Self { engine: Engine::start(config).map_err(refused)? })
     }
@@ -254,6 +257,11 @@ impl MediaEngine {
     fn take_events<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let events = self.engine.take_events();
         events.into_iter().map(|(owner, port, event)| described(py, &owner, &port, event)).collect()
+    }
+
+    /// Whether calls can be forwarded in the kernel, and if not, why: "on: eth0" or "off: reason".
+    fn kernel_state(&self) -> &str {
+        self.engine.kernel_state()
     }
 
     /// Figures of the whole engine.

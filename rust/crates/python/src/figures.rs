@@ -27,6 +27,7 @@ pub struct PortFigures {
     remote_jitter_ms: Option<f64>,
     mos: Option<f64>,
     remote_mos: Option<f64>,
+    kernel: bool,
 }
 
 impl From<Statistics> for PortFigures {
@@ -53,6 +54,7 @@ impl From<Statistics> for PortFigures {
             remote_jitter_ms: of.remote_jitter_ms,
             mos: of.mos,
             remote_mos: of.remote_mos,
+            kernel: of.kernel,
         }
     }
 }
@@ -68,6 +70,8 @@ pub struct EngineFigures {
     packets_stray: u64,
     events_dropped: u64,
     wakeups: u64,
+    kernel_ports: usize,
+    kernel_packets: u64,
 }
 
 impl From<Counters> for EngineFigures {
@@ -81,6 +85,8 @@ impl From<Counters> for EngineFigures {
             packets_stray: of.packets_stray,
             events_dropped: of.events_dropped,
             wakeups: of.wakeups,
+            kernel_ports: of.kernel_ports,
+            kernel_packets: of.kernel_packets,
         }
     }
 }

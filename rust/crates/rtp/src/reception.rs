@@ -81,6 +81,19 @@ impl Reception {
         })
     }
 
+    /// Where the stream is: the extended sequence number, without its upper half, and sixteen times the
+    /// jitter in units of its clock. Somebody else who counts on goes on from there.
+    #[must_use]
+    pub fn position(&self) -> (u32, u32) {
+        (self.sequence.highest(), self.jitter_x16)
+    }
+
+    /// Takes what somebody else has counted of the same stream since [`Self::position`] or the last time.
+    pub fn catch_up(&mut self, received: u64, highest: u32, jitter_x16: u32) {
+        self.sequence.catch_up(received, highest);
+        (self.jitter_x16, self.transit) = (jitter_x16, None);
+    }
+
     fn on_timestamp(&mut self, timestamp: u32, now_us: u64, clock_hz: u32) {
         if clock_hz != self.clock_hz {
             (self.clock_hz, self.transit, self.jitter_x16) = (clock_hz, None, 0);

@@ -43,6 +43,16 @@ impl SequenceTracker {
         self.received += 1;
     }
 
+    /// Takes packets of the same source that somebody else has counted, up to `highest`.
+    pub fn catch_up(&mut self, received: u64, highest: u32) {
+        let ahead = highest.wrapping_sub(self.highest());
+        if ahead < 1 << 31 {
+            self.highest += u64::from(ahead);
+        }
+        self.received += received;
+        self.after_jump = None;
+    }
+
     /// Forgets the source but keeps its losses: another source follows in the same stream.
     pub fn change_source(&mut self) {
         *self = Self { settled_loss: self.lost(), ..Self::default() };
@@ -93,6 +103,17 @@ mod tests {
     #[test]
     fn a_whole_stream_loses_nothing_across_the_wrap() {
         assert_eq!(lost((0..200_000u32).map(|n| (n + 65_000) as u16)), 0);
+    }
+
+    #[test]
+    fn what_somebody_else_has_counted_is_not_lost() {
+        let mut tracker = SequenceTracker::default();
+        (65_000..=65_100u16).for_each(|sequence| tracker.on_packet(sequence));
+        tracker.catch_up(998, tracker.highest() + 1000);
+        assert_eq!(tracker.lost(), 2);
+        tracker.on_packet(65_100u16.wrapping_add(1001));
+        tracker.catch_up(1, tracker.highest() - 1);
+        assert_eq!(tracker.lost(), 1);
     }
 
     #[test]
