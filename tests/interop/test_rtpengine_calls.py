@@ -153,6 +153,27 @@ async def test_an_instance_dies_and_calls_go_on_with_the_other(
     await are(exchange, "up", "up")
 
 
+async def test_a_call_goes_on_while_the_exchange_is_killed_and_started_again(
+    exchange: ExchangeProcess, new_phone: NewPhone
+) -> None:
+    await are(exchange, "up", "up")
+    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(caller, callee)
+    await exchange.has_kept_calls(1)
+    await exchange.crash()
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    await exchange.restart()
+    await caller.hold()
+    await callee.hears_nothing_of(CALLER_HZ)
+    await caller.resume()
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    await callee.hangup()
+    await caller.event("CALL_CLOSED")
+    await exchange.no_calls()
+
+
 async def test_check_pings_each(exchange: ExchangeProcess, cluster: Cluster) -> None:
     said = await exchange.run("check", "--config", str(exchange.settings))
     for name in cluster:

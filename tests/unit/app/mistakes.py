@@ -160,6 +160,25 @@ MEDIA = (
     Mistake("A range is written with a colon", '[media]\nports = "10000:20000"'),
     Mistake("The media address is a name", '[media]\naddress = "pbx.example.com"'),
     Mistake("Too many workers", "[media]\nworkers = 100"),
+    Mistake("rtpengine without an instance", '[media]\nengine = "rtpengine"'),
+    Mistake("An engine that is none", '[media]\nengine = "rtpproxy"'),
+    Mistake(
+        "rtpengine where everything is encrypted",
+        '[media]\nengine = "rtpengine"\nencryption = "required"\n\n'
+        '[media.rtpengine]\ninstances = ["udp:192.0.2.10:2223"]',
+    ),
+    Mistake("An instance without its transport", '[media.rtpengine]\ninstances = ["192.0.2.10:2223"]'),
+    Mistake("An instance without a port", '[media.rtpengine]\ninstances = ["udp:192.0.2.10"]'),
+    Mistake("An instance by name", '[media.rtpengine]\ninstances = ["udp:media.example.com:2223"]'),
+    Mistake("A WebSocket without a port", '[media.rtpengine]\ninstances = ["ws://media.example.com"]'),
+    Mistake(
+        "An instance named twice",
+        '[media.rtpengine]\ninstances = ["udp:192.0.2.10:2223", "udp:192.0.2.10:2223"]',
+    ),
+    Mistake("A weight too many", '[media.rtpengine]\ninstances = ["udp:192.0.2.10:2223"]\nweights = [1, 2]'),
+    Mistake("A weight of nothing", '[media.rtpengine]\ninstances = ["udp:192.0.2.10:2223"]\nweights = [0]'),
+    Mistake("Weights as one number", "[media.rtpengine]\nweights = 2"),
+    Mistake("Keys without a port", '[media.rtpengine]\nkeys_at = "192.0.2.1"'),
     Mistake("Metrics have no port", '[metrics]\nlisten = "127.0.0.1"'),
     Mistake("Metrics have only a port", "[metrics]\nlisten = 9090"),
 )
@@ -200,6 +219,15 @@ TRUNKS = (
     Mistake("A prefix is no number", f'{_TRUNK}prefixes = ["zero"]'),
     Mistake("A prefix without quotes", f"{_TRUNK}prefixes = [0]"),
     Mistake("Two trunks of one name", _TRUNK + _TRUNK),
+)
+_SOCKET = '[[audio_sockets]]\nnumber = "9210"\nurl = "ws://127.0.0.1:8080/"\n'
+AUDIO_SOCKETS = (
+    Mistake("An audio socket is a web page", '[[audio_sockets]]\nnumber = "9210"\nurl = "https://a.example"'),
+    Mistake(
+        "An audio socket has a name for a number", '[[audio_sockets]]\nnumber = "bot"\nurl = "ws://a.example"'
+    ),
+    Mistake("An audio socket has an odd rate", f"{_SOCKET}rate_hz = 44100"),
+    Mistake("Two audio sockets of one number", _SOCKET + _SOCKET),
 )
 GATEWAY = (
     Mistake("The API has no port", '[api]\nlisten = "0.0.0.0"'),
@@ -280,6 +308,7 @@ CHAPTERS = {
     "Media and metrics": MEDIA,
     "Peers and signatures": PEERS,
     "Trunks": TRUNKS,
+    "Audio sockets": AUDIO_SOCKETS,
     "The mobile gateway": GATEWAY,
     "Files": FILES,
     "Several": SEVERAL,

@@ -39,6 +39,9 @@ def address_told(view: View, place: Place, out: Telling) -> None:
 
 
 def _address(seen: MediaView, who: str, place: Place, out: Telling) -> None:
+    if seen.elsewhere:
+        out.tell("media.told_by_rtpengine", f"{who} at {place.address} is told an address of an rtpengine")
+        return
     told = seen.address.get(place.family)
     if told is None:
         out.tell(

@@ -51,7 +51,9 @@ def view_of(exchange: Exchange) -> View:
             exchange.net.listeners,
             exchange.net.flow_from_token,
             MediaView(
-                {family: one or None for family, one in told.items()}, exchange.engine.snapshot().ports_free
+                {family: one or None for family, one in told.items()},
+                exchange.engine.snapshot().ports_free,
+                exchange.settings.media.engine == "rtpengine",
             ),
             exchange.endpoint.draining,
             exchange.endpoint.overload.level,

@@ -67,4 +67,12 @@ class Media(Section):
                 seen="none",
                 at="rtpengine.instances",
             )
+        if self.engine == "rtpengine" and self.encryption == "required":
+            raise wrong(
+                '"embedded", since media.encryption is "required": keys are held in this process alone, '
+                "so that no call would be left for rtpengine",
+                'or media.encryption = "preferred"',
+                seen='"rtpengine"',
+                at="engine",
+            )
         return self

@@ -44,8 +44,8 @@ class NgPort:
     convert: bool = False
     stale: bool = False
     """Whether rtpengine has still to be told of a change."""
-    blocked: bool = False
-    """Whether rtpengine withholds what its peer says."""
+    blocked: bool | None = False
+    """Whether rtpengine withholds what its peer says; None: who knows, it was told before we were started anew."""
     was_linked: bool = False
     injects: bool = False
     """Whether rtpengine was told to be ready to send keys on its link; that costs it the cheap way."""

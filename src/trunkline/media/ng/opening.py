@@ -59,6 +59,7 @@ async def find_again(cluster: Cluster, known: NgCall | None, command: OpenPort) 
             if local is not None:
                 port = NgPort(command.port, call, local, command.family)
                 port.stale = port.was_linked = True
+                port.blocked = None
                 return port
     raise MediaError(f"no rtpengine has the port {command.rtp_port} for its call", "media.port_taken")
 
