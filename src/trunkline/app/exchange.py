@@ -12,6 +12,7 @@ from typing import Literal
 
 import structlog
 
+from trunkline.app.audio_socket_plans import audio_socket_plans
 from trunkline.app.chores import Chores
 from trunkline.app.earlier_calls import EarlierCalls
 from trunkline.app.earlier_flows import EarlierFlows
@@ -28,6 +29,7 @@ from trunkline.app.from_settings import (
     net_settings,
     overload_policy,
     registrar_policy,
+    ringback_of,
     text_policy,
     timer_policy,
     tls_settings,
@@ -201,6 +203,7 @@ class Exchange:
             self.calls.load,
             lambda: self.settings.limits.calls_per_extension,
             self.trunking.trunks.route,
+            lambda number: number in self.door.sockets,
             lambda tenant, number: self.reaching.asleep(tenant, number) + self.mobile.reach(tenant, number),
         )
 
@@ -237,6 +240,7 @@ class Exchange:
             self._fencing.log.refused_call,
         )
         self.door.find_phone = self.reaching.instance
+        self.door.sockets.update(audio_socket_plans(self.settings))
         self.door.handing_on.recalls = lambda: self.settings.transfers.recall
         self.door.picking_up.allowed = lambda: self.settings.transfers.pickup
         self.referring = ReferDoor(
@@ -342,6 +346,8 @@ class Exchange:
         )
         context.encryption = encryption_of(self.settings)
         context.converts = self.settings.media.convert
+        context.ringback = ringback_of(self.settings)
+        context.translates_keys = self.settings.sip.dtmf == "translate"
         return context
 
     def _wake_texts(self, binding: Binding, event: str) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from trunkline.base.errors import CallFailed
 from trunkline.base.story import Story
+from trunkline.call.audio_socket import AudioSocketPlan
 from trunkline.call.call import Call, Script
 from trunkline.call.context import CallContext
 from trunkline.call.headers import lacks_preconditions
@@ -73,6 +74,9 @@ class ExchangeDoor:
         self.services = dict(_SERVICES)
         """What each service does; a script of yours may take the place of ours."""
         self.handing_on.services = self.services
+        self.sockets: dict[str, AudioSocketPlan] = {}
+        """Programs that callers talk to, by their numbers."""
+        self.handing_on.sockets = self.sockets
 
     def claim(self, incoming: Incoming, flow: Flow) -> bool:
         request = incoming.request
@@ -127,7 +131,7 @@ class ExchangeDoor:
             except CallFailed as failure:
                 story.add(incoming.now, "pickup.refused", str(failure), status=failure.status)
                 decision.extension = decision.service = None
-                decision.room = ""
+                decision.room = decision.socket = ""
                 decision.status, decision.code = failure.status, failure.code
             else:
                 if place is not None:
@@ -190,6 +194,8 @@ class ExchangeDoor:
             return self.services[decision.service]
         if decision.room:
             return meeting(decision.room)
+        if decision.socket:
+            return scripts.talk_to(self.sockets[decision.socket])
         if decision.trunk is not None:
             return scripts.ring(static_targets([decision.trunk.target(decision.number)]))
         return scripts.refuse(decision.status, decision.code)

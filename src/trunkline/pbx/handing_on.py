@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from trunkline.base.errors import CallFailed
+from trunkline.call.audio_socket import AudioSocketPlan
 from trunkline.call.call import Call, Script
 from trunkline.call.leg import Leg
 from trunkline.call.party import Party
@@ -16,6 +17,7 @@ from trunkline.call.target import Target, static_targets
 from trunkline.pbx.directory import Directory, Entry
 from trunkline.pbx.meeting import meeting
 from trunkline.pbx.route import CallRequest, Decision, Service, Snapshot, decide, normalise
+from trunkline.pbx.scripts import talk_to
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 from trunkline.proto.sip.uri import SipUri, parse_uri
 from trunkline.registrar.sleeping import able
@@ -42,6 +44,7 @@ class HandingOn:
         self._targets = targets
         self.recalls = recalls
         self.services: Mapping[Service, Script] = {}
+        self.sockets: Mapping[str, AudioSocketPlan] = {}
         """What the numbers do that ring nobody."""
 
     # call.referrals.Referrals
@@ -60,6 +63,8 @@ class HandingOn:
         script = self.services.get(decision.service) if decision.service is not None else None
         if decision.room:
             script = meeting(decision.room)
+        elif decision.socket:
+            script = talk_to(self.sockets[decision.socket])
         targets = self._targets_of(tenant, decision) if script is None else []
         if uri.scheme == "sips":
             targets = _secure(targets, leg, anywhere=script is not None)

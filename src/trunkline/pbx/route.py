@@ -73,6 +73,8 @@ class Snapshot:
     """How many it may have when it has no limit of its own; 0 for any number."""
     trunk: Callable[[str, str], Trunk | None] = lambda _tenant, _number: None
     """The trunk of a tenant that takes a number; None when none does."""
+    sockets: Callable[[str], bool] = lambda _number: False
+    """Whether a number is that of a program that callers talk to."""
     asleep: Reach = lambda _tenant, _number: 0
     """How many phones an extension has that are not registered, and can be woken by a push."""
 
@@ -84,13 +86,24 @@ class Snapshot:
 
 
 class Decision:
-    """An outcome with its steps: exactly one of ``extension``, ``service``, ``room``, ``trunk`` and ``status`` is set.
+    """An outcome with its steps: one of ``extension``, ``service``, ``room``, ``socket``, ``trunk``, ``status`` is set.
 
     ``status`` is the SIP status of a refusal with its ``code``; ``number`` the dialled number as normalised.
     ``pickup`` is the number whose ringing call is asked for; the refusal beside it is for when nothing rings there.
     """
 
-    __slots__ = ("code", "extension", "number", "pickup", "room", "service", "status", "steps", "trunk")
+    __slots__ = (
+        "code",
+        "extension",
+        "number",
+        "pickup",
+        "room",
+        "service",
+        "socket",
+        "status",
+        "steps",
+        "trunk",
+    )
 
     def __init__(self, number: str) -> None:
         self.number = number
@@ -98,6 +111,7 @@ class Decision:
         self.extension: Entry | None = None
         self.service: Service | None = None
         self.room = ""
+        self.socket = ""
         self.trunk: Trunk | None = None
         self.status = 0
         self.code = ""
@@ -158,6 +172,10 @@ def _is_ours(tenant: str, number: str, snapshot: Snapshot, decision: Decision, t
     if room is not None:
         tell("route.conference", f"{number} is the conference room {room[1]}")
         decision.room = room[1]
+        return True
+    if snapshot.sockets(number):
+        tell("route.audio_socket", f"{number} is a program's")
+        decision.socket = number
         return True
     wanted = number.removeprefix(PICKUP_PREFIX)
     if wanted != number and snapshot.directory.extension(tenant, wanted) is not None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Final
 
 from trunkline.base.errors import CallFailed
+from trunkline.call.audio_socket import AudioSocketPlan, converse
 from trunkline.pbx.spoken import spoken_time
 from trunkline.proto.sip.reasons import Q850, reason_phrase
 from trunkline.registrar.waking import rousing
@@ -40,6 +41,15 @@ def refuse(status: int, code: str) -> Script:
 
     async def script(_call: Call) -> None:
         raise CallFailed(status, reason_phrase(status), Q850.get(status), code)
+
+    return script
+
+
+def talk_to(plan: AudioSocketPlan) -> Script:
+    """Let the caller talk to a program."""
+
+    async def script(call: Call) -> None:
+        await converse(call, plan)
 
     return script
 

@@ -169,6 +169,7 @@ def all_keys(model: type[BaseModel], prefix: str = "") -> set[str]:
             assert model_in(inner) is None or name in {
                 "listen",
                 "certificates",
+                "audio_sockets",
                 "lists",
                 "peers",
                 "trunks",

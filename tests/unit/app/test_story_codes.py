@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 FILLED_BY = (app_event, events, messages)  # importing them puts their names into REGISTRY
 PAGE = ROOT / "docs/reference/story-codes.md"
 AREAS = (
-    r"(account|api|auth|backup|ban|call|conference|control|device|domain|exchange|explain|extension|fork|identify|identity|leg|limit|log|media|"
+    r"(account|api|audio_socket|auth|backup|ban|call|conference|control|device|domain|exchange|explain|extension|fork|identify|identity|leg|limit|log|media|"
     r"message|mobile|mwi|number|pickup|publish|push|recording|register|request|restore|route|sdp|settings|stir|subscribe|tenant|text|trace|transfer|wake)"
 )
 CODE = re.compile(AREAS + r"\.[a-z][a-z_]*")

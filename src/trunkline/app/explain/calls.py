@@ -85,7 +85,7 @@ def _fork(
         text = f"if a call rings at {decision.pickup} it is answered here; else 480 (pickup.nothing_rings)"
         out.tell("fork.pickup", text)
         return []
-    if decision.service is not None or decision.room:
+    if decision.service is not None or decision.room or decision.socket:
         out.tell("fork.service", "nobody is rung: the exchange answers")
         return []
     if decision.trunk is not None:

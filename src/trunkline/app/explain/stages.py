@@ -25,6 +25,7 @@ _OF_AREA: Final = {
     "backup": "request",
     "ban": "authenticate",
     "call": "call",
+    "audio_socket": "call",
     "conference": "call",
     "control": "request",
     "device": "request",

@@ -49,6 +49,7 @@ LIVE: frozenset[str] = frozenset({
     "media.browsers",
     "media.convert",
     "media.encryption",
+    "media.tones",
     "mobile.answer_timeout_s",
     "mobile.cancel_push",
     "mobile.contact_timeout_s",
@@ -73,6 +74,7 @@ LIVE: frozenset[str] = frozenset({
     "sip.grace_s",
     "sip.listen",
     "sip.max_contacts",
+    "sip.dtmf",
     "sip.early_media",
     "sip.max_forwards",
     "sip.nat",
@@ -198,6 +200,7 @@ RESTART: frozenset[str] = frozenset({
     "trace.bodies",
     "trace.keep",
     "trace.size_mb",
+    "audio_sockets",
     "trunks",
 })  # fmt: skip
 

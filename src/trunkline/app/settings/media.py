@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 
 from trunkline.app.settings.rtpengine import Rtpengine
 from trunkline.app.settings.section import Seconds, Section
 from trunkline.app.settings.values import PortRange, as_media_address, as_port_range, wrong
+from trunkline.media.signals import COUNTRIES
+
+
+def as_country(value: Any) -> str:
+    """A country whose tones are known, in capitals."""
+    if isinstance(value, str) and (not value or value.upper() in COUNTRIES):
+        return value.upper()
+    raise wrong('a country such as "DE"', f"known are {', '.join(sorted(COUNTRIES))}")
+
 
 Ports = Annotated[PortRange, PlainValidator(as_port_range), PlainSerializer(str)]
 
@@ -55,6 +64,12 @@ class Media(Section):
     convert: bool = Field(
         default=True,
         description="Whether parties that share no codec are offered G.711, G.722 and Opus, and converted between.",
+    )
+    tones: Annotated[str, BeforeValidator(as_country)] = Field(
+        default="US",
+        description="The country, by its two letters (ISO 3166-1), whose ringback is played to who waits in silence for "
+        "somebody that rings; an empty one plays none.",
+        examples=['"DE"'],
     )
     rtpengine: Rtpengine = Rtpengine()
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from trunkline.app.settings.api import Api, ExchangeRole
+from trunkline.app.settings.audio_socket import AudioSocket, each_number_once
 from trunkline.app.settings.auth import Auth
 from trunkline.app.settings.dns import Dns
 from trunkline.app.settings.events import Events
@@ -67,6 +68,9 @@ class Settings(Section):
     trunks: Annotated[tuple[Trunk, ...], BeforeValidator(as_tables), AfterValidator(each_named_once)] = Field(
         default=(), description="Whom calls go out through, as tables: carriers, other exchanges."
     )
+    audio_sockets: Annotated[
+        tuple[AudioSocket, ...], BeforeValidator(as_tables), AfterValidator(each_number_once)
+    ] = Field(default=(), description="Numbers whose callers talk to a program over a WebSocket, as tables.")
     api: Api = Api()
     auth: Auth = Auth()
     mobile: Mobile = Mobile()

@@ -181,6 +181,11 @@ class Sip(Section):
         description="Who is heard before the answer: nobody, the callee alone, or the caller too: some carriers' menus "
         "want that, and so does fraud.",
     )
+    dtmf: Literal["translate", "pass"] = Field(
+        default="translate",
+        description="Whether a key that a party sends by INFO is told the other as a telephone event, where it takes "
+        "those, and the reverse; or passed on as it came.",
+    )
     sdp_profile: Literal["transparent", "conservative"] = Field(
         default="transparent",
         description="`transparent` passes every codec on; `conservative` offers G.711, G.722, DTMF.",

@@ -23,6 +23,11 @@ def as_web_url(value: Any) -> str:
     return _url(value, 'a URL such as "https://voice.example.com"', ("https", "http"))
 
 
+def as_socket_url(value: Any) -> str:
+    """A ws or wss URL without user, query and fragment."""
+    return _url(value, 'a URL such as "wss://bot.example.com/call"', ("wss", "ws"))
+
+
 def as_issuer(value: Any) -> str:
     """An issuer's URL as it writes it: a slash at its end is part of its name (OpenID Connect Core §2)."""
     _url(value, 'the URL of an issuer such as "https://login.example.com"', ("https", "http"))
