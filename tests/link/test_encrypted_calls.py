@@ -92,7 +92,7 @@ async def test_each_leg_has_keys_of_its_own() -> None:
     offered = [one for one in bob.heard[0].decode().split("\r\n") if one.startswith("a=crypto:")]
     assert [one.split(" ")[1] for one in offered][:2] == [
         "AES_CM_128_HMAC_SHA1_80",
-        "AES_CM_128_HMAC_SHA1_32",
+        "AES_256_CM_HMAC_SHA1_80",
     ]
     assert len({one.partition("inline:")[2] for one in offered}) == len(offered)
     assert KEY.encode() not in bob.heard[0]

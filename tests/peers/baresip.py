@@ -42,7 +42,7 @@ jitter_buffer_delay     2-10
 net_interface           {host}
 module_path             {modules}
 module                  g711.so
-module                  aufile.so
+{extra}module                  aufile.so
 module                  aubridge.so
 module                  alsa.so
 module                  cons.so
@@ -60,7 +60,8 @@ _WATCHING = "module_app              mwi.so\nmodule_app              presence.so
 class Account:
     """Who the phone is. ``server`` is HOST:PORT of the registrar; without one it does not register.
 
-    ``ca`` is a PEM file of whom to trust over TLS.
+    ``ca`` is a PEM file of whom to trust over TLS. ``media`` is how its media is encrypted: ``srtp`` (keys beside plain
+    RTP), ``srtp-mand``, ``dtls_srtp``, or not at all; ``codecs`` the only ones that it has, in baresip's names.
     """
 
     user: str
@@ -69,15 +70,32 @@ class Account:
     server: str = ""
     transport: Transport = "udp"
     ca: Path | None = None
+    media: str = ""
+    codecs: tuple[str, ...] = ()
+
+    @property
+    def modules(self) -> list[str]:
+        """What the configuration has to load for that."""
+        names = {"srtp": "srtp", "srtp-mand": "srtp", "dtls_srtp": "dtls_srtp"}
+        wanted = [names[self.media]] if self.media else []
+        beyond = [
+            one for one in ("opus", "g722") if any(codec.lower().startswith(one) for codec in self.codecs)
+        ]
+        return wanted + beyond + (["auresamp"] if beyond else [])
+
+    @property
+    def _speech(self) -> str:
+        said = f";mediaenc={self.media}" if self.media else ""
+        return said + (f";audio_codecs={','.join(self.codecs)}" if self.codecs else "")
 
     def line(self, address: str) -> str:
         """The line of baresip's ``accounts`` file; ``address`` is the phone's own HOST:PORT."""
         if not self.server:
-            return f"<sip:{self.user}@{address}>;regint=0;ptime=20\n"
+            return f"<sip:{self.user}@{address}>;regint=0;ptime=20{self._speech}\n"
         via = f"transport={self.transport}"
         return (
             f"<sip:{self.user}@{self.domain};{via}>;auth_user={self.user};auth_pass={self.password}"
-            f';regint=600;outbound="sip:{self.server};{via}";ptime=20\n'
+            f';regint=600;outbound="sip:{self.server};{via}";ptime=20{self._speech}\n'
         )
 
 
@@ -160,6 +178,7 @@ class Baresip:
                 played_rate=PLAYED_RATE,
                 played_channels=PLAYED_CHANNELS,
                 modules=_module_folder(),
+                extra="".join(f"module                  {one}.so\n" for one in self.account.modules),
                 rtp_first=rtp_first,
                 rtp_last=rtp_first + _RTP_PORTS - 1,
                 watching=_WATCHING if self.watches else "",

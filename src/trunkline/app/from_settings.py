@@ -7,8 +7,10 @@ from pathlib import Path
 from trunkline.app.addresses import HostAddresses, host_addresses, is_unspecified
 from trunkline.app.settings import Certificate, Settings, Tls
 from trunkline.app.settings import Listener as ListenerSettings
+from trunkline.media.commands import ToneStep
 from trunkline.media.embedded import MediaSettings
 from trunkline.media.encryption import MediaEncryption
+from trunkline.media.signals import signal_of
 from trunkline.message.policy import DAY_S, TextPolicy
 from trunkline.net import CertificateFiles, Listener, ListenerTls, NetSettings, SelfSigned, TlsSettings
 from trunkline.net.fence import PROOF_S, FencePolicy
@@ -96,6 +98,11 @@ def encryption_of(settings: Settings) -> MediaEncryption:
     """What phones and browsers are offered."""
     media = settings.media
     return MediaEncryption(media.encryption, "dtls" if media.browsers == "dtls" else media.encryption)
+
+
+def ringback_of(settings: Settings) -> list[ToneStep]:
+    """What is played to who waits for somebody that rings."""
+    return signal_of(settings.media.tones, "ringback") if settings.media.tones else []
 
 
 def net_settings(settings: Settings) -> NetSettings:

@@ -17,6 +17,7 @@ from trunkline.app.from_settings import (
     listeners_of,
     overload_policy,
     registrar_policy,
+    ringback_of,
     text_policy,
     timer_policy,
 )
@@ -92,6 +93,8 @@ def _reliable_provisionals(exchange: Exchange, new: Settings) -> None:
 def _media(exchange: Exchange, new: Settings) -> None:
     exchange.context.encryption = encryption_of(new)
     exchange.context.converts = new.media.convert
+    exchange.context.ringback = ringback_of(new)
+    exchange.context.translates_keys = new.sip.dtmf == "translate"
 
 
 def _sdp_profile(exchange: Exchange, new: Settings) -> None:
@@ -146,7 +149,7 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
     ): _registrar,
     ("sip.ring_timeout_s",): _ring_timeout,
     ("sip.sdp_profile",): _sdp_profile,
-    ("media.browsers", "media.convert", "media.encryption"): _media,
+    ("media.browsers", "media.convert", "media.encryption", "media.tones", "sip.dtmf"): _media,
     (
         "sip.grace_s",
         "limits.calls_per_extension",

@@ -98,6 +98,7 @@ class Agreement:
             if held_by(streams) is not Hold.ACTIVE
         }
         bridge.take_up(holds)
+        bridge.translate_keys()
         bridge.a.confirm()
         bridge.b.confirm()
 

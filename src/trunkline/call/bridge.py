@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
+from trunkline.call.key_interworking import KeyInterworking
 from trunkline.call.leg import Info, Leg
 from trunkline.media.codecs import formats_of, pairing
 from trunkline.media.commands import Link
@@ -33,7 +34,7 @@ class Late(NamedTuple):
 class Bridge:
     """Joins leg ``a`` (the caller's) and leg ``b``. One change at a time: the SIP side sees to that."""
 
-    __slots__ = ("_asking", "_held", "_late", "a", "b", "call")
+    __slots__ = ("_asking", "_held", "_keys", "_late", "a", "b", "call")
 
     def __init__(self, call: Call, a: Leg, b: Leg) -> None:
         self.call = call
@@ -42,6 +43,12 @@ class Bridge:
         self._asking: set[str] = set()
         self._held: dict[str, Hold] = {}
         self._late: Late | None = None
+        self._keys: KeyInterworking | None = None
+
+    def translate_keys(self) -> None:
+        """From now on keys are told to each party in its own way, where the call's sound passes here."""
+        if self._keys is None and self.call.context.translates_keys and not self.a.media.passes:
+            self._keys = KeyInterworking(self)
 
     @property
     def held(self) -> bool:
@@ -279,8 +286,9 @@ class Bridge:
     # What passes without us
 
     def info(self, leg: Leg, info: Info) -> None:
-        """An INFO (DTMF of old phones, among others) goes to the other party as it came."""
-        self.other(leg).send_info(info)
+        """An INFO goes to the other party as it came, unless it is a key that the other takes in another way."""
+        if self._keys is None or not self._keys.info(leg, info):
+            self.other(leg).send_info(info)
 
 
 def held_by(streams: list[Stream]) -> Hold:

@@ -236,6 +236,7 @@ class Call:
             # A caller that has seen the 200 must find the call after a crash: what the app said is on disk before.
             await self.on_disk()
         self.bridge = bridge
+        bridge.translate_keys()
         caller.answer(described)
         if callee.kind is LegKind.APP:
             self.keep()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trunkline.call.conference import Conferences
@@ -12,6 +12,7 @@ from trunkline.call.quality import QualityCounts
 from trunkline.call.referrals import Referrals
 from trunkline.call.sounds import Sounds
 from trunkline.call.target import Target
+from trunkline.media.commands import ToneStep
 from trunkline.media.encryption import MediaEncryption
 from trunkline.media.engine import MediaEngine
 from trunkline.model.record import CallRecord
@@ -94,6 +95,10 @@ class CallContext:
         self.encryption = MediaEncryption()
         self.converts = False
         """Whether parties who share no codec are converted between."""
+        self.translates_keys = False
+        """Whether a key that comes by INFO goes on as telephone events, and the reverse, where a party needs it."""
+        self.ringback: Sequence[ToneStep] = ()
+        """What a party hears that waits for somebody who rings, where nothing else is to be heard; (): nothing."""
         self.on_call_over = on_call_over
         self.on_fault = on_fault
         self.signer: Signer | None = None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.bridge import Bridge
 from trunkline.call.leg import Leg
+from trunkline.call.ring_back import RingBack
 from trunkline.media.offer_answer import Stream, check_answer, streams_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 EarlyMediaPolicy: TypeAlias = Literal["none", "callee", "both"]
 """Who is heard before the answer: nobody, the callee, or the caller too (its key presses, for a carrier's menu)."""
 
+_RINGING: Final = 180
 _TRIES: Final = 4  # of an offer that meets one of theirs, or comes before the PRACK
 _AGAIN_S: Final = 0.5
 _PATIENCE_S: Final = 4.0  # an UPDATE is answered at once; the call does not wait for one that is not
@@ -37,8 +39,8 @@ class EarlyMedia:
     """
 
     __slots__ = (
-        "_behind", "_call", "_callers", "_first", "_hushed", "_known", "_late", "_speaking", "_told", "_turn",
-        "agreed",
+        "_behind", "_call", "_callers", "_first", "_hushed", "_known", "_late", "_ringback", "_speaking", "_told",
+        "_turn", "agreed",
     )  # fmt: skip
 
     def __init__(self, call: Call) -> None:
@@ -46,6 +48,7 @@ class EarlyMedia:
         self._behind = 0  # how much is under way or waits for its turn
         self._turn: asyncio.Lock | None = None  # most callees send no media before they answer
         self._hushed = False  # whether the caller is not heard
+        self._ringback: RingBack | None = None
         self._told = b""  # the description that the caller has
         self._speaking: Leg | None = None  # whom the caller hears
         self._first = b""  # how that one described itself at first
@@ -57,6 +60,9 @@ class EarlyMedia:
     def progress(self, leg: Leg, status: int, body: bytes, *, reliable: bool = False) -> None:
         """101..199 of a callee, with its description when it sends media; ``reliable``: it came so (RFC 3262)."""
         call = self._call
+        if status == _RINGING and not body and self._told and self._is_silent:
+            self._ringback = self._ringback or RingBack(call, call.caller_leg)
+            self._ringback.start()
         if body and self._is_wanted(leg):
             self._behind += 1
             call.context.spawn(self._relay(leg, status, body, reliable=reliable))
@@ -68,6 +74,11 @@ class EarlyMedia:
         else:
             # RFC 3960 §3.2: a 180 after a 183 is passed on too, the phone knows what to play.
             call.caller_leg.progress(status, b"", followed=reliable)
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the caller, who was given a description, hears nobody: who spoke has refused or gone."""
+        return self._speaking is None or self._speaking.done
 
     def _is_wanted(self, leg: Leg) -> bool:
         """Whether a callee's description is anything to the caller before the answer."""

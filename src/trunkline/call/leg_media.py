@@ -13,12 +13,14 @@ from trunkline.media.commands import (
     ClosePort,
     Family,
     OpenPort,
+    PlaySignal,
     ReadIdentity,
     SetDirection,
     SetFormats,
     SetRemote,
+    ToneStep,
 )
-from trunkline.media.conversion import formats_for
+from trunkline.media.conversion import formats_for, spoken_to
 from trunkline.media.engine import MediaEngine
 from trunkline.media.leg_security import Encryption, LegSecurity
 from trunkline.media.offer_answer import (
@@ -267,6 +269,12 @@ class LegMedia:
         for command in security.commands(remote.port, position):
             await self._engine.execute(command)
 
+    @property
+    def names_events(self) -> bool:
+        """Whether the party says that it speaks and takes telephone events."""
+        streams = streams_of(self._said) if self._said else []
+        return any(stream.telephone_events and not stream.rejected for stream in streams)
+
     # Codecs that are converted
 
     async def speak(self, position: int, how: Pairing, stream: Stream, *, asked: bool) -> None:
@@ -285,6 +293,15 @@ class LegMedia:
             if remote is not None and event is not None:
                 remote[0].dtmf_payload_type, remote[0].clock_hz = event.payload_type, event.clock_hz
                 await self._engine.execute(remote[0])
+
+    async def ring_back(self, steps: Sequence[ToneStep]) -> None:
+        """Send the party a signal in its own codec, in place of whom it hears; raises MediaError."""
+        for stream, port in zip(streams_of(self._said) if self._said else [], self.ports, strict=False):
+            formats = spoken_to(port, stream) if port is not None else None
+            if formats is not None:
+                await self._engine.execute(formats)
+                await self._engine.execute(PlaySignal(formats.port, list(steps)))
+                return
 
     def is_converted(self, port: str) -> bool:
         """Whether the sound of a port is converted on its way to and from the other party."""
@@ -314,6 +331,10 @@ class LegMedia:
         RFC 3264 §6.1: the number is the one that it gave itself, by which ours sends to it.
         """
         for port, across in zip(self.ports, other.ports, strict=False):
+            converted = other._formats.get(across) if across is not None else None
+            if across is not None and converted is not None:
+                event = converted.send_events
+                return (across, event.payload_type) if event is not None else None
             known = self._remotes.get(port) if port is not None else None
             if known is not None and across is not None and known[0].dtmf_payload_type is not None:
                 return across, known[0].dtmf_payload_type

@@ -20,6 +20,7 @@ from trunkline.call.invitation import Errand, Invitation
 from trunkline.call.leg import Leg
 from trunkline.call.leg_media import LegMedia
 from trunkline.call.referrals import Onward, Progress, Referrals
+from trunkline.call.ring_back import RingBack
 from trunkline.media.offer_answer import streams_of
 from trunkline.proto.sip.draft import header_lines
 from trunkline.proto.sip.grammar import quote
@@ -41,6 +42,7 @@ class Transfer:
         self._task: asyncio.Task[None] | None = None
         self._calls: tuple[Call, ...] = (call,)
         self.gone: set[Leg] = {leg}
+        self._ringback: RingBack | None = None
 
     def take_place_in(self, call: Call) -> None:
         """Not the call that the REFER came in by goes on, but this one."""
@@ -50,6 +52,8 @@ class Transfer:
 
     def progress(self, leg: Leg, status: int) -> bool:
         self._progress.tell(180 if status == 180 else 183)
+        if self._ringback is not None:
+            self._ringback.start()
         return True
 
     def outlives(self, leg: Leg) -> bool:
@@ -97,10 +101,12 @@ class Transfer:
         asked = Invitation.made(offer, lines, call.context.max_forwards)
         errand = Errand(asked, onward.caller, onward.number, stays.media)
         fork = call.fork = Fork(call, onward.targets, call.context.ring_timeout_s, errand)
+        ringback = self._ringback = RingBack(call, stays)
         try:
             joins, body = await fork.run()
         finally:
-            call.fork = None
+            call.fork = self._ringback = None
+            await ringback.stop()
             await self._release_losers(fork)
         self._referrals.count(call, stays, joins)
         before = stays.media.told, told_last(stays)

@@ -37,6 +37,19 @@ def formats_for(port: str, how: Pairing, stream: Stream, told: str, *, asked: bo
     )
 
 
+def spoken_to(port: str, stream: Stream) -> SetFormats | None:
+    """The formats of a port whose peer described itself by ``stream``, where we speak; None when we cannot."""
+    named = formats_of(stream.shape) if stream.kind == "audio" and not stream.rejected else ()
+    speaks = next((one for one in named if one.key in CONVERTIBLE), None)
+    if speaks is None:
+        return None
+    event = event_for(named, speaks.clock_hz)
+    known = [one.format for one in named if one.key in CONVERTIBLE or one.codec == EVENT]
+    return SetFormats(
+        port, known, speaks.format, None if event is None else event.format, ptime_of(stream.shape)
+    )
+
+
 def _told(told: str, position: int) -> dict[tuple[str, int, int], int]:
     shapes = sketch_of(told).shapes if told else []
     formats: tuple[AudioFormat, ...] = formats_of(shapes[position]) if position < len(shapes) else ()

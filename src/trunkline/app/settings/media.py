@@ -67,8 +67,8 @@ class Media(Section):
     )
     tones: Annotated[str, BeforeValidator(as_country)] = Field(
         default="US",
-        description="The country, by its two letters (ISO 3166-1), whose ringback is played to who waits in silence for "
-        "somebody that rings; an empty one plays none.",
+        description="The country, by its two letters (ISO 3166-1), whose ringback is played to who waits in silence "
+        "for somebody that rings; an empty one plays none.",
         examples=['"DE"'],
     )
     rtpengine: Rtpengine = Rtpengine()

@@ -1,0 +1,61 @@
+"""Phones with SRTP, with DTLS-SRTP and without any: whoever calls whom, both hear each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.peers.baresip import Account, Baresip
+from tests.peers.exchange import DOMAIN, ExchangeProcess, Extension
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("T-24")]
+
+PASSWORD = "nine-blue-chairs-17"
+FIRST_HZ, SECOND_HZ = 600.0, 1100.0
+LOUD_DBFS = -25.0
+NUMBERS = iter(range(401, 500))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ExchangeProcess]:
+    folder = tmp_path_factory.mktemp("exchange")
+    extensions = [Extension(f"{number}", PASSWORD) for number in range(401, 430)]
+    async with ExchangeProcess(
+        folder, extensions, listen=("udp", "tcp", "tls"), media='encryption = "required"\n'
+    ) as running:
+        yield running
+
+
+def account(exchange: ExchangeProcess, media: str = "", codecs: tuple[str, ...] = ()) -> Account:
+    server = exchange.address
+    return Account(f"{next(NUMBERS)}", PASSWORD, DOMAIN, server, media=media, codecs=codecs)
+
+
+async def talk(first: Baresip, second: Baresip) -> None:
+    """The first calls the second; both tones are heard, after a hold too."""
+    await first.registered()
+    await second.registered()
+    await first.dial(second.account.user)
+    await second.event("CALL_INCOMING")
+    await second.accept()
+    await first.event("CALL_ESTABLISHED")
+    await first.hears(second.tone_hz, LOUD_DBFS)
+    await second.hears(first.tone_hz, LOUD_DBFS)
+    await first.hold()
+    await second.hears_nothing_of(first.tone_hz)
+    await first.resume()
+    await second.hears(first.tone_hz, LOUD_DBFS)
+    await first.hears(second.tone_hz, LOUD_DBFS)
+    await first.hangup()
+    await second.event("CALL_CLOSED")
+    await first.event("CALL_CLOSED")
+
+
+async def test_two_phones_with_keys_in_their_descriptions(exchange: ExchangeProcess, tmp_path: Path) -> None:
+    one, other = (account(exchange, "srtp-mand") for _ in range(2))
+    async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
+        await talk(first, second)
+    await exchange.no_calls()
