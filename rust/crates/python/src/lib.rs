@@ -5,6 +5,7 @@
 
 mod arguments;
 mod binding;
+mod codec;
 mod events;
 mod figures;
 mod scanner;
@@ -19,6 +20,8 @@ mod _engine {
     use crate::arguments::EngineError;
     #[pymodule_export]
     use crate::binding::MediaEngine;
+    #[pymodule_export]
+    use crate::codec::{Codec, Rates};
     #[pymodule_export]
     use crate::figures::{EngineFigures, PortFigures};
     #[pymodule_export]
