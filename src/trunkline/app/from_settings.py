@@ -89,6 +89,8 @@ def media_settings(settings: Settings) -> MediaSettings:
         last_port=media.ports.last,
         inactivity_s=media.inactivity_s,
         workers=media.workers,
+        kernel=media.kernel == "auto",
+        kernel_interfaces=media.kernel_interfaces,
         address6=six.address.host if both and six is not None else "",
         advertise6=six.advertised.host if both and six is not None else "",
     )

@@ -50,6 +50,17 @@ class Media(Section):
     workers: int = Field(
         default=1, ge=1, le=64, description="Threads that move packets; the ports are divided among them."
     )
+    kernel: Literal["auto", "off"] = Field(
+        default="auto",
+        description="Calls that need nothing but forwarding pass in the kernel where that may be (`auto`), or never "
+        "(`off`).",
+    )
+    kernel_interfaces: tuple[str, ...] = Field(
+        default=(),
+        description="Ethernet interfaces that media comes and goes by. Default: those of the media addresses and of "
+        "the default route.",
+        examples=['["eth0", "eth1"]'],
+    )
     encryption: Literal["off", "preferred", "required"] = Field(
         default="off",
         description="What phones are offered: `off` plain RTP, `preferred` SRTP keys beside it where the phone is "
