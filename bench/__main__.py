@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import calls, endurance, flows, mobile, register, relay
+from bench import calls, endurance, flows, kernel_path, mobile, register, relay
 from bench.build import build_programs, install_sippy
 from bench.isolation import enter_own_network
 from bench.plan import FULL, QUICK, Settings
@@ -40,7 +40,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "measure",
-        choices=[*MEASURES, "all", "endurance", "flows", *mobile.MEASURES],
+        choices=[*MEASURES, "all", "kernel", "endurance", "flows", *mobile.MEASURES],
         nargs="?",
         default="all",
     )
@@ -98,6 +98,8 @@ def measure(session: Session, wanted: tuple[str, ...], options: argparse.Namespa
         # A process that somebody else has started is not in a namespace of ours.
         more: Sequence[Relay] = [options.external] if options.external else []
         relay.measure(session, srtp=options.srtp, more=more)
+    if "kernel" in wanted:
+        kernel_path.measure(session)
     if "flows" in wanted:
         flows.measure(session)
     for name in mobile.MEASURES:

@@ -1,12 +1,13 @@
 """Builds the load generators (C) and installs the peers that come from PyPI, into build/bench/."""
 
+import platform
 import sys
 from pathlib import Path
 
 from bench.plan import BENCH, BUILD
 from bench.process import Argv, BenchError, find, run
 
-PROGRAMS = ("register_load", "rtp_load", "relay_floor")
+PROGRAMS = ("register_load", "rtp_load", "rtp_blast", "relay_floor")
 SRTP_HEADER = Path("/usr/include/srtp2/srtp.h")
 SIPPY = "sippy==2.5.0"
 SIPPY_FOLDER = BUILD / "sippy"
@@ -32,6 +33,17 @@ def build_programs() -> None:
         srtp = ["-DWITH_SRTP", "-lsrtp2"] if name == "rtp_load" and SRTP_HEADER.exists() else []
         source = BENCH / "load" / f"{name}.c"
         run([compiler, "-O2", "-Wall", "-Wextra", "-o", target, source, *srtp, "-lm"], timeout_s=60)
+
+
+def compile_bpf(name: str) -> Path:
+    """Compile a program for the kernel; BenchError where that cannot be done."""
+    compiler = find("clang")
+    if compiler is None:
+        raise BenchError("no clang: apt-get install clang libbpf-dev")
+    target, source = BUILD / f"{name}.bpf.o", BENCH / "load" / f"{name}.bpf.c"
+    headers = f"-I/usr/include/{platform.machine()}-linux-gnu"
+    run([compiler, "-O2", "-g", "-Wall", "-target", "bpf", headers, "-c", source, "-o", target], timeout_s=60)
+    return target
 
 
 def install_sippy() -> None:

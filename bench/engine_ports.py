@@ -1,12 +1,15 @@
 """The media engine without the exchange around it: relays between pairs of ports until its input is closed.
 
 A program of its own (`python -m bench.engine_ports --calls N --ports-file FILE`). It prints `started`, waits
-for a line, opens the ports, writes them to the file, a line a call, and prints `ready N`.
+for a line, opens the ports, writes them to the file, a line a call, and prints `ready N`. For each further line it
+prints the engine's figures as JSON.
 """
 
 import argparse
 import asyncio
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from bench.ng import Ports
@@ -15,26 +18,34 @@ from trunkline.media.commands import Link, OpenPort, SetRemote
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
 
 
-async def relay(calls: int, ports_file: Path) -> None:
+async def relay(options: argparse.Namespace) -> None:
     """Run the engine with that many calls."""
-    settings = MediaSettings(address=SERVER.ip, first_port=RELAY_PORTS[0], last_port=RELAY_PORTS[1])
+    settings = MediaSettings(
+        address=options.address,
+        first_port=RELAY_PORTS[0],
+        last_port=RELAY_PORTS[1],
+        kernel=bool(options.kernel),
+        kernel_interfaces=(options.kernel,) if options.kernel else (),
+    )
     engine = EmbeddedMediaEngine(settings)
     await engine.start()
     try:
         print("started", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        opened = [await _open_call(engine, f"call-{index}") for index in range(calls)]
+        opened = [await _open_call(engine, f"call-{index}", options.peer) for index in range(options.calls)]
         lines = "".join(f"{ports.line()}\n" for ports in opened)
-        await asyncio.to_thread(ports_file.write_text, lines)
-        print("ready", calls, flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+        await asyncio.to_thread(options.ports_file.write_text, lines)
+        print("ready", options.calls, flush=True)
+        while await asyncio.to_thread(sys.stdin.readline):
+            figures = {**asdict(engine.snapshot()), "kernel": engine.kernel_state()}
+            print(json.dumps(figures), flush=True)
     finally:
         await engine.stop()
 
 
-async def _open_call(engine: EmbeddedMediaEngine, call: str) -> Ports:
-    a = await _open_port(engine, call, f"{call}-a", MEDIA_A)
-    b = await _open_port(engine, call, f"{call}-b", MEDIA_B)
+async def _open_call(engine: EmbeddedMediaEngine, call: str, peer: str) -> Ports:
+    a = await _open_port(engine, call, f"{call}-a", Address(peer, MEDIA_A.port))
+    b = await _open_port(engine, call, f"{call}-b", Address(peer, MEDIA_B.port))
     await engine.execute(Link(f"{call}-a", f"{call}-b"))
     return Ports(a, b)
 
@@ -52,8 +63,10 @@ def main() -> None:
     )
     parser.add_argument("--calls", type=int, required=True)
     parser.add_argument("--ports-file", type=Path, required=True)
-    options = parser.parse_args()
-    asyncio.run(relay(options.calls, options.ports_file))
+    parser.add_argument("--address", default=SERVER.ip, help="where it binds its ports")
+    parser.add_argument("--peer", default=MEDIA_A.ip, help="where both parties of each call are")
+    parser.add_argument("--kernel", default="", help="the interface on which calls pass in the kernel")
+    asyncio.run(relay(parser.parse_args()))
 
 
 if __name__ == "__main__":
