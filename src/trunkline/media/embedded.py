@@ -15,6 +15,7 @@ from typing import Any
 from trunkline import _native
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
+from trunkline.media.dtls_identity import new_identity
 from trunkline.media.embedded_security import HANDLERS as SECURITY_HANDLERS
 from trunkline.media.embedded_sound import HANDLERS as SOUND_HANDLERS
 from trunkline.media.engine import Listener
@@ -118,6 +119,7 @@ class EmbeddedMediaEngine:
             raise _media_error(error) from None
         except OverflowError as error:
             raise MediaError(f"a media setting is out of range: {error}", "media.config") from None
+        self._native.set_identity(*new_identity())
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._native.events_fd(), self._take_events)
 

@@ -22,6 +22,21 @@ def _set_keys(native: _native.MediaEngine, command: c.SetKeys) -> c.Done:
     return c.Done()
 
 
+def _set_dtls(native: _native.MediaEngine, command: c.SetDtls) -> c.Done:
+    native.set_dtls(command.port, command.setup == "active", command.fingerprint)
+    return c.Done()
+
+
+def _set_ice(native: _native.MediaEngine, command: c.SetIce) -> c.Done:
+    # The peer's own are not needed: a lite agent makes no checks.
+    native.set_ice(command.port, command.local_ufrag, command.local_password)
+    return c.Done()
+
+
+def _read_identity(native: _native.MediaEngine, command: c.ReadIdentity) -> c.IdentityRead:
+    return c.IdentityRead(native.fingerprint())
+
+
 def _set_plain(native: _native.MediaEngine, command: c.SetPlain) -> c.Done:
     native.set_plain(command.port)
     return c.Done()
@@ -37,6 +52,9 @@ def _octets(name: str, key: str) -> bytes:
 
 HANDLERS: dict[type, Callable[[_native.MediaEngine, Any], Any]] = {
     c.SetKeys: _set_keys,
+    c.SetDtls: _set_dtls,
+    c.SetIce: _set_ice,
     c.SetPlain: _set_plain,
+    c.ReadIdentity: _read_identity,
 }
 """What carries out each command."""

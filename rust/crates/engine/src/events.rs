@@ -118,6 +118,23 @@ pub enum Event {
         /// For how long, in milliseconds.
         duration_ms: u32,
     },
+    /// Keys were agreed on by DTLS.
+    Secured {
+        /// The crypto suite.
+        suite: &'static str,
+    },
+    /// No keys were agreed on: nothing passes.
+    SecurityFailed {
+        /// Why, for people.
+        reason: Box<str>,
+    },
+    /// The peer nominated this pair.
+    Path {
+        /// Its address.
+        to: SocketAddr,
+    },
+    /// The peer's connectivity checks have stopped.
+    ConsentLost,
     /// A tone of limited duration came to its end.
     ToneEnded,
     /// Keys were sent, all of one order.

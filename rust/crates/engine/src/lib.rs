@@ -5,6 +5,7 @@
 //! worker empties before it looks at the next packet.
 #![forbid(unsafe_code)]
 
+mod association;
 mod config;
 mod control;
 mod convert;
@@ -42,6 +43,7 @@ mod voice;
 mod worker;
 mod writer;
 
+pub use association::Partner;
 pub use config::Config;
 pub use control::{Family, OpenedPort};
 pub use engine::{Counters, Engine};
@@ -54,4 +56,6 @@ pub use keys::Digits;
 pub use latch::Policy;
 pub use mailbox::{Remote, Tone};
 pub use statistics::Statistics;
+pub use trunkline_dtls::{Fingerprint, Role};
+pub use trunkline_ice::Credentials;
 pub use trunkline_rtp::srtp::{MasterKey, Suite};

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use trunkline_dsp::Law;
+use trunkline_ice::Credentials;
 use trunkline_rtp::srtp::MasterKey;
 
+use crate::association::Partner;
 use crate::formats::Formats;
 use crate::keys::Digits;
 use crate::latch::Policy;
@@ -107,6 +109,10 @@ pub enum Order {
     },
     /// Keys to seal with and, if the peer's is known, to open with.
     SetKeys(Box<(MasterKey, Option<MasterKey>)>),
+    /// Connectivity checks are answered.
+    SetIce(Box<Credentials>),
+    /// Keys are agreed on by DTLS.
+    SetDtls(Box<Partner>),
     /// Encryption ends.
     SetPlain,
     /// The use ends.

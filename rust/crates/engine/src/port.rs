@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustix::net::connect;
 use trunkline_rtp::{Digit, DtmfDetector, Reception};
 
+use crate::association::Association;
 use crate::convert::Convert;
 use crate::egress::Egress;
 use crate::events::{Event, PortEvent};
@@ -69,6 +70,8 @@ pub struct Port {
     pub security: Option<Box<Security>>,
     /// What its reports tell.
     pub reports: Reports,
+    /// The path by ICE and the session by DTLS; nearly always none.
+    pub association: Option<Box<Association>>,
     /// Losses and jitter.
     pub reception: Reception,
     /// Keys.
@@ -111,6 +114,7 @@ impl Port {
             latch: Latch::new(times),
             security: None,
             reports: Reports::default(),
+            association: None,
             reception: Reception::default(),
             dtmf: DtmfDetector::default(),
             taps: None,
@@ -141,10 +145,11 @@ impl Port {
         self.slot(context).counts.clock(remote.clock_hz);
         self.latch.aim(context.now_ns, remote.policy, remote.rtp);
         self.watch(context.now_ns);
-        if let (Policy::Signalled, Some(rtp)) = (remote.policy, remote.rtp) {
+        if let (Policy::Signalled, Some(rtp), None) = (remote.policy, remote.rtp, self.path()) {
             self.connect(context, rtp);
         }
         self.publish(context);
+        self.seek_partner(context);
     }
 
     /// Another task.
@@ -201,6 +206,7 @@ impl Port {
         self.taps = None;
         self.keys = None;
         self.security = None;
+        self.association = None;
         self.slot(context).egress.store(&Egress::default());
         self.forget_seal(context);
     }
@@ -298,11 +304,12 @@ impl Port {
 
     /// The way out to this port's own peer.
     pub fn egress(&self) -> Egress {
-        let rtp = self.latch.locked().or(self.remote.and_then(|remote| remote.rtp));
+        let path = self.path();
+        let rtp = path.unwrap_or_else(|| self.latch.locked().or(self.remote.and_then(|remote| remote.rtp)));
         Egress {
             generation: self.generation,
             sends: self.send,
-            mux: self.remote.is_some_and(|remote| remote.mux),
+            mux: self.is_muxed(),
             connected: rtp.is_some() && rtp == self.connected,
             sealed: self.security.is_some(),
             reporting: self.is_reporting(),
@@ -311,9 +318,14 @@ impl Port {
         }
     }
 
+    /// Whether RTCP shares the RTP port: said by the description, or by ICE, which finds one path.
+    pub fn is_muxed(&self) -> bool {
+        self.remote.is_some_and(|remote| remote.mux) || self.path().is_some()
+    }
+
     fn expects_media(&self) -> bool {
         let idle = matches!(self.job, Job::Plain(Task::Idle));
-        self.receive && !idle && self.remote.is_some_and(|remote| remote.rtp.is_some())
+        self.receive && !idle && self.egress().rtp.is_some()
     }
 
     fn watch(&mut self, now_ns: u64) {
@@ -321,7 +333,8 @@ impl Port {
         self.inactive = false;
     }
 
-    fn connect(&mut self, context: &Context<'_>, source: SocketAddr) {
+    /// Connects the RTP socket to where the peer is.
+    pub fn connect(&mut self, context: &Context<'_>, source: SocketAddr) {
         if self.connected == Some(source) {
             return;
         }

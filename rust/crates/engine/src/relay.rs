@@ -11,6 +11,7 @@ use trunkline_dsp::Law;
 use trunkline_rtp::srtp::{Opener, Sealer};
 use trunkline_rtp::{RtcpPacket, RtpPacket, is_rtcp};
 
+use crate::association::Kind;
 use crate::egress::Egress;
 use crate::events::Event;
 use crate::latch::Verdict;
@@ -33,9 +34,25 @@ impl Port {
             self.catch_up(context);
         }
         let mut bytes = bytes;
+        let mut source = source;
+        if self.association.is_some() {
+            let Some(from) = source.or(self.latch.locked()) else { return };
+            match Kind::of(bytes) {
+                Kind::Stun => return self.on_stun(context, bytes, from),
+                Kind::Dtls => return self.on_dtls(context, bytes, from),
+                Kind::Other => return self.slot(context).counts.invalid(),
+                Kind::Media => {}
+            }
+            match self.is_on_path(from) {
+                Some(false) => return self.slot(context).counts.foreign(),
+                // Who answered a check needs no latch.
+                Some(true) => source = None,
+                None => {}
+            }
+        }
         if self.security.is_some() {
             // Before all else: who is not authentic is not judged, not learnt and not counted as the peer.
-            let muxed = self.remote.is_some_and(|remote| remote.mux) && is_rtcp(bytes);
+            let muxed = self.is_muxed() && is_rtcp(bytes);
             let with = if muxed { Opener::open_rtcp } else { Opener::open_rtp };
             let Some(length) = self.open(context, bytes, with) else { return };
             bytes = &mut bytes[..length];
@@ -45,10 +62,10 @@ impl Port {
                 self.on_opaque(context, bytes, source);
                 return;
             }
-            if remote.mux && is_rtcp(bytes) {
-                self.on_muxed_rtcp(context, bytes, source);
-                return;
-            }
+        }
+        if self.is_muxed() && is_rtcp(bytes) {
+            self.on_muxed_rtcp(context, bytes, source);
+            return;
         }
         let counts = &self.slot(context).counts;
         let Ok(packet) = RtpPacket::parse(bytes) else {
@@ -98,7 +115,7 @@ impl Port {
     }
 
     /// Judges a packet by its source; one that is not the peer's is counted.
-    fn is_peer(
+    pub fn is_peer(
         &mut self,
         context: &Context<'_>,
         source: SocketAddr,
@@ -118,6 +135,9 @@ impl Port {
 
     /// A datagram came to the RTCP port.
     pub fn on_rtcp_port(&mut self, context: &Context<'_>, bytes: &mut [u8], source: SocketAddr) {
+        if self.path().is_some() {
+            return self.slot(context).counts.foreign(); // ICE has found a path for the RTP port alone
+        }
         let Some(length) = self.open(context, bytes, Opener::open_rtcp) else { return };
         let bytes = &bytes[..length];
         let counts = &self.slot(context).counts;
@@ -366,7 +386,7 @@ pub fn send_rtcp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u
     }
 }
 
-fn transmit(socket: &OwnedFd, bytes: &[u8], to: Option<SocketAddr>) -> bool {
+pub fn transmit(socket: &OwnedFd, bytes: &[u8], to: Option<SocketAddr>) -> bool {
     // Twice at most: the first try may report an ICMP error that an earlier packet met.
     (0..2).any(|_| {
         let result = match to {
@@ -380,26 +400,7 @@ fn transmit(socket: &OwnedFd, bytes: &[u8], to: Option<SocketAddr>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::shared::Shared;
-    use std::time::Duration;
-
-    fn shared() -> Shared {
-        let config = Config {
-            addresses: vec!["127.0.0.1".parse().unwrap()],
-            first_port: 20_000,
-            last_port: 20_003,
-            workers: 1,
-            inactivity: Duration::ZERO,
-            quarantine: Duration::ZERO,
-            learn: Duration::ZERO,
-            relearn: Duration::ZERO,
-            coalesce: Duration::ZERO,
-            event_queue: 8,
-            kernel: None,
-        };
-        Shared::new(config).unwrap()
-    }
+    use crate::shared::tests::shared;
 
     #[test]
     fn a_port_that_serves_another_call_by_now_is_no_way_out() {

@@ -114,7 +114,6 @@ pub fn sealed<R>(
 
 impl Port {
     /// From now on nothing passes in the clear; what had keys goes on.
-    #[allow(dead_code)] // until keys are agreed on by DTLS
     pub fn close_to_plain(&mut self, context: &Context<'_>) {
         self.security.get_or_insert_default();
         self.publish(context);
@@ -139,9 +138,17 @@ impl Port {
         self.publish(context);
     }
 
+    /// Forgets every key: nothing passes until there are others.
+    pub fn lose_keys(&mut self, context: &Context<'_>) {
+        self.security = Some(Box::default());
+        self.publish(context);
+        self.forget_seal(context);
+    }
+
     /// Encrypts no more: keys are forgotten, and RTP passes as it is.
     pub fn set_plain(&mut self, context: &Context<'_>) {
         self.security = None;
+        self.forget_handshake();
         self.publish(context);
         self.forget_seal(context);
     }
@@ -184,7 +191,7 @@ impl Engine {
         self.order_now(id, Order::SetPlain)
     }
 
-    fn order_now(&self, id: &str, order: Order) -> Result<(), EngineError> {
+    pub(crate) fn order_now(&self, id: &str, order: Order) -> Result<(), EngineError> {
         let control = self.control();
         let slot = control.find(id)?.slot;
         self.order(slot, order);

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
+use trunkline_dtls::Identity;
+
 use crate::config::Config;
 use crate::egress::EgressCell;
 use crate::events::EventQueue;
@@ -122,6 +124,8 @@ pub struct Shared {
     pub posts: Box<[Post]>,
     /// Events on their way out.
     pub events: EventQueue,
+    /// Who the engine is in DTLS, once it was told.
+    pub identity: OnceLock<Identity>,
     /// Whether the workers shall end.
     pub stopping: AtomicBool,
     /// The fast path.
@@ -142,6 +146,7 @@ impl Shared {
             slots,
             posts,
             events: EventQueue::new(config.event_queue)?,
+            identity: OnceLock::new(),
             stopping: AtomicBool::new(false),
             kernel,
             epoch: Instant::now(),
@@ -172,8 +177,27 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use std::time::Duration;
+
+    /// What one worker with two port pairs has, none of them bound.
+    pub fn shared() -> Shared {
+        let config = Config {
+            addresses: vec!["127.0.0.1".parse().unwrap()],
+            first_port: 20_000,
+            last_port: 20_003,
+            workers: 1,
+            inactivity: Duration::ZERO,
+            quarantine: Duration::ZERO,
+            learn: Duration::ZERO,
+            relearn: Duration::ZERO,
+            coalesce: Duration::ZERO,
+            event_queue: 8,
+            kernel: None,
+        };
+        Shared::new(config).unwrap()
+    }
 
     #[test]
     fn tokens_tell_slot_and_channel() {

@@ -35,6 +35,9 @@ pub struct Worker {
     index: usize,
     ports: Vec<Option<Box<Port>>>,
     speakers: Vec<u32>,
+    /// Ports that have a path or a session to look after.
+    associated: Vec<u32>,
+    next_association_ns: u64,
     orders: Vec<(u32, Order)>,
     backlog: Vec<u64>,
     buffer: Box<[u8; LARGEST]>,
@@ -51,6 +54,8 @@ impl Worker {
             index,
             ports,
             speakers: Vec::new(),
+            associated: Vec::new(),
+            next_association_ns: u64::MAX,
             orders: Vec::new(),
             backlog: Vec::with_capacity(READY),
             buffer: Box::new([0; LARGEST]),
@@ -90,6 +95,7 @@ impl Worker {
             (true, true) => self.next_tick_ns,
             (true, false) => self.next_tick_ns.min(self.next_frame_ns),
         };
+        let due_ns = due_ns.min(self.next_association_ns);
         let wait_ns = due_ns.saturating_sub(now_ns);
         Timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 }
     }
@@ -115,7 +121,18 @@ impl Worker {
             (Order::SetFormats(formats), Some(port)) => port.formats = Some(formats),
             (Order::Counterpart(formats), Some(port)) => port.other = Some(formats),
             (Order::SetDirection { send, receive }, Some(port)) => port.set_direction(context, send, receive),
-            (Order::SetKeys(keys), Some(port)) => port.secure(context, keys.0, keys.1),
+            (Order::SetKeys(keys), Some(port)) => {
+                port.forget_handshake();
+                port.secure(context, keys.0, keys.1);
+            }
+            (Order::SetIce(credentials), Some(port)) => {
+                port.set_ice(context, *credentials);
+                self.associate(slot);
+            }
+            (Order::SetDtls(partner), Some(port)) => {
+                port.set_dtls(context, *partner);
+                self.associate(slot);
+            }
             (Order::SetPlain, Some(port)) => port.set_plain(context),
             (Order::Work(task), Some(port)) => {
                 port.work(context, task);
@@ -221,6 +238,9 @@ impl Worker {
             (Channel::Rtcp, None) => {}
             (_, source) => port.on_rtp_port(context, bytes, source),
         }
+        if let Some(association) = &port.association {
+            self.next_association_ns = self.next_association_ns.min(association.deadline_ns());
+        }
         true
     }
 
@@ -228,10 +248,42 @@ impl Worker {
         if !self.speakers.is_empty() && context.now_ns >= self.next_frame_ns {
             self.let_speak(context);
         }
+        if context.now_ns >= self.next_association_ns {
+            self.keep_associations(context);
+        }
         if context.now_ns >= self.next_tick_ns {
             self.next_tick_ns = context.now_ns + TICK_NS;
             self.ports.iter_mut().flatten().for_each(|port| port.tick(context));
         }
+    }
+
+    fn associate(&mut self, slot: u32) {
+        if !self.associated.contains(&slot) {
+            self.associated.push(slot);
+        }
+        // The deadline of what was ordered is found with those of the others.
+        self.next_association_ns = 0;
+    }
+
+    /// Lets path and session of each port know the time, and finds when the next one needs it.
+    fn keep_associations(&mut self, context: &Context<'_>) {
+        let ports = &mut self.ports;
+        let mut next_ns = u64::MAX;
+        self.associated.retain(|&slot| {
+            let Some(port) = ports[slot as usize].as_mut() else { return false };
+            if port
+                .association
+                .as_ref()
+                .is_some_and(|association| association.deadline_ns() <= context.now_ns)
+            {
+                port.keep_association(context);
+            }
+            let deadline_ns = port.association.as_ref().map(|association| association.deadline_ns());
+            next_ns = next_ns.min(deadline_ns.unwrap_or(u64::MAX));
+            deadline_ns.is_some()
+        });
+        // At least a moment later, whatever the deadlines are.
+        self.next_association_ns = next_ns.max(context.now_ns + 1_000_000);
     }
 
     fn let_speak(&mut self, context: &Context<'_>) {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use trunkline_dsp::Law;
-use trunkline_engine::{Config, Digits, Engine, Family, KernelWish, Policy, Remote, Tone, Wanted};
+use trunkline_engine::{
+    Config, Credentials, Digits, Engine, Family, KernelWish, Partner, Policy, Remote, Role, Tone, Wanted,
+};
 
 use crate::arguments::{address, argument, master_key, peer, refused, seconds, suite_of};
 use crate::events::described;
@@ -102,6 +104,35 @@ impl MediaEngine {
         let suite = suite_of(suite)?;
         let receive = (!receive.is_empty()).then(|| master_key("receive", suite, receive)).transpose()?;
         self.engine.set_keys(port, master_key("send", suite, send)?, receive).map_err(refused)
+    }
+
+    /// Says who the engine is in DTLS: a certificate in DER, its ECDSA key in PKCS#8.
+    #[pyo3(signature = (certificate, key))]
+    fn set_identity(&self, certificate: Vec<u8>, key: Vec<u8>) -> PyResult<()> {
+        self.engine.set_identity(certificate, key).map_err(refused)
+    }
+
+    /// The fingerprint of the engine's certificate, as in `a=fingerprint`.
+    fn fingerprint(&self) -> PyResult<String> {
+        self.engine.fingerprint().map_err(refused)
+    }
+
+    /// Answers connectivity checks on a port by our username fragment and password.
+    #[pyo3(signature = (port, ufrag, password))]
+    fn set_ice(&self, port: &str, ufrag: String, password: String) -> PyResult<()> {
+        self.engine.set_ice(port, Credentials { ufrag, password }).map_err(refused)
+    }
+
+    /// Agrees on the keys of a port by DTLS.
+    #[pyo3(signature = (port, active, fingerprint))]
+    fn set_dtls(&self, port: &str, active: bool, fingerprint: &str) -> PyResult<()> {
+        let fingerprint = fingerprint.parse().map_err(|_| {
+            argument(format!(
+                "{fingerprint:?} is no fingerprint: expected sha-256, sha-384 or sha-512 and AB:CD:..."
+            ))
+        })?;
+        let role = if active { Role::Active } else { Role::Passive };
+        self.engine.set_dtls(port, Partner { role, fingerprint }).map_err(refused)
     }
 
     /// Encrypts a port no more.

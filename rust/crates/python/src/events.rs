@@ -19,6 +19,10 @@ pub fn described<'py>(
         Event::Inactive { seconds } => ("inactive", owner, port, seconds).into_bound_py_any(py),
         Event::Active => ("active", owner, port).into_bound_py_any(py),
         Event::Dtmf { key, duration_ms } => ("dtmf", owner, port, key, duration_ms).into_bound_py_any(py),
+        Event::Secured { suite } => ("secured", owner, port, suite).into_bound_py_any(py),
+        Event::SecurityFailed { reason } => ("security_failed", owner, port, &*reason).into_bound_py_any(py),
+        Event::Path { to } => ("path", owner, port, to.ip().to_string(), to.port()).into_bound_py_any(py),
+        Event::ConsentLost => ("consent_lost", owner, port).into_bound_py_any(py),
         Event::ToneEnded => ("tone_ended", owner, port).into_bound_py_any(py),
         Event::DigitsSent { digits } => ("digits_sent", owner, port, &*digits).into_bound_py_any(py),
         Event::Played(it) => {
