@@ -1,8 +1,8 @@
-"""Who a media engine is in DTLS-SRTP: a certificate that nobody signed, known by the fingerprint in the descriptions."""
+"""Who a media engine is in DTLS-SRTP: a certificate that nobody signed, known by its fingerprint."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import secrets
 
 from cryptography import x509
@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-_LIFE = datetime.timedelta(days=30)
+_LIFE = dt.timedelta(days=30)
 # Clocks differ.
-_BEFORE = datetime.timedelta(days=1)
+_BEFORE = dt.timedelta(days=1)
 
 
 def new_identity() -> tuple[bytes, bytes]:
@@ -23,7 +23,7 @@ def new_identity() -> tuple[bytes, bytes]:
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, secrets.token_hex(8))])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -33,7 +33,7 @@ def _set_ice(native: _native.MediaEngine, command: c.SetIce) -> c.Done:
     return c.Done()
 
 
-def _read_identity(native: _native.MediaEngine, command: c.ReadIdentity) -> c.IdentityRead:
+def _read_identity(native: _native.MediaEngine, _command: c.ReadIdentity) -> c.IdentityRead:
     return c.IdentityRead(native.fingerprint())
 
 

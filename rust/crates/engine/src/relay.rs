@@ -57,11 +57,9 @@ impl Port {
             let Some(length) = self.open(context, bytes, with) else { return };
             bytes = &mut bytes[..length];
         }
-        if let Some(remote) = self.remote {
-            if remote.opaque {
-                self.on_opaque(context, bytes, source);
-                return;
-            }
+        if self.remote.is_some_and(|remote| remote.opaque) {
+            self.on_opaque(context, bytes, source);
+            return;
         }
         if self.is_muxed() && is_rtcp(bytes) {
             self.on_muxed_rtcp(context, bytes, source);
