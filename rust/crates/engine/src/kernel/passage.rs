@@ -132,7 +132,12 @@ impl Port {
     fn leg(&self, context: &Context<'_>) -> Option<(Peer, Leg)> {
         let Job::Plain(Task::Relay(peer)) = self.job else { return None };
         let remote = self.remote.filter(|remote| !remote.opaque)?;
-        if !self.receive || self.security.is_some() || self.taps.is_some() || self.keys.is_some() {
+        if !self.receive
+            || self.security.is_some()
+            || self.association.is_some()
+            || self.taps.is_some()
+            || self.keys.is_some()
+        {
             return None;
         }
         let source = self.connected().filter(|&source| self.latch.locked() == Some(source))?;
