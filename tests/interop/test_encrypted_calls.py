@@ -21,11 +21,18 @@ NUMBERS = iter(range(401, 500))
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ExchangeProcess]:
-    folder = tmp_path_factory.mktemp("exchange")
+    """It offers phones plain RTP, and answers as they offer."""
     extensions = [Extension(f"{number}", PASSWORD) for number in range(401, 430)]
-    async with ExchangeProcess(
-        folder, extensions, listen=("udp", "tcp", "tls"), media='encryption = "required"\n'
-    ) as running:
+    async with ExchangeProcess(tmp_path_factory.mktemp("exchange"), extensions) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ExchangeProcess]:
+    """It offers phones SRTP alone."""
+    extensions = [Extension(f"{number}", PASSWORD) for number in range(401, 430)]
+    required = 'encryption = "required"\n'
+    async with ExchangeProcess(tmp_path_factory.mktemp("strict"), extensions, media=required) as running:
         yield running
 
 
@@ -54,8 +61,44 @@ async def talk(first: Baresip, second: Baresip) -> None:
     await first.event("CALL_CLOSED")
 
 
-async def test_two_phones_with_keys_in_their_descriptions(exchange: ExchangeProcess, tmp_path: Path) -> None:
-    one, other = (account(exchange, "srtp-mand") for _ in range(2))
+async def test_two_phones_with_keys_in_their_descriptions(strict: ExchangeProcess, tmp_path: Path) -> None:
+    one, other = (account(strict, "srtp-mand") for _ in range(2))
+    async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
+        await talk(first, second)
+    await strict.no_calls()
+
+
+@pytest.mark.parametrize("media", ["srtp-mand", "dtls_srtp"])
+async def test_a_phone_that_encrypts_calls_one_that_does_not(
+    exchange: ExchangeProcess, tmp_path: Path, media: str
+) -> None:
+    one, other = account(exchange, media), account(exchange)
+    async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
+        await talk(first, second)
+    await exchange.no_calls()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("G722/16000/1", "PCMA/8000/1"),
+        ("PCMA/8000/1", "G722/16000/1"),
+        ("PCMU/8000/1", "PCMA/8000/1"),
+        ("opus/48000/2", "PCMU/8000/1"),
+        ("PCMU/8000/1", "opus/48000/2"),
+    ],
+)
+async def test_phones_that_share_no_codec_hear_each_other(
+    exchange: ExchangeProcess, tmp_path: Path, ours: str, theirs: str
+) -> None:
+    one, other = account(exchange, codecs=(ours,)), account(exchange, codecs=(theirs,))
+    async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
+        await talk(first, second)
+    await exchange.no_calls()
+
+
+async def test_keys_and_another_codec_at_once(exchange: ExchangeProcess, tmp_path: Path) -> None:
+    one, other = account(exchange, "srtp-mand", ("G722/16000/1",)), account(exchange, codecs=("PCMU/8000/1",))
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
         await talk(first, second)
     await exchange.no_calls()

@@ -81,7 +81,7 @@ class Account:
         beyond = [
             one for one in ("opus", "g722") if any(codec.lower().startswith(one) for codec in self.codecs)
         ]
-        return wanted + beyond + (["auresamp"] if beyond else [])
+        return wanted + beyond
 
     @property
     def _speech(self) -> str:
