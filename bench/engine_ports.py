@@ -37,8 +37,7 @@ async def relay(options: argparse.Namespace) -> None:
         await asyncio.to_thread(options.ports_file.write_text, lines)
         print("ready", options.calls, flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
-            figures = {**asdict(engine.snapshot()), "kernel": engine.kernel_state()}
-            print(json.dumps(figures), flush=True)
+            print(json.dumps(asdict(engine.snapshot())), flush=True)
     finally:
         await engine.stop()
 

@@ -107,6 +107,7 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "media_sessions": lambda: {one.name: one.sessions for one in media_rows(exchange.engine)},
         "media_failures": lambda: {one.name: one.failures for one in media_rows(exchange.engine)},
         "rtp_packets": rtp,
+        "rtp_in_kernel": lambda: exchange.engine.snapshot().kernel_packets,
         "rtp_dropped": dropped,
         "writer_queue": lambda: exchange.writer.queued,
         "trunks": exchange.trunking.trunks.states,

@@ -165,6 +165,12 @@ FAMILIES = (
         "instance",
     ),
     Family("rtp_packets", "trunkline_rtp_packets", "counter", "RTP packets", "direction"),
+    Family(
+        "rtp_in_kernel",
+        "trunkline_rtp_packets_in_kernel",
+        "counter",
+        "RTP packets passed in the kernel, of those relayed",
+    ),
     Family("rtp_dropped", "trunkline_rtp_dropped", "counter", "RTP packets dropped, by reason", "reason"),
     Family("trunks", "trunkline_trunks", "gauge", "Trunks by state", "state"),
     Family("writer_queue", "trunkline_writer_queue", "gauge", "Writes waiting for the store"),

@@ -185,6 +185,8 @@ def show_status(screen: Screen, status: ExchangeStatus) -> None:
         "calls": str(status.calls),
         "media ports": f"{status.ports_open} open, {status.ports_free} free",
     }
+    if status.kernel:
+        facts["kernel path"] = status.kernel
     for number, one in enumerate(status.media):
         facts["rtpengine" + " " * number] = (
             f"{one.name} {one.state} for {duration(one.since_s)}, {one.sessions} calls"

@@ -75,6 +75,7 @@ class StatusHandler:
             subscriptions=exchange.events.notifier.count,
             load=_LOADS[exchange.endpoint.overload.level],
             media=media_rows(exchange.engine),
+            kernel=counters.kernel,
         )
 
     def _of_tenant(self, state: ExchangeStatus, tenant: str) -> ExchangeStatus:

@@ -177,11 +177,8 @@ class EmbeddedMediaEngine:
             wakeups=now.wakeups,
             kernel_ports=now.kernel_ports,
             kernel_packets=now.kernel_packets,
+            kernel=self._native.kernel_state(),
         )
-
-    def kernel_state(self) -> str:
-        """Whether packets can pass in the kernel, and if not, why: ``on: eth0`` or ``off: reason``."""
-        return "off: the media engine does not run" if self._native is None else self._native.kernel_state()
 
     def _open_port(self, native: _native.MediaEngine, command: c.OpenPort) -> c.PortOpened:
         address, rtp_port = native.open(

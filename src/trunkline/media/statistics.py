@@ -91,3 +91,5 @@ class EngineCounters:
     """Ports whose packets pass in the kernel now."""
     kernel_packets: int = 0
     """Packets passed on there, of those relayed; read once a second."""
+    kernel: str = ""
+    """Whether packets can pass there, and if not, why: ``on: eth0`` or ``off: reason``; empty: nobody knows."""

@@ -149,7 +149,7 @@ async def line(namespace: str) -> AsyncIterator[Line]:
     engine = EmbeddedMediaEngine(wanted)
     with within(namespace):
         await engine.start()
-    assert engine.kernel_state() == "on: to0, to1"
+    assert engine.snapshot().kernel == "on: to0, to1"
     at = Exchange(engine)
     here = Line(at, namespace)
     try:
@@ -372,7 +372,7 @@ async def test_the_interface_of_the_address_is_found(networks: str) -> None:
     engine = EmbeddedMediaEngine(MediaSettings(NEAR, kernel=True))
     with within(networks):
         await engine.start()
-    assert engine.kernel_state() == "on: to0"
+    assert engine.snapshot().kernel == "on: to0"
     await engine.stop()
 
 
@@ -390,5 +390,5 @@ async def test_the_interface_of_the_address_is_found(networks: str) -> None:
 async def test_the_engine_says_why_it_forwards_nothing_there(settings: MediaSettings, state: str) -> None:
     engine = EmbeddedMediaEngine(settings)
     await engine.start()
-    assert engine.kernel_state() == state
+    assert engine.snapshot().kernel == state
     await engine.stop()

@@ -57,7 +57,8 @@ class ExchangeStatus(Message):
     ``load`` is ``normal``, ``calls_refused`` or ``all_refused``. ``devices`` are mobile ones, of which
     ``devices_disabled`` have no token that a push service takes; ``accounts`` counts theirs by state: ``registered``,
     ``registering``, ``error``. ``push`` are the services that something is set for, whoever's status it is. ``media``
-    are the instances of rtpengine, none when calls are relayed here.
+    are the instances of rtpengine, none when calls are relayed here. ``kernel`` is ``on: eth0`` where calls that need
+    nothing but forwarding pass in the kernel, ``off: reason`` where they do not.
     """
 
     version: str
@@ -86,6 +87,7 @@ class ExchangeStatus(Message):
     accounts: dict[str, int] = field(default_factory=dict)
     push: tuple[PushServiceRow, ...] = ()
     media: tuple[MediaInstanceRow, ...] = ()
+    kernel: str = ""
 
 
 @message("exchange.status")
