@@ -411,6 +411,22 @@ async def test_a_relayed_call_is_recorded_here(rtpengine: RtpengineProcess, tmp_
         assert (tmp_path / "call.wav").stat().st_size > 1000
 
 
+async def test_parties_that_are_converted_between_are_so_while_they_are_recorded(
+    rtpengine: RtpengineProcess, tmp_path: Path
+) -> None:
+    async with mixed(rtpengine) as at:
+        alice, bob = at.phone(ssrc=1), at.phone(ssrc=2)
+        a, _ = await at.open("a"), await at.open("b")
+        await at.do(alice.remote("a"), bob.remote("b"))
+        await at.do(c.SetFormats("a", [PCMU], PCMU), c.SetFormats("b", [PCMA], PCMA))
+        await at.do(c.Link("a", "b", convert=True))
+        await at.do(c.Record("a", "r", str(tmp_path / "call.wav"), other="b"))
+        heard = asyncio.ensure_future(bob.hear())
+        while not (await asyncio.wait([heard], timeout=0.02))[0]:
+            alice.speak(a)
+        assert (await heard)[1] & 127 == 8
+
+
 async def test_a_relayed_party_is_echoed_here(rtpengine: RtpengineProcess) -> None:
     async with mixed(rtpengine) as at:
         alice = at.phone(ssrc=1)

@@ -16,6 +16,7 @@ from tests.peers.baresip import Baresip
 from tests.peers.exchange import ECHO_NUMBER, ExchangeProcess
 from tests.peers.ports import free_ports
 from tests.peers.rtpengine import RtpengineProcess
+from tests.peers.tones import read_channels, tone_level_dbfs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -126,6 +127,26 @@ async def test_a_service_is_served_by_the_exchange_itself(
     await exchange.no_calls()
 
 
+async def test_a_relayed_call_is_recorded_by_the_exchange(exchange: ExchangeProcess, phones: Pair) -> None:
+    await are(exchange, "up", "up")
+    caller, callee = phones
+    await set_up(caller, callee)
+    (call,) = await exchange.ask("calls")
+    await exchange.run("recording", "start", call["call"])
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    done = json.loads(await exchange.run("recording", "stop", call["call"], "--json"))
+    left, right = read_channels(Path(done["file"]))
+    for recording, there, not_there in ((left, CALLER_HZ, CALLEE_HZ), (right, CALLEE_HZ, CALLER_HZ)):
+        assert tone_level_dbfs(recording, there) == pytest.approx(-10, abs=3)
+        assert tone_level_dbfs(recording, not_there) < -40
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    await caller.hangup()
+    await callee.event("CALL_CLOSED")
+    await exchange.no_calls()
+
+
 async def test_an_instance_dies_and_calls_go_on_with_the_other(
     exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
 ) -> None:
@@ -180,7 +201,7 @@ async def test_check_pings_each(exchange: ExchangeProcess, cluster: Cluster) -> 
         assert f"{name} answers" in said
 
 
-async def test_metrics_tell_how_they_do(exchange: ExchangeProcess, cluster: Cluster, tmp_path: Path) -> None:
+async def test_metrics_tell_how_they_do(exchange: ExchangeProcess, cluster: Cluster) -> None:
     await are(exchange, "up", "up")
     metrics = await exchange.metrics()
     for name in cluster:

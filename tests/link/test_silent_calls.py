@@ -9,7 +9,7 @@ from tests.link.talking import talking
 from tests.link.virtual_time import virtual
 from trunkline.app.media_story import MediaStory
 from trunkline.call.call import Call
-from trunkline.media.events import PortActive, PortInactive
+from trunkline.media.events import EngineLost, PortActive, PortInactive
 
 TIMED_OUT = (200, "call.media_timeout", "exchange")
 
@@ -98,3 +98,20 @@ async def test_a_call_that_survived_a_crash_ends_when_both_its_phones_did_not() 
     later.sweep()
     assert later.stage.outcome("in") == later.stage.outcome("out") == [TIMED_OUT]
     assert not keeping.journal.rows
+
+
+@virtual
+async def test_a_call_whose_engine_is_lost_says_so_and_is_ended_when_it_stays_silent() -> None:
+    stage = Stage()
+    listening(stage)
+    alice, bob = await talking(stage)
+    call, ports = ports_of(stage)
+    stage.engine.tell(EngineLost(call.id, ports[0], "udp:192.0.2.10:2223", "it does not answer"))
+    assert not call.legs[0].done
+    for port in ports:
+        falls_silent(stage, call, port)
+    await alice.until("ended bye")
+    await bob.until("ended bye")
+    await stage.settle()
+    assert stage.story[-4:] == ["media.engine_lost", "media.silent", "media.silent", "call.media_timeout"]
+    assert stage.outcome("in") == [TIMED_OUT]

@@ -8,6 +8,7 @@ a loop over the network, hears what its party says, and speaks to that party.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -52,6 +53,7 @@ class MixedEngine:
         self._here = here
         self._cluster = cluster
         self._away: dict[str, _Away] = {}
+        self._making = asyncio.Lock()  # a stand-in must not be made twice
         self._inner: dict[str, str] = {}
         """Ports that nobody opened but we, and the ports of the cluster that they are for."""
 
@@ -120,7 +122,8 @@ class MixedEngine:
         ends = [self._away.get(command.port), self._away.get(command.other)]
         if None not in ends and not any(one is not None and one.stand_in for one in ends):
             return await self._cluster.execute(command)
-        here = [await self._represented(port) for port in (command.port, command.other)]
+        async with self._making:
+            here = [await self._represented(port) for port in (command.port, command.other)]
         return await self._here.execute(c.Link(here[0], here[1], command.convert))
 
     # Stand-ins
@@ -131,7 +134,10 @@ class MixedEngine:
         if command.kind == c.StopPlay.kind:  # for which none need be made
             away = self._away.get(named["port"])
             return _about(command, port=away.stand_in) if away is not None and away.stand_in else command
-        changed = {name: await self._represented(port) for name, port in named.items() if port in self._away}
+        async with self._making:
+            changed = {
+                name: await self._represented(port) for name, port in named.items() if port in self._away
+            }
         return _about(command, **changed) if changed else command
 
     async def _represented(self, port: str) -> str:
@@ -145,7 +151,7 @@ class MixedEngine:
 
     async def _make_stand_in(self, port: str, away: _Away) -> None:
         mine, loop = port + _MINE, port + _LOOP
-        linked = self._cluster.linked_with(port)
+        linked, convert = self._cluster.linked_with(port)
         self._inner[mine] = self._inner[loop] = port
         try:
             ours = await self._here.execute(c.OpenPort(mine, away.owner, away.family))
@@ -161,7 +167,7 @@ class MixedEngine:
         away.stand_in = mine
         if linked:  # whom its party talks to goes on to, by a loop of its own
             across = await self._represented(linked)
-            await self._here.execute(c.Link(mine, across))
+            await self._here.execute(c.Link(mine, across, convert))
 
     async def _close_stand_in(self, port: str, away: _Away) -> None:
         if away.stand_in:

@@ -116,10 +116,10 @@ class RtpengineCluster:
         """How each instance is, in the order of the settings."""
         return self._cluster.states()
 
-    def linked_with(self, port: str) -> str:
-        """The port that a port is linked with, empty without one."""
-        linked = self._port(port).link
-        return linked.id if linked is not None else ""
+    def linked_with(self, port: str) -> tuple[str, bool]:
+        """The port that a port is linked with, empty without one, and whether they are converted between."""
+        one = self._port(port)
+        return (one.link.id if one.link is not None else "", one.convert)
 
     # Ports
 
