@@ -75,4 +75,6 @@ pub enum CodecError {
 }
 
 #[cfg(test)]
+mod costs;
+#[cfg(test)]
 mod tests;

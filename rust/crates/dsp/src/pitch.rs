@@ -48,7 +48,7 @@ fn best(sound: &[f32], compared: usize, lags: RangeInclusive<usize>, clearly: f3
 #[must_use]
 pub fn likeness(a: &[f32], b: &[f32]) -> f32 {
     let (mut product, mut power_a, mut power_b) = ([0f32; 8], [0f32; 8], [0f32; 8]);
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+    for (a, b) in a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0) {
         for lane in 0..8 {
             product[lane] += a[lane] * b[lane];
             power_a[lane] += a[lane] * a[lane];

@@ -33,8 +33,10 @@ pub struct Rates {
     filters: Arc<[f32]>,
     /// The last `taps - 1` samples, and room for the next piece.
     kept: Vec<f32>,
-    /// Where the next output sample lies behind the beginning of the next piece, in parts of `1 / up`.
-    place: usize,
+    /// Where the next output sample lies behind the beginning of the next piece: whole samples, and parts of
+    /// `1 / up`.
+    at: usize,
+    phase: usize,
 }
 
 impl Rates {
@@ -53,7 +55,17 @@ impl Rates {
         let taps = (SPAN * from_hz as usize).div_ceil(lower).next_multiple_of(8);
         let filters = if up == down { Arc::default() } else { shared(up, down, taps) };
         let kept = if up == down { Vec::new() } else { vec![0.0; taps - 1 + PIECE] };
-        Some(Self { from_hz, to_hz, up: up as usize, down: down as usize, taps, filters, kept, place: 0 })
+        Some(Self {
+            from_hz,
+            to_hz,
+            up: up as usize,
+            down: down as usize,
+            taps,
+            filters,
+            kept,
+            at: 0,
+            phase: 0,
+        })
     }
 
     /// The rate that goes in.
@@ -94,17 +106,21 @@ impl Rates {
         let fresh = &mut self.kept[before..before + piece.len()];
         fresh.iter_mut().zip(piece).for_each(|(kept, &sample)| *kept = f32::from(sample));
         let mut given = 0;
-        while self.place < piece.len() * self.up {
-            let at = self.place / self.up;
-            let phase = self.place % self.up * self.taps;
-            let weights = &self.filters[phase..phase + self.taps];
+        let (whole, part) = (self.down / self.up, self.down % self.up);
+        while self.at < piece.len() {
+            let weights = &self.filters[self.phase * self.taps..][..self.taps];
             if let Some(sample) = out.get_mut(given) {
-                *sample = weighed(&self.kept[at..at + self.taps], weights).round() as i16;
+                let sum = weighed(&self.kept[self.at..][..self.taps], weights);
+                *sample = (sum + 0.5f32.copysign(sum)) as i16; // A cast holds what is too large at the largest.
                 given += 1;
             }
-            self.place += self.down;
+            self.at += whole;
+            self.phase += part;
+            if self.phase >= self.up {
+                (self.at, self.phase) = (self.at + 1, self.phase - self.up);
+            }
         }
-        self.place -= piece.len() * self.up;
+        self.at -= piece.len();
         self.kept.copy_within(piece.len()..piece.len() + before, 0);
         given
     }
@@ -112,14 +128,15 @@ impl Rates {
     /// Forgets what was heard: the next sample begins another sound.
     pub fn reset(&mut self) {
         self.kept.fill(0.0);
-        self.place = 0;
+        (self.at, self.phase) = (0, 0);
     }
 }
 
 /// The sum of products, in eight lanes, so that the compiler may use vectors.
 fn weighed(window: &[f32], weights: &[f32]) -> f32 {
     let mut lanes = [0f32; 8];
-    for (samples, weights) in window.chunks_exact(8).zip(weights.chunks_exact(8)) {
+    let (window, weights) = (window.as_chunks::<8>().0, weights.as_chunks::<8>().0);
+    for (samples, weights) in window.iter().zip(weights) {
         for lane in 0..8 {
             lanes[lane] += samples[lane] * weights[lane];
         }
