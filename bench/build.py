@@ -8,6 +8,7 @@ from bench.plan import BENCH, BUILD
 from bench.process import Argv, BenchError, find, run
 
 PROGRAMS = ("register_load", "rtp_load", "rtp_blast", "relay_floor")
+URING_HEADER = Path("/usr/include/liburing.h")
 SRTP_HEADER = Path("/usr/include/srtp2/srtp.h")
 SIPPY = "sippy==2.5.0"
 SIPPY_FOLDER = BUILD / "sippy"
@@ -20,19 +21,27 @@ def program(name: str) -> Path:
 
 
 def build_programs() -> None:
-    """Compile what is older than its sources; SRTP is left out where libsrtp2-dev is not installed."""
+    """Compile what is older than its sources; SRTP is left out without libsrtp2-dev, io_uring without liburing-dev."""
     compiler = find("cc") or find("gcc")
     if compiler is None:
         raise BenchError("no C compiler: apt-get install gcc")
     BUILD.mkdir(parents=True, exist_ok=True)
     newest = max(path.stat().st_mtime for path in (BENCH / "load").iterdir())
-    for name in PROGRAMS:
+    for name in (*PROGRAMS, *(["relay_uring"] if URING_HEADER.exists() else [])):
         target = program(name)
         if target.exists() and target.stat().st_mtime > newest:
             continue
-        srtp = ["-DWITH_SRTP", "-lsrtp2"] if name == "rtp_load" and SRTP_HEADER.exists() else []
         source = BENCH / "load" / f"{name}.c"
-        run([compiler, "-O2", "-Wall", "-Wextra", "-o", target, source, *srtp, "-lm"], timeout_s=60)
+        run(
+            [compiler, "-O2", "-Wall", "-Wextra", "-o", target, source, *_libraries(name), "-lm"],
+            timeout_s=60,
+        )
+
+
+def _libraries(name: str) -> list[str]:
+    if name == "rtp_load" and SRTP_HEADER.exists():
+        return ["-DWITH_SRTP", "-lsrtp2"]
+    return ["-luring"] if name == "relay_uring" else []
 
 
 def compile_bpf(name: str) -> Path:

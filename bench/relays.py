@@ -165,18 +165,28 @@ class Floor:
     name: str
     look_every_us: int
     """0 to wake up for every packet, or how long packets may wait for each other."""
+    program: str = "relay_floor"
+    more: tuple[str, ...] = ()
     install: str = "apt-get install gcc"
     srtp: bool = False
 
     def available(self) -> bool:
         """Whether the bench could compile it."""
-        return program("relay_floor").exists()
+        return program(self.program).exists()
 
     @contextmanager
     def start(self, folder: Path, calls: int, *, srtp: bool) -> Iterator[Relaying]:
         """Run it with its ports in arithmetic progression."""
         first = ("-a", str(FLOOR_FIRST_PORT), "-b", str(FLOOR_FIRST_PORT + 2), "-S", str(FLOOR_STEP))
-        argv: Argv = [program("relay_floor"), "-n", str(calls), "-t", str(self.look_every_us), *first]
+        argv: Argv = [
+            program(self.program),
+            "-n",
+            str(calls),
+            "-t",
+            str(self.look_every_us),
+            *self.more,
+            *first,
+        ]
         argv += ["-l", MEDIA_A.ip, "-g", MEDIA_A.ip, "-A", str(MEDIA_A.port), "-B", str(MEDIA_B.port)]
         with running(argv, cpu=SERVER_CPU, log=folder / "log", cwd=folder, talks=True) as process:
             if not _first_line(process).startswith("ready"):
@@ -212,4 +222,6 @@ RELAYS: tuple[Relay, ...] = (
     Rtpengine(),
     Floor("C floor", 0),
     Floor("C floor, 1 ms", 1000),
+    Floor("C floor, batches", 0, more=("-m",)),
+    Floor("C floor, io_uring", 0, program="relay_uring", install="apt-get install liburing-dev"),
 )

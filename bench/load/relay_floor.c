@@ -1,7 +1,8 @@
 // relay_floor: the user-space floor of RTP relaying, a relay with nothing but forwarding.
 //
 // One connected socket a leg, epoll, recv and send. With -t MICROSECONDS it looks only once per that time, so
-// that one wake-up serves many sockets (and adds up to that much delay). Leg ports are FIRST_A + i*STEP and
+// that one wake-up serves many sockets (and adds up to that much delay). With -m packets of a socket are moved
+// in batches (recvmmsg, sendmmsg). Leg ports are FIRST_A + i*STEP and
 // FIRST_B + i*STEP; legs A talk to the generator's port -A, legs B to its port -B.
 //
 // Prints "ready" when its sockets are bound, and ends on SIGTERM.
@@ -10,11 +11,11 @@
 #include <sys/epoll.h>
 #include "common.h"
 
-enum { MAX_EVENTS = 512, BUFFER = 2048 };
+enum { MAX_EVENTS = 512, BUFFER = 2048, BATCH = 16 };
 
 static struct {
     const char *local_ip, *generator_ip;
-    int first_port[2], generator_port[2], step, calls, cpu, look_every_us;
+    int first_port[2], generator_port[2], step, calls, cpu, look_every_us, batched;
 } opt = {.local_ip = "127.0.0.1",
          .generator_ip = "127.0.0.1",
          .first_port = {30000, 30002},
@@ -32,7 +33,7 @@ static void on_signal(int number) {
 
 static int parse_options(int argc, char **argv) {
     int letter;
-    while ((letter = getopt(argc, argv, "l:g:a:b:S:n:c:A:B:t:")) != -1)
+    while ((letter = getopt(argc, argv, "l:g:a:b:S:n:c:A:B:t:m")) != -1)
         switch (letter) {
         case 'l': opt.local_ip = optarg; break;
         case 'g': opt.generator_ip = optarg; break;
@@ -43,6 +44,7 @@ static int parse_options(int argc, char **argv) {
         case 'S': opt.step = atoi(optarg); break;
         case 'n': opt.calls = atoi(optarg); break;
         case 'c': opt.cpu = atoi(optarg); break;
+        case 'm': opt.batched = 1; break;
         case 't': opt.look_every_us = atoi(optarg); break;
         default: return 0;
         }
@@ -75,6 +77,24 @@ static void forward(uint32_t leg) {
     }
 }
 
+static void forward_batches(uint32_t leg) {
+    static uint8_t packets[BATCH][BUFFER];
+    static struct mmsghdr messages[BATCH];
+    static struct iovec vectors[BATCH];
+    int count;
+    do {
+        for (int i = 0; i < BATCH; i++) {
+            vectors[i] = (struct iovec){packets[i], BUFFER};
+            messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
+        }
+        count = recvmmsg(leg_fd[leg], messages, BATCH, 0, NULL);
+        for (int i = 0; i < count; i++)
+            vectors[i].iov_len = messages[i].msg_len;
+        if (count > 0)
+            sendmmsg(leg_fd[leg ^ 1], messages, (unsigned)count, 0);
+    } while (count == BATCH);
+}
+
 static void run(int epoll) {
     struct epoll_event events[MAX_EVENTS];
     struct timespec pause = {0, opt.look_every_us * 1000L};
@@ -83,14 +103,14 @@ static void run(int epoll) {
             nanosleep(&pause, NULL);
         int ready = epoll_wait(epoll, events, MAX_EVENTS, 100);
         for (int i = 0; i < ready; i++)
-            forward(events[i].data.u32);
+            (opt.batched ? forward_batches : forward)(events[i].data.u32);
     }
 }
 
 int main(int argc, char **argv) {
     if (!parse_options(argc, argv)) {
         fprintf(stderr, "usage: relay_floor -n CALLS [-c CPU] [-l IP -a FIRST_A -b FIRST_B -S STEP] "
-                        "[-g GENERATOR_IP -A PORT_A -B PORT_B] [-t LOOK_EVERY_US]\n");
+                        "[-g GENERATOR_IP -A PORT_A -B PORT_B] [-t LOOK_EVERY_US] [-m]\n");
         return 2;
     }
     pin_to(opt.cpu);
