@@ -20,6 +20,10 @@ class Ear {
   async read(track) {
     if (track.kind !== 'audio' || this.connections.has(track)) return;
     this.connections.add(track);
+    // Chromium decodes what comes only while something plays it.
+    this.player = new Audio();
+    this.player.srcObject = new MediaStream([track]);
+    this.player.play().catch(() => {});
     const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
     for (;;) {
       const { done, value } = await reader.read();
