@@ -26,7 +26,30 @@ def _set_formats(native: _native.MediaEngine, command: c.SetFormats) -> c.Done:
     return _DONE
 
 
+def _open_room(native: _native.MediaEngine, command: c.OpenRoom) -> c.Done:
+    native.open_room(command.room, command.owner, command.rate_hz, command.speakers)
+    return _DONE
+
+
+def _close_room(native: _native.MediaEngine, command: c.CloseRoom) -> c.Done:
+    native.close_room(command.room)
+    return _DONE
+
+
+def _join(native: _native.MediaEngine, command: c.Join) -> c.Done:
+    native.join(command.port, command.room, command.gain_db, command.muted, command.deaf)
+    return _DONE
+
+
+def _open_audio(native: _native.MediaEngine, command: c.OpenAudio) -> c.AudioOpened:
+    return c.AudioOpened(native.open_audio(command.port, command.rate_hz, command.speak))
+
+
 HANDLERS: dict[type, Callable[[_native.MediaEngine, Any], Any]] = {
     c.SetFormats: _set_formats,
+    c.OpenRoom: _open_room,
+    c.CloseRoom: _close_room,
+    c.Join: _join,
+    c.OpenAudio: _open_audio,
 }
 """What carries out each command."""

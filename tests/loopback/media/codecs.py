@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 import subprocess
+from bisect import bisect
 
-from tests.loopback.media.sound import linear
+from tests.loopback.media.sound import LEVELS, OCTETS, linear, sine
 from trunkline.media import commands as c
 
 PCMU = c.Format(0, "PCMU")
@@ -67,3 +68,49 @@ def _crc(data: bytes) -> int:
         for _ in range(8):
             crc = (crc << 1 ^ 0x04C11DB7 if crc & 0x80000000 else crc << 1) & 0xFFFFFFFF
     return crc
+
+
+def mu_law(samples: list[int]) -> bytes:
+    """Samples as octets of µ-law, the next level below each."""
+    return bytes(OCTETS[LEVELS[max(bisect(LEVELS, sample) - 1, 0)]] for sample in samples)
+
+
+def encoded(codec: c.Format, hz: float, seconds: float) -> list[bytes]:
+    """A tone at -10 dBov as payloads of 20 ms."""
+    if codec.codec == "PCMU":
+        octets = mu_law(sine(hz, seconds))
+        return [octets[at : at + 160] for at in range(0, len(octets), 160)]
+    if codec.codec == "L16":
+        wide = sine(hz, seconds, 16_000)
+        return [struct.pack("!320h", *wide[at : at + 320]) for at in range(0, len(wide), 320)]
+    rate_hz = 16_000 if codec.codec == "G722" else 48_000
+    samples = sine(hz, seconds, rate_hz)
+    command = ["ffmpeg", "-loglevel", "error", "-f", "s16le", "-ar", str(rate_hz), "-ac", "1", "-i", "-"]
+    if codec.codec == "G722":
+        data = _run([*command, "-c:a", "g722", "-f", "g722", "-"], samples)
+        return [data[at : at + 160] for at in range(0, len(data), 160)]
+    data = _run(
+        [*command, "-c:a", "libopus", "-frame_duration", "20", "-page_duration", "1", "-f", "ogg", "-"],
+        samples,
+    )
+    return ogg_packets(data)[2:]
+
+
+def _run(command: list[str], samples: list[int]) -> bytes:
+    data = struct.pack(f"<{len(samples)}h", *samples)
+    return subprocess.run(command, input=data, capture_output=True, check=True, timeout=60).stdout
+
+
+def ogg_packets(data: bytes) -> list[bytes]:
+    """The packets of an Ogg stream (RFC 3533)."""
+    packets, part, at = [], b"", 0
+    while at < len(data):
+        laces = data[at + 27 : at + 27 + data[at + 26]]
+        at += 27 + len(laces)
+        for lace in laces:
+            part += data[at : at + lace]
+            at += lace
+            if lace < 255:
+                packets.append(part)
+                part = b""
+    return packets

@@ -8,12 +8,14 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from tests.loopback.media import codecs
 from tests.loopback.media.codecs import CN, EVENTS, G722, L16, OPUS, PCMA, PCMU, formats, pcm
 from tests.loopback.media.rtp_phone import Exchange, Phone, exchange, strength
-from tests.loopback.media.sound import companded, linear, sine
+from tests.loopback.media.sound import linear, sine
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.embedded import MediaSettings
@@ -45,7 +47,7 @@ class Speaker:
 
 
 async def linked(
-    at: Exchange, left: c.SetFormats, right: c.SetFormats, **remote: int
+    at: Exchange, left: c.SetFormats, right: c.SetFormats, **remote: Any
 ) -> tuple[Phone, c.PortOpened, Phone, c.PortOpened]:
     """Two phones with these formats, ports ``a`` and ``b``, their link converting."""
     alice, bob = at.phone(), at.phone(ssrc=2)
@@ -87,7 +89,7 @@ def header(packet: bytes) -> tuple[bool, int, int, int]:
 
 
 def mu_law(samples: list[int]) -> list[bytes]:
-    octets = bytes(companded(sample) for sample in samples)
+    octets = codecs.mu_law(samples)
     return [octets[at : at + 160] for at in range(0, len(octets), 160)]
 
 

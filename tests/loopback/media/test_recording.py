@@ -197,12 +197,12 @@ async def test_what_cannot_be_recorded_is_told(tmp_path: Path) -> None:
     assert there.read_bytes() == b"precious"
 
 
-async def test_a_codec_that_is_known_not_to_be_g711_is_refused_at_once(tmp_path: Path) -> None:
+async def test_a_codec_that_cannot_be_decoded_is_refused_at_once(tmp_path: Path) -> None:
     async with exchange() as at:
         speaker = Speaker(at.phone(), 500)
         a = await at.open("a")
         await at.do(speaker.phone.remote("a"))
-        speaker.say(a, 0, payload_type=9)
+        speaker.say(a, 0, payload_type=18)
         await heard(at, "a", 1)
         with pytest.raises(MediaError) as refusal:
             await at.do(c.Record("a", "r", str(tmp_path / "r.wav")))

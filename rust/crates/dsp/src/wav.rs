@@ -142,6 +142,12 @@ impl Wav {
 /// the longest.
 #[must_use]
 pub fn header(channels: u16, length: u64) -> [u8; HEADER] {
+    header_at(8000, channels, length)
+}
+
+/// The same for another rate.
+#[must_use]
+pub fn header_at(rate_hz: u32, channels: u16, length: u64) -> [u8; HEADER] {
     let length = length.min(u64::from(u32::MAX) - HEADER as u64) as u32;
     let block = channels * 2;
     let mut out = [0; HEADER];
@@ -156,8 +162,8 @@ pub fn header(channels: u16, length: u64) -> [u8; HEADER] {
     put(&16u32.to_le_bytes());
     put(&PCM.to_le_bytes());
     put(&channels.to_le_bytes());
-    put(&8000u32.to_le_bytes());
-    put(&(8000 * u32::from(block)).to_le_bytes());
+    put(&rate_hz.to_le_bytes());
+    put(&(rate_hz * u32::from(block)).to_le_bytes());
     put(&block.to_le_bytes());
     put(&16u16.to_le_bytes());
     put(b"data");

@@ -1,14 +1,16 @@
 //! Which ports are open, whose they are, and which are linked: the commanding side's books.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::Config;
 use crate::error::EngineError;
+use crate::events::Names;
 use crate::formats::Formats;
 use crate::mailbox::Peer;
 use crate::pool::{Bound, Pool};
+use crate::room::Hall;
 
 /// Which kind of local address a port shall have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,16 @@ pub struct Entry {
     pub linked: Option<u32>,
     /// What its peer sends and takes, if that was told.
     pub formats: Option<Arc<Formats>>,
+    /// The room that it is in.
+    pub room: Option<Arc<str>>,
+}
+
+/// A conference room.
+struct RoomEntry {
+    id: Arc<str>,
+    owner: Arc<str>,
+    hall: Arc<Hall>,
+    members: HashSet<u32>,
 }
 
 /// The books.
@@ -52,6 +64,8 @@ pub struct Control {
     entries: Vec<Option<Entry>>,
     by_id: HashMap<Arc<str>, u32>,
     by_owner: HashMap<Arc<str>, Vec<u32>>,
+    rooms: HashMap<Arc<str>, RoomEntry>,
+    rooms_opened: usize,
     load: Vec<usize>,
     generation: u32,
 }
@@ -78,6 +92,8 @@ impl Control {
             entries: (0..pairs * config.addresses.len()).map(|_| None).collect(),
             by_id: HashMap::new(),
             by_owner: HashMap::new(),
+            rooms: HashMap::new(),
+            rooms_opened: 0,
             load: vec![0; config.workers],
             generation: 0,
         }
@@ -188,6 +204,102 @@ impl Control {
         }
     }
 
+    /// Enters a new room; returns how many were opened before.
+    ///
+    /// # Errors
+    /// [`EngineError::Room`].
+    pub fn open_room(
+        &mut self,
+        id: &str,
+        owner: &str,
+        most: usize,
+        hall: &Arc<Hall>,
+    ) -> Result<usize, EngineError> {
+        if self.rooms.contains_key(id) {
+            return Err(EngineError::Room(format!("conference room {id} is open already")));
+        }
+        if self.rooms.len() >= most {
+            let text = format!("{most} conference rooms are open, and no more are possible");
+            return Err(EngineError::Room(text));
+        }
+        let (id, owner, hall): (Arc<str>, Arc<str>, _) = (id.into(), owner.into(), Arc::clone(hall));
+        self.rooms.insert(Arc::clone(&id), RoomEntry { id, owner, hall, members: HashSet::new() });
+        self.rooms_opened += 1;
+        Ok(self.rooms_opened - 1)
+    }
+
+    /// Removes a room; returns who was in it.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRoom`].
+    pub fn close_room(&mut self, id: &str) -> Result<(Arc<Hall>, Vec<u32>), EngineError> {
+        let room = self.rooms.remove(id).ok_or_else(|| EngineError::UnknownRoom(id.into()))?;
+        for &slot in &room.members {
+            if let Some(entry) = self.entries[slot as usize].as_mut() {
+                entry.room = None;
+            }
+        }
+        Ok((room.hall, room.members.into_iter().collect()))
+    }
+
+    /// A room, with its owner and id.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRoom`].
+    pub fn find_room(&self, id: &str) -> Result<(Arc<Hall>, Names), EngineError> {
+        let room = self.rooms.get(id).ok_or_else(|| EngineError::UnknownRoom(id.into()))?;
+        Ok((Arc::clone(&room.hall), (Arc::clone(&room.owner), Arc::clone(&room.id))))
+    }
+
+    /// The rooms of an owner.
+    pub fn rooms_of(&self, owner: &str) -> Vec<Arc<str>> {
+        if self.rooms.is_empty() {
+            return Vec::new();
+        }
+        self.rooms.values().filter(|room| *room.owner == *owner).map(|room| Arc::clone(&room.id)).collect()
+    }
+
+    /// Whether a port is in a room.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRoom`].
+    pub fn is_member(&self, id: &str, slot: u32) -> Result<bool, EngineError> {
+        let room = self.rooms.get(id).ok_or_else(|| EngineError::UnknownRoom(id.into()))?;
+        Ok(room.members.contains(&slot))
+    }
+
+    /// Whether one more may enter.
+    ///
+    /// # Errors
+    /// [`EngineError::RoomFull`].
+    pub fn check_room(&self, id: &str, most: usize) -> Result<(), EngineError> {
+        let full = self.rooms.get(id).is_some_and(|room| room.members.len() >= most);
+        if full { Err(EngineError::RoomFull(most)) } else { Ok(()) }
+    }
+
+    /// A port enters a room.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRoom`].
+    pub fn enter_room(&mut self, id: &str, slot: u32) -> Result<Arc<Hall>, EngineError> {
+        let room = self.rooms.get_mut(id).ok_or_else(|| EngineError::UnknownRoom(id.into()))?;
+        room.members.insert(slot);
+        if let Some(entry) = self.entries[slot as usize].as_mut() {
+            entry.room = Some(Arc::clone(&room.id));
+        }
+        Ok(Arc::clone(&room.hall))
+    }
+
+    /// A port leaves its room, if it is in one.
+    pub fn leave_room(&mut self, slot: u32) {
+        let Some(id) = self.entries[slot as usize].as_mut().and_then(|entry| entry.room.take()) else {
+            return;
+        };
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.members.remove(&slot);
+        }
+    }
+
     /// The slots of an owner.
     pub fn slots_of(&self, owner: &str) -> Vec<u32> {
         self.by_owner.get(owner).cloned().unwrap_or_default()
@@ -226,7 +338,8 @@ impl Control {
         self.by_owner.entry(Arc::clone(&owner)).or_default().push(slot);
         self.load[worker] += 1;
         let generation = self.generation;
-        self.entries[slot as usize] = Some(Entry { id, owner, generation, linked: None, formats: None });
+        self.entries[slot as usize] =
+            Some(Entry { id, owner, generation, linked: None, formats: None, room: None });
         Peer { slot, generation }
     }
 }

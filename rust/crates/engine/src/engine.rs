@@ -253,6 +253,7 @@ impl Engine {
 
     /// Closes every port of an owner; returns their ids and last figures, in the order of their opening.
     pub fn close_owner(&self, owner: &str) -> Vec<(Arc<str>, Statistics)> {
+        self.close_rooms_of(owner);
         let mut control = self.control();
         let slots = control.slots_of(owner);
         slots.into_iter().map(|slot| self.close_slot(&mut control, slot)).collect()
@@ -313,6 +314,7 @@ impl Engine {
     }
 
     pub(crate) fn part(&self, control: &mut Control, slot: u32) {
+        control.leave_room(slot);
         if let Some(other) = control.unlink(slot) {
             self.order(other, Order::Work(Task::Idle));
         }

@@ -21,6 +21,12 @@ pub enum EngineError {
     Family,
     /// The id is open already.
     Duplicate(String),
+    /// No room has this id.
+    UnknownRoom(String),
+    /// Too many are in the room.
+    RoomFull(usize),
+    /// A room cannot be made: its id is taken, or there are too many.
+    Room(String),
     /// No port has this id.
     UnknownPort(String),
     /// A recording cannot begin: its id is taken, or the port is recorded too often.
@@ -66,6 +72,9 @@ impl EngineError {
             Self::Family => "media.family",
             Self::Duplicate(_) => "media.duplicate_port",
             Self::UnknownPort(_) => "media.unknown_port",
+            Self::UnknownRoom(_) => "media.unknown_room",
+            Self::RoomFull(_) => "media.room_full",
+            Self::Room(_) => "media.room",
             Self::Recording(_) => "media.recording",
             Self::Playback => "media.playback",
             Self::Codec(_) => "media.codec",
@@ -79,15 +88,19 @@ impl EngineError {
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(text) | Self::Argument(text) | Self::Recording(text) | Self::Codec(text) => {
-                f.write_str(text)
-            }
+            Self::Config(text)
+            | Self::Argument(text)
+            | Self::Room(text)
+            | Self::Recording(text)
+            | Self::Codec(text) => f.write_str(text),
             Self::Address(address, error) => write!(f, "cannot use the media address {address}: {error}"),
             Self::Stopped => f.write_str("the media engine is not running"),
             Self::PortsExhausted => f.write_str("every media port is in use or resting after a call"),
             Self::PortTaken => f.write_str("this media port is in use"),
             Self::Family => f.write_str("the media engine has no local address of this family"),
             Self::Duplicate(id) => write!(f, "media port {id} is open already"),
+            Self::UnknownRoom(id) => write!(f, "no conference room {id} is open"),
+            Self::RoomFull(most) => write!(f, "the conference room has {most} members, and takes no more"),
             Self::UnknownPort(id) => write!(f, "no media port {id} is open"),
             Self::Playback => {
                 f.write_str("too many playbacks wait for the disk of their files: does it hang?")

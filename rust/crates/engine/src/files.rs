@@ -14,10 +14,12 @@ use crate::control::Control;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::events::{Ended, Event, Names};
+use crate::formats::fixed;
 use crate::mailbox::{Order, Peer};
 use crate::playback::Playback;
 use crate::reader::{self, Job};
 use crate::recording::Plan;
+use crate::room::Hall;
 use crate::shared::Shared;
 use crate::tap::{Parcel, Tap, TapState};
 use crate::writer::{QUEUE, Request, Writer};
@@ -62,6 +64,8 @@ pub struct Wanted {
 struct Entry {
     number: u64,
     slots: Vec<u32>,
+    /// The room that it records, instead.
+    room: Option<Arc<str>>,
     ended: bool,
 }
 
@@ -117,6 +121,13 @@ impl Files {
         }
     }
 
+    /// A room is closed: so are its recordings.
+    pub fn room_closed(&self, room: &str) {
+        for entry in self.recordings().values_mut().filter(|entry| entry.room.as_deref() == Some(room)) {
+            self.end(entry, Ended::Closed);
+        }
+    }
+
     /// An event is on its way to the commander: a recording that it ends is forgotten.
     pub fn told(&self, event: &Event) {
         match event {
@@ -137,7 +148,7 @@ impl Files {
     }
 
     /// Enters a recording under a new number.
-    fn enter(&self, id: &str, slots: Vec<u32>) -> Result<u64, EngineError> {
+    fn enter(&self, id: &str, slots: Vec<u32>, room: Option<Arc<str>>) -> Result<u64, EngineError> {
         let mut recordings = self.recordings();
         if recordings.contains_key(id) {
             return Err(EngineError::Recording(format!("recording {id} is there already")));
@@ -153,7 +164,7 @@ impl Files {
             return Err(EngineError::Recording(text));
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        recordings.insert(id.into(), Entry { number, slots, ended: false });
+        recordings.insert(id.into(), Entry { number, slots, room, ended: false });
         Ok(number)
     }
 }
@@ -177,17 +188,17 @@ impl Engine {
             return Err(EngineError::Argument(text));
         }
         let mut control = self.control();
-        let port = control.find(id)?;
-        let (playing, feed) =
-            Playback::new(playback, law, self.rate_of(&control, port.slot), names_of(&control, port));
-        {
-            let jobs = self.files.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-            let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;
-            jobs.try_send(Job { files, repeat, feed }).map_err(|error| match error {
-                TrySendError::Full(_) => EngineError::Playback,
-                TrySendError::Disconnected(_) => EngineError::Stopped,
-            })?;
+        if let Ok((hall, names)) = control.find_room(id) {
+            let (playing, feed) = Playback::new(playback, law, hall.rate_hz.min(16_000), names);
+            self.hand_to_reader(Job { files, repeat, feed })?;
+            let before = hall.lock().play(Some(Box::new(playing)));
+            self.tell_stopped(before);
+            return Ok(());
         }
+        let port = control.find(id)?;
+        let rate_hz = rate_of(&control, port.slot);
+        let (playing, feed) = Playback::new(playback, law, rate_hz, names_of(&control, port));
+        self.hand_to_reader(Job { files, repeat, feed })?;
         self.part(&mut control, port.slot);
         self.order(port.slot, Order::Play(Box::new(playing)));
         self.shared.post_of(port.slot).wake_up();
@@ -199,9 +210,24 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownPort`].
     pub fn stop_play(&self, id: &str, playback: &str) -> Result<(), EngineError> {
-        let slot = self.control().find(id)?.slot;
+        let control = self.control();
+        if let Ok((hall, _)) = control.find_room(id) {
+            let before = hall.lock().stop_play(playback);
+            self.tell_stopped(before);
+            return Ok(());
+        }
+        let slot = control.find(id)?.slot;
         self.order(slot, Order::StopPlay(playback.into()));
         Ok(())
+    }
+
+    fn hand_to_reader(&self, job: Job) -> Result<(), EngineError> {
+        let jobs = self.files.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = jobs.as_ref().ok_or(EngineError::Stopped)?;
+        jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => EngineError::Playback,
+            TrySendError::Disconnected(_) => EngineError::Stopped,
+        })
     }
 
     /// Records what a port hears. What becomes of it is told by an event.
@@ -212,6 +238,9 @@ impl Engine {
     pub fn record(&self, id: &str, wanted: &Wanted) -> Result<(), EngineError> {
         check(wanted)?;
         let control = self.control();
+        if let Ok((hall, names)) = control.find_room(id) {
+            return self.record_room(&hall, names, wanted);
+        }
         let port = control.find(id)?;
         let other = wanted.other.as_deref().map(|other| control.find(other)).transpose()?;
         if other == Some(port) {
@@ -219,12 +248,17 @@ impl Engine {
         }
         let ports: Vec<Peer> = [Some(port), other].into_iter().flatten().collect();
         for peer in &ports {
-            self.check_codec(peer.slot)?;
+            if control.formats_of(peer.slot).is_none() {
+                self.check_codec(peer.slot)?;
+            }
         }
         let slots = ports.iter().map(|peer| peer.slot).collect();
-        let number = self.files.enter(&wanted.recording, slots)?;
+        let number = self.files.enter(&wanted.recording, slots, None)?;
         let state = Arc::new(TapState::default());
-        let plan = self.plan(number, wanted, names_of(&control, port), &state);
+        let widest =
+            ports.iter().filter_map(|peer| control.formats_of(peer.slot)).map(|formats| formats.widest_hz());
+        let rate_hz = widest.max().unwrap_or(8000).min(16_000);
+        let plan = self.plan(number, wanted, names_of(&control, port), &state, rate_hz);
         self.files.requests.send(Request::Begin(Box::new(plan))).map_err(|_| EngineError::Stopped)?;
         let said = (wanted.stereo && other.is_none()).then_some(1);
         for (heard, peer) in ports.iter().enumerate() {
@@ -235,6 +269,19 @@ impl Engine {
         Ok(())
     }
 
+    fn record_room(&self, hall: &Hall, names: Names, wanted: &Wanted) -> Result<(), EngineError> {
+        if wanted.other.is_some() || wanted.stereo {
+            return Err(EngineError::Argument("a room has one channel and no other party".into()));
+        }
+        let number = self.files.enter(&wanted.recording, Vec::new(), Some(Arc::clone(&names.1)))?;
+        let state = Arc::new(TapState::default());
+        let plan = self.plan(number, wanted, names, &state, hall.rate_hz.min(16_000));
+        self.files.requests.send(Request::Begin(Box::new(plan))).map_err(|_| EngineError::Stopped)?;
+        let parcels = self.files.parcels.clone();
+        hall.lock().record(Tap { parcels, recording: number, heard: 0, said: None, state });
+        Ok(())
+    }
+
     /// Ends a recording, if it has not ended yet.
     pub fn stop_record(&self, recording: &str) {
         if let Some(entry) = self.files.recordings().get_mut(recording) {
@@ -242,14 +289,15 @@ impl Engine {
         }
     }
 
-    fn plan(&self, number: u64, wanted: &Wanted, names: Names, state: &Arc<TapState>) -> Plan {
-        let samples = |duration: Duration| (duration.as_secs_f64() * 8000.0) as u64;
+    fn plan(&self, number: u64, wanted: &Wanted, names: Names, state: &Arc<TapState>, rate_hz: u32) -> Plan {
+        let samples = |duration: Duration| (duration.as_secs_f64() * f64::from(rate_hz)) as u64;
         let two = wanted.stereo || wanted.other.is_some();
         Plan {
             number,
             id: wanted.recording.as_str().into(),
             names,
             file: wanted.file.clone(),
+            rate_hz,
             sources: if two { 2 } else { 1 },
             mix: !wanted.stereo,
             longest: samples(wanted.longest),
@@ -261,24 +309,23 @@ impl Engine {
         }
     }
 
-    /// The rate at which files are played to a peer: wideband where its codec has it.
-    fn rate_of(&self, control: &Control, slot: u32) -> u32 {
-        let send = control.formats_of(slot).and_then(|formats| formats.send);
-        send.map_or(8000, |speech| speech.codec.rate_hz().min(16_000))
-    }
-
     fn check_codec(&self, slot: u32) -> Result<(), EngineError> {
         match self.shared.slot(slot).counts.read(0).payload_type {
-            Some(other) if other < FIRST_DYNAMIC && other != COMFORT_NOISE => {
-                Law::of_payload_type(other).map(drop).ok_or_else(|| {
-                    EngineError::Codec(format!(
-                        "only G.711 can be recorded (payload types 0 and 8), and the peer sends payload type {other}"
-                    ))
-                })
+            Some(other) if other < FIRST_DYNAMIC && other != COMFORT_NOISE && fixed(other).is_none() => {
+                Err(EngineError::Codec(format!(
+                    "the peer sends payload type {other}, which cannot be decoded: without SetFormats only G.711 and \
+                     G.722 are known (payload types 0, 8 and 9)"
+                )))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// The rate at which files are played to a peer: wideband where its codec has it.
+fn rate_of(control: &Control, slot: u32) -> u32 {
+    let send = control.formats_of(slot).and_then(|formats| formats.send);
+    send.map_or(8000, |speech| speech.codec.rate_hz().min(16_000))
 }
 
 /// Joins threads; those that have not ended in time are left to themselves.

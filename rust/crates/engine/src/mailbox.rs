@@ -12,7 +12,9 @@ use crate::association::Partner;
 use crate::formats::Formats;
 use crate::keys::Digits;
 use crate::latch::Policy;
+use crate::line::Line;
 use crate::playback::Playback;
+use crate::room::{Hall, Rights};
 use crate::tap::Tap;
 
 /// How many messages may lie there before the worker is woken for them.
@@ -94,6 +96,12 @@ pub enum Order {
     Work(Task),
     /// Another task: to play files.
     Play(Box<Playback>),
+    /// A seat in a conference room, or other rights there.
+    Join(Arc<Hall>, Rights),
+    /// A room to be led by this worker; of no port.
+    Lead(Arc<Hall>),
+    /// A program that listens, and speaks if so told.
+    Audio(Box<Line>, bool),
     /// The end of this playback, if it is what the port does.
     StopPlay(String),
     /// Keys to be pressed, whatever else the port does.

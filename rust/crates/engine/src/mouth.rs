@@ -4,7 +4,7 @@ use trunkline_dsp::{Codec, Encoder, Law, Rates};
 use trunkline_rtp::packet::{HEADER, write_header};
 
 use crate::convert::{LONGEST_PAYLOAD, frame_of, samples_to_units};
-use crate::formats::{Speech, fixed};
+use crate::formats::{Content, Format, Speech, fixed};
 use crate::rates::append;
 use crate::voice::Voice;
 
@@ -58,11 +58,6 @@ impl Mouth {
         }
         self.waiting.clear();
         self.speech = speech;
-    }
-
-    /// How the peer is spoken to.
-    pub fn speech(&self) -> Speech {
-        self.speech
     }
 
     /// Says the next 20 ms; calls `each` with every packet that becomes full. The first after a pause is marked
@@ -169,11 +164,11 @@ pub fn speech_of(send: Option<Speech>, law: Law) -> Speech {
 }
 
 /// The codec of what a port sends of its own under this payload type.
-pub fn said_format(speech: Option<Speech>, payload_type: u8) -> Option<crate::formats::Format> {
+pub fn said_format(speech: Option<Speech>, payload_type: u8) -> Option<Format> {
     let told = speech.filter(|speech| speech.payload_type == payload_type);
-    let told = told.map(|speech| crate::formats::Format {
+    let told = told.map(|speech| Format {
         payload_type,
-        content: crate::formats::Content::Sound(speech.codec),
+        content: Content::Sound(speech.codec),
         clock_hz: speech.codec.clock_hz(),
     });
     told.or_else(|| fixed(payload_type))

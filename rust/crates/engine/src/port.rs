@@ -8,16 +8,19 @@ use trunkline_rtp::{Digit, DtmfDetector, Reception};
 
 use crate::association::Association;
 use crate::convert::Convert;
+use crate::ear::Ear;
 use crate::egress::Egress;
 use crate::events::{Event, PortEvent};
-use crate::formats::Formats;
+use crate::formats::{Format, Formats, fixed};
 use crate::kernel::Passage;
 use crate::keys::Keys;
 use crate::latch::{Latch, Policy, Times};
+use crate::line::{Line, keep_open};
 use crate::mailbox::{Remote, Task};
 use crate::mouth::Mouth;
 use crate::playback::Playback;
 use crate::reports::Reports;
+use crate::seat::Seat;
 use crate::security::Security;
 use crate::shared::{Post, Shared, Slot};
 use crate::tap::Taps;
@@ -48,6 +51,10 @@ pub enum Job {
     Tone(Box<ToneSource>),
     /// Files that are being played.
     Play(Box<Playback>),
+    /// A conference room.
+    Seat(Box<Seat>),
+    /// A program that listens and speaks.
+    Audio(Box<Line>),
 }
 
 /// One use of a slot.
@@ -82,6 +89,10 @@ pub struct Port {
     pub voice: Option<Box<Voice>>,
     /// How it speaks; as the one before.
     pub mouth: Option<Box<Mouth>>,
+    /// What is heard, as even sound: while anybody wants that.
+    pub ear: Option<Box<Ear>>,
+    /// Programs that only listen.
+    pub lines: Vec<Box<Line>>,
     /// What the peer sends and takes, if that was told.
     pub formats: Option<Arc<Formats>>,
     /// The same of the port that it is linked with.
@@ -120,6 +131,8 @@ impl Port {
             taps: None,
             voice: None,
             mouth: None,
+            ear: None,
+            lines: Vec::new(),
             formats: None,
             other: None,
             keys: None,
@@ -175,6 +188,9 @@ impl Port {
         if let Job::Play(playback) = &self.job {
             self.tell(context, playback.stopped());
         }
+        if let Job::Seat(seat) = &self.job {
+            seat.hall.lock().leave(self.slot);
+        }
         self.job = job;
         self.other = None;
         self.seed = self.seed.rotate_left(7);
@@ -205,6 +221,8 @@ impl Port {
         self.begin(context, Job::Plain(Task::Idle));
         self.taps = None;
         self.keys = None;
+        self.lines = Vec::new();
+        self.ear = None;
         self.security = None;
         self.association = None;
         self.slot(context).egress.store(&Egress::default());
@@ -253,6 +271,49 @@ impl Port {
             self.inactive = false;
             self.tell(context, Event::Active);
         }
+    }
+
+    /// What a payload type means: as was told, or as it is fixed.
+    pub fn format_of(&self, payload_type: u8) -> Option<Format> {
+        let told = self.formats.as_ref().and_then(|formats| formats.heard(payload_type));
+        told.or_else(|| fixed(payload_type))
+    }
+
+    /// What the peer sends and takes was told.
+    pub fn set_formats(&mut self, formats: Arc<Formats>) {
+        if let Job::Seat(seat) = &self.job {
+            seat.hall.lock().set_speech(self.slot, formats.send);
+        }
+        self.formats = Some(formats);
+    }
+
+    /// Whether anybody wants even sound.
+    fn is_listened_to(&self) -> bool {
+        matches!(self.job, Job::Seat(_) | Job::Audio(_)) || !self.lines.is_empty()
+    }
+
+    /// A beat: what was heard in 20 ms goes to all who want it.
+    pub fn hear(&mut self, context: &Context<'_>) {
+        if !self.lines.is_empty() {
+            keep_open(&mut self.lines);
+        }
+        if matches!(&self.job, Job::Audio(line) if line.is_closed()) {
+            self.begin(context, Job::Plain(Task::Idle));
+        }
+        if !self.is_listened_to() {
+            self.ear = None;
+            return;
+        }
+        let mut ear = self.ear.take().unwrap_or_default();
+        let frame = ear.pull(context.now_ns);
+        self.slot(context).counts.invented(frame.concealed, frame.late);
+        match &mut self.job {
+            Job::Seat(seat) => seat.bring(self.slot, &frame),
+            Job::Audio(line) => line.hear(&frame),
+            _ => {}
+        }
+        self.lines.iter_mut().for_each(|line| line.hear(&frame));
+        self.ear = Some(ear);
     }
 
     /// Tells of a key.

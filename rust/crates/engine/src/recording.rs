@@ -4,27 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use trunkline_dsp::Law;
-use trunkline_dsp::wav::HEADER;
-
 use crate::error::Fault;
 use crate::events::{Ended, Event, Names, RecordFailed, Recorded};
 use crate::sound_file::SoundFile;
 use crate::tap::{Parcel, TapState};
 use crate::timeline::{Heard, PATIENCE, Timeline};
+use crate::track::Track;
 
-/// Nanoseconds of a sample.
-const SAMPLE_NS: u64 = 125_000;
-const SAMPLES_PER_MS: u64 = 8;
 /// Samples that are taken from the timelines at once.
 const PIECE: u64 = 4096;
-/// How often the header is brought up to date, and free space looked at: each second of sound.
-const UPDATE: u64 = 8000;
 /// The mean square above which a packet has a voice in it: -45 dBov.
 const VOICE: u64 = 34_000;
-/// What is kept behind the last voice when silence ended the recording: 0.3 s.
-const TAIL: u64 = 2400;
-/// Packets in a row that are not G.711 after which there is no hope: a second.
+/// What is kept behind the last voice when silence ended the recording.
+const TAIL_MS: u64 = 300;
+/// Packets in a row that cannot be decoded after which there is no hope: a second.
 const HOPELESS: u32 = 50;
 
 /// What is wanted.
@@ -38,6 +31,8 @@ pub struct Plan {
     pub names: Names,
     /// A path where nothing is yet.
     pub file: PathBuf,
+    /// Samples a second of the file: 8000 or 16000.
+    pub rate_hz: u32,
     /// Channels that are heard: 1 or 2.
     pub sources: usize,
     /// Whether they become one channel of the file.
@@ -62,6 +57,7 @@ pub struct Recording {
     plan: Plan,
     file: SoundFile,
     lines: Vec<Timeline>,
+    tracks: Vec<Track>,
     strange: [u32; 2],
     /// Samples taken from the timelines.
     taken: u64,
@@ -80,8 +76,9 @@ impl Recording {
     pub fn begin(plan: Plan) -> Result<Self, Fault> {
         let channels = if plan.mix { 1 } else { plan.sources as u16 };
         Ok(Self {
-            file: SoundFile::create(&plan.file, channels, plan.keep_free)?,
-            lines: (0..plan.sources).map(|_| Timeline::new()).collect(),
+            file: SoundFile::create(&plan.file, channels, plan.rate_hz, plan.keep_free)?,
+            lines: (0..plan.sources).map(|_| Timeline::new(plan.rate_hz)).collect(),
+            tracks: (0..plan.sources).map(|_| Track::new(plan.rate_hz)).collect(),
             strange: [0; 2],
             taken: 0,
             updated: 0,
@@ -102,22 +99,20 @@ impl Recording {
     /// # Errors
     /// The [`Fault`] that ends the recording.
     pub fn take(&mut self, parcel: &Parcel) -> Result<(), Fault> {
-        let Some(law) = Law::of_payload_type(parcel.payload_type).filter(|_| !parcel.payload.is_empty())
-        else {
+        let arrival = self.position_of(parcel.at_ns);
+        self.advance(arrival.saturating_sub(self.patience()))?;
+        let (per_ms, &Parcel { channel, ssrc, sequence, .. }) = (self.per_ms(), parcel);
+        let Some((samples, timestamp)) = self.tracks[channel].decode(parcel) else {
             return self.pass_over(parcel);
         };
-        let arrival = self.position_of(parcel.at_ns);
-        self.advance(arrival.saturating_sub(PATIENCE))?;
-        let samples: Vec<i16> = parcel.payload.iter().map(|&octet| law.decode(octet)).collect();
-        let quiet = !has_voice(&samples);
-        let &Parcel { ssrc, sequence, timestamp, .. } = parcel;
-        let heard = Heard { ssrc, sequence, timestamp, arrival, samples: &samples, quiet };
-        self.strange[parcel.channel] = 0;
-        let line = &mut self.lines[parcel.channel];
+        let quiet = !has_voice(samples);
+        let heard = Heard { ssrc, sequence, timestamp, arrival, samples, quiet };
+        self.strange[channel] = 0;
+        let line = &mut self.lines[channel];
         if !line.place(&heard) {
             self.missing += 1;
         } else if !quiet {
-            self.voice_ms += samples.len() as u64 / SAMPLES_PER_MS;
+            self.voice_ms += samples.len() as u64 / per_ms;
             self.voiced = self.voiced.max(line.end());
         }
         Ok(())
@@ -129,8 +124,8 @@ impl Recording {
     /// The [`Fault`] that ends the recording.
     pub fn keep_up(&mut self, now_ns: u64) -> Result<Option<Ended>, Fault> {
         let now = self.position_of(now_ns);
-        self.advance(now.saturating_sub(PATIENCE))?;
-        let largest = (self.plan.largest.saturating_sub(HEADER as u64)) / self.file.block();
+        self.advance(now.saturating_sub(self.patience()))?;
+        let largest = self.file.most_samples(self.plan.largest);
         let silent = self.plan.silence > 0 && self.voice_ms > 0;
         Ok(if now >= self.plan.longest {
             Some(Ended::Duration)
@@ -155,14 +150,14 @@ impl Recording {
     pub fn fail(mut self, fault: Fault) -> Event {
         // What is there stays, and the header says how much, if the disk lets it.
         let _ = self.file.update();
-        let duration_ms = self.file.samples() / SAMPLES_PER_MS;
+        let duration_ms = self.file.samples() / self.per_ms();
         failed(&self.plan, duration_ms, fault)
     }
 
     fn recorded(self, ended: Ended) -> Event {
         let overrun = self.plan.state.overrun.load(Ordering::Relaxed);
         Event::Recorded(Box::new(Recorded {
-            duration_ms: self.file.samples() / SAMPLES_PER_MS,
+            duration_ms: self.file.samples() / self.per_ms(),
             voice_ms: self.voice_ms,
             ended,
             missing: self.missing + overrun,
@@ -173,10 +168,10 @@ impl Recording {
     }
 
     fn complete(&mut self, now_ns: u64, ended: Ended) -> Result<(), Fault> {
-        let largest = (self.plan.largest.saturating_sub(HEADER as u64)) / self.file.block();
+        let largest = self.file.most_samples(self.plan.largest);
         let mut end = self.position_of(now_ns).min(self.plan.longest).min(largest);
         if ended == Ended::Silence {
-            end = end.min(self.voiced + TAIL);
+            end = end.min(self.voiced + TAIL_MS * self.per_ms());
         }
         self.advance(end)?;
         // Silence is known only after some of it was written.
@@ -190,7 +185,7 @@ impl Recording {
             return Ok(());
         }
         let text = format!(
-            "{}: only G.711 can be recorded (payload types 0 and 8), and the peer sends payload type {}",
+            "{}: what the peer sends cannot be decoded: payload type {}",
             self.plan.file.display(),
             parcel.payload_type
         );
@@ -198,7 +193,16 @@ impl Recording {
     }
 
     fn position_of(&self, at_ns: u64) -> u64 {
-        at_ns.saturating_sub(self.plan.began_ns) / SAMPLE_NS
+        at_ns.saturating_sub(self.plan.began_ns) / (1_000_000_000 / u64::from(self.plan.rate_hz))
+    }
+
+    fn per_ms(&self) -> u64 {
+        u64::from(self.plan.rate_hz / 1000)
+    }
+
+    /// How long a recording waits for late packets, in its samples.
+    fn patience(&self) -> u64 {
+        PATIENCE / 8 * self.per_ms()
     }
 
     /// Takes the timelines up to `end` and writes what has gathered.
@@ -209,7 +213,7 @@ impl Recording {
             self.gather(piece);
             self.file.keep_small()?;
         }
-        if self.taken >= self.updated + UPDATE {
+        if self.taken >= self.updated + u64::from(self.plan.rate_hz) {
             self.updated = self.taken;
             self.file.update()?;
             self.file.check_space()?;

@@ -84,6 +84,9 @@ impl Port {
             if self.taps.is_some() {
                 self.record_heard(context, &packet);
             }
+            if self.ear.is_some() {
+                self.listen(context, &packet);
+            }
             if is_key && self.withholds_keys() {
                 return;
             }
@@ -152,7 +155,7 @@ impl Port {
     pub fn speak(&mut self, context: &Context<'_>) -> bool {
         let replaced = self.keys.is_some() && self.press(context);
         let says = self.say(context, replaced);
-        says || self.keys.is_some()
+        says || self.keys.is_some() || self.ear.is_some()
     }
 
     /// Sends the next packet of a tone or a file, unless a key takes its place: its time passes all the same.
@@ -160,6 +163,14 @@ impl Port {
         let mut samples = [0; MOST_SAMPLES];
         let (law, first, rate_hz) = match &mut self.job {
             Job::Plain(_) | Job::Convert(_) => return false,
+            Job::Seat(_) => {
+                self.speak_of_room(context, replaced);
+                return true;
+            }
+            Job::Audio(_) => {
+                self.speak_of_program(context, replaced);
+                return true;
+            }
             Job::Tone(source) => {
                 let first = source.is_fresh();
                 if !source.next(&mut samples[..tone::SAMPLES]) {
@@ -240,6 +251,14 @@ impl Port {
             return;
         }
         self.pass_rtcp_on(context, bytes);
+    }
+
+    /// Lays a packet ready for the next beat.
+    fn listen(&mut self, context: &Context<'_>, packet: &RtpPacket<'_>) {
+        let format = self.format_of(packet.payload_type());
+        if let (Some(format), Some(ear)) = (format, &mut self.ear) {
+            ear.push(context.now_ns, packet, format);
+        }
     }
 
     /// Counts a packet; whether it is one of a key.

@@ -6,19 +6,20 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::fstatvfs;
-use trunkline_dsp::wav::{HEADER, header};
+use trunkline_dsp::wav::{HEADER, header_at};
 
 use crate::error::Fault;
 
 /// Octets that may gather before they are written.
 const BLOCK: usize = 16_384;
 
-/// The file, 16 bits at 8000 Hz, and what is not written to it yet.
+/// The file, 16 bits a sample, and what is not written to it yet.
 #[derive(Debug)]
 pub struct SoundFile {
     file: File,
     path: PathBuf,
     channels: u16,
+    rate_hz: u32,
     /// Octets that shall stay free on the file system.
     pub keep_free: u64,
     /// Octets of sound in the file.
@@ -31,10 +32,11 @@ impl SoundFile {
     ///
     /// # Errors
     /// The [`Fault`] to tell when that is not possible.
-    pub fn create(path: &Path, channels: u16, keep_free: u64) -> Result<Self, Fault> {
+    pub fn create(path: &Path, channels: u16, rate_hz: u32, keep_free: u64) -> Result<Self, Fault> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| fault_of(path, &error))?;
-        let made = Self { file, path: path.into(), channels, keep_free, written: 0, pending: Vec::new() };
+        let made =
+            Self { file, path: path.into(), channels, rate_hz, keep_free, written: 0, pending: Vec::new() };
         if let Err(fault) = made.check_space().and_then(|()| made.write_header()) {
             // Nothing is in it: another try shall find the path free.
             let _ = fs::remove_file(path);
@@ -46,6 +48,11 @@ impl SoundFile {
     /// Octets of a sample of all channels.
     pub fn block(&self) -> u64 {
         2 * u64::from(self.channels)
+    }
+
+    /// Samples that a file of so many octets has.
+    pub fn most_samples(&self, octets: u64) -> u64 {
+        octets.saturating_sub(HEADER as u64) / self.block()
     }
 
     /// Samples of each channel that are in the file.
@@ -124,7 +131,7 @@ impl SoundFile {
     }
 
     fn write_header(&self) -> Result<(), Fault> {
-        let bytes = header(self.channels, self.written);
+        let bytes = header_at(self.rate_hz, self.channels, self.written);
         self.file.write_all_at(&bytes, 0).map_err(|error| fault_of(&self.path, &error))
     }
 }
@@ -149,7 +156,7 @@ mod tests {
         assert_eq!(fault_of(Path::new("a.wav"), &full).code, "media.disk_full");
         let scratch = Scratch::new();
         let path = scratch.path("a.wav");
-        assert_eq!(SoundFile::create(&path, 1, u64::MAX).unwrap_err().code, "media.disk_full");
+        assert_eq!(SoundFile::create(&path, 1, 8000, u64::MAX).unwrap_err().code, "media.disk_full");
         assert!(!path.exists());
     }
 }

@@ -1,6 +1,6 @@
 //! Where a stream's packets belong in a recording: by their RTP timestamps, held against when they came.
 
-/// Samples that a recording waits for late packets: 1 s.
+/// Samples of 8000 Hz that a recording waits for late packets: 1 s.
 pub const PATIENCE: u64 = 8000;
 /// How far ahead of its arrival a packet may be placed: 2 s.
 const AHEAD: i64 = 16_000;
@@ -18,7 +18,7 @@ pub struct Heard<'a> {
     pub ssrc: u32,
     /// The sequence number.
     pub sequence: u16,
-    /// The timestamp at 8000 Hz.
+    /// The timestamp, in samples of the recording.
     pub timestamp: u32,
     /// When it came.
     pub arrival: u64,
@@ -40,6 +40,8 @@ struct Anchor {
 /// One channel of a recording.
 #[derive(Debug)]
 pub struct Timeline {
+    /// Samples of the recording for one of 8000 Hz: 1 or 2.
+    scale: i64,
     kept: Box<[i16]>,
     /// The position of the first sample that was not taken yet.
     begin: u64,
@@ -54,10 +56,12 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Silence, from position 0.
-    pub fn new() -> Self {
+    /// Silence, from position 0, at this rate: 8000 or 16000.
+    pub fn new(rate_hz: u32) -> Self {
+        let scale = i64::from(rate_hz / 8000).max(1);
         Self {
-            kept: vec![0; KEPT].into(),
+            scale,
+            kept: vec![0; KEPT * scale as usize].into(),
             begin: 0,
             end: 0,
             anchor: None,
@@ -80,9 +84,10 @@ impl Timeline {
         let position = anchor.position.saturating_add(step);
         let lag = arrival - position;
         if (heard.sequence.wrapping_sub(anchor.sequence) as i16) <= 0 {
-            return (-AHEAD..=PATIENCE as i64).contains(&lag) && self.put(position, heard.samples);
+            let places = -AHEAD * self.scale..=PATIENCE as i64 * self.scale;
+            return places.contains(&lag) && self.put(position, heard.samples);
         }
-        if !(-AHEAD..PATIENCE as i64 - TOLERANCE).contains(&lag) {
+        if !(-AHEAD * self.scale..(PATIENCE as i64 - TOLERANCE) * self.scale).contains(&lag) {
             return self.settle(heard, arrival);
         }
         self.watch(lag);
@@ -97,7 +102,8 @@ impl Timeline {
     /// Takes what lies before a position, in order; there is silence where nothing was placed.
     pub fn take(&mut self, end: u64, mut each: impl FnMut(i16)) {
         while self.begin < end {
-            let place = &mut self.kept[self.begin as usize % KEPT];
+            let length = self.kept.len();
+            let place = &mut self.kept[self.begin as usize % length];
             each(std::mem::take(place));
             self.begin += 1;
         }
@@ -121,7 +127,7 @@ impl Timeline {
         self.watched += 1;
         self.least_lag = self.least_lag.min(lag);
         if self.watched == WATCHED {
-            self.drift = if self.least_lag.abs() > TOLERANCE { self.least_lag } else { 0 };
+            self.drift = if self.least_lag.abs() > TOLERANCE * self.scale { self.least_lag } else { 0 };
             (self.watched, self.least_lag) = (0, i64::MAX);
         }
     }
@@ -146,10 +152,11 @@ impl Timeline {
         let skipped = (begin - position).clamp(0, samples.len() as i64);
         for (offset, &sample) in samples.iter().enumerate().skip(skipped as usize) {
             let at = position + offset as i64;
-            if at - begin >= KEPT as i64 {
+            let length = self.kept.len();
+            if at - begin >= length as i64 {
                 return false;
             }
-            self.kept[at as usize % KEPT] = sample;
+            self.kept[at as usize % length] = sample;
             self.end = self.end.max(at as u64 + 1);
         }
         samples.is_empty() || skipped < samples.len() as i64

@@ -11,9 +11,11 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, recvfrom};
 
+use crate::events::PortEvent;
 use crate::mailbox::{Order, Task};
 use crate::pacing::Pacer;
 use crate::port::{Context, Job, Port};
+use crate::room::Hall;
 use crate::shared::{Channel, Post, Shared, WAKE};
 use crate::voice::FRAME_NS;
 
@@ -38,6 +40,8 @@ pub struct Worker {
     /// Ports that have a path or a session to look after.
     associated: Vec<u32>,
     next_association_ns: u64,
+    /// The rooms that this worker leads.
+    rooms: Vec<Arc<Hall>>,
     orders: Vec<(u32, Order)>,
     backlog: Vec<u64>,
     buffer: Box<[u8; LARGEST]>,
@@ -56,6 +60,7 @@ impl Worker {
             speakers: Vec::new(),
             associated: Vec::new(),
             next_association_ns: u64::MAX,
+            rooms: Vec::new(),
             orders: Vec::new(),
             backlog: Vec::with_capacity(READY),
             buffer: Box::new([0; LARGEST]),
@@ -90,7 +95,7 @@ impl Worker {
     }
 
     fn timeout(&self, now_ns: u64) -> Timespec {
-        let due_ns = match (self.backlog.is_empty(), self.speakers.is_empty()) {
+        let due_ns = match (self.backlog.is_empty(), !self.has_beat()) {
             (false, _) => now_ns,
             (true, true) => self.next_tick_ns,
             (true, false) => self.next_tick_ns.min(self.next_frame_ns),
@@ -98,6 +103,11 @@ impl Worker {
         let due_ns = due_ns.min(self.next_association_ns);
         let wait_ns = due_ns.saturating_sub(now_ns);
         Timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 }
+    }
+
+    /// Whether anybody waits for the beat of 20 ms.
+    fn has_beat(&self) -> bool {
+        !self.speakers.is_empty() || !self.rooms.is_empty()
     }
 
     fn obey(&mut self, context: &Context<'_>) {
@@ -118,7 +128,19 @@ impl Worker {
                 *place = Some(Box::new(Port::new(slot, generation, seed, context)));
             }
             (Order::SetRemote(remote), Some(port)) => port.set_remote(context, remote),
-            (Order::SetFormats(formats), Some(port)) => port.formats = Some(formats),
+            (Order::SetFormats(formats), Some(port)) => port.set_formats(formats),
+            (Order::Join(hall, rights), Some(port)) => {
+                port.join(context, hall, rights);
+                self.start_speaking(context, slot);
+            }
+            (Order::Audio(line, speak), Some(port)) => {
+                port.answer(context, line, speak);
+                self.start_speaking(context, slot);
+            }
+            (Order::Lead(hall), _) => {
+                self.rooms.push(hall);
+                self.begin_beat(context);
+            }
             (Order::Counterpart(formats), Some(port)) => port.other = Some(formats),
             (Order::SetDirection { send, receive }, Some(port)) => port.set_direction(context, send, receive),
             (Order::SetKeys(keys), Some(port)) => {
@@ -160,10 +182,14 @@ impl Worker {
         }
     }
 
-    fn start_speaking(&mut self, context: &Context<'_>, slot: u32) {
-        if self.speakers.is_empty() {
+    fn begin_beat(&mut self, context: &Context<'_>) {
+        if self.speakers.is_empty() && self.next_frame_ns < context.now_ns {
             self.next_frame_ns = context.now_ns;
         }
+    }
+
+    fn start_speaking(&mut self, context: &Context<'_>, slot: u32) {
+        self.begin_beat(context);
         if !self.speakers.contains(&slot) {
             self.speakers.push(slot);
         }
@@ -245,7 +271,7 @@ impl Worker {
     }
 
     fn keep_time(&mut self, context: &Context<'_>) {
-        if !self.speakers.is_empty() && context.now_ns >= self.next_frame_ns {
+        if self.has_beat() && context.now_ns >= self.next_frame_ns {
             self.let_speak(context);
         }
         if context.now_ns >= self.next_association_ns {
@@ -288,12 +314,30 @@ impl Worker {
 
     fn let_speak(&mut self, context: &Context<'_>) {
         let ports = &mut self.ports;
+        for &slot in &self.speakers {
+            if let Some(port) = &mut ports[slot as usize] {
+                port.hear(context);
+            }
+        }
+        lead(context, &mut self.rooms);
         self.speakers.retain(|&slot| ports[slot as usize].as_mut().is_some_and(|port| port.speak(context)));
         self.next_frame_ns += FRAME_NS;
         if context.now_ns > self.next_frame_ns {
             self.next_frame_ns = context.now_ns + FRAME_NS;
         }
     }
+}
+
+/// A beat of the rooms: after all have been heard, and before anybody speaks.
+fn lead(context: &Context<'_>, rooms: &mut Vec<Arc<Hall>>) {
+    rooms.retain(|hall| {
+        let (goes_on, over) = hall.lock().lead(context.now_ns);
+        if let Some(playback) = over {
+            let event = playback.ended();
+            context.shared.events.push(PortEvent { slot: 0, generation: 0, event });
+        }
+        goes_on
+    });
 }
 
 /// Makes this thread punctual, as far as the system lets it: nothing here is needed for it to work.

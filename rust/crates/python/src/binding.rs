@@ -1,7 +1,7 @@
 //! The one class.
 
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use trunkline_dsp::Law;
 use trunkline_engine::{
-    Config, Credentials, Digits, Engine, Family, KernelWish, Partner, Policy, Remote, Role, Tone, Wanted,
+    Config, Credentials, Digits, Engine, Family, KernelWish, Partner, Policy, Remote, Rights, Role, Tone,
+    Wanted,
 };
 
 use crate::arguments::{address, argument, master_key, peer, refused, seconds, suite_of};
@@ -159,6 +160,30 @@ impl MediaEngine {
     ) -> PyResult<()> {
         let formats = formats(receive, send, send_events, ptime_ms)?;
         self.engine.set_formats(port, formats).map_err(refused)
+    }
+
+    /// Makes a conference room.
+    #[pyo3(signature = (room, owner, rate_hz, speakers))]
+    fn open_room(&self, room: &str, owner: &str, rate_hz: u32, speakers: usize) -> PyResult<()> {
+        self.engine.open_room(room, owner, rate_hz, speakers).map_err(refused)
+    }
+
+    /// Ends a conference room.
+    #[pyo3(signature = (room))]
+    fn close_room(&self, room: &str) -> PyResult<()> {
+        self.engine.close_room(room).map_err(refused)
+    }
+
+    /// Puts a port into a conference room, or changes what it may there.
+    #[pyo3(signature = (port, room, gain_db, muted, deaf))]
+    fn join(&self, port: &str, room: &str, gain_db: f32, muted: bool, deaf: bool) -> PyResult<()> {
+        self.engine.join(port, room, Rights { gain_db, muted, deaf }).map_err(refused)
+    }
+
+    /// A socket with the sound of a port, which is the caller's to close.
+    #[pyo3(signature = (port, rate_hz, speak))]
+    fn open_audio(&self, port: &str, rate_hz: u32, speak: bool) -> PyResult<RawFd> {
+        self.engine.open_audio(port, rate_hz, speak).map(IntoRawFd::into_raw_fd).map_err(refused)
     }
 
     /// Ends whatever a port does.

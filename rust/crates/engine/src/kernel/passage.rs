@@ -136,6 +136,8 @@ impl Port {
             || self.security.is_some()
             || self.association.is_some()
             || self.taps.is_some()
+            || self.ear.is_some()
+            || !self.lines.is_empty()
             || self.keys.is_some()
         {
             return None;

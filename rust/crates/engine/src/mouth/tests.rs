@@ -7,7 +7,7 @@ type Header = (bool, u16, u32, u8, usize);
 fn said(mouth: &mut Mouth, voice: &mut Voice, now_ns: u64, first: bool) -> Vec<Header> {
     let mut headers = Vec::new();
     let sound = Sound { samples: &[0; 160], rate_hz: 8000 };
-    mouth.say((now_ns, first), voice, sound, |bytes| {
+    mouth.say((now_ns, first), voice, sound, &mut |bytes| {
         let packet = RtpPacket::parse(bytes).unwrap();
         let (marker, sequence, timestamp) = (packet.marker(), packet.sequence(), packet.timestamp());
         headers.push((marker, sequence, timestamp, packet.payload_type(), packet.payload().unwrap().len()));
@@ -54,8 +54,8 @@ fn the_end_of_a_sound_fills_its_packet_with_silence() {
     let (mut mouth, mut voice) = (Mouth::new(speech), Voice::new(0));
     assert!(said(&mut mouth, &mut voice, 0, true).is_empty());
     let mut lengths = Vec::new();
-    mouth.finish(20_000_000, &mut voice, |bytes| lengths.push(bytes.len()));
-    mouth.finish(40_000_000, &mut voice, |bytes| lengths.push(bytes.len()));
+    mouth.finish(20_000_000, &mut voice, &mut |bytes: &[u8]| lengths.push(bytes.len()));
+    mouth.finish(40_000_000, &mut voice, &mut |bytes: &[u8]| lengths.push(bytes.len()));
     assert_eq!(lengths, [HEADER + 480]);
 }
 

@@ -2,6 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::scratch::Scratch;
+use trunkline_dsp::Law;
 use trunkline_dsp::Wav;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -22,6 +23,7 @@ fn bench(sources: usize, mix: bool) -> Bench {
         file: scratch.path("r.wav"),
         sources,
         mix,
+        rate_hz: 8000,
         longest: 8000 * 3600,
         largest: 1 << 30,
         keep_free: 0,
@@ -53,6 +55,7 @@ fn parcel(channel: usize, n: u64, octet: u8) -> Parcel {
         recording: 1,
         channel,
         at_ns: 5 * SECOND_NS + n * 20_000_000,
+        format: crate::formats::fixed(0),
         payload_type: 0,
         ssrc: 7 + channel as u32,
         sequence: n as u16,
@@ -172,13 +175,13 @@ fn a_full_disk_ends_it() {
 fn another_codec_is_counted_and_then_refused() {
     let bench = bench(1, true);
     let mut recording = bench.begin();
-    let strange = |n| Parcel { payload_type: 9, ..parcel(0, n, LOUD) };
+    let strange = |n| Parcel { payload_type: 18, format: None, ..parcel(0, n, LOUD) };
     assert!((0..49).all(|n| recording.take(&strange(n)).is_ok()));
     feed(&mut recording, 0, 49..50);
     assert!((50..99).all(|n| recording.take(&strange(n)).is_ok()));
     let fault = recording.take(&strange(99)).unwrap_err();
     assert_eq!(fault.code, "media.codec");
-    assert!(fault.text.ends_with("the peer sends payload type 9"));
+    assert!(fault.text.ends_with("payload type 18"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ struct Stream {
 
 impl Stream {
     fn new(sequence: u16, timestamp: u32) -> Self {
-        Self { timeline: Timeline::new(), taken: Vec::new(), sequence, timestamp, sample: 1 }
+        Self { timeline: Timeline::new(8000), taken: Vec::new(), sequence, timestamp, sample: 1 }
     }
 
     /// The next packet, not sent yet.
@@ -140,7 +140,7 @@ fn a_jump_of_the_timestamps_loses_nothing() {
 #[test]
 fn a_clock_that_is_off_is_put_right_where_it_is_quiet() {
     for (arrival_of_packet, quiet_packets) in [(159u64, 10), (161, 10)] {
-        let mut timeline = Timeline::new();
+        let mut timeline = Timeline::new(8000);
         let mut taken = 0u64;
         let mut worst = 0;
         for n in 0..6000u64 {
@@ -164,7 +164,7 @@ fn a_clock_that_is_off_is_put_right_where_it_is_quiet() {
 
 #[test]
 fn no_packet_makes_it_fall() {
-    let mut timeline = Timeline::new();
+    let mut timeline = Timeline::new(8000);
     let mut seed = 1u64;
     for n in 0..200_000u64 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

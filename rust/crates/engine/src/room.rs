@@ -1,0 +1,441 @@
+//! Conference rooms: everybody hears the loudest of all others, never himself (N-1).
+//!
+//! A room is led by one worker: at each of its beats it takes what the members said, mixes, and lays ready what each
+//! shall hear. Members of other workers bring and fetch at beats of their own; short queues keep the beats apart.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use trunkline_dsp::mix::{self, Gain, Loudness, Mix};
+use trunkline_dsp::speakers::{Part, Speakers};
+use trunkline_dsp::{Codec, Encoder, Rates};
+
+use crate::convert::LONGEST_PAYLOAD;
+use crate::formats::Speech;
+use crate::mouth::MOST_SAMPLES;
+use crate::playback::{Next, Playback};
+use crate::rates::append;
+use crate::tap::Tap;
+
+/// Members of a room.
+pub const MOST_MEMBERS: usize = 200;
+/// Frames that wait between two workers: more than their beats are ever apart.
+const MOST_WAITING: usize = 3;
+/// Beats after which an encoder that nobody needs is let go: 5 s.
+const UNNEEDED: u32 = 250;
+/// The length of a beat.
+const FRAME_MS: u32 = 20;
+
+/// What a member may do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rights {
+    /// What it says is made so much louder.
+    pub gain_db: f32,
+    /// It is not heard.
+    pub muted: bool,
+    /// It hears nobody.
+    pub deaf: bool,
+}
+
+/// 20 ms that a member hears.
+#[derive(Clone, Debug)]
+pub enum Mixed {
+    /// To be encoded by its own mouth, at the room's rate.
+    Sound(Arc<[i16]>),
+    /// Encoded already, for all who hear the same in the same codec.
+    Payload(Arc<[u8]>),
+}
+
+/// A room that several workers share.
+#[derive(Debug)]
+pub struct Hall {
+    /// The rate at which it mixes.
+    pub rate_hz: u32,
+    room: Mutex<Room>,
+}
+
+impl Hall {
+    /// An empty room.
+    pub fn new(rate_hz: u32, speakers: usize) -> Self {
+        let samples = (rate_hz / 50) as usize;
+        let room = Room {
+            rate_hz,
+            samples,
+            members: Vec::new(),
+            mix: Mix::new(samples),
+            speakers: Speakers::new(speakers, FRAME_MS),
+            common: Vec::new(),
+            silence: vec![0; samples].into(),
+            player: None,
+            taps: Vec::new(),
+            beat: 0,
+            closed: false,
+        };
+        Self { rate_hz, room: Mutex::new(room) }
+    }
+
+    /// The room, for a moment.
+    pub fn lock(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Member {
+    slot: u32,
+    gain: Gain,
+    muted: bool,
+    deaf: bool,
+    speech: Option<Speech>,
+    loudness: Loudness,
+    said: VecDeque<Box<[i16]>>,
+    hears: VecDeque<Mixed>,
+    now: Box<[i16]>,
+}
+
+/// What is played into a room.
+#[derive(Debug)]
+struct Player {
+    playback: Box<Playback>,
+    rates: Option<Rates>,
+    sound: Vec<i16>,
+}
+
+/// An encoder for all who hear the whole mix in one codec.
+#[derive(Debug)]
+struct Common {
+    codec: Codec,
+    encoder: Encoder,
+    rates: Option<Rates>,
+    sound: Vec<i16>,
+    /// Of this beat.
+    payload: Option<Arc<[u8]>>,
+    unneeded: u32,
+}
+
+/// Members, what they said and what they shall hear.
+#[derive(Debug)]
+pub struct Room {
+    rate_hz: u32,
+    samples: usize,
+    members: Vec<Member>,
+    mix: Mix,
+    speakers: Speakers,
+    common: Vec<Common>,
+    silence: Arc<[i16]>,
+    player: Option<Player>,
+    taps: Vec<Tap>,
+    beat: u32,
+    closed: bool,
+}
+
+impl Room {
+    /// Lets somebody in, or changes what a member may.
+    pub fn admit(&mut self, slot: u32, rights: Rights, speech: Option<Speech>) {
+        if !self.members.iter().any(|member| member.slot == slot) {
+            self.members.push(Member {
+                slot,
+                gain: Gain::default(),
+                muted: false,
+                deaf: false,
+                speech,
+                loudness: Loudness::default(),
+                said: VecDeque::with_capacity(MOST_WAITING),
+                hears: VecDeque::with_capacity(MOST_WAITING),
+                now: vec![0; self.samples].into(),
+            });
+        }
+        if let Some(member) = self.member(slot) {
+            (member.muted, member.deaf, member.speech) = (rights.muted, rights.deaf, speech);
+            if rights.muted { member.gain.mute() } else { member.gain.set_db(rights.gain_db) }
+        }
+    }
+
+    /// Another offer or answer changed how a member is spoken to.
+    pub fn set_speech(&mut self, slot: u32, speech: Option<Speech>) {
+        if let Some(member) = self.member(slot) {
+            member.speech = speech;
+            member.hears.clear();
+        }
+    }
+
+    /// Somebody has left.
+    pub fn leave(&mut self, slot: u32) {
+        self.members.retain(|member| member.slot != slot);
+    }
+
+    /// A member has said this, at the room's rate.
+    pub fn bring(&mut self, slot: u32, sound: &[i16]) {
+        let samples = self.samples;
+        let Some(member) = self.member(slot) else { return };
+        if member.said.len() == MOST_WAITING {
+            member.said.pop_front();
+        }
+        if sound.len() == samples {
+            member.said.push_back(sound.into());
+        }
+    }
+
+    /// What a member hears next, if it is ready.
+    pub fn fetch(&mut self, slot: u32) -> Option<Mixed> {
+        self.member(slot)?.hears.pop_front()
+    }
+
+    /// Plays files to all; what was played before is over, and told.
+    pub fn play(&mut self, playback: Option<Box<Playback>>) -> Option<Box<Playback>> {
+        let rate_hz = self.rate_hz;
+        let player = playback.map(|playback| Player {
+            rates: Rates::new(playback.rate_hz, rate_hz).filter(|_| playback.rate_hz != rate_hz),
+            playback,
+            sound: Vec::with_capacity(2 * MOST_SAMPLES),
+        });
+        std::mem::replace(&mut self.player, player).map(|player| player.playback)
+    }
+
+    /// Ends a playback, if it is this one.
+    pub fn stop_play(&mut self, id: &str) -> Option<Box<Playback>> {
+        let plays = self.player.as_ref().is_some_and(|player| *player.playback.id == *id);
+        if plays { self.play(None) } else { None }
+    }
+
+    /// Records what is heard in the room.
+    pub fn record(&mut self, tap: Tap) {
+        self.taps.retain(|tap| !tap.is_over());
+        self.taps.push(tap);
+    }
+
+    /// It ends: its leader lets go of it at the next beat.
+    pub fn close(&mut self) -> Option<Box<Playback>> {
+        self.closed = true;
+        self.members.clear();
+        self.taps.clear();
+        self.play(None)
+    }
+
+    fn member(&mut self, slot: u32) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.slot == slot)
+    }
+
+    /// One beat: mixes. Returns whether the room goes on, and a playback that has come to its end.
+    pub fn lead(&mut self, now_ns: u64) -> (bool, Option<Box<Playback>>) {
+        if self.closed {
+            return (false, None);
+        }
+        if self.members.is_empty() && self.player.is_none() && self.taps.is_empty() {
+            return (true, None);
+        }
+        self.beat = self.beat.wrapping_add(1);
+        self.listen();
+        let over = self.sum();
+        let mut whole: Arc<[i16]> = Arc::clone(&self.silence);
+        if self.mix.voices() > 0 {
+            let mut sound = vec![0; self.samples];
+            self.mix.whole(&mut sound);
+            whole = sound.into();
+        }
+        self.hand_out(&whole);
+        self.taps.retain(|tap| !tap.is_over());
+        for tap in &self.taps {
+            tap.pass_sound(now_ns, self.beat, self.rate_hz, &whole);
+        }
+        (true, over)
+    }
+
+    /// What each has said, and who is loud enough to be heard.
+    fn listen(&mut self) {
+        self.speakers.begin();
+        for member in &mut self.members {
+            match member.said.pop_front() {
+                Some(said) => member.now = said,
+                None => member.now.fill(0),
+            }
+            member.gain.apply(&mut member.now);
+            let energy = member.loudness.hear(&member.now);
+            if !member.gain.is_mute() {
+                self.speakers.offer(member.slot, energy);
+            }
+        }
+        self.speakers.choose();
+    }
+
+    /// Adds up who is heard, and what is played.
+    fn sum(&mut self) -> Option<Box<Playback>> {
+        let Self { members, mix, speakers, .. } = self;
+        mix.begin();
+        for (slot, part) in speakers.members() {
+            let Some(member) = members.iter_mut().find(|member| member.slot == slot) else { continue };
+            match part {
+                Part::Enters => mix::fade_in(&mut member.now),
+                Part::Leaves => mix::fade_out(&mut member.now),
+                Part::Stays | Part::Silent => {}
+            }
+            mix.add(&member.now);
+        }
+        let over = self.add_player();
+        self.mix.settle();
+        over
+    }
+
+    fn add_player(&mut self) -> Option<Box<Playback>> {
+        let player = self.player.as_mut()?;
+        let mut piece = [0; MOST_SAMPLES];
+        let piece = &mut piece[..(player.playback.rate_hz / 50) as usize];
+        match player.playback.next(piece) {
+            Next::Wait => return None,
+            Next::Over => return self.play(None),
+            Next::Sound => {}
+        }
+        player.sound.clear();
+        match &mut player.rates {
+            None => player.sound.extend_from_slice(piece),
+            Some(rates) => append(rates, piece, &mut player.sound),
+        }
+        self.mix.add(&player.sound);
+        None
+    }
+
+    /// Lays ready what each hears: the whole for most of them, which is encoded once for each codec.
+    fn hand_out(&mut self, whole: &Arc<[i16]>) {
+        let Self { members, mix, speakers, common, silence, samples, rate_hz, .. } = self;
+        common.iter_mut().for_each(|common| (common.payload, common.unneeded) = (None, common.unneeded + 1));
+        for member in members {
+            let Some(speech) = member.speech else { continue };
+            let mixed = if member.deaf {
+                Mixed::Sound(Arc::clone(silence))
+            } else if speakers.part_of(member.slot) != Part::Silent {
+                let mut own = vec![0; *samples];
+                mix.without(&member.now, &mut own);
+                Mixed::Sound(own.into())
+            } else if speech.ptime_ms == FRAME_MS {
+                encoded(common, speech.codec, *rate_hz, whole)
+            } else {
+                Mixed::Sound(Arc::clone(whole))
+            };
+            if member.hears.len() == MOST_WAITING {
+                member.hears.pop_front();
+            }
+            member.hears.push_back(mixed);
+        }
+        common.retain(|common| common.unneeded < UNNEEDED);
+    }
+}
+
+/// The whole in this codec, from the encoder that all share.
+fn encoded(common: &mut Vec<Common>, codec: Codec, rate_hz: u32, whole: &Arc<[i16]>) -> Mixed {
+    let known = common.iter().position(|one| one.codec == codec);
+    let at = match known {
+        Some(at) => at,
+        None => {
+            let Ok(encoder) = Encoder::new(codec) else { return Mixed::Sound(Arc::clone(whole)) };
+            let to_hz = codec.rate_hz();
+            let rates = Rates::new(rate_hz, to_hz).filter(|_| rate_hz != to_hz);
+            let sound = Vec::with_capacity(2 * MOST_SAMPLES);
+            common.push(Common { codec, encoder, rates, sound, payload: None, unneeded: 0 });
+            common.len() - 1
+        }
+    };
+    let one = &mut common[at];
+    one.unneeded = 0;
+    if one.payload.is_none() {
+        one.sound.clear();
+        match &mut one.rates {
+            None => one.sound.extend_from_slice(whole),
+            Some(rates) => append(rates, whole, &mut one.sound),
+        }
+        let mut octets = [0; LONGEST_PAYLOAD];
+        let length = one.encoder.encode(&one.sound, &mut octets);
+        one.payload = length.ok().map(|length| octets[..length].into());
+    }
+    one.payload
+        .as_ref()
+        .map_or_else(|| Mixed::Sound(Arc::clone(whole)), |payload| Mixed::Payload(Arc::clone(payload)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mouth::plain;
+    use trunkline_dsp::{Law, Sine};
+
+    const RIGHTS: Rights = Rights { gain_db: 0.0, muted: false, deaf: false };
+
+    fn tone(frequency: f64, beats: usize) -> Vec<Vec<i16>> {
+        let mut sine = Sine::new(frequency, -20.0, 8000.0);
+        (0..beats).map(|_| (0..160).map(|_| sine.sample()).collect()).collect()
+    }
+
+    fn level(samples: &[i16], frequency: f64) -> f64 {
+        let (mut a, mut b) = (0.0, 0.0);
+        for (n, &sample) in samples.iter().enumerate() {
+            let angle = std::f64::consts::TAU * frequency * n as f64 / 8000.0;
+            (a, b) = (a + f64::from(sample) * angle.cos(), b + f64::from(sample) * angle.sin());
+        }
+        let amplitude = 2.0 * (a * a + b * b).sqrt() / samples.len() as f64;
+        20.0 * (amplitude / 32_768.0).max(1e-6).log10()
+    }
+
+    fn heard(room: &mut Room, slot: u32) -> Vec<i16> {
+        match room.fetch(slot).unwrap() {
+            Mixed::Sound(sound) => sound.to_vec(),
+            Mixed::Payload(payload) => payload.iter().map(|&octet| Law::Mu.decode(octet)).collect(),
+        }
+    }
+
+    /// What each of the members hears after a second in which the first ones say a tone each.
+    fn meeting(members: u32, rights: impl Fn(u32) -> Rights, tones: &[f64]) -> Vec<Vec<i16>> {
+        let hall = Hall::new(8000, 4);
+        let mut room = hall.lock();
+        (0..members).for_each(|slot| room.admit(slot, rights(slot), Some(plain(Law::Mu))));
+        let tones: Vec<Vec<Vec<i16>>> = tones.iter().map(|&frequency| tone(frequency, 50)).collect();
+        let mut all = vec![Vec::new(); members as usize];
+        for beat in 0..50 {
+            tones.iter().enumerate().for_each(|(slot, tone)| room.bring(slot as u32, &tone[beat]));
+            room.lead(beat as u64);
+            for slot in 0..members {
+                all[slot as usize].extend(heard(&mut room, slot));
+            }
+        }
+        all.into_iter().map(|samples| samples[4000..].to_vec()).collect()
+    }
+
+    #[test]
+    fn each_hears_all_others_and_never_himself() {
+        let all = meeting(3, |_| RIGHTS, &[400.0, 1000.0]);
+        assert!(level(&all[0], 400.0) < -50.0 && level(&all[0], 1000.0) > -22.0);
+        assert!(level(&all[1], 1000.0) < -50.0 && level(&all[1], 400.0) > -22.0);
+        assert!(level(&all[2], 1000.0) > -22.0 && level(&all[2], 400.0) > -22.0);
+    }
+
+    #[test]
+    fn who_is_muted_is_not_heard_and_who_is_deaf_hears_nothing() {
+        let rights = |slot| Rights { muted: slot == 0, deaf: slot == 1, gain_db: 0.0 };
+        let all = meeting(3, rights, &[400.0, 1000.0]);
+        assert!(level(&all[2], 400.0) < -50.0 && level(&all[2], 1000.0) > -22.0);
+        assert!(level(&all[0], 1000.0) > -22.0);
+        assert!(all[1].iter().all(|&sample| sample.abs() < 10));
+    }
+
+    #[test]
+    fn a_gain_makes_louder() {
+        let rights = |slot| Rights { gain_db: if slot == 0 { 10.0 } else { 0.0 }, ..RIGHTS };
+        let all = meeting(3, rights, &[400.0, 1000.0]);
+        assert!((level(&all[2], 400.0) - level(&all[2], 1000.0) - 10.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn only_so_many_are_heard_at_once() {
+        let tones: Vec<f64> = (1..=8).map(|n| f64::from(n) * 300.0).collect();
+        let all = meeting(9, |_| RIGHTS, &tones);
+        assert_eq!(tones.iter().filter(|&&tone| level(&all[8], tone) > -30.0).count(), 4);
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let hall = Hall::new(8000, 4);
+        let mut room = hall.lock();
+        room.admit(1, RIGHTS, Some(plain(Law::Mu)));
+        (0..100).for_each(|_| room.bring(1, &[0; 160]));
+        (0..100).for_each(|beat| drop(room.lead(beat)));
+        assert_eq!((0..100).filter(|_| room.fetch(1).is_some()).count(), MOST_WAITING);
+    }
+}
