@@ -13,7 +13,11 @@ from tests.peers.baresip import Account, Baresip
 from tests.peers.browser import BrowserClient
 from tests.peers.exchange import DOMAIN, ExchangeProcess, Extension
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("T-24"), pytest.mark.rfc("8827", "6.5")]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.rule("T-24"),
+    pytest.mark.rfc("8827", "6.5"),
+]
 
 PASSWORD = "nine-blue-chairs-17"
 WEB_HZ, PHONE_HZ = 600.0, 1100.0
@@ -31,9 +35,7 @@ async def exchange(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ex
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def phones(
-    exchange: ExchangeProcess, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Pair]:
+async def phones(exchange: ExchangeProcess, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """A browser over wss and a baresip over UDP, registered."""
     folder = tmp_path_factory.mktemp("phones")
     account = Account("401", PASSWORD, DOMAIN, exchange.address)
@@ -59,6 +61,7 @@ async def test_the_browser_calls_and_hangs_up(phones: Pair) -> None:
     await browser.hears(PHONE_HZ, LOUD_DBFS)
     browser.command("hangup")
     await phone.event("CALL_CLOSED")
+    assert (await browser.event("ended"))["by"] == "local"
 
 
 async def test_the_browser_is_called_and_holds_and_is_hung_up_on(phones: Pair) -> None:
