@@ -83,6 +83,9 @@ _Event: TypeAlias = (
     | tuple[Literal["path"], str, str, str, int]
     | tuple[Literal["consent_lost"], str, str]
     | tuple[Literal["tone_ended"], str, str]
+    | tuple[Literal["extension"], str, str, str]
+    | tuple[Literal["keep_alive_lost"], str, str, int]
+    | tuple[Literal["keep_alive_back"], str, str]
     | tuple[Literal["digits_sent"], str, str, str]
     | tuple[Literal["played"], str, str, str, str, int, int, str, str]
     | tuple[Literal["recorded"], str, str, str, str, int, int, str, int]
@@ -130,6 +133,16 @@ class MediaEngine:
     def set_ice(self, port: str, ufrag: str, password: str) -> None: ...
     def set_dtls(self, port: str, active: bool, fingerprint: str) -> None: ...
     def set_plain(self, port: str) -> None: ...
+    def set_extension(
+        self,
+        port: str,
+        id: int | None,
+        profile: int,
+        data: bytes,
+        period_ms: int,
+        payload_type: int,
+        timeout_ms: int,
+    ) -> None: ...
     def link(self, port: str, other: str, convert: bool) -> None: ...
     def set_formats(
         self,

@@ -16,6 +16,7 @@ from trunkline import _native
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.dtls_identity import new_identity
+from trunkline.media.embedded_extension import HANDLERS as EXTENSION_HANDLERS
 from trunkline.media.embedded_security import HANDLERS as SECURITY_HANDLERS
 from trunkline.media.embedded_sound import HANDLERS as SOUND_HANDLERS
 from trunkline.media.engine import Listener
@@ -92,6 +93,7 @@ class EmbeddedMediaEngine:
             c.ClosePort: _close_port,
             c.CloseOwner: self._close_owner,
             **SECURITY_HANDLERS,
+            **EXTENSION_HANDLERS,
             **SOUND_HANDLERS,
         }
 

@@ -11,6 +11,7 @@ const MUX: u64 = 1 << 33;
 const CONNECTED: u64 = 1 << 34;
 const SEALED: u64 = 1 << 35;
 const REPORTING: u64 = 1 << 36;
+const EXTENDED: u64 = 1 << 37;
 
 /// A port's way out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Egress {
     pub sealed: bool,
     /// Whether what is sent is noted for reports of this port's own.
     pub reporting: bool,
+    /// Whether a header extension is written into what is sent.
+    pub extended: bool,
     /// The peer's RTP address.
     pub rtp: Option<SocketAddr>,
     /// The peer's RTCP address.
@@ -52,7 +55,8 @@ impl EgressCell {
             | flag(egress.mux, MUX)
             | flag(egress.connected, CONNECTED)
             | flag(egress.sealed, SEALED)
-            | flag(egress.reporting, REPORTING);
+            | flag(egress.reporting, REPORTING)
+            | flag(egress.extended, EXTENDED);
         let [a, b, c] = pack(egress.rtp);
         let [d, e, f] = pack(egress.rtcp);
         for (cell, word) in self.words.iter().zip([head, a, b, c, d, e, f]) {
@@ -72,6 +76,7 @@ impl EgressCell {
             connected: head & CONNECTED != 0,
             sealed: head & SEALED != 0,
             reporting: head & REPORTING != 0,
+            extended: head & EXTENDED != 0,
             rtp: unpack([words[1], words[2], words[3]]),
             rtcp: unpack([words[4], words[5], words[6]]),
         }

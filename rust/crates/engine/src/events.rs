@@ -142,6 +142,18 @@ pub enum Event {
         /// Which.
         digits: Box<str>,
     },
+    /// The header extension that is observed has another value.
+    Extension {
+        /// It, in hexadecimal.
+        data: Box<str>,
+    },
+    /// The peer's packets with the header extension have stopped.
+    KeepAliveLost {
+        /// For how long, in milliseconds.
+        silence_ms: u32,
+    },
+    /// They come again.
+    KeepAliveBack,
     /// A playback is over.
     Played(Box<Played>),
     /// A recording has ended.

@@ -9,6 +9,7 @@ use trunkline_ice::Credentials;
 use trunkline_rtp::srtp::MasterKey;
 
 use crate::association::Partner;
+use crate::extension::Signalling;
 use crate::formats::Formats;
 use crate::keys::Digits;
 use crate::latch::Policy;
@@ -123,6 +124,8 @@ pub enum Order {
     SetDtls(Box<Partner>),
     /// Encryption ends.
     SetPlain,
+    /// A header extension to write and observe, or none any more.
+    SetExtension(Option<Box<Signalling>>),
     /// The use ends.
     Close,
 }

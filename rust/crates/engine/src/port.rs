@@ -11,6 +11,7 @@ use crate::convert::Convert;
 use crate::ear::Ear;
 use crate::egress::Egress;
 use crate::events::{Event, PortEvent};
+use crate::extension::Watched;
 use crate::formats::{Format, Formats, fixed};
 use crate::kernel::Passage;
 use crate::keys::Keys;
@@ -75,6 +76,8 @@ pub struct Port {
     pub latch: Latch,
     /// Keys of what is heard; none in the clear.
     pub security: Option<Box<Security>>,
+    /// A header extension that is written and observed; nearly always none.
+    pub watched: Option<Box<Watched>>,
     /// What its reports tell.
     pub reports: Reports,
     /// The path by ICE and the session by DTLS; nearly always none.
@@ -115,7 +118,7 @@ impl Port {
         let config = &context.shared.config;
         let times =
             Times { learn_ns: config.learn.as_nanos() as u64, relearn_ns: config.relearn.as_nanos() as u64 };
-        let port = Self {
+        let mut port = Self {
             slot,
             generation,
             seed,
@@ -124,6 +127,7 @@ impl Port {
             receive: true,
             latch: Latch::new(times),
             security: None,
+            watched: None,
             reports: Reports::default(),
             association: None,
             reception: Reception::default(),
@@ -145,6 +149,7 @@ impl Port {
             inactive: false,
         };
         port.forget_seal(context);
+        port.set_extension(context, None);
         port.publish(context);
         port
     }
@@ -225,6 +230,7 @@ impl Port {
         self.ear = None;
         self.security = None;
         self.association = None;
+        self.set_extension(context, None);
         self.slot(context).egress.store(&Egress::default());
         self.forget_seal(context);
     }
@@ -374,6 +380,7 @@ impl Port {
             connected: rtp.is_some() && rtp == self.connected,
             sealed: self.security.is_some(),
             reporting: self.is_reporting(),
+            extended: self.watched.is_some(),
             rtp,
             rtcp: self.rtcp_source.or(self.remote.and_then(|remote| remote.rtcp)),
         }

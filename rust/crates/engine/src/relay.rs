@@ -14,6 +14,7 @@ use trunkline_rtp::{RtcpPacket, RtpPacket, is_rtcp};
 use crate::association::Kind;
 use crate::egress::Egress;
 use crate::events::Event;
+use crate::extension::extended;
 use crate::latch::Verdict;
 use crate::mailbox::{Peer, Task};
 use crate::mouth::{MOST_SAMPLES, Mouth, Sound, speech_of};
@@ -80,6 +81,9 @@ impl Port {
             }
         }
         let is_key = self.account(context, &packet, bytes.len());
+        if self.watched.is_some() {
+            self.observe_extension(context, bytes);
+        }
         if self.receive {
             if self.taps.is_some() {
                 self.record_heard(context, &packet);
@@ -155,7 +159,11 @@ impl Port {
     pub fn speak(&mut self, context: &Context<'_>) -> bool {
         let replaced = self.keys.is_some() && self.press(context);
         let says = self.say(context, replaced);
-        says || self.keys.is_some() || self.ear.is_some()
+        let keeps = self.is_keeping_alive();
+        if keeps {
+            self.keep_alive(context);
+        }
+        says || keeps || self.keys.is_some() || self.ear.is_some()
     }
 
     /// Sends the next packet of a tone or a file, unless a key takes its place: its time passes all the same.
@@ -364,15 +372,18 @@ pub fn way_to<'a>(context: &Context<'a>, peer: Peer) -> Option<(&'a Slot, Egress
 pub fn send_rtp(context: &Context<'_>, slot: &Slot, egress: &Egress, bytes: &[u8]) {
     let (true, Some(to), Some(sockets)) = (egress.sends, egress.rtp, slot.sockets.get()) else { return };
     let to = (!egress.connected).then_some(to);
-    let sent = if egress.sealed {
-        let send = |bytes: &[u8]| transmit(&sockets.rtp, bytes, to);
-        let Some(sent) = sealed(slot, egress.generation, bytes, Sealer::seal_rtp, send) else { return };
-        sent
-    } else {
-        transmit(&sockets.rtp, bytes, to)
+    let send = |bytes: &[u8]| transmit(&sockets.rtp, bytes, to);
+    let secure = |bytes: &[u8]| {
+        if egress.sealed {
+            sealed(slot, egress.generation, bytes, Sealer::seal_rtp, send)
+        } else {
+            Some(send(bytes))
+        }
     };
+    let sent = if egress.extended { extended(slot, egress.generation, bytes, secure) } else { secure(bytes) };
+    let Some(sent) = sent else { return };
     if sent {
-        if egress.reporting {
+        if egress.reporting || egress.extended {
             slot.sent.note(bytes, context.now_ns);
         }
         slot.counts.sent(bytes.len());

@@ -13,6 +13,7 @@ use trunkline_dtls::Identity;
 use crate::config::Config;
 use crate::egress::EgressCell;
 use crate::events::EventQueue;
+use crate::extension::Written;
 use crate::kernel::Kernel;
 use crate::mailbox::Mailbox;
 use crate::reports::Sent;
@@ -62,6 +63,8 @@ pub struct Slot {
     pub egress: EgressCell,
     /// The key of what goes to this port's peer; taken only when [`crate::egress::Egress::sealed`] is set.
     pub seal: Mutex<Option<Box<Seal>>>,
+    /// The header extension of what goes to this port's peer; taken only when it is wanted.
+    pub written: Mutex<Option<Box<Written>>>,
     /// What was sent to this port's peer, for reports.
     pub sent: Sent,
     /// What this port counts.

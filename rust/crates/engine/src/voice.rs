@@ -66,6 +66,16 @@ impl Voice {
         frame
     }
 
+    /// A packet without sound, for 20 ms.
+    pub fn bare(&mut self, now_ns: u64, clock_hz: u32, payload_type: u8) -> [u8; HEADER] {
+        self.count_pause(now_ns, clock_hz);
+        let mut header = [0; HEADER];
+        write_header(&mut header, false, payload_type, self.sequence, self.timestamp, self.ssrc);
+        self.sequence = self.sequence.wrapping_add(1);
+        self.pass(now_ns, clock_hz / 50);
+        header
+    }
+
     /// A packet's time was spoken for, in so many units of the RTP clock.
     pub fn pass(&mut self, now_ns: u64, units: u32) {
         self.timestamp = self.timestamp.wrapping_add(units);

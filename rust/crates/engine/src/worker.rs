@@ -156,6 +156,12 @@ impl Worker {
                 self.associate(slot);
             }
             (Order::SetPlain, Some(port)) => port.set_plain(context),
+            (Order::SetExtension(signalling), Some(port)) => {
+                port.set_extension(context, signalling.map(|wanted| *wanted));
+                if port.is_keeping_alive() {
+                    self.start_speaking(context, slot);
+                }
+            }
             (Order::Work(task), Some(port)) => {
                 port.work(context, task);
                 if matches!(task, Task::Tone(_)) {

@@ -63,6 +63,17 @@ pub fn master_key(name: &str, suite: engine::Suite, octets: &[u8]) -> PyResult<e
     })
 }
 
+/// A header extension.
+pub fn extension(id: u8, profile: u16, data: &[u8]) -> PyResult<engine::Extension> {
+    engine::Extension::new(id, profile, data).ok_or_else(|| {
+        argument(format!(
+            "a header extension needs id 1 to 14, profile 0xBEDE and 1 to 16 octets, or id 0 and up to 64 octets, \
+             a multiple of 4; got id {id}, profile {profile:#06X} and {} octets",
+            data.len()
+        ))
+    })
+}
+
 /// A refusal of an argument.
 pub fn argument(text: String) -> PyErr {
     refused(engine::EngineError::Argument(text))

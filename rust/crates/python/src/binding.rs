@@ -9,11 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use trunkline_dsp::Law;
 use trunkline_engine::{
-    Config, Credentials, Digits, Engine, Family, KernelWish, Partner, Policy, Remote, Rights, Role, Tone,
-    Wanted,
+    Config, Credentials, Digits, Engine, Family, KernelWish, Partner, Policy, Remote, Rights, Role,
+    Signalling, Tone, Wanted,
 };
 
-use crate::arguments::{address, argument, master_key, peer, refused, seconds, suite_of};
+use crate::arguments::{address, argument, extension, master_key, peer, refused, seconds, suite_of};
 use crate::events::described;
 use crate::figures::{EngineFigures, PortFigures};
 use crate::sound::{Told, formats};
@@ -134,6 +134,27 @@ impl MediaEngine {
         })?;
         let role = if active { Role::Active } else { Role::Passive };
         self.engine.set_dtls(port, Partner { role, fingerprint }).map_err(refused)
+    }
+
+    /// Writes a header extension into what a port sends and observes the peer's; without an id that ends.
+    #[pyo3(signature = (port, id, profile, data, period_ms, payload_type, timeout_ms))]
+    fn set_extension(
+        &self,
+        port: &str,
+        id: Option<u8>,
+        profile: u16,
+        data: &[u8],
+        period_ms: u32,
+        payload_type: u8,
+        timeout_ms: u32,
+    ) -> PyResult<()> {
+        let signalling = id
+            .map(|id| {
+                let extension = extension(id, profile, data)?;
+                Ok::<_, PyErr>(Signalling { extension, period_ms, payload_type, timeout_ms })
+            })
+            .transpose()?;
+        self.engine.set_extension(port, signalling).map_err(refused)
     }
 
     /// Encrypts a port no more.

@@ -25,6 +25,11 @@ pub fn described<'py>(
         Event::ConsentLost => ("consent_lost", owner, port).into_bound_py_any(py),
         Event::ToneEnded => ("tone_ended", owner, port).into_bound_py_any(py),
         Event::DigitsSent { digits } => ("digits_sent", owner, port, &*digits).into_bound_py_any(py),
+        Event::Extension { data } => ("extension", owner, port, &*data).into_bound_py_any(py),
+        Event::KeepAliveLost { silence_ms } => {
+            ("keep_alive_lost", owner, port, silence_ms).into_bound_py_any(py)
+        }
+        Event::KeepAliveBack => ("keep_alive_back", owner, port).into_bound_py_any(py),
         Event::Played(it) => {
             let (code, text) = it.fault.map_or(("", String::new()), |fault| (fault.code, fault.text));
             let outcome = outcome(it.outcome);

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dtmf;
+pub mod extension;
 pub mod packet;
 pub mod press;
 pub mod quality;

@@ -135,6 +135,7 @@ impl Port {
         if !self.receive
             || self.security.is_some()
             || self.association.is_some()
+            || self.watched.is_some()
             || self.taps.is_some()
             || self.ear.is_some()
             || !self.lines.is_empty()
@@ -144,7 +145,8 @@ impl Port {
         }
         let source = self.connected().filter(|&source| self.latch.locked() == Some(source))?;
         let (slot, egress) = way_to(context, peer)?;
-        let target = egress.rtp.filter(|_| egress.sends && egress.connected && !egress.sealed)?;
+        let target =
+            egress.rtp.filter(|_| egress.sends && egress.connected && !egress.sealed && !egress.extended)?;
         if !context.shared.kernel.loopback && (source.ip().is_loopback() || target.ip().is_loopback()) {
             return None;
         }
