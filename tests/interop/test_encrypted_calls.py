@@ -68,11 +68,10 @@ async def test_two_phones_with_keys_in_their_descriptions(strict: ExchangeProces
     await strict.no_calls()
 
 
-@pytest.mark.parametrize("media", ["srtp-mand", "dtls_srtp"])
 async def test_a_phone_that_encrypts_calls_one_that_does_not(
-    exchange: ExchangeProcess, tmp_path: Path, media: str
+    exchange: ExchangeProcess, tmp_path: Path
 ) -> None:
-    one, other = account(exchange, media), account(exchange)
+    one, other = account(exchange, "srtp-mand"), account(exchange)
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
         await talk(first, second)
     await exchange.no_calls()
