@@ -9,7 +9,9 @@ from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from tests.link.talking import both_sides, who
 from tests.link.virtual_time import virtual
+from trunkline.app.media_story import MediaStory
 from trunkline.media.encryption import MediaEncryption
+from trunkline.media.events import ConsentLost, PathChosen, PortSecured, SecurityFailed
 
 pytestmark = [pytest.mark.rule("T-24")]
 
@@ -276,5 +278,26 @@ async def test_a_service_answers_whoever_is_encrypted(kind: str) -> None:
     port = port_for(stage, alice)
     assert port in (stage.engine.keys if kind == "sdes" else stage.engine.dtls)
     assert port in stage.engine.doing
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_the_story_tells_how_keys_were_agreed_or_not() -> None:
+    stage = Stage()
+    stage.engine.subscribe(MediaStory(stage.calls, 0.0))
+    alice, bob = stage.party(), stage.party()
+    alice.body = browser("actpass").replace(b"BUNDLE 0 1", b"BUNDLE 0")
+    call = await stage.connect(alice, bob)
+    port = port_for(stage, alice)
+    for event in (
+        PathChosen(call.id, port, "192.0.2.7", 4000),
+        PortSecured(call.id, port, "AEAD_AES_128_GCM"),
+        SecurityFailed(call.id, port, "the certificate is not the one of the description"),
+        ConsentLost(call.id, port),
+    ):
+        stage.engine.tell(event)
+    told = [step.code for step in call.story.steps][-4:]
+    assert told == ["media.path", "media.secured", "media.not_secured", "media.consent_lost"]
     alice.dialogue.hang_up()
     await stage.settle()

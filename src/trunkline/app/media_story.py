@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from trunkline.call.call import Call
 from trunkline.call.registry import Calls
-from trunkline.media.events import DtmfReceived, EngineLost, MediaEvent, PortActive, PortInactive, PortLatched
+from trunkline.media.events import (
+    ConsentLost,
+    DtmfReceived,
+    EngineLost,
+    MediaEvent,
+    PathChosen,
+    PortActive,
+    PortInactive,
+    PortLatched,
+    PortSecured,
+    SecurityFailed,
+)
 
 
 class MediaStory:
@@ -30,6 +41,8 @@ class MediaStory:
             call.silent -= {event.port}
         elif isinstance(event, EngineLost):
             call.tell("media.engine_lost", f"{event.instance} relays the call no more: {event.reason}")
+        elif isinstance(event, PortSecured | SecurityFailed | PathChosen | ConsentLost):
+            call.tell(*_of_security(who, event))
         elif isinstance(event, DtmfReceived):
             # Which key is nobody's business but the parties': people dial their PINs.
             call.tell("media.key", f"{who} pressed a key", duration_ms=event.duration_ms)
@@ -40,6 +53,16 @@ class MediaStory:
         if self._ends and ports and ports <= call.silent:
             call.tell("call.media_timeout", "no party is heard any more")
             call.hang_up(code="call.media_timeout")
+
+
+def _of_security(who: str, event: PortSecured | SecurityFailed | PathChosen | ConsentLost) -> tuple[str, str]:
+    if isinstance(event, PortSecured):
+        return "media.secured", f"keys are agreed with {who}: {event.suite}"
+    if isinstance(event, SecurityFailed):
+        return "media.not_secured", f"no keys are agreed with {who}: {event.reason}"
+    if isinstance(event, PathChosen):
+        return "media.path", f"{who} has chosen {event.address}:{event.source_port}"
+    return "media.consent_lost", f"{who} asks for media no more: nothing is sent to it"
 
 
 def _party_of(call: Call, port: str) -> str:

@@ -18,6 +18,7 @@ _OF_CODE: Final = {
     "limit.callee": "trunkline calls shows them; trunkline extension set NUMBER --max-calls N allows more",
     "limit.caller": "trunkline calls shows them; trunkline extension set NUMBER --max-calls N allows more",
     "media.ports_exhausted": "widen media.ports",
+    "media.not_secured": "the party's certificate is not that of its description, or its packets do not arrive",
     "media.silent": "one-way audio: look at media.advertise and at the firewall of the media ports",
     "mobile.expired": "a phone that was reached rang in vain; one that was not is off or without network, or its user "
     "has ended the app",
