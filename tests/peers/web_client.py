@@ -97,7 +97,10 @@ class WebClient:
                     self.command("heard", hz=hz)
                     levels.append((await self.event("heard"))["level"])
                 return
-        raise AssertionError(f"{hz} Hz was not heard within {within} s; levels in dBFS: {levels[-10:]}")
+        told = [line for line in self._seen if '"heard"' not in line]
+        raise AssertionError(
+            f"{hz} Hz was not heard within {within} s; levels in dBFS: {levels[-10:]}; told: {told}"
+        )
 
     async def _read(self) -> None:
         assert self._process is not None

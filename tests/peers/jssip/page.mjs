@@ -8,23 +8,26 @@ const SECOND = 1; // of sound that is measured
 class Ear {
   samples = new Float32Array(0);
   rate = 48000;
-  connections = new WeakSet();
+  kept = new Set(); // or the browser would collect what reads, and read no further
 
   listen(connection) {
-    if (this.connections.has(connection)) return;
-    this.connections.add(connection);
+    if (this.kept.has(connection)) return;
+    this.kept.add(connection);
     connection.addEventListener('track', ({ track }) => this.read(track));
     connection.getReceivers().forEach(({ track }) => this.read(track));
   }
 
   async read(track) {
-    if (track.kind !== 'audio' || this.connections.has(track)) return;
-    this.connections.add(track);
+    if (track.kind !== 'audio' || this.kept.has(track)) return;
+    this.kept.add(track);
     // Chromium decodes what comes only while something plays it.
     this.player = new Audio();
     this.player.srcObject = new MediaStream([track]);
     this.player.play().catch(() => {});
-    const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+    const processor = new MediaStreamTrackProcessor({ track });
+    this.kept.add(processor);
+    const reader = processor.readable.getReader();
+    this.kept.add(reader);
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
