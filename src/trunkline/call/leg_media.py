@@ -414,7 +414,7 @@ def _without_keys(identity: dict[str, int | str]) -> dict[str, int | str]:
     Without it the next description has a higher version, whether it differs or not.
     """
     after = str(identity["after"])
-    keyed = "a=crypto:" in after or "\nk=" in after
+    keyed = "a=crypto:" in after or "a=ice-pwd:" in after or "\nk=" in after
     return identity | {"after": ""} if keyed else identity
 
 
