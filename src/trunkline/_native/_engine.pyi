@@ -87,6 +87,10 @@ _Event: TypeAlias = (
     | tuple[Literal["keep_alive_lost"], str, str, int]
     | tuple[Literal["keep_alive_back"], str, str]
     | tuple[Literal["digits_sent"], str, str, str]
+    | tuple[Literal["voice_started"], str, str]
+    | tuple[Literal["voice_ended"], str, str, int]
+    | tuple[Literal["tone_heard"], str, str, str]
+    | tuple[Literal["answered"], str, str, str, int]
     | tuple[Literal["played"], str, str, str, str, int, int, str, str]
     | tuple[Literal["recorded"], str, str, str, str, int, int, str, int]
     | tuple[Literal["record_failed"], str, str, str, str, int, str, str]
@@ -165,6 +169,12 @@ class MediaEngine:
         level_dbov: float,
         payload_type: int,
         duration_ms: int | None,
+    ) -> None: ...
+    def play_signal(
+        self, port: str, steps: list[tuple[list[float], int, float]], repeat: bool, over_link: bool
+    ) -> None: ...
+    def listen(
+        self, port: str, keys: bool, voice_end_ms: int | None, progress: bool, machine: bool
     ) -> None: ...
     def send_digits(
         self, port: str, digits: str, payload_type: int, duration_ms: int, gap_ms: int

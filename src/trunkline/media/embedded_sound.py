@@ -26,6 +26,18 @@ def _set_formats(native: _native.MediaEngine, command: c.SetFormats) -> c.Done:
     return _DONE
 
 
+def _play_signal(native: _native.MediaEngine, command: c.PlaySignal) -> c.Done:
+    steps = [(step.frequencies_hz, step.duration_ms, step.level_dbov) for step in command.steps]
+    native.play_signal(command.port, steps, command.repeat, command.over_link)
+    return _DONE
+
+
+def _listen(native: _native.MediaEngine, command: c.Listen) -> c.Done:
+    voice_end_ms = command.voice_end_ms if command.voice else None
+    native.listen(command.port, command.keys, voice_end_ms, command.progress, command.machine)
+    return _DONE
+
+
 def _open_room(native: _native.MediaEngine, command: c.OpenRoom) -> c.Done:
     native.open_room(command.room, command.owner, command.rate_hz, command.speakers)
     return _DONE
@@ -51,5 +63,7 @@ HANDLERS: dict[type, Callable[[_native.MediaEngine, Any], Any]] = {
     c.CloseRoom: _close_room,
     c.Join: _join,
     c.OpenAudio: _open_audio,
+    c.PlaySignal: _play_signal,
+    c.Listen: _listen,
 }
 """What carries out each command."""

@@ -66,8 +66,10 @@ class ToneStep:
 class PlaySignal(Command[Done]):
     """Send a signal to the peer, in its codec: ringback, busy, a key's two tones; ends what the port did before.
 
-    With ``over_link`` the port keeps its link, and the signal takes the place of what the other party says.
-    ``ToneEnded`` tells its end, unless it is repeated.
+    With ``over_link`` the port goes on with what it did, and the signal takes the place of what the other party, or the
+    port itself, says. A signal without steps ends the one that sounds; so do ``Link`` and ``Unlink``. ``ToneEnded``
+    tells the end of one that is not repeated. Without ``SetFormats`` it is spoken in G.711, as the peer speaks it.
+    Refused with ``media.argument`` for more than 64 steps or 4 frequencies at once, and what no telephone carries.
     """
 
     kind: ClassVar[str] = "play_signal"
@@ -93,7 +95,9 @@ class Listen(Command[Done]):
     kind: ClassVar[str] = "listen"
     port: str
     keys: bool = False
-    """Keys as tones in the sound (Q.23, Q.24): ``DtmfReceived``, unless the peer sends telephone events as well."""
+    """Keys as tones in the sound (Q.23, Q.24): ``DtmfReceived``, unless the peer sends telephone events as well.
+    While one is heard, silence goes to a linked peer that takes telephone events: it shall get the key as one, and
+    not twice (``SendDigits``)."""
     voice: bool = False
     """``VoiceStarted`` and ``VoiceEnded``."""
     voice_end_ms: int = 800

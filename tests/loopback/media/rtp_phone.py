@@ -170,6 +170,14 @@ class Exchange:
                 if event.kind == kind:
                     return event
 
+    async def events_until(self, kind: str) -> list[MediaEvent]:
+        """The events before the next one of a kind, which is passed over."""
+        before: list[MediaEvent] = []
+        async with asyncio.timeout(DEADLINE_S):
+            while (event := await self._events.get()).kind != kind:
+                before.append(event)
+        return before
+
     def waiting_events(self, kind: str) -> list[MediaEvent]:
         """The events of a kind that were told and not looked at."""
         waiting = [self._events.get_nowait() for _ in range(self._events.qsize())]

@@ -83,7 +83,7 @@ async def test_keys_wait_for_those_before_and_only_so_many_may() -> None:
         c.SendDigits("a", "", 101),
         c.SendDigits("a", "12x", 101),
         c.SendDigits("a", "1" * 65, 101),
-        c.SendDigits("a", "1", 0),
+        c.SendDigits("a", "1", 8),
         c.SendDigits("a", "1", 300),
         c.SendDigits("a", "1", 101, 20),
         c.SendDigits("a", "1", 101, -1),

@@ -17,7 +17,7 @@ const SAME_HZ: f32 = 35.0;
 /// A tone as long as this does not pause.
 const DIAL_MS: u32 = 3200;
 /// After a pause of this length after a tone it is ringback.
-const RING_PAUSE_MS: u32 = 1100;
+const RING_PAUSE_MS: u32 = 1300;
 /// How long the tones of ringback are: 200 ms is the shortest of a pair.
 const RING_MS: std::ops::RangeInclusive<u32> = 300..=3100;
 /// Tones and pauses of busy and of congestion.

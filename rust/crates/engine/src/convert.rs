@@ -423,7 +423,9 @@ impl Convert {
         let (Some(other), Ok(packet)) = (other, RtpPacket::parse(bytes)) else { return };
         let way = way_to(context, self.peer);
         let done = self.take(context.now_ns, &packet, (formats, other), |packet| {
-            if let Some((slot, egress)) = &way {
+            if let Some((slot, egress)) = &way
+                && !egress.occupied
+            {
                 send_rtp(context, slot, egress, packet);
             }
         });

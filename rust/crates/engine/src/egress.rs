@@ -12,6 +12,7 @@ const CONNECTED: u64 = 1 << 34;
 const SEALED: u64 = 1 << 35;
 const REPORTING: u64 = 1 << 36;
 const EXTENDED: u64 = 1 << 37;
+const OCCUPIED: u64 = 1 << 38;
 
 /// A port's way out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Egress {
     pub reporting: bool,
     /// Whether a header extension is written into what is sent.
     pub extended: bool,
+    /// Whether the port itself speaks in the place of what others send to its peer.
+    pub occupied: bool,
     /// The peer's RTP address.
     pub rtp: Option<SocketAddr>,
     /// The peer's RTCP address.
@@ -56,7 +59,8 @@ impl EgressCell {
             | flag(egress.connected, CONNECTED)
             | flag(egress.sealed, SEALED)
             | flag(egress.reporting, REPORTING)
-            | flag(egress.extended, EXTENDED);
+            | flag(egress.extended, EXTENDED)
+            | flag(egress.occupied, OCCUPIED);
         let [a, b, c] = pack(egress.rtp);
         let [d, e, f] = pack(egress.rtcp);
         for (cell, word) in self.words.iter().zip([head, a, b, c, d, e, f]) {
@@ -77,6 +81,7 @@ impl EgressCell {
             sealed: head & SEALED != 0,
             reporting: head & REPORTING != 0,
             extended: head & EXTENDED != 0,
+            occupied: head & OCCUPIED != 0,
             rtp: unpack([words[1], words[2], words[3]]),
             rtcp: unpack([words[4], words[5], words[6]]),
         }
@@ -127,7 +132,16 @@ mod tests {
         let rtp: SocketAddr = rtp.parse().unwrap();
         let rtcp = Some(SocketAddr::new(rtp.ip(), rtp.port() + 1));
         let rtp = Some(rtp);
-        Egress { generation, sends: true, connected: true, sealed: true, rtp, rtcp, ..Egress::default() }
+        Egress {
+            generation,
+            sends: true,
+            connected: true,
+            sealed: true,
+            occupied: true,
+            rtp,
+            rtcp,
+            ..Egress::default()
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
+use trunkline_dsp::listen::News;
 
 use crate::error::Fault;
 
@@ -135,6 +136,8 @@ pub enum Event {
     },
     /// The peer's connectivity checks have stopped.
     ConsentLost,
+    /// Something was heard in the peer's sound; never a key.
+    Heard(News),
     /// A tone of limited duration came to its end.
     ToneEnded,
     /// Keys were sent, all of one order.

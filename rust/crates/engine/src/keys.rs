@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::events::Event;
 use crate::mailbox::Order;
+use crate::overlay::IN_SOUND;
 use crate::port::{Context, Port};
 use crate::relay::send_rtp;
 use crate::voice::{KeyFrame, Voice};
@@ -30,7 +31,7 @@ const CLOCK_HZ: (u32, u32) = (8000, 192_000);
 pub struct Digits {
     /// `0` to `9`, `*`, `#`, `A` to `D`: 1 to 64 of them.
     pub digits: Box<str>,
-    /// The payload type of telephone events that the peer takes.
+    /// The payload type of telephone events that the peer takes; 0: keys are tones in the sound.
     pub payload_type: u8,
     /// How long each is held, in milliseconds: 40 to 8000, counted in steps of 20.
     pub duration_ms: u64,
@@ -201,9 +202,10 @@ fn check(digits: &Digits) -> Result<(), EngineError> {
     if !(1..=MOST as usize).contains(&length) || !digits.digits.chars().all(known) {
         return wrong(format!("keys are 1 to {MOST} of 0-9 * # A-D, got {:?}", shortened(&digits.digits)));
     }
-    if !(35..=63).contains(&digits.payload_type) && !(96..=127).contains(&digits.payload_type) {
+    let dynamic = (35..=63).contains(&digits.payload_type) || (96..=127).contains(&digits.payload_type);
+    if !dynamic && digits.payload_type != IN_SOUND {
         return wrong(format!(
-            "keys need a dynamic payload type, 96 to 127 (or 35 to 63), got {}",
+            "keys need a dynamic payload type, 96 to 127 (or 35 to 63), or {IN_SOUND} to be tones, got {}",
             digits.payload_type
         ));
     }

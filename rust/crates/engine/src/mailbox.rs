@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use trunkline_dsp::Law;
+use trunkline_dsp::listen::Wanted;
 use trunkline_ice::Credentials;
 use trunkline_rtp::srtp::MasterKey;
 
@@ -14,6 +15,7 @@ use crate::formats::Formats;
 use crate::keys::Digits;
 use crate::latch::Policy;
 use crate::line::Line;
+use crate::overlay::Sounding;
 use crate::playback::Playback;
 use crate::room::{Hall, Rights};
 use crate::tap::Tap;
@@ -105,6 +107,10 @@ pub enum Order {
     Audio(Box<Line>, bool),
     /// The end of this playback, if it is what the port does.
     StopPlay(String),
+    /// A signal, as the port's task or over it.
+    Sound(Box<Sounding>),
+    /// What to listen for.
+    Listen(Wanted),
     /// Keys to be pressed, whatever else the port does.
     Press(Box<Digits>),
     /// A recording of the port begins.

@@ -13,12 +13,14 @@ use crate::egress::Egress;
 use crate::events::{Event, PortEvent};
 use crate::extension::Watched;
 use crate::formats::{Format, Formats, fixed};
+use crate::hearing::Hearing;
 use crate::kernel::Passage;
 use crate::keys::Keys;
 use crate::latch::{Latch, Policy, Times};
 use crate::line::{Line, keep_open};
 use crate::mailbox::{Remote, Task};
 use crate::mouth::Mouth;
+use crate::overlay::{Overlay, SignalSource};
 use crate::playback::Playback;
 use crate::reports::Reports;
 use crate::seat::Seat;
@@ -50,6 +52,8 @@ pub enum Job {
     Convert(Box<Convert>),
     /// A tone that is being sent.
     Tone(Box<ToneSource>),
+    /// A signal that is being sent.
+    Signal(Box<SignalSource>),
     /// Files that are being played.
     Play(Box<Playback>),
     /// A conference room.
@@ -104,6 +108,10 @@ pub struct Port {
     pub keys: Option<Box<Keys>>,
     /// How far it is on its way into the kernel.
     pub passage: Passage,
+    /// What is said in the place of all else; nearly always nothing.
+    pub overlay: Option<Box<Overlay>>,
+    /// What is listened for in the peer's sound.
+    pub hearing: Option<Box<Hearing>>,
     send: bool,
     rtcp_source: Option<SocketAddr>,
     connected: Option<SocketAddr>,
@@ -141,6 +149,8 @@ impl Port {
             other: None,
             keys: None,
             passage: Passage::default(),
+            overlay: None,
+            hearing: None,
             send: true,
             rtcp_source: None,
             connected: None,
@@ -172,6 +182,7 @@ impl Port {
 
     /// Another task.
     pub fn work(&mut self, context: &Context<'_>, task: Task) {
+        self.end_signal();
         if let (Job::Convert(convert), Task::Convert(peer)) = (&self.job, task)
             && convert.peer == peer
         {
@@ -196,6 +207,7 @@ impl Port {
         if let Job::Seat(seat) = &self.job {
             seat.hall.lock().leave(self.slot);
         }
+        self.end_signal();
         self.job = job;
         self.other = None;
         self.seed = self.seed.rotate_left(7);
@@ -228,6 +240,8 @@ impl Port {
         self.keys = None;
         self.lines = Vec::new();
         self.ear = None;
+        self.overlay = None;
+        self.hearing = None;
         self.security = None;
         self.association = None;
         self.set_extension(context, None);
@@ -336,6 +350,9 @@ impl Port {
         {
             self.pressed(context, digit);
         }
+        if self.hearing.is_some() {
+            self.hear_silence(context);
+        }
         if let Some(security) = &mut self.security {
             security.tick(context.now_ns);
         }
@@ -381,6 +398,7 @@ impl Port {
             sealed: self.security.is_some(),
             reporting: self.is_reporting(),
             extended: self.watched.is_some(),
+            occupied: self.overlay.is_some(),
             rtp,
             rtcp: self.rtcp_source.or(self.remote.and_then(|remote| remote.rtcp)),
         }

@@ -18,6 +18,7 @@ use crate::extension::extended;
 use crate::latch::Verdict;
 use crate::mailbox::{Peer, Task};
 use crate::mouth::{MOST_SAMPLES, Mouth, Sound, speech_of};
+use crate::overlay::{self, law_heard};
 use crate::playback::Next;
 use crate::port::{Context, Job, Port};
 use crate::security::sealed;
@@ -91,8 +92,13 @@ impl Port {
             if self.ear.is_some() {
                 self.listen(context, &packet);
             }
+            let hides = self.hearing.is_some() && self.detect(context, &packet);
             if is_key && self.withholds_keys() {
                 return;
+            }
+            if hides {
+                let Some(length) = self.hide(bytes) else { return };
+                bytes = &mut bytes[..length];
             }
             self.pass_on(context, bytes);
         }
@@ -158,16 +164,18 @@ impl Port {
     /// Sends the next packet of a key, a tone or a file; returns whether more may follow.
     pub fn speak(&mut self, context: &Context<'_>) -> bool {
         let replaced = self.keys.is_some() && self.press(context);
+        let replaced = replaced || self.overlay.is_some() && self.interject(context);
         let says = self.say(context, replaced);
         let keeps = self.is_keeping_alive();
         if keeps {
             self.keep_alive(context);
         }
-        says || keeps || self.keys.is_some() || self.ear.is_some()
+        says || keeps || self.keys.is_some() || self.overlay.is_some() || self.ear.is_some()
     }
 
     /// Sends the next packet of a tone or a file, unless a key takes its place: its time passes all the same.
     fn say(&mut self, context: &Context<'_>, replaced: bool) -> bool {
+        let slot = self.slot(context);
         let mut samples = [0; MOST_SAMPLES];
         let (law, first, rate_hz) = match &mut self.job {
             Job::Plain(_) | Job::Convert(_) => return false,
@@ -187,6 +195,14 @@ impl Port {
                 }
                 (source.tone.law, first, tone::RATE_HZ)
             }
+            Job::Signal(source) => {
+                let first = source.is_fresh();
+                if !source.next(&mut samples[..overlay::SAMPLES]) {
+                    self.fall_silent(context, Event::ToneEnded);
+                    return false;
+                }
+                (law_heard(context, slot), first, overlay::RATE_HZ)
+            }
             Job::Play(playback) => {
                 let first = playback.is_fresh();
                 match playback.next(&mut samples) {
@@ -201,7 +217,7 @@ impl Port {
             }
         };
         if replaced {
-            if let Some(mouth) = &mut self.mouth {
+            if let Some(mouth) = self.mouth.as_mut().filter(|_| self.overlay.is_none()) {
                 mouth.forget();
             }
             return true;
@@ -327,7 +343,7 @@ impl Port {
                     bytes,
                 );
             }
-            Job::Plain(Task::Echo) if !is_pressing => {
+            Job::Plain(Task::Echo) if !is_pressing && self.overlay.is_none() => {
                 // RFC 3550 §8.2: a source that met its own identifier would take it for a loop.
                 let mask = (self.seed as u32 | 1).to_be_bytes();
                 bytes[8..12].iter_mut().zip(mask).for_each(|(octet, bits)| *octet ^= bits);
@@ -343,6 +359,7 @@ impl Port {
     fn relay(&self, context: &Context<'_>, bytes: &[u8]) {
         if let Job::Plain(Task::Relay(peer)) = self.job
             && let Some((slot, egress)) = way_to(context, peer)
+            && !egress.occupied
         {
             send_rtp(context, slot, &egress, bytes);
         }

@@ -13,6 +13,7 @@ use rustix::net::{RecvFlags, recv, recvfrom};
 
 use crate::events::PortEvent;
 use crate::mailbox::{Order, Task};
+use crate::overlay::IN_SOUND;
 use crate::pacing::Pacer;
 use crate::port::{Context, Job, Port};
 use crate::room::Hall;
@@ -173,8 +174,17 @@ impl Worker {
                 self.start_speaking(context, slot);
             }
             (Order::StopPlay(playback), Some(port)) => port.stop_play(context, &playback),
+            (Order::Sound(sounding), Some(port)) => {
+                port.sound(context, *sounding);
+                self.start_speaking(context, slot);
+            }
+            (Order::Listen(wanted), Some(port)) => port.listen_for(context, wanted),
             (Order::Press(digits), Some(port)) => {
-                port.keys.get_or_insert_default().add(*digits);
+                if digits.payload_type == IN_SOUND {
+                    port.press_in_sound(context, &digits);
+                } else {
+                    port.keys.get_or_insert_default().add(*digits);
+                }
                 self.start_speaking(context, slot);
             }
             (Order::Tap(tap), Some(port)) => port.taps.get_or_insert_default().add(*tap),

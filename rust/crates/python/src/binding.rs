@@ -9,14 +9,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use trunkline_dsp::Law;
 use trunkline_engine::{
-    Config, Credentials, Digits, Engine, Family, KernelWish, Partner, Policy, Remote, Rights, Role,
-    Signalling, Tone, Wanted,
+    Config, Credentials, Digits, Ears, Engine, Family, KernelWish, Partner, Policy, Remote, Rights, Role,
+    Signalling, Sounding, Step, Tone, Wanted,
 };
 
 use crate::arguments::{address, argument, extension, master_key, peer, refused, seconds, suite_of};
 use crate::events::described;
 use crate::figures::{EngineFigures, PortFigures};
-use crate::sound::{Told, formats};
+use crate::sound::{Told, ToldStep, formats, step};
 
 /// A running media engine. Starts its threads at once.
 #[pyclass(frozen, module = "trunkline._native._engine")]
@@ -233,7 +233,27 @@ impl MediaEngine {
         self.engine.tone(port, Tone { frequency_hz, level_dbov, law, duration_ms }).map_err(refused)
     }
 
-    /// Presses keys, as telephone events.
+    /// Sends a signal to the peer: steps of (frequencies, milliseconds, level); none end what sounds.
+    #[pyo3(signature = (port, steps, repeat, over_link))]
+    fn play_signal(&self, port: &str, steps: Vec<ToldStep>, repeat: bool, over_link: bool) -> PyResult<()> {
+        let steps = steps.into_iter().map(step).collect::<PyResult<Vec<Step>>>()?;
+        self.engine.play_signal(port, Sounding { steps, repeat, over_link }).map_err(refused)
+    }
+
+    /// Listens to what a port hears, from now on for this.
+    #[pyo3(signature = (port, keys, voice_end_ms, progress, machine))]
+    fn listen(
+        &self,
+        port: &str,
+        keys: bool,
+        voice_end_ms: Option<u32>,
+        progress: bool,
+        machine: bool,
+    ) -> PyResult<()> {
+        self.engine.listen(port, Ears { keys, voice_end_ms, progress, machine }).map_err(refused)
+    }
+
+    /// Presses keys, as telephone events or, as payload type 0, in the sound.
     #[pyo3(signature = (port, digits, payload_type, duration_ms, gap_ms))]
     fn send_digits(
         &self,

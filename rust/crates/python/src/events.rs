@@ -3,7 +3,11 @@
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use trunkline_engine::{Ended, Event, Outcome};
+use trunkline_dsp::keys::KeyHeard;
+use trunkline_dsp::machine::Answerer;
+use trunkline_dsp::progress::Progress;
+use trunkline_dsp::vad::VoiceHeard;
+use trunkline_engine::{Ended, Event, News, Outcome};
 
 /// An event as a tuple.
 pub fn described<'py>(
@@ -23,6 +27,7 @@ pub fn described<'py>(
         Event::SecurityFailed { reason } => ("security_failed", owner, port, &*reason).into_bound_py_any(py),
         Event::Path { to } => ("path", owner, port, to.ip().to_string(), to.port()).into_bound_py_any(py),
         Event::ConsentLost => ("consent_lost", owner, port).into_bound_py_any(py),
+        Event::Heard(news) => heard(py, owner, port, news),
         Event::ToneEnded => ("tone_ended", owner, port).into_bound_py_any(py),
         Event::DigitsSent { digits } => ("digits_sent", owner, port, &*digits).into_bound_py_any(py),
         Event::Extension { data } => ("extension", owner, port, &*data).into_bound_py_any(py),
@@ -48,6 +53,39 @@ pub fn described<'py>(
         }
     }?;
     Ok(tuple.cast_into::<PyTuple>()?)
+}
+
+fn heard<'py>(py: Python<'py>, owner: &str, port: &str, news: News) -> PyResult<Bound<'py, PyAny>> {
+    match news {
+        News::Voice(VoiceHeard::Started) => ("voice_started", owner, port).into_bound_py_any(py),
+        News::Voice(VoiceHeard::Ended(ms)) => ("voice_ended", owner, port, ms).into_bound_py_any(py),
+        News::Progress(signal) => ("tone_heard", owner, port, tone(signal)).into_bound_py_any(py),
+        News::Answered(by, ms) => ("answered", owner, port, answerer(by), ms).into_bound_py_any(py),
+        News::Beep => ("tone_heard", owner, port, "beep").into_bound_py_any(py),
+        News::Key(KeyHeard::Down(key)) => ("dtmf", owner, port, key, 0).into_bound_py_any(py),
+        News::Key(KeyHeard::Up(key, ms)) => ("dtmf", owner, port, key, ms).into_bound_py_any(py),
+    }
+}
+
+fn tone(signal: Progress) -> &'static str {
+    match signal {
+        Progress::Ringback => "ringback",
+        Progress::Busy => "busy",
+        Progress::Congestion => "congestion",
+        Progress::Dial => "dial",
+        Progress::Special => "special",
+        Progress::FaxCalling => "fax_calling",
+        Progress::FaxAnswering => "fax_answering",
+    }
+}
+
+fn answerer(answerer: Answerer) -> &'static str {
+    match answerer {
+        Answerer::Human => "human",
+        Answerer::Machine => "machine",
+        Answerer::Fax => "fax",
+        Answerer::Unknown => "unknown",
+    }
 }
 
 fn outcome(outcome: Outcome) -> &'static str {

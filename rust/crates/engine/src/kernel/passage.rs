@@ -143,10 +143,14 @@ impl Port {
         {
             return None;
         }
+        if self.hearing.is_some() {
+            return None;
+        }
         let source = self.connected().filter(|&source| self.latch.locked() == Some(source))?;
         let (slot, egress) = way_to(context, peer)?;
-        let target =
-            egress.rtp.filter(|_| egress.sends && egress.connected && !egress.sealed && !egress.extended)?;
+        let target = egress.rtp.filter(|_| {
+            egress.sends && egress.connected && !egress.sealed && !egress.extended && !egress.occupied
+        })?;
         if !context.shared.kernel.loopback && (source.ip().is_loopback() || target.ip().is_loopback()) {
             return None;
         }
