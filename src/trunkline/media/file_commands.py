@@ -16,7 +16,9 @@ Channels = Literal["mono", "stereo"]
 
 @dataclass(slots=True)
 class Play(Command[Done]):
-    """Send WAV files to the peer in G.711, 20 ms a packet, one after the other without a gap.
+    """Send WAV files to the peer, one after the other without a gap.
+
+    They are spoken in the codec that ``SetFormats`` told, else in G.711, 20 ms a packet.
 
     Ends what the port did before, as ``Tone`` does; another command that does so ends it. All files are looked
     at before the first packet: one that cannot be played is told by ``Played`` with the outcome ``failed``.
@@ -25,12 +27,13 @@ class Play(Command[Done]):
 
     kind: ClassVar[str] = "play"
     port: str
+    """Or the id of a room: all in it hear it."""
     playback: str
     """The id that ``Played`` will name."""
     files: list[str]
     """Paths, in the order to be heard; 1 to 256."""
     payload_type: int = 0
-    """0 for µ-law, 8 for A-law."""
+    """0 for µ-law, 8 for A-law; of no matter once ``SetFormats`` told."""
     loop: bool = False
     """Begin again after the last file, until another command."""
 
@@ -46,16 +49,18 @@ class StopPlay(Command[Done]):
 
 @dataclass(slots=True)
 class Record(Command[Done]):
-    """Record what a port hears, whatever else it does, into a new WAV file of 8000 Hz and 16 bits.
+    """Record what a port hears, or a room, whatever else it does, into a new WAV file of 16 bits.
 
-    The file keeps time: packets lie where their RTP timestamps put them, what never came is silence. Refused
-    with ``media.codec`` when the port hears something other than G.711, ``media.recording`` when this id is
-    taken or a port is recorded four times already. Ends with exactly one of ``Recorded`` and ``RecordFailed``;
-    when the port is closed, with the former.
+    It has 8000 Hz, or 16000 where ``SetFormats`` told of a codec with more; a file whose name ends in ``.opus`` is
+    Ogg Opus (RFC 7845). The file keeps time: packets lie where their RTP timestamps put them, what never came is
+    silence. Refused with ``media.codec`` when the port hears what cannot be decoded, ``media.recording``
+    when this id is taken or a port is recorded four times already. Ends with exactly one of ``Recorded`` and
+    ``RecordFailed``; when the port is closed, with the former.
     """
 
     kind: ClassVar[str] = "record"
     port: str
+    """Or the id of a room, without ``other`` and in ``mono``."""
     recording: str
     """The id that the events will name."""
     file: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,29 @@ async def test_two_parties_with_two_codecs_have_a_channel_each(tmp_path: Path) -
         assert tone_level_dbfs(left, 700.0) == pytest.approx(-7.0, abs=2.0)
         assert tone_level_dbfs(right, 1900.0) == pytest.approx(-7.0, abs=2.0)
         assert tone_level_dbfs(left, 1900.0) < -40
+
+
+@pytest.mark.parametrize("stereo", [False, True])
+async def test_a_file_of_opus(tmp_path: Path, stereo: bool) -> None:
+    target, plain = tmp_path / "call.opus", tmp_path / "plain.wav"
+    tones = encoded(G722, 700, 1.5), encoded(PCMU, 1900, 1.5)
+    async with exchange() as at:
+        alice, bob = at.phone(), at.phone()
+        ports = await at.open("a"), await at.open("b")
+        await at.do(
+            alice.remote("a"), bob.remote("b"), formats("a", G722), formats("b", PCMU),
+            c.Record("a", "r", str(target), other="b", channels="stereo" if stereo else "mono"),
+        )  # fmt: skip
+        await asyncio.gather(
+            say(alice, ports[0], G722, tones[0], 160), say(bob, ports[1], PCMU, tones[1], 160)
+        )
+        await at.do(c.StopRecord("r"))
+        told = await recorded(at)
+        command = ["ffmpeg", "-loglevel", "error", "-i", str(target), "-c:a", "pcm_s16le", str(plain)]
+        await asyncio.to_thread(subprocess.run, command, check=True, timeout=60)
+        channels = read_channels(plain)
+        assert len(channels) == 1 + stereo
+        assert channels[0].seconds * 1000 == pytest.approx(float(str(told["duration_ms"])), abs=25)
+        assert tone_level_dbfs(channels[0], 700.0) == pytest.approx(-7.0, abs=2.0)
+        assert tone_level_dbfs(channels[-1], 1900.0) == pytest.approx(-7.0, abs=2.0)
+        assert target.stat().st_size < 40_000

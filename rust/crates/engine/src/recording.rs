@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use crate::error::Fault;
 use crate::events::{Ended, Event, Names, RecordFailed, Recorded};
-use crate::sound_file::SoundFile;
 use crate::tap::{Parcel, TapState};
+use crate::target_file::TargetFile;
 use crate::timeline::{Heard, PATIENCE, Timeline};
 use crate::track::Track;
 
@@ -55,7 +55,7 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Recording {
     plan: Plan,
-    file: SoundFile,
+    file: TargetFile,
     lines: Vec<Timeline>,
     tracks: Vec<Track>,
     strange: [u32; 2],
@@ -76,7 +76,7 @@ impl Recording {
     pub fn begin(plan: Plan) -> Result<Self, Fault> {
         let channels = if plan.mix { 1 } else { plan.sources as u16 };
         Ok(Self {
-            file: SoundFile::create(&plan.file, channels, plan.rate_hz, plan.keep_free)?,
+            file: TargetFile::create(&plan.file, channels, plan.rate_hz, plan.keep_free, plan.number)?,
             lines: (0..plan.sources).map(|_| Timeline::new(plan.rate_hz)).collect(),
             tracks: (0..plan.sources).map(|_| Track::new(plan.rate_hz)).collect(),
             strange: [0; 2],

@@ -99,21 +99,7 @@ impl SoundFile {
     /// # Errors
     /// The [`Fault`] when it does not.
     pub fn check_space(&self) -> Result<(), Fault> {
-        if self.keep_free == 0 {
-            return Ok(());
-        }
-        // A file system that does not tell how full it is will say so when it is.
-        let Ok(space) = fstatvfs(&self.file) else { return Ok(()) };
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
-        if free >= self.keep_free {
-            return Ok(());
-        }
-        let text = format!(
-            "{}: {free} octets are free on the file system, {} shall stay so",
-            self.path.display(),
-            self.keep_free
-        );
-        Err(Fault::new("media.disk_full", text))
+        check_space(&self.file, &self.path, self.keep_free)
     }
 
     /// Octets that there is room for in memory.
@@ -136,7 +122,27 @@ impl SoundFile {
     }
 }
 
-fn fault_of(path: &Path, error: &io::Error) -> Fault {
+/// Looks whether so many octets stay free on the file system of a file.
+///
+/// # Errors
+/// The [`Fault`] when they do not.
+pub fn check_space(file: &File, path: &Path, keep_free: u64) -> Result<(), Fault> {
+    if keep_free == 0 {
+        return Ok(());
+    }
+    // A file system that does not tell how full it is will say so when it is.
+    let Ok(space) = fstatvfs(file) else { return Ok(()) };
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    if free >= keep_free {
+        return Ok(());
+    }
+    let text =
+        format!("{}: {free} octets are free on the file system, {keep_free} shall stay so", path.display());
+    Err(Fault::new("media.disk_full", text))
+}
+
+/// What to tell of a file that cannot be made or written.
+pub fn fault_of(path: &Path, error: &io::Error) -> Fault {
     let code = match error.kind() {
         io::ErrorKind::AlreadyExists => "media.file_exists",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "media.disk_full",
