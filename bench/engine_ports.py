@@ -7,14 +7,16 @@ prints the engine's figures as JSON.
 
 import argparse
 import asyncio
+import base64
 import json
+import secrets
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.ng import Ports
+from bench.ng import SRTP_KEY_BYTES, SRTP_SUITE, Ports
 from bench.plan import MEDIA_A, MEDIA_B, RELAY_PORTS, SERVER, Address
-from trunkline.media.commands import Link, OpenPort, SetRemote
+from trunkline.media.commands import Link, OpenPort, SetKeys, SetRemote
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
 
 
@@ -32,7 +34,10 @@ async def relay(options: argparse.Namespace) -> None:
     try:
         print("started", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        opened = [await _open_call(engine, f"call-{index}", options.peer) for index in range(options.calls)]
+        opened = [
+            await _open_call(engine, f"call-{index}", options.peer, srtp=options.srtp)
+            for index in range(options.calls)
+        ]
         lines = "".join(f"{ports.line()}\n" for ports in opened)
         await asyncio.to_thread(options.ports_file.write_text, lines)
         print("ready", options.calls, flush=True)
@@ -42,11 +47,15 @@ async def relay(options: argparse.Namespace) -> None:
         await engine.stop()
 
 
-async def _open_call(engine: EmbeddedMediaEngine, call: str, peer: str) -> Ports:
+async def _open_call(engine: EmbeddedMediaEngine, call: str, peer: str, *, srtp: bool) -> Ports:
     a = await _open_port(engine, call, f"{call}-a", Address(peer, MEDIA_A.port))
     b = await _open_port(engine, call, f"{call}-b", Address(peer, MEDIA_B.port))
     await engine.execute(Link(f"{call}-a", f"{call}-b"))
-    return Ports(a, b)
+    if not srtp:
+        return Ports(a, b)
+    ours, theirs = (base64.b64encode(secrets.token_bytes(SRTP_KEY_BYTES)).decode() for _ in range(2))
+    await engine.execute(SetKeys(f"{call}-b", SRTP_SUITE, send_key=ours, receive_key=theirs))
+    return Ports(a, b, key_to_relay=theirs, key_from_relay=ours)
 
 
 async def _open_port(engine: EmbeddedMediaEngine, call: str, port: str, remote: Address) -> int:
@@ -65,6 +74,7 @@ def main() -> None:
     parser.add_argument("--address", default=SERVER.ip, help="where it binds its ports")
     parser.add_argument("--peer", default=MEDIA_A.ip, help="where both parties of each call are")
     parser.add_argument("--kernel", default="", help="the interface on which calls pass in the kernel")
+    parser.add_argument("--srtp", action="store_true", help="the second party of each call speaks SRTP")
     asyncio.run(relay(parser.parse_args()))
 
 

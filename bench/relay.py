@@ -9,20 +9,43 @@ from bench.plan import LOAD_CPU, MEDIA_A, MEDIA_B, SERVER
 from bench.process import Argv, BenchError, run
 from bench.procfs import Meter, memory_bytes
 from bench.relays import RELAYS, Relay
-from bench.results import Memory, Sample
+from bench.results import Memory, Row, Sample
 from bench.session import Session
 
 WARM_UP_S = 1.0
+PACKET = "relayed packet, "
+SECURE = ", SRTP on one side"
 TIMEOUT_MARGIN_S = 20
 
 
 def measure(session: Session, *, srtp: bool = False, more: Sequence[Relay] = ()) -> None:
-    """At each number of calls the relays take turns; memory is read at the largest number."""
+    """At each number of calls the relays take turns; memory is read at the largest number.
+
+    With ``srtp`` those that can do both take turns with plain packets and with SRTP on side B.
+    """
     able = [relay for relay in (*RELAYS, *more) if relay.srtp or not srtp]
+    ways = (False, True) if srtp else (False,)
     for calls in session.settings.streams:
         relays = session.present(able)
         for _ in range(session.settings.runs):
-            relays = [relay for relay in relays if session.attempt(relay, _timed(calls, srtp=srtp))]
+            relays = [
+                relay
+                for relay in relays
+                if all([session.attempt(relay, _timed(calls, srtp=each)) for each in ways])
+            ]
+    if srtp:
+        session.report.notes += differences(session.report.rows())
+
+
+def differences(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each relay and number of calls: what SRTP on one side adds to a packet."""
+    cost = {(row.measure, row.server): row.cpu_us for row in rows}
+    return [
+        f"SRTP on one side: {server}, {measure.removeprefix(PACKET).removesuffix(SECURE)}: "
+        f"{cpu_us:.2f} us, {cpu_us - cost[plain]:+.2f} us beside a plain packet."
+        for (measure, server), cpu_us in cost.items()
+        if measure.endswith(SECURE) and (plain := (measure.removesuffix(SECURE), server)) in cost
+    ]
 
 
 def sample(relay: str, result: dict[str, Any], cpu_s: float, wall_s: float) -> Sample:
@@ -34,19 +57,21 @@ def sample(relay: str, result: dict[str, Any], cpu_s: float, wall_s: float) -> S
     if not result["received"]:
         raise BenchError(f"none of {result['sent']} packets came back")
     forwarded = result["received"] * (result["seconds"] + WARM_UP_S) / result["seconds"]
-    secure = ", SRTP on one side" if result["srtp"] else ""
+    secure = SECURE if result["srtp"] else ""
     return Sample(
-        measure=f"relayed packet, {result['calls']} calls{secure}",
+        measure=f"{PACKET}{result['calls']} calls{secure}",
         server=relay,
         cpu_us=cpu_s * 1e6 / forwarded,
         per_s=result["received"] / result["seconds"],
         failed=max(0.0, result["loss_pct"] / 100),
         busy=cpu_s / wall_s,
         p99_us=result["p99_us"],
+        p50_us=result["p50_us"],
     )
 
 
-def _load(calls: int, seconds: float, options: tuple[str, ...]) -> dict[str, Any]:
+def load(calls: int, seconds: float, options: tuple[str, ...]) -> dict[str, Any]:
+    """Run rtp_load and read what it prints; raises BenchError when it fails."""
     argv: Argv = [program("rtp_load"), "-n", str(calls), "-d", str(seconds), "-w", str(WARM_UP_S)]
     argv += ["-c", str(LOAD_CPU), "-l", MEDIA_A.ip, "-r", SERVER.ip]
     argv += ["-A", str(MEDIA_A.port), "-B", str(MEDIA_B.port), *options]
@@ -59,12 +84,13 @@ def _timed(calls: int, *, srtp: bool) -> Callable[[Session, Relay], None]:
         folder = session.work_folder(relay.name)
         with relay.start(folder, calls, srtp=srtp) as relaying:
             with Meter(relaying.pid) as meter:
-                result = _load(calls, session.settings.seconds, relaying.load_options)
+                result = load(calls, session.settings.seconds, relaying.load_options)
             grown = memory_bytes(relaying.pid) - relaying.bytes_before
         session.add(sample(relay.name, result, meter.cpu_s, meter.wall_s))
         known = {(memory.unit, memory.server) for memory in session.report.memories}
         if (
-            calls == max(session.settings.streams)
+            not srtp
+            and calls == max(session.settings.streams)
             and relaying.bytes_before
             and ("relayed call", relay.name) not in known
         ):

@@ -94,7 +94,7 @@ class EngineAlone:
 
     name: str = "trunkline engine"
     install: str = "make setup"
-    srtp: bool = False
+    srtp: bool = True
 
     def available(self) -> bool:
         """Whether the compiled module is in its place."""
@@ -105,7 +105,7 @@ class EngineAlone:
         """Its ports are opened by commands, as the exchange does it."""
         ports = folder / "ports"
         argv: Argv = [sys.executable, "-m", "bench.engine_ports"]
-        argv += ["--calls", str(calls), "--ports-file", ports]
+        argv += ["--calls", str(calls), "--ports-file", ports, *(["--srtp"] if srtp else [])]
         with running(argv, cpu=SERVER_CPU, log=folder / "log", cwd=ROOT, talks=True) as process:
             if _first_line(process) != "started" or process.stdin is None:
                 raise BenchError("the media engine did not start")

@@ -31,6 +31,8 @@ class Sample:
     """99th percentile of the response time or of the relay's one-way delay, in microseconds."""
     asked_per_s: float | None = None
     """Units a second that the load was to make; None where it went as fast as the server allowed."""
+    p50_us: float | None = None
+    """Its median, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Row:
     busy: float
     p99_us: float | None
     asked_per_s: float | None
+    p50_us: float | None
     runs: int
     ours_to_this: float | None
     """Our CPU per unit divided by this server's, in the same run; None for ourselves."""
@@ -104,11 +107,15 @@ class Report:
         }
 
 
+def _median_of(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
 def _rows_of_one_measure(by_server: dict[str, list[Sample]]) -> Iterable[Row]:
     cpu = {server: median(sample.cpu_us for sample in samples) for server, samples in by_server.items()}
     our_cpu = next((cpu[name] for name in OURS if name in cpu), None)
     for server, samples in by_server.items():
-        delays = [sample.p99_us for sample in samples if sample.p99_us is not None]
         compared = our_cpu is not None and server not in OURS and cpu[server] > 0
         yield Row(
             measure=samples[0].measure,
@@ -117,8 +124,9 @@ def _rows_of_one_measure(by_server: dict[str, list[Sample]]) -> Iterable[Row]:
             per_s=median(sample.per_s for sample in samples),
             failed=median(sample.failed for sample in samples),
             busy=median(sample.busy for sample in samples),
-            p99_us=median(delays) if delays else None,
+            p99_us=_median_of(sample.p99_us for sample in samples),
             asked_per_s=samples[0].asked_per_s,
+            p50_us=_median_of(sample.p50_us for sample in samples),
             runs=len(samples),
             ours_to_this=our_cpu / cpu[server] if compared and our_cpu is not None else None,
         )

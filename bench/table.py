@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from bench.results import Memory, Report, Row
 
-RATE_HEADINGS = ("measure", "server", "CPU us/unit", "units/s", "CPU", "failed", "p99 us", "ours/this")
+RATE_HEADINGS = (
+    "measure", "server", "CPU us/unit", "units/s", "CPU", "failed", "p50 us", "p99 us", "ours/this",
+)  # fmt: skip
 MEMORY_HEADINGS = ("held", "server", "bytes each", "units", "transactions")
 
 
@@ -26,6 +28,7 @@ def rate_cells(row: Row) -> tuple[str, ...]:
         number(row.per_s) + mark,
         f"{row.busy:.0%}",
         failed,
+        number(row.p50_us),
         number(row.p99_us),
         number(row.ours_to_this),
     )

@@ -16,6 +16,7 @@ RTP_RESULT = {
     "seconds": 3.0,
     "srtp": 0,
     "p99_us": 70,
+    "p50_us": 40,
 }
 SIPP_STATISTICS = (
     "StartTime;SuccessfulCall(C);FailedCall(C);Retransmissions(C);\n"

@@ -17,17 +17,17 @@ def test_numbers_keep_three_digits() -> None:
 def test_the_table_lines_up_and_says_what_is_missing() -> None:
     report = Report(
         samples=[
-            Sample("REGISTER", "trunkline", 110.0, 8000.0, 0.0, 0.9, 5000.0),
+            Sample("REGISTER", "trunkline", 110.0, 8000.0, 0.0, 0.9, 5000.0, p50_us=2000.0),
             Sample("REGISTER", "kamailio", 55.0, 15000.0, 0.0, 0.8, 700.0),
         ],
         memories=[Memory("contact", "trunkline", 2048.0, 1000, settled=True)],
         missing=[Missing("sippy", "no network")],
     )
     assert render(report) == (
-        "measure   server     CPU us/unit  units/s  CPU  failed  p99 us  ours/this\n"
-        "--------  ---------  -----------  -------  ---  ------  ------  ---------\n"
-        "REGISTER  trunkline          110     8000  90%       0    5000          -\n"
-        "REGISTER  kamailio            55    15000  80%       0     700          2\n"
+        "measure   server     CPU us/unit  units/s  CPU  failed  p50 us  p99 us  ours/this\n"
+        "--------  ---------  -----------  -------  ---  ------  ------  ------  ---------\n"
+        "REGISTER  trunkline          110     8000  90%       0    2000    5000          -\n"
+        "REGISTER  kamailio            55    15000  80%       0       -     700          2\n"
         "\n"
         "held     server     bytes each  units  transactions\n"
         "-------  ---------  ----------  -----  ------------\n"
