@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import calls, endurance, flows, kernel_path, mobile, register, relay
+from bench import calls, endurance, flows, kernel_path, media, mobile, register, relay
 from bench.build import build_programs, install_sippy
 from bench.isolation import enter_own_network
 from bench.plan import FULL, QUICK, Settings
@@ -40,7 +40,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "measure",
-        choices=[*MEASURES, "all", "kernel", "endurance", "flows", *mobile.MEASURES],
+        choices=[*MEASURES, "all", "kernel", "media", "endurance", "flows", *mobile.MEASURES],
         nargs="?",
         default="all",
     )
@@ -100,6 +100,8 @@ def measure(session: Session, wanted: tuple[str, ...], options: argparse.Namespa
         relay.measure(session, srtp=options.srtp, more=more)
     if "kernel" in wanted:
         kernel_path.measure(session)
+    if "media" in wanted:
+        media.measure(session, None if options.quick else options.plots)
     if "flows" in wanted:
         flows.measure(session)
     for name in mobile.MEASURES:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.plan import BENCH, BUILD
 from bench.process import Argv, BenchError, find, run
 
-PROGRAMS = ("register_load", "rtp_load", "rtp_blast", "relay_floor")
+PROGRAMS = ("register_load", "rtp_load", "rtp_blast", "rtp_speakers", "relay_floor")
 URING_HEADER = Path("/usr/include/liburing.h")
 SRTP_HEADER = Path("/usr/include/srtp2/srtp.h")
 SIPPY = "sippy==2.5.0"

@@ -1,4 +1,4 @@
-"""A line chart as SVG: enough to see whether a line rises."""
+"""Line charts as SVG: enough to see whether a line rises, and which of several lies lower."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ _RIGHT: Final = 20
 _TOP: Final = 46
 _BOTTOM: Final = 52
 _TICKS: Final = 5
+_NAME_HEIGHT: Final = 14
+MOST_LINES: Final = 6
 
 _STYLE: Final = """\
     .page { fill: #ffffff; stroke: #d0d7de; }
     .grid { stroke: #d0d7de; }
     .axis { stroke: #59636e; }
     .line { stroke: #0969da; stroke-width: 2; fill: none; }
+    .line1 { stroke: #cf222e; }
+    .line2 { stroke: #1a7f37; }
+    .line3 { stroke: #8250df; }
+    .line4 { stroke: #bc4c00; }
+    .line5 { stroke: #57606a; }
     text { fill: #1f2328; font: 12px sans-serif; }
     .head { font-weight: 600; font-size: 15px; }
     @media (prefers-color-scheme: dark) {
@@ -26,6 +33,11 @@ _STYLE: Final = """\
       .grid { stroke: #3d444d; }
       .axis { stroke: #9198a1; }
       .line { stroke: #388bfd; }
+      .line1 { stroke: #ff7b72; }
+      .line2 { stroke: #3fb950; }
+      .line3 { stroke: #bc8cff; }
+      .line4 { stroke: #ffa657; }
+      .line5 { stroke: #9198a1; }
       text { fill: #f0f6fc; }
     }"""
 
@@ -37,15 +49,32 @@ class Point(NamedTuple):
     y: float
 
 
+class Series(NamedTuple):
+    """One of several lines."""
+
+    name: str
+    points: Sequence[Point]
+
+
 def line_chart(title: str, across: str, upwards: str, points: Sequence[Point]) -> str:
     """One line from 0 to a little above the highest value; ``across`` and ``upwards`` name the axes.
 
     Raises ValueError for fewer than two points.
     """
-    if len(points) < 2:
-        raise ValueError(f"a line has at least two points, seen {len(points)}")
-    right, top = max(point.x for point in points), _ceiling(max(point.y for point in points))
-    line = " ".join(f"{_x(point.x, right):.1f},{_y(point.y, top):.1f}" for point in points)
+    return line_charts(title, across, upwards, [Series("", points)])
+
+
+def line_charts(title: str, across: str, upwards: str, lines: Sequence[Series]) -> str:
+    """Up to six lines with their names at their right ends.
+
+    Raises ValueError for more of them, for none, and for fewer than two points in one.
+    """
+    if not 1 <= len(lines) <= MOST_LINES:
+        raise ValueError(f"a chart has 1 to {MOST_LINES} lines, seen {len(lines)}")
+    if (fewest := min(len(line.points) for line in lines)) < 2:
+        raise ValueError(f"a line has at least two points, seen {fewest}")
+    right = max(point.x for line in lines for point in line.points)
+    top = _ceiling(max(point.y for line in lines for point in line.points))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"  <title>{escape(title)}</title>",
@@ -53,12 +82,33 @@ def line_chart(title: str, across: str, upwards: str, points: Sequence[Point]) -
         f'  <rect class="page" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="6"/>',
         f'  <text class="head" x="{_LEFT}" y="28">{escape(title)}</text>',
         *_grid(right, top),
-        f'  <polyline class="line" points="{line}"/>',
+        *(_drawn(number, line, right, top) for number, line in enumerate(lines)),
+        *_names(lines, right, top),
         f'  <text x="{(_LEFT + WIDTH - _RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle">{escape(across)}</text>',
         f'  <text x="14" y="{_TOP - 8}">{escape(upwards)}</text>',
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _drawn(number: int, line: Series, right: float, top: float) -> str:
+    points = " ".join(f"{_x(point.x, right):.1f},{_y(point.y, top):.1f}" for point in line.points)
+    return f'  <polyline class="{_kind(number)}" points="{points}"/>'
+
+
+def _kind(number: int) -> str:
+    return f"line line{number}" if number else "line"
+
+
+def _names(lines: Sequence[Series], right: float, top: float) -> list[str]:
+    """Each above the end of its line, or higher where another name stands."""
+    drawn, taken = [], float("inf")
+    ends = sorted(enumerate(lines), key=lambda each: each[1].points[-1].y)
+    for _, (name, points) in filter(lambda each: each[1].name, ends):
+        taken = min(_y(points[-1].y, top) - 6, taken - _NAME_HEIGHT)
+        x = _x(points[-1].x, right) - 4
+        drawn.append(f'  <text x="{x:.1f}" y="{taken:.1f}" text-anchor="end">{escape(name)}</text>')
+    return drawn
 
 
 def _grid(right: float, top: float) -> list[str]:
