@@ -9,6 +9,7 @@ counters go on (RFC 3711 §3.3.1).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -32,26 +33,45 @@ _PROTOCOLS: Final = {
     "dtls": "UDP/TLS/RTP/SAVPF",
 }
 _PRIORITY: Final = 2_130_706_431  # RFC 8445 §5.1.2.1: a host candidate with the local preference 65535
+# RFC 8842 §5.3: an answer has a role; what has none, or leaves it to us, gets the one that peers prefer.
 _ROLES: Final[dict[str, Setup]] = {"active": "passive", "passive": "active"}
+_RTP: Final = frozenset({"rtp", "srtp", "dtls"})
+_PLAIN_LINE: Final = re.compile(r"^(\S+ \S+) RTP/AVPF?(?= )", re.IGNORECASE)
 
 
 class StreamSecurity:
-    """One m-line's: what the party said last, what it offered, and what is ours.
+    """One m-line's: what the party said last of its RTP, what it was offered, and what is ours.
 
-    ``agreed`` is how both secure it since the last answer; None before that.
+    ``offered`` is what our last offer proposed, ``tags`` the suites of its rows; ``agreed`` how both secure it since
+    the last answer, None before that. While ``opaque`` it is no RTP (fax), and what is agreed for that waits.
     """
 
-    __slots__ = ("agreed", "keys", "peer", "role", "said", "sent", "token", "ufrag")
+    __slots__ = (
+        "agreed", "keys", "offered", "opaque", "peer", "role", "said", "sent", "tags", "token", "ufrag",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.peer: Keyed | None = None
         self.agreed: Security | None = None
+        self.offered: Encryption | None = None
+        self.tags: dict[int, str] = {}
+        self.opaque = False
         self.said = ""  # the protocol that we answer with
         self.keys: dict[str, str] = {}
         self.role: Setup = "passive"
         self.ufrag = ""
         self.token = ""  # our ICE password
         self.sent: list[Command[Done]] = []
+
+    def state(self) -> _State:
+        """What an offer of the party changes."""
+        return self.peer, self.opaque, self.said, self.role, self.ufrag, self.token
+
+    def restore(self, state: _State) -> None:
+        self.peer, self.opaque, self.said, self.role, self.ufrag, self.token = state
+
+
+_State: TypeAlias = tuple[Keyed | None, bool, str, Setup, str, str]
 
 
 class LegSecurity:
@@ -61,7 +81,7 @@ class LegSecurity:
     taken for one that cannot be carried.
     """
 
-    __slots__ = ("_before", "_entropy", "encryption", "fingerprint", "streams")
+    __slots__ = ("_before", "_entropy", "complaints", "encryption", "fingerprint", "streams")
 
     def __init__(
         self, encryption: Encryption = "off", *, entropy: Callable[[int], bytes] = os.urandom
@@ -70,7 +90,9 @@ class LegSecurity:
         self.fingerprint = ""
         self.streams: list[StreamSecurity] = []
         self._entropy = entropy
-        self._before: list[tuple[Keyed | None, str, Setup, str, str]] = []
+        self._before: list[_State] = []
+        self.complaints: list[str] = []
+        """What was wrong with what was read last, for the story: no key is in it."""
 
     @property
     def wants_fingerprint(self) -> bool:
@@ -97,15 +119,21 @@ class LegSecurity:
             return body  # who reads it next says what is wrong with it
         while len(self.streams) < len(keyed):
             self.streams.append(StreamSecurity())
-        self._before = [(one.peer, one.said, one.role, one.ufrag, one.token) for one in self.streams]
+        self._before = [one.state() for one in self.streams]
         take = self._take_answer if answer else self._take_offer
-        wrong = [not take(stream, how) for stream, how in zip(self.streams, keyed, strict=False)]
-        if any(wrong):
+        wrong = [take(stream, how) for stream, how in zip(self.streams, keyed, strict=False)]
+        kind = "answer" if answer else "offer"
+        self.complaints = [
+            f"SDP {kind}, media line {number}: {complaint}"
+            for number, complaint in enumerate(wrong, 1)
+            if complaint
+        ]
+        if self.complaints:
             head, *sections = plain.split("\r\nm=")
             # A secured stream without keys: nothing carries it.
             sections = [
-                section.replace(" RTP/AVP", " RTP/SAVP", 1) if bad else section
-                for section, bad in zip(sections, wrong, strict=False)
+                _PLAIN_LINE.sub(r"\1 RTP/SAVP", section) if complaint else section
+                for section, complaint in zip(sections, wrong, strict=False)
             ]
             plain = "\r\nm=".join([head, *sections])
         return plain.encode("utf-8", "surrogateescape")
@@ -113,11 +141,30 @@ class LegSecurity:
     def take_back(self) -> None:
         """The offer that was read last is refused: what was said before it holds."""
         for stream, before in zip(self.streams, self._before, strict=False):
-            stream.peer, stream.said, stream.role, stream.ufrag, stream.token = before
+            stream.restore(before)
         self._before = []
 
-    def _take_offer(self, stream: StreamSecurity, how: Keyed) -> bool:
-        before, stream.peer, stream.said = stream.peer, how, how.protocol
+    def _note(self, stream: StreamSecurity, how: Keyed) -> bool:
+        """Keep what the party says of a stream; whether that is RTP that lives."""
+        if not how.live:
+            stream.peer = stream.peer or how
+            return False
+        stream.opaque = how.transport not in _RTP
+        if not stream.opaque:
+            stream.peer = how
+        return not stream.opaque
+
+    def _take_offer(self, stream: StreamSecurity, how: Keyed) -> str:
+        """What is wrong with it; "" when it can be taken."""
+        before = stream.peer
+        if how.transport in _RTP:
+            stream.said = how.protocol
+        if not self._note(stream, how):
+            return ""
+        if how.security == "plain":
+            if self.encryption == "required" and how.transport == "rtp":
+                return how.complaint or f"{how.protocol}, where encryption is required"
+            return "" if how.transport == "rtp" else how.complaint
         if how.security == "dtls":
             if how.setup == "active":
                 stream.role = "passive"
@@ -126,22 +173,28 @@ class LegSecurity:
             # RFC 8842 §5.3: actpass in a later offer keeps the association, and with it our role.
             if before is not None and before.ufrag and before.ufrag != how.ufrag:
                 stream.ufrag = stream.token = ""  # RFC 8839 §4.4.1.1.1: it restarts ICE, and so do we
-        return not (
-            how.security == "plain" and self.encryption == "required" and how.protocol[:7] == "RTP/AVP"
-        )
+        return ""
 
-    def _take_answer(self, stream: StreamSecurity, how: Keyed) -> bool:
-        stream.peer = how
-        offered = self._offered(stream)
-        if offered == "dtls":
+    def _take_answer(self, stream: StreamSecurity, how: Keyed) -> str:
+        """As ``_take_offer``; an answer is held against what the party was offered."""
+        offered = stream.offered or self._offered(stream)
+        allowed = dict(stream.tags)
+        if stream.agreed == "sdes" and stream.peer is not None and stream.peer.crypto is not None:
+            allowed[stream.peer.crypto.tag] = stream.peer.crypto.suite
+        if not self._note(stream, how):
+            return ""
+        if how.complaint:
+            return how.complaint
+        if how.security == "dtls":
             stream.role = _ROLES.get(how.setup, "passive")
-            return how.security == "dtls" or not how.protocol.startswith("RTP/AVP")
-        if how.crypto is not None:
-            return offered != "off" and how.crypto.suite in stream.keys
-        return not (offered == "required" and how.protocol.startswith("RTP/"))
+            return "" if offered == "dtls" else f"{how.protocol}, which was not offered"
+        if how.crypto is None:
+            wants = {"required": "RTP/SAVP with keys", "dtls": "DTLS-SRTP"}.get(offered)
+            return "" if wants is None else f"{how.protocol} to an offer of {wants}"
+        return _complaint_of(how, how.crypto, allowed if offered in {"preferred", "required"} else {})
 
     def _offered(self, stream: StreamSecurity) -> Encryption:
-        """What the party was offered, or would be."""
+        """What the party is to be offered."""
         if stream.agreed is None:
             return self.encryption
         if stream.agreed == "sdes":
@@ -195,10 +248,15 @@ class LegSecurity:
         if not protocol.startswith("RTP/AVP"):
             return section
         how: Encryption = self._offered(stream) if offer else self._answered(stream)
+        if offer:
+            stream.offered = how
         token = stream.said if stream.said and (not offer or stream.agreed is not None) else _PROTOCOLS[how]
         if how in {"off", "preferred"} and (offer or not stream.said):
             token = protocol
         kept = [rows] if rows else []
+        if how == "dtls" and kind != "audio" and number != "0":
+            # The one port of a bundle is the sound's, and who bundles all takes no second one.
+            number, kept = "0", []
         if number != "0" and port is not None:
             if how == "dtls":
                 kept = [
@@ -206,7 +264,9 @@ class LegSecurity:
                 ]
                 kept += self._dtls_rows(stream, port, self._mid(stream, mid), offer=offer)
             elif how != "off":
-                kept += [row.row for row in self._cryptos(stream, offer=offer)]
+                cryptos = self._cryptos(stream, offer=offer)
+                stream.tags = {row.tag: row.suite for row in cryptos} if offer else stream.tags
+                kept += [row.row for row in cryptos]
         elif how == "dtls":
             kept.append(f"a=mid:{self._mid(stream, mid)}")
         return "\r\n".join([f"{kind} {number} {token} {formats}", *kept])
@@ -249,12 +309,8 @@ class LegSecurity:
         new.fingerprint = self.fingerprint
         for stream in self.streams:
             made = StreamSecurity()
-            made.peer, made.agreed, made.said, made.role = (
-                stream.peer,
-                stream.agreed,
-                stream.said,
-                stream.role,
-            )
+            made.restore((stream.peer, stream.opaque, stream.said, stream.role, "", ""))
+            made.agreed = stream.agreed
             new.streams.append(made)
         return new
 
@@ -263,7 +319,7 @@ class LegSecurity:
     def mux(self, position: int) -> bool | None:
         """Whether RTCP comes by the RTP port; None where the plain descriptions say it."""
         stream = self.streams[position] if position < len(self.streams) else None
-        if stream is None or stream.peer is None or stream.peer.security != "dtls":
+        if stream is None or stream.peer is None or stream.opaque or stream.peer.security != "dtls":
             return None
         return stream.peer.mux
 
@@ -273,9 +329,12 @@ class LegSecurity:
         peer = stream.peer if stream is not None else None
         if stream is None or peer is None:
             return []
-        now = self._commands(port, stream, peer)
+        now = [] if stream.opaque else self._commands(port, stream, peer)
         was_secured = stream.agreed not in {None, "plain"} or self.encryption != "off"
-        stream.agreed = peer.security
+        if stream.opaque:
+            stream.keys.clear()  # the engine forgets how far they were used: no packet may be sealed by them again
+        else:
+            stream.agreed = peer.security
         if not now and was_secured and stream.sent != [SetPlain(port)]:
             now = [SetPlain(port)]
         if now == stream.sent:
@@ -294,3 +353,14 @@ class LegSecurity:
             made.append(SetIce(port, stream.ufrag, stream.token, peer.ufrag, peer.password))
         made.append(SetDtls(port, stream.role, peer.fingerprint))
         return made
+
+
+def _complaint_of(how: Keyed, crypto: Crypto, allowed: dict[int, str]) -> str:
+    """What is wrong with keys in an answer to rows of these tags and suites (RFC 4568 §5.1.3)."""
+    if not allowed:
+        return f"{how.protocol} with keys, which were not offered"
+    if how.rows != 1:
+        return f"{how.rows} rows a=crypto, expected one"
+    if allowed.get(crypto.tag) != crypto.suite:
+        return f"a=crypto:{crypto.tag} {crypto.suite}, which was not offered under that tag"
+    return ""

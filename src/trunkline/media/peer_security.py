@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from trunkline.media.sdes import Crypto, best_of
-from trunkline.media.streams import TRANSPORTS
-from trunkline.proto.sdp import parse_connection
+from trunkline.media.sdes import Crypto, best_of, complaint_of
+from trunkline.media.streams import TRANSPORTS, Transport
+from trunkline.proto.sdp import excerpt, parse_connection, tokens_of
 
 Security: TypeAlias = Literal["plain", "sdes", "dtls"]
 PLAIN_PROTOCOL: Final = "RTP/AVP"
@@ -27,7 +27,13 @@ _BROWSER_ROWS: Final = (
 _BROWSER_HEAD: Final = (
     "a=group:", "a=fingerprint:", "a=setup:", "a=tls-id:", "a=ice-", "a=msid-semantic", "a=extmap", "a=identity:",
 )  # fmt: skip
-_HASHES: Final = ("sha-256", "sha-384", "sha-512")
+# RFC 8122 §5: the hashes that are checked, and how many octets they have.
+_HASHES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+_OCTETS: Final = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2})*")
+_ROLES: Final = frozenset({"", "actpass", "active", "passive"})
+# RFC 8839 §5.4; some use more characters than it allows.
+_UFRAG: Final = re.compile(r"\S{4,256}")
+_PASSWORD: Final = re.compile(r"\S{22,256}")
 # Nobody's name: a section whose path ICE finds has no address to send to before that.
 _NOWHERE: Final = "IN IP4 path.by.ice"
 _GROUP: Final = "a=group:BUNDLE "
@@ -39,7 +45,8 @@ class Keyed(NamedTuple):
 
     With ``sdes`` its ``crypto`` row is the one to take; with ``dtls`` there are the ``fingerprint`` and the ``setup``
     role of its side (actpass, active, passive), and with ICE ``ufrag`` and ``password``. ``mid``, ``mux`` and
-    ``bundled`` as it says them. ``optional`` that it named keys beside plain RTP.
+    ``bundled`` as it says them. ``optional`` that it named keys beside plain RTP; ``rows`` is how many ``a=crypto`` it
+    has; ``complaint`` says why keys that it names cannot be taken, without any of them.
     """
 
     security: Security
@@ -53,6 +60,14 @@ class Keyed(NamedTuple):
     mux: bool = False
     bundled: bool = False
     optional: bool = False
+    rows: int = 0
+    live: bool = True
+    complaint: str = ""
+
+    @property
+    def transport(self) -> Transport:
+        """What its m-line says, whatever became of it."""
+        return transport_named(self.protocol)
 
     def __repr__(self) -> str:
         return f"Keyed({self.security}, {self.protocol})"
@@ -94,54 +109,72 @@ def _cut(rows: list[str]) -> tuple[list[str], list[list[str]]]:
     return head, sections
 
 
+def transport_named(protocol: str) -> Transport:
+    """The transport of a protocol token, in whatever case."""
+    return TRANSPORTS.get(protocol) or TRANSPORTS.get(protocol.upper(), "other")
+
+
 def _section(rows: list[str], head: list[str], *, optional: bool) -> tuple[list[str], Keyed]:
-    parts = rows[0][2:].split(" ")
+    # As ``proto.sdp`` cuts it, or the two would read different m-lines.
+    parts = tokens_of(rows[0][2:])
     if len(parts) < 4:
         return rows, Keyed("plain", "")
     kind, port, protocol, *formats = parts
-    transport = TRANSPORTS.get(protocol) or TRANSPORTS.get(protocol.upper(), "other")
-    mid = _value("a=mid:", rows)
+    transport = transport_named(protocol)
+    live = port.partition("/")[0].strip("0") != ""
     kept = [row for row in rows[1:] if not row.startswith(_KEYED_ROWS)]
-    plain = [rows[0], *kept] if transport == "rtp" else rows
-    how = Keyed("plain", protocol, mid=mid)
+    plain = [_m_line(kind, port, formats, protocol), *kept] if transport == "rtp" else rows
+    how = Keyed("plain", protocol, mid=_value("a=mid:", rows), live=live, rows=len(rows) - len(kept) - 1)
     if transport in {"srtp", "dtls"}:
         crypto = best_of(rows) if transport == "srtp" else None
         if crypto is not None:
-            plain = [_m_line(kind, port, formats), *kept]
-            how = how._replace(security="sdes", crypto=crypto)
-        elif _fingerprint(rows, head):
-            return _of_browser(rows, head, (kind, port, protocol), formats)
-    elif transport == "rtp" and optional:
+            return [_m_line(kind, port, formats), *kept], how._replace(security="sdes", crypto=crypto)
+        if transport == "dtls" or _has("a=fingerprint:", rows, head):
+            return _of_browser(rows, head, how, (kind, port, formats))
+        return plain, how._replace(complaint=complaint_of(rows) if live else "")
+    if transport == "rtp" and optional and how.rows:
         crypto = best_of(rows)
         if crypto is not None:
-            how = how._replace(security="sdes", crypto=crypto, optional=True)
+            return plain, how._replace(security="sdes", crypto=crypto, optional=True)
+        how = how._replace(complaint=complaint_of(rows))
     return plain, how
 
 
 def _of_browser(
-    rows: list[str], head: list[str], line: tuple[str, str, str], formats: list[str]
+    rows: list[str], head: list[str], how: Keyed, line: tuple[str, str, list[str]]
 ) -> tuple[list[str], Keyed]:
-    kind, port, protocol = line
-    mid = _value("a=mid:", rows)
+    kind, port, formats = line
     groups = [row[len(_GROUP) :].split() for row in head if row.startswith(_GROUP)]
-    ufrag = _value("a=ice-ufrag:", rows, head)
-    how = Keyed(
-        "dtls",
-        protocol,
+    how = how._replace(
         fingerprint=_fingerprint(rows, head),
         setup=_value("a=setup:", rows, head).lower(),
-        ufrag=ufrag,
+        ufrag=_value("a=ice-ufrag:", rows, head),
         password=_value("a=ice-pwd:", rows, head),
-        mid=mid,
-        mux="a=rtcp-mux" in rows,
-        bundled=any(mid in group for group in groups),
+        mux=any(row.rstrip(" ") == "a=rtcp-mux" for row in rows),
+        bundled=any(how.mid in group for group in groups),
     )
-    if kind != "audio":
-        port = "0"  # a bundle is one port, and it is the sound's
+    complaint = _complaint_of(how)
+    if complaint:
+        return rows, how._replace(complaint=complaint if how.live else "")
+    if kind.lower() != "audio":
+        port, how = "0", how._replace(live=False)  # a bundle is one port, and it is the sound's
     kept = [row for row in rows[1:] if not row.startswith(_BROWSER_ROWS)]
-    if ufrag:
+    if how.ufrag:
         kept = _with_place(kept, rows, head)
-    return [_m_line(kind, port, formats), *kept], how
+    return [_m_line(kind, port, formats), *kept], how._replace(security="dtls")
+
+
+def _complaint_of(how: Keyed) -> str:
+    """Why DTLS-SRTP cannot be had with this; "" when it can."""
+    if not how.fingerprint:
+        return f"no a=fingerprint that can be checked, expected one of {', '.join(_HASHES)}"
+    if how.setup not in _ROLES:
+        return f"a=setup is {excerpt(how.setup)}, expected actpass, active or passive"
+    if not (how.ufrag or how.password):
+        return ""
+    if _UFRAG.fullmatch(how.ufrag) is None or _PASSWORD.fullmatch(how.password) is None:
+        return "a=ice-ufrag or a=ice-pwd is missing or malformed (RFC 8839 §5.4)"
+    return ""
 
 
 def _with_place(kept: list[str], rows: list[str], head: list[str]) -> list[str]:
@@ -155,8 +188,12 @@ def _with_place(kept: list[str], rows: list[str], head: list[str]) -> list[str]:
     return [*kept[:place], f"c={_NOWHERE}", *kept[place:]]
 
 
-def _m_line(kind: str, port: str, formats: list[str]) -> str:
-    return " ".join([f"m={kind}", port, PLAIN_PROTOCOL, *formats])
+def _m_line(kind: str, port: str, formats: list[str], protocol: str = PLAIN_PROTOCOL) -> str:
+    return " ".join([f"m={kind}", port, protocol, *formats])
+
+
+def _has(name: str, *places: list[str]) -> bool:
+    return any(row.startswith(name) for rows in places for row in rows)
 
 
 def _fingerprint(rows: list[str], head: list[str]) -> str:
@@ -167,9 +204,10 @@ def _fingerprint(rows: list[str], head: list[str]) -> str:
             for row in where
             if row.startswith("a=fingerprint:")
         }
-        for name in _HASHES:
-            if name in found:
-                return f"{name} {found[name].partition(' ')[2].strip().upper()}"
+        for name, octets in _HASHES.items():
+            digest = found.get(name, "").partition(" ")[2].strip().upper()
+            if len(digest) == 3 * octets - 1 and _OCTETS.fullmatch(digest):
+                return f"{name} {digest}"
     return ""
 
 

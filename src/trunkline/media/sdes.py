@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from trunkline.media.security_commands import SUITES
+from trunkline.proto.sdp import excerpt
 
 # Octets of master key and salt: RFC 4568 §6.2, RFC 6188 §2, RFC 7714 §12.
 KEY_SIZES: Final[dict[str, int]] = {
@@ -47,18 +48,40 @@ class Crypto(NamedTuple):
 
 def crypto_of(row: str) -> Crypto | None:
     """What a row says; None when it is malformed, or when we could not do what it asks for."""
+    read = _read(row)
+    return None if isinstance(read, str) else read
+
+
+def complaint_of(rows: Iterable[str]) -> str:
+    """Why none of a section's rows is taken, in words without any key; the first row's reason."""
+    for row in rows:
+        if row.startswith("a=crypto:"):
+            read = _read(row)
+            return read if isinstance(read, str) else ""
+    return "no a=crypto row"
+
+
+def _read(row: str) -> Crypto | str:
     found = _ROW.match(row.rstrip(" ")) if len(row) <= _LONGEST_ROW else None
     if found is None:
-        return None
+        return "a malformed a=crypto row, expected 'TAG SUITE inline:KEY'"
+    place = f"a=crypto:{int(found[1])}"
     suite = _SUITES.get(found[2].upper())
-    if suite is None or not all(_is_hint(parameter) for parameter in (found[4] or "").split()):
-        return None
+    if suite is None:
+        return f"{place} has suite {excerpt(found[2])}, expected one of {', '.join(SUITES)}"
+    for parameter in (found[4] or "").split():
+        if not _is_hint(parameter):
+            return f"{place} asks for {excerpt(parameter)}, which is not done here"
     method, _, inline = found[3].partition(":")
     key, *more = inline.split("|")
     if method.lower() != "inline" or ";" in inline or not all(map(_LIFETIME.match, more)) or len(more) > 1:
-        return None
+        return f"{place} has several keys, an MKI, or what is no inline key; expected one without MKI"
     key = _whole(key)
-    return Crypto(int(found[1]), suite, key) if _size(key) == KEY_SIZES[suite] else None
+    size = _size(key)
+    if size != KEY_SIZES[suite]:
+        seen = "is no base64" if size < 0 else f"has {size} octets"
+        return f"the key of {place} {seen}, expected {KEY_SIZES[suite]} octets for {suite}"
+    return Crypto(int(found[1]), suite, key)
 
 
 def best_of(rows: Iterable[str]) -> Crypto | None:

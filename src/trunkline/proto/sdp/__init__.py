@@ -22,7 +22,7 @@ from trunkline.proto.sdp.attributes import (
     parse_rtpmap,
 )
 from trunkline.proto.sdp.media import MediaDescription
-from trunkline.proto.sdp.rows import MAX_BODY, MAX_FORMATS, MAX_MEDIA, MAX_ROWS, excerpt, text_of
+from trunkline.proto.sdp.rows import MAX_BODY, MAX_FORMATS, MAX_MEDIA, MAX_ROWS, excerpt, text_of, tokens_of
 from trunkline.proto.sdp.session import SessionDescription, parse_session
 
 __all__ = [
@@ -49,4 +49,5 @@ __all__ = [
     "parse_rtpmap",
     "parse_session",
     "text_of",
+    "tokens_of",
 ]
