@@ -119,7 +119,7 @@ class LegSecurity:
             return body  # who reads it next says what is wrong with it
         while len(self.streams) < len(keyed):
             self.streams.append(StreamSecurity())
-        self._before = [one.state() for one in self.streams]
+        self._before = [] if answer else [one.state() for one in self.streams]
         take = self._take_answer if answer else self._take_offer
         wrong = [take(stream, how) for stream, how in zip(self.streams, keyed, strict=False)]
         kind = "answer" if answer else "offer"
@@ -325,6 +325,7 @@ class LegSecurity:
 
     def commands(self, port: str, position: int) -> list[Command[Done]]:
         """What has changed for a port since it was asked last, now that offer and answer are there."""
+        self._before = []
         stream = self.streams[position] if position < len(self.streams) else None
         peer = stream.peer if stream is not None else None
         if stream is None or peer is None:

@@ -247,6 +247,19 @@ def test_a_refused_fax_keeps_the_keys() -> None:
     assert leg.dress(OURS, LOCAL, offer=False) == told
 
 
+@pytest.mark.parametrize("answer", [True, False])
+def test_what_was_agreed_is_not_taken_back_by_a_later_refusal(answer: bool) -> None:
+    leg = security("required")
+    if answer:
+        leg.dress(OURS, LOCAL, offer=True)
+    leg.read(body("RTP/SAVP", CRYPTO), answer=answer)
+    (keys,) = leg.commands("p", 0)
+    leg.take_back()  # of an offer without a description
+    assert isinstance(keys, SetKeys)
+    assert f" AES_CM_128_HMAC_SHA1_80 inline:{keys.send_key}" in leg.dress(OURS, LOCAL, offer=True)
+    assert leg.commands("p", 0) == []
+
+
 def test_a_browser_is_offered_no_video() -> None:
     leg = security("dtls")
     leg.fingerprint = "sha-256 AA"
@@ -273,7 +286,7 @@ def test_an_offer_that_is_refused_leaves_the_keys_as_they_were() -> None:
 ])), st.booleans())  # fmt: skip
 def test_no_description_breaks_it(rows: list[str], answer: bool) -> None:
     for encryption in ("off", "preferred", "required", "dtls"):
-        leg = security(encryption)  # type: ignore[arg-type]
+        leg = security(encryption)
         leg.fingerprint = "sha-256 AA"
         leg.read("\r\n".join(rows).encode(), answer=answer)
         leg.dress(OURS, LOCAL, offer=not answer)

@@ -17,7 +17,9 @@ _DIGEST: Final = re.compile(rb"(?i)Digest\b")
 # RFC 8599 §4: whoever has it may wake the phone.
 _PUSH: Final = re.compile(rb"(?i)(;pn-(?:prid|tok)=)([^;>\s,?]*)")
 # SDES keys (RFC 4568 §6.1), ICE passwords (RFC 8839 §5.4), the obsolete k= line.
-_KEYS: Final = re.compile(rb"(?im)(^a=crypto:[^\r\n]*?inline:|^a=ice-pwd:|^k=[a-z]+:)([^\r\n|]*)")
+_KEYS: Final = re.compile(rb"(?im)(^a=ice-pwd:|^k=[a-z]+:)([^\r\n]*)")
+_CRYPTO: Final = re.compile(rb"(?im)^a=crypto:[^\r\n]*")
+_INLINE: Final = re.compile(rb"(?i)(inline:[ \t]*)([^\r\n|;]*)")  # RFC 4568 §6.1: there may be several keys in a row
 _TYPE: Final = re.compile(rb"(?im)^(?:Content-Type|c)[ \t]*:[ \t]*([^;\r\n]*)")
 # What people write, and what they press: a PIN goes as INFO.
 _PRIVATE_METHODS: Final = (b"MESSAGE ", b"INFO ")
@@ -33,7 +35,7 @@ def covered(data: bytes, *, bodies: bool = False) -> bytes:
     if b"pn-" in head or b"PN-" in head:
         head = _PUSH.sub(_cover_second, head)
     if body:
-        body = _x(body) if not bodies and _is_private(head) else _KEYS.sub(_cover_second, body)
+        body = _x(body) if not bodies and _is_private(head) else _without_keys(body)
     return head + body
 
 
@@ -46,6 +48,10 @@ def _cover_credentials(match: re.Match[bytes]) -> bytes:
 
 def _cover_responses(match: re.Match[bytes]) -> bytes:
     return match[1] + _RESPONSE.sub(_cover_second, match[2])
+
+
+def _without_keys(body: bytes) -> bytes:
+    return _KEYS.sub(_cover_second, _CRYPTO.sub(lambda row: _INLINE.sub(_cover_second, row[0]), body))
 
 
 def _cover_second(match: re.Match[bytes]) -> bytes:

@@ -51,6 +51,16 @@ def test_keys_in_a_session_description_are_covered() -> None:
     assert len(shown) == len(data)
 
 
+@pytest.mark.rule("T-24")
+def test_each_of_several_keys_in_a_row_is_covered() -> None:
+    row = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEYKEY|2^20|1:4;inline:KEYKEY|2^20|2:4 WSH=64\r\n"
+    data = sip("INVITE sip:b SIP/2.0", "Content-Type: application/sdp", body=SDP + row).encode()
+    shown = covered(data)
+    assert b"KEYKEY" not in shown
+    assert b"inline:xxxxxx|2^20|1:4;inline:xxxxxx|2^20|2:4 WSH=64" in shown
+    assert len(shown) == len(data)
+
+
 @pytest.mark.parametrize(
     ("method", "kind"),
     [("MESSAGE", "text/plain"), ("INFO", "application/dtmf-relay"), ("MESSAGE", "message/cpim")],
