@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from bench import calls, endurance, flows, kernel_path, media, mobile, register, relay
+from bench import calls, endurance, flows, kernel_path, limits, media, mobile, register, relay, rhythm
 from bench.build import build_programs, install_sippy
 from bench.isolation import enter_own_network
 from bench.plan import FULL, QUICK, Settings
@@ -20,6 +20,7 @@ from bench.session import Session
 from bench.table import render
 
 MEASURES = ("register", "calls", "relay")
+IMAGES = Path("docs/images")
 INTERRUPTED = 130
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -40,7 +41,17 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "measure",
-        choices=[*MEASURES, "all", "kernel", "media", "endurance", "flows", *mobile.MEASURES],
+        choices=[
+            *MEASURES,
+            "all",
+            "kernel",
+            "rhythm",
+            "limits",
+            "media",
+            "endurance",
+            "flows",
+            *mobile.MEASURES,
+        ],
         nargs="?",
         default="all",
     )
@@ -62,11 +73,13 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
         help="relay: also a process with its ports in FILE",
     )
     parser.add_argument("--devices", type=numbers, help="mobile devices at once, such as 10000,100000")
+    parser.add_argument(
+        "--plots", type=Path, help=f"folder for drawings; endurance draws into {IMAGES} without it"
+    )
     long = parser.add_argument_group("endurance", "memory over many units, drawn as SVG; not part of `all`")
     long.add_argument("--calls", type=int, default=200_000, help="calls to place, one after the other")
     long.add_argument("--registrations", type=int, default=1_000_000, help="times that phones register again")
     long.add_argument("--rate", type=int, default=300, help="calls per second")
-    long.add_argument("--plots", type=Path, default=Path("docs/images"), help="folder for the drawings")
     options = parser.parse_args(argv)
     names = ("runs", "seconds", "users", "rates", "streams", "held_calls", "settle_s", "servers")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -97,11 +110,15 @@ def measure(session: Session, wanted: tuple[str, ...], options: argparse.Namespa
     if "relay" in wanted:
         # A process that somebody else has started is not in a namespace of ours.
         more: Sequence[Relay] = [options.external] if options.external else []
-        relay.measure(session, srtp=options.srtp, more=more)
+        relay.measure(session, srtp=options.srtp, more=more, plots=options.plots)
     if "kernel" in wanted:
         kernel_path.measure(session)
     if "media" in wanted:
-        media.measure(session, None if options.quick else options.plots)
+        media.measure(session, options.plots)
+    if "rhythm" in wanted:
+        rhythm.measure(session, options.plots)
+    if "limits" in wanted:
+        limits.measure(session)
     if "flows" in wanted:
         flows.measure(session)
     for name in mobile.MEASURES:
@@ -113,7 +130,7 @@ def measure(session: Session, wanted: tuple[str, ...], options: argparse.Namespa
             calls=options.calls,
             registrations=options.registrations,
             rate=options.rate,
-            plots=options.plots,
+            plots=options.plots or IMAGES,
         )
 
 

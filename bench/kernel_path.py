@@ -50,7 +50,7 @@ def measure(session: Session) -> None:
         session.leave_out("kernel path", "needs root: network namespaces and programs in the kernel")
         return
     spent: dict[str, list[float]] = {"socket": [], "tc floor": [], "trunkline engine, kernel": []}
-    targets = dict(zip(spent, (_socket, _floor, _engine), strict=True))
+    targets = dict(zip(spent, (_socket, tc_floor, _engine), strict=True))
     for _ in range(session.settings.runs):
         for name, target in targets.items():
             with cable() as names, target(session, names) as options:
@@ -81,12 +81,13 @@ def _conclude(session: Session, spent: dict[str, float]) -> None:
 @contextmanager
 def _socket(session: Session, names: Cable) -> Iterator[Argv]:
     argv: Argv = [sys.executable, "-c", SINK, str(SINK_PORT), str(min(CALLS, 3800)), "4", RELAY_IP]
-    with _started(session, names.at(names.relay, argv), "socket"):
+    with started(session, names.at(names.relay, argv), "socket"):
         yield ["-a", str(SINK_PORT), "-S", "4"]
 
 
 @contextmanager
-def _floor(_session: Session, names: Cable) -> Iterator[Argv]:
+def tc_floor(_session: Session, names: Cable) -> Iterator[Argv]:
+    """The program that does nothing but forward, at the relay's end of the cable."""
     compiled = str(compile_bpf("tc_floor"))
     tc: Argv = ["tc", "qdisc", "add", "dev", RELAY_DEVICE, "clsact"]
     run(names.at(names.relay, tc), timeout_s=10)
@@ -112,7 +113,7 @@ def _engine(session: Session, names: Cable) -> Iterator[Argv]:
     ports = session.work_folder("kernel") / "ports"
     argv: Argv = [sys.executable, "-m", "bench.engine_ports", "--calls", str(CALLS), "--ports-file", ports]
     argv += ["--address", RELAY_IP, "--peer", GENERATOR_IP, "--kernel", RELAY_DEVICE]
-    with _started(session, names.at(names.relay, argv), "engine") as process:
+    with started(session, names.at(names.relay, argv), "engine") as process:
         ask(process, "open")
         load: Argv = [
             program("rtp_load"),
@@ -140,7 +141,8 @@ def _engine(session: Session, names: Cable) -> Iterator[Argv]:
 
 
 @contextmanager
-def _started(session: Session, argv: Argv, name: str) -> Iterator[Popen[str]]:
+def started(session: Session, argv: Argv, name: str) -> Iterator[Popen[str]]:
+    """A program of ours that says something when it is there; raises BenchError when it does not."""
     log = session.work_folder(name) / "log"
     with running(argv, cpu=SERVER_CPU, log=log, cwd=ROOT, talks=True) as process:
         said = process.stdout.readline() if process.stdout else ""

@@ -68,7 +68,7 @@ class Works:
     async def _listen(self, ports: list[str], **what: bool) -> None:
         await self._relay(ports)
         for port in ports:
-            await self._engine.execute(c.Listen(port, **what))  # type: ignore[arg-type]  # flags alone
+            await self._engine.execute(c.Listen(port, **what))
 
 
 async def work(options: argparse.Namespace) -> None:

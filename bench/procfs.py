@@ -10,6 +10,15 @@ from typing import Self
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
+def idle_seconds(cpu: int) -> float:
+    """How long a processor had nothing to do since the system's start: with its waits for disks, in seconds."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{cpu}":
+            return (int(fields[3]) + int(fields[4])) / TICKS_PER_S
+    return 0.0
+
+
 def stat_fields(text: str) -> list[str]:
     """The fields of /proc/PID/stat behind the command, which may hold blanks and brackets (proc(5))."""
     return text.rsplit(")", 1)[1].split()

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.build import program
 from bench.plan import LOAD_CPU, MEDIA_A, MEDIA_B, SERVER
+from bench.plot import MOST_LINES, Point, Series, line_charts
 from bench.process import Argv, BenchError, run
 from bench.procfs import Meter, memory_bytes
 from bench.relays import RELAYS, Relay
@@ -18,10 +20,13 @@ SECURE = ", SRTP on one side"
 TIMEOUT_MARGIN_S = 20
 
 
-def measure(session: Session, *, srtp: bool = False, more: Sequence[Relay] = ()) -> None:
+def measure(
+    session: Session, *, srtp: bool = False, more: Sequence[Relay] = (), plots: Path | None = None
+) -> None:
     """At each number of calls the relays take turns; memory is read at the largest number.
 
     With ``srtp`` those that can do both take turns with plain packets and with SRTP on side B.
+    A drawing of what a packet costs with ``plots``.
     """
     able = [relay for relay in (*RELAYS, *more) if relay.srtp or not srtp]
     ways = (False, True) if srtp else (False,)
@@ -31,10 +36,24 @@ def measure(session: Session, *, srtp: bool = False, more: Sequence[Relay] = ())
             relays = [
                 relay
                 for relay in relays
-                if all([session.attempt(relay, _timed(calls, srtp=each)) for each in ways])
+                if all(session.attempt(relay, _timed(calls, srtp=each)) for each in ways)
             ]
+    if plots:
+        (plots / "relay-cost.svg").write_text(costs(session.report.rows()), encoding="utf-8")
     if srtp:
         session.report.notes += differences(session.report.rows())
+
+
+def costs(rows: Sequence[Row]) -> str:
+    """The drawing: CPU of a packet by the number of calls, a line for each relay."""
+    lines: dict[str, list[Point]] = {}
+    for row in rows:
+        if row.measure.startswith(PACKET):
+            calls = row.measure.removeprefix(PACKET).split()[0]
+            name = row.server + (", SRTP" if row.measure.endswith(SECURE) else "")
+            lines.setdefault(name, []).append(Point(float(calls), row.cpu_us))
+    drawn = [Series(name, points) for name, points in lines.items()][:MOST_LINES]
+    return line_charts("A relayed packet of G.711", "calls", "CPU us", drawn)
 
 
 def differences(rows: Sequence[Row]) -> list[str]:

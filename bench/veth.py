@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.plan import LOAD_CPU, SERVER_CPU
 from bench.process import Argv, BenchError, find, run
 
 GENERATOR_IP = "10.99.0.1"
@@ -34,8 +35,11 @@ def possible() -> bool:
 
 
 @contextmanager
-def cable() -> Iterator[Cable]:
-    """Both namespaces while the block runs; received packets are worked on by the processor that sends them."""
+def cable(*, steered: bool = False) -> Iterator[Cable]:
+    """Both namespaces while the block runs.
+
+    Received packets are worked on by the processor that sends them; ``steered``: by that of the load or of the server.
+    """
     names = Cable(f"tlkgen{os.getpid()}", f"tlkrelay{os.getpid()}")
     with ExitStack() as stack:
         for name in (names.generator, names.relay):
@@ -51,7 +55,15 @@ def cable() -> Iterator[Cable]:
             for each in ("lo", device):
                 _ip("-n", name, "link", "set", each, "up")
         _wait_until_up(names)
+        if steered:
+            _steer(names, names.generator, GENERATOR_DEVICE, LOAD_CPU)
+            _steer(names, names.relay, RELAY_DEVICE, SERVER_CPU)
         yield names
+
+
+def _steer(names: Cable, namespace: str, device: str, cpu: int) -> None:
+    to = f"echo {1 << cpu:x} > /sys/class/net/{device}/queues/rx-0/rps_cpus"
+    run(names.at(namespace, ["sh", "-c", to]), timeout_s=5)
 
 
 def _wait_until_up(names: Cable) -> None:
