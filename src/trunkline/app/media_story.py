@@ -42,6 +42,8 @@ class MediaStory:
         elif isinstance(event, EngineLost):
             call.tell("media.engine_lost", f"{event.instance} relays the call no more: {event.reason}")
         elif isinstance(event, PortSecured | SecurityFailed | PathChosen | ConsentLost):
+            if isinstance(event, PortSecured):
+                _note_suite(call, event)
             call.tell(*_of_security(who, event))
         elif isinstance(event, DtmfReceived):
             # Which key is nobody's business but the parties': people dial their PINs.
@@ -53,6 +55,12 @@ class MediaStory:
         if self._ends and ports and ports <= call.silent:
             call.tell("call.media_timeout", "no party is heard any more")
             call.hang_up(code="call.media_timeout")
+
+
+def _note_suite(call: Call, event: PortSecured) -> None:
+    for leg in call.legs:
+        if event.port in leg.media.ports:
+            leg.media.suites[event.port] = event.suite
 
 
 def _of_security(who: str, event: PortSecured | SecurityFailed | PathChosen | ConsentLost) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.key_interworking import KeyInterworking
 from trunkline.call.leg import Info, Leg
+from trunkline.call.manner import tell_manner
 from trunkline.media.codecs import formats_of, pairing
 from trunkline.media.commands import Link
 from trunkline.media.offer_answer import Hold, Stream, check_answer, hold_of, same_formats, streams_of
@@ -87,6 +88,8 @@ class Bridge:
         if offerer.media.converts or answerer.media.converts:
             await self._convert(offerer, offered, answerer, answered)
         await self.link()
+        if offerer.media.unusual or answerer.media.unusual:
+            tell_manner(self.call, offerer, answerer)
 
     async def _convert(
         self, offerer: Leg, offered: list[Stream], answerer: Leg, answered: list[Stream]

@@ -17,6 +17,8 @@ from trunkline.media.commands import (
     ReadIdentity,
     SetDirection,
     SetFormats,
+    SetKeys,
+    SetPlain,
     SetRemote,
     ToneStep,
 )
@@ -39,6 +41,8 @@ from trunkline.media.shape import Shape
 from trunkline.proto.sdp import Direction, excerpt
 
 _POOL = TokenPool()
+# RFC 3551 §6: numbers that mean the same in every description.
+_ASSIGNED: Final = {0: "PCMU", 3: "GSM", 8: "PCMA", 9: "G722", 10: "L16", 11: "L16", 13: "CN", 18: "G729"}
 # What nearly every phone and carrier can, in the order of the sound.
 _OWN_CODECS: Final = ("G722", "PCMA", "PCMU")
 
@@ -69,6 +73,7 @@ class LegMedia:
         "ports",
         "profile",
         "security",
+        "suites",
     )
     passes: ClassVar[bool] = False
     """Whether descriptions pass as they are, and packets elsewhere."""
@@ -99,6 +104,7 @@ class LegMedia:
         self.converts = converts
         self._said = b""  # the party's last description, plain
         self._formats: dict[str, SetFormats] = {}  # of the ports whose sound is converted
+        self.suites: dict[str, str] = {}  # the SRTP suite of each port that has keys
 
     # What the party says
 
@@ -268,6 +274,10 @@ class LegMedia:
         remote.rtcp_mux = remote.rtcp_mux if mux is None else mux
         for command in security.commands(remote.port, position):
             await self._engine.execute(command)
+            if isinstance(command, SetKeys):
+                self.suites[command.port] = command.suite
+            elif isinstance(command, SetPlain):
+                self.suites.pop(command.port, None)
 
     @property
     def names_events(self) -> bool:
@@ -306,6 +316,29 @@ class LegMedia:
     def is_converted(self, port: str) -> bool:
         """Whether the sound of a port is converted on its way to and from the other party."""
         return port in self._formats
+
+    @property
+    def unusual(self) -> bool:
+        """Whether the party has keys, or is converted: anything but plain RTP that is relayed as it comes."""
+        return bool(self._formats) or self.secured
+
+    def spoken_on(self, port: str) -> str:
+        """The codec that we speak on a port, as ``opus`` or ``G722``; "" when packets pass as they are."""
+        formats = self._formats.get(port)
+        return formats.send.codec if formats is not None and formats.send is not None else ""
+
+    def codec_of(self, payload_type: int) -> str:
+        """The codec of what the party sends under a number, as ``PCMA``; "" when nobody has named it."""
+        assigned = _ASSIGNED.get(payload_type)
+        if assigned is not None:
+            return assigned
+        # RFC 3264 §6.1: the party sends by the numbers that it was told.
+        for body in (self.told, self._said):
+            for stream in streams_of(body) if body else []:
+                for one in formats_of(stream.shape):
+                    if one.payload_type == payload_type:
+                        return one.format.codec
+        return ""
 
     async def _gate(self, port: str, direction: Direction) -> None:
         """Hold and resume: nothing is sent to a party that does not listen, nor its silence reported."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trunkline.base.errors import MediaError
+from trunkline.call.manner import manner_of
 from trunkline.call.quality import tell_unheard, unheard
 from trunkline.media.commands import CloseOwner
 from trunkline.media.statistics import PortStatistics
@@ -53,7 +54,8 @@ def _write(call: Call, quality: dict[str, dict[str, Any]]) -> None:
         else:
             number, told = call.id, call.story if leg is caller and leg.outcome.direction == "in" else None
         story = told.as_list() if told is not None else None
-        record = leg.outcome.record(call.tenant, leg.id, number, quality.get(port), story)
+        figures = manner_of(call, leg, port, quality.get(port))
+        record = leg.outcome.record(call.tenant, leg.id, number, figures, story)
         context.recorder.append(record)
         if told is not None:
             context.on_call_over(record)

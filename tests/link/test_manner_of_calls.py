@@ -1,0 +1,39 @@
+"""What the story and the records of a call say of its keys and codecs."""
+
+from __future__ import annotations
+
+from tests.link.stage import Stage
+from tests.link.test_converted_calls import converting_stage
+from tests.link.test_encrypted_calls import keyed, port_for
+from tests.link.virtual_time import virtual
+from trunkline.media.statistics import PortStatistics
+
+
+@virtual
+async def test_the_story_and_the_records_name_the_suite_and_the_codec() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    alice.body = keyed(alice.host)
+    call = await stage.connect(alice, bob)
+    told = {step.code: step.text for step in call.story.steps}
+    assert told["media.secured"].endswith("in the descriptions: AES_CM_128_HMAC_SHA1_80")
+    assert told["media.plain"].startswith(f"media of {call.legs[1].outcome.target} is not encrypted")
+    port = port_for(stage, alice)
+    stage.engine.figures[port] = PortStatistics(port, packets_in=10, payload_type=8)
+    alice.dialogue.hang_up()
+    await stage.settle()
+    quality = next(one.quality for one in stage.records if one.direction == "in")
+    assert (quality["codec"], quality["suite"]) == ("PCMA", "AES_CM_128_HMAC_SHA1_80")
+
+
+@virtual
+async def test_the_story_names_the_codec_of_each_party_once() -> None:
+    stage, alice, _bob = await converting_stage((0,), (9,))
+    call = stage.calls.all[-1]
+    told = [step.text for step in call.story.steps if step.code == "media.converted"]
+    assert len(told) == 1
+    assert told[0].split(": ")[1].split(", ")[0].endswith(" PCMU")
+    assert told[0].endswith(" G722")
+    alice.dialogue.hang_up()
+    await stage.settle()
+    assert {record.quality["converted"] for record in stage.records} == {True}
