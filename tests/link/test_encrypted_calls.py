@@ -8,14 +8,19 @@ from tests.link.fake_media import FakeEngine
 from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from tests.link.talking import both_sides, who
+from tests.link.test_attended_transfers import TwoCalls
+from tests.link.test_call_fax import fax
+from tests.link.transferring import relays, until_told
 from tests.link.virtual_time import virtual
 from trunkline.app.media_story import MediaStory
 from trunkline.media.encryption import MediaEncryption
 from trunkline.media.events import ConsentLost, PathChosen, PortSecured, SecurityFailed
+from trunkline.media.leg_security import Encryption
 
 pytestmark = [pytest.mark.rule("T-24")]
 
 KEY = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+THIRD_KEY = "AAAA" + KEY[4:]
 OTHER_KEY = "PS1uQCVeeCFCanVmcjkpPywjNWhcYVRyZ2Vq"[:36] + "abcd"
 PRINT = "sha-256 " + ":".join(["0B"] * 32)
 BROWSER = (
@@ -49,6 +54,11 @@ def port_for(stage: Stage, party: Party) -> str:
     line = next(row for row in party.heard[-1].decode().split("\r\n") if row.startswith("m=audio"))
     number = int(line.split(" ")[1])
     return next(port for port, open_at in stage.engine.rtp_ports.items() if open_at == number)
+
+
+def told_of(stage: Stage, code: str) -> list[str]:
+    """What the story of the call says under a code."""
+    return [step["text"] for step in stage.over[-1].story if step["code"] == code]
 
 
 def row(body: bytes, start: str) -> str:
@@ -301,3 +311,119 @@ async def test_the_story_tells_how_keys_were_agreed_or_not() -> None:
     assert told == ["media.path", "media.secured", "media.not_secured", "media.consent_lost"]
     alice.dialogue.hang_up()
     await stage.settle()
+
+
+@pytest.mark.parametrize(
+    ("encryption", "offer", "status", "why"),
+    [
+        ("off", keyed("192.0.2.1", suite="F8_128_HMAC_SHA1_80"), 488, "suite 'F8_128_HMAC_SHA1_80'"),
+        ("off", keyed("192.0.2.1", key=KEY[:-4]), 488, "27 octets, expected 30"),
+        ("off", browser("actpass").replace(b"sha-256", b"sha-1"), 488, "no a=fingerprint"),
+        ("off", browser("actpass").replace(b"a=ice-pwd", b"a=ice-x"), 488, "a=ice-pwd"),
+        ("required", describe("192.0.2.1"), 488, "RTP/AVP, where encryption is required"),
+    ],
+)
+@virtual
+async def test_the_story_says_what_is_wrong_with_an_offer(
+    encryption: Encryption, offer: bytes, status: int, why: str
+) -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones=encryption)
+    alice, bob = stage.party(), stage.party()
+    alice.body = offer
+    stage.dial(alice, "1002")
+    await alice.until(f"failed {status}")
+    assert not bob.heard
+    await stage.settle()
+    (said,) = told_of(stage, "sdp.not_secured")
+    assert said.startswith("SDP offer, media line 1: ")
+    assert why in said
+    assert KEY[:20] not in repr(stage.over[-1].story)
+
+
+@virtual
+async def test_the_story_says_what_is_wrong_with_an_answer() -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="required")
+    alice, bob = stage.party(), stage.party()
+    alice.body, bob.body = keyed(alice.host), keyed(bob.host, tag=2)
+    stage.dial(alice, "1002")
+    await alice.until("failed 502")
+    await stage.settle()
+    (why,) = told_of(stage, "sdp.not_secured")
+    assert why.endswith("a=crypto:2 AES_CM_128_HMAC_SHA1_80, which was not offered under that tag")
+    assert not stage.engine.links
+
+
+@both_sides
+@virtual
+async def test_a_call_that_asks_for_plain_rtp_where_it_is_required_goes_on_encrypted(side: str) -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="required")
+    alice, bob = stage.party(), stage.party()
+    alice.body = alice.offer_answer = keyed(alice.host)
+    bob.body = bob.offer_answer = keyed(bob.host, OTHER_KEY)
+    await stage.connect(alice, bob)
+    before, (one, other) = dict(stage.engine.keys), who(stage, side)
+    asked = len(other.heard)
+    assert (await one.reoffer(describe(one.host, version=2)))[0] == 488
+    assert (stage.engine.keys, len(other.heard)) == (before, asked)
+    status, answer = await one.reoffer(one.body)
+    assert (status, row(answer, "m=audio").split(" ")[2]) == (200, "RTP/SAVP")
+    assert stage.engine.keys == before
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rule("T-23")
+@pytest.mark.parametrize("refused", [False, True])
+@both_sides
+@virtual
+async def test_a_fax_is_not_encrypted_and_the_sound_after_it_is(side: str, refused: bool) -> None:
+    stage = Stage()
+    stage.context.encryption = MediaEncryption(phones="required")
+    alice, bob = stage.party(), stage.party()
+    alice.body = alice.offer_answer = keyed(alice.host)
+    bob.body = bob.offer_answer = keyed(bob.host, OTHER_KEY)
+    await stage.connect(alice, bob)
+    ports, before = {port_for(stage, alice), port_for(stage, bob)}, dict(stage.engine.keys)
+    assert set(before) == ports
+    one, other = who(stage, side)
+    body, other.offer_answer = other.offer_answer, 488 if refused else fax(other.host)
+    status, answer = await one.reoffer(fax(one.host))
+    assert b"crypto" not in other.heard[-1]
+    assert b"crypto" not in answer
+    if refused:
+        assert (status, stage.engine.keys) == (488, before)
+    else:
+        assert (status, stage.engine.keys) == (200, {})
+    other.offer_answer = body
+    status, answer = await one.reoffer(one.body)
+    assert (status, row(answer, "m=audio").split(" ")[2]) == (200, "RTP/SAVP")
+    assert row(other.heard[-1], "m=audio").split(" ")[2] == "RTP/SAVP"
+    assert set(stage.engine.keys) == ports
+    fresh = {port for port in ports if stage.engine.keys[port].send_key != before[port].send_key}
+    assert fresh == (set() if refused else ports)
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_party_that_moves_to_another_call_is_heard_by_the_key_that_it_names_then() -> None:
+    calls = TwoCalls()
+    stage = calls.stage
+    for party in (calls.one, calls.middle, calls.two):
+        party.body = party.offer_answer = keyed(party.host)
+    stage.context.encryption = MediaEncryption(phones="required")
+    await calls.connect("made", "made")
+    calls.one.offer_answer = keyed(calls.one.host, OTHER_KEY)
+    calls.two.offer_answer = keyed(calls.two.host, THIRD_KEY)
+    assert await calls.join() == 200
+    await until_told(calls.middle, "200 terminated")
+    await calls.middle.until("ended bye")
+    assert relays(stage, calls.one, calls.two)
+    for party, key in ((calls.one, OTHER_KEY), (calls.two, THIRD_KEY)):
+        told = stage.engine.keys[port_for(stage, party)]
+        assert told.receive_key == key
+        assert row(party.heard[-1], "a=crypto:1 ").endswith(told.send_key)
+    await calls.over()

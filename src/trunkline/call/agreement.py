@@ -122,6 +122,8 @@ async def pass_answer(
         await media.open_for(streams, newcomer.media)
         await newcomer.media.open_for(streams, media)
         _, answer = await ask(stay, media.rewritten(body, len(streams), offer=True), extra)
+        if media is not stay.media:
+            media.take_over(stay.media)
         answered = check_answer(streams, answer)
     except BaseException:
         if not asked:
@@ -159,6 +161,7 @@ async def _by_offer(
     _, answer = await ask(stay, stay.media.rewritten(known, len(streams), offer=True), extras[0])
     offered = check_answer(streams, answer)
     _, final = await ask(move, media.rewritten(answer, len(offered), offer=True), extras[1])
+    media.take_over(move.media)
     return Agreement(stay, offered, move, check_answer(offered, final))
 
 
@@ -170,6 +173,7 @@ async def _by_late_offer(stay: Leg, move: Leg, media: LegMedia, extras: tuple[st
         await stay.media.open_for(offered, media)
         await media.open_for(offered, stay.media)
         _, final = await ask(move, media.rewritten(offer, len(offered), offer=True), extras[1])
+        media.take_over(move.media)
         answered = check_answer(offered, final)
         answer = stay.media.rewritten(final, len(answered))
     finally:

@@ -426,9 +426,11 @@ class Call:
         engine = self.context.engine
         if self.media == "bypass":
             return PassingMedia(engine, self.id)
-        return LegMedia(
+        media = LegMedia(
             engine, self.id, address, profile, encryption=encryption, converts=self.context.converts
         )
+        media.tell = self.tell
+        return media
 
     # The life of the script
 

@@ -74,6 +74,7 @@ class LegMedia:
         "profile",
         "security",
         "suites",
+        "tell",
     )
     passes: ClassVar[bool] = False
     """Whether descriptions pass as they are, and packets elsewhere."""
@@ -101,6 +102,7 @@ class LegMedia:
         # 53 bits: some stacks read the session id as a floating-point number.
         self.identity = SdpIdentity(int(_POOL.token(13), 16) | 1, address)
         self.security: LegSecurity | None = LegSecurity(encryption) if encryption != "off" else None
+        self.tell: Callable[[str, str], None] | None = None  # takes a step of the story: its code, its text
         self.converts = converts
         self._said = b""  # the party's last description, plain
         self._formats: dict[str, SetFormats] = {}  # of the ports whose sound is converted
@@ -114,12 +116,22 @@ class LegMedia:
         What its security is to be taken for and cannot be is left as it is, which no stream is carried by.
         """
         if self.security is not None:
-            body = self.security.read(body, answer=answer) if body else body
+            body = self.security.read(body, answer=answer)
         elif may_be_secured(body):
             self.security = LegSecurity()
             body = self.security.read(body, answer=answer)
         self._said = body or self._said
+        if self.security is not None and self.security.complaints and self.tell is not None:
+            for complaint in self.security.complaints:
+                self.tell("sdp.not_secured", complaint)
         return body
+
+    def take_over(self, known: LegMedia) -> None:
+        """The party comes by these ports now: what it has said by those of ``known`` counts here."""
+        self._said = known._said
+        if known.security is not None:
+            self.security = self.security or known.security.moved()
+            self.security.take_over(known.security)
 
     def take_back(self) -> None:
         """The offer that was read last is refused: how the party is secured stays as it was."""

@@ -249,6 +249,7 @@ def ports_for(call: Call, leg: Leg) -> LegMedia:
     )
     media.identity = known.identity
     media.security = known.security.moved() if known.security is not None else None
+    media.tell = call.tell
     return media
 
 

@@ -112,6 +112,9 @@ class LegSecurity:
 
     def read(self, body: bytes, *, answer: bool) -> bytes:
         """The plain description; what cannot be understood, or answers otherwise than was offered, stays as it is."""
+        self.complaints = []
+        if not body:
+            return body
         text = body.decode("utf-8", "surrogateescape")
         try:
             plain, keyed = plain_of(text, optional=self.encryption != "off")
@@ -313,6 +316,13 @@ class LegSecurity:
             made.agreed = stream.agreed
             new.streams.append(made)
         return new
+
+    def take_over(self, known: LegSecurity) -> None:
+        """What the party has said by its ports before counts here; keys and path stay."""
+        while len(self.streams) < len(known.streams):
+            self.streams.append(StreamSecurity())
+        for stream, before in zip(self.streams, known.streams, strict=False):
+            stream.restore((before.peer, before.opaque, before.said, before.role, stream.ufrag, stream.token))
 
     # What the engine is told
 

@@ -32,6 +32,7 @@ _OF_CODE: Final = {
     "route.sips_insecure": "let the phone use TLS, or dial sip: instead",
     "route.sips_unreachable": "let the callee's phone register by TLS, or dial sip: instead",
     "sdp.no_codec": "give the phones a codec in common, or set sip.sdp_profile to transparent",
+    "sdp.not_secured": "set SRTP of the phone, and media.encryption or the trunk's encryption, to what both can do",
 }
 _OF_PUSH: Final = {
     "gone": "the app was removed or has another token by now, which it sends when it is opened",

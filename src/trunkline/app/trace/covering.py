@@ -19,7 +19,8 @@ _PUSH: Final = re.compile(rb"(?i)(;pn-(?:prid|tok)=)([^;>\s,?]*)")
 # SDES keys (RFC 4568 §6.1), ICE passwords (RFC 8839 §5.4), the obsolete k= line.
 _KEYS: Final = re.compile(rb"(?im)(^a=ice-pwd:|^k=[a-z]+:)([^\r\n]*)")
 _CRYPTO: Final = re.compile(rb"(?im)^a=crypto:[^\r\n]*")
-_INLINE: Final = re.compile(rb"(?i)(inline:[ \t]*)([^\r\n|;]*)")  # RFC 4568 §6.1: there may be several keys in a row
+# RFC 4568 §6.1: there may be several keys in a row.
+_INLINE: Final = re.compile(rb"(?i)(inline:[ \t]*)([^\r\n|;]*)")
 _TYPE: Final = re.compile(rb"(?im)^(?:Content-Type|c)[ \t]*:[ \t]*([^;\r\n]*)")
 # What people write, and what they press: a PIN goes as INFO.
 _PRIVATE_METHODS: Final = (b"MESSAGE ", b"INFO ")
