@@ -30,6 +30,7 @@ from trunkline.media.offer_answer import (
     LocalPort,
     Profile,
     SdpIdentity,
+    ServiceMedia,
     Stream,
     carries,
     offer_for_service,
@@ -43,8 +44,6 @@ from trunkline.proto.sdp import Direction, excerpt
 _POOL = TokenPool()
 # RFC 3551 §6: numbers that mean the same in every description.
 _ASSIGNED: Final = {0: "PCMU", 3: "GSM", 8: "PCMA", 9: "G722", 10: "L16", 11: "L16", 13: "CN", 18: "G729"}
-# What nearly every phone and carrier can, in the order of the sound.
-_OWN_CODECS: Final = ("G722", "PCMA", "PCMU")
 
 
 class LegMedia:
@@ -210,7 +209,7 @@ class LegMedia:
     async def own_offer(self) -> bytes:
         """An offer of ours to a party that wants one while the party across has made none yet."""
         local = await self.open_one()
-        return offer_for_service(local, self.identity, _OWN_CODECS, dress=self.dress(offer=True)).encode()
+        return offer_for_service(local, self.identity, dress=self.dress(offer=True)).encode()
 
     def dress(self, *, offer: bool) -> Callable[[str], str] | None:
         """What puts our keys into a description of ours; None when there are none."""
@@ -307,20 +306,38 @@ class LegMedia:
         formats = formats_for(port, how, stream, self.told, asked=asked) if how.convert else None
         if formats is None:
             self._formats.pop(port, None)
-        elif self._formats.get(port) != formats:
+        else:
+            await self._tell_formats(formats)
+
+    async def serve(self, media: ServiceMedia, *, asked: bool) -> None:
+        """How the party and we talk, when its one stream ends at us; ``asked`` whether it has made the offer."""
+        port = self.ports[0] or ""
+        how = Pairing(True, None, media.speaks, media.speaks)
+        formats = formats_for(port, how, media.stream, self.told, asked=asked)
+        if formats is not None:
+            await self._tell_formats(formats)
+
+    async def _tell_formats(self, formats: SetFormats) -> None:
+        port = formats.port
+        if self._formats.get(port) != formats:
             self._formats[port] = formats
             await self._engine.execute(formats)
-            remote = self._remotes.get(port)
-            event = next((one for one in formats.receive if one.codec == "telephone-event"), None)
-            if remote is not None and event is not None:
-                remote[0].dtmf_payload_type, remote[0].clock_hz = event.payload_type, event.clock_hz
-                await self._engine.execute(remote[0])
+        remote = self._remotes.get(port)
+        event = next((one for one in formats.receive if one.codec == "telephone-event"), None)
+        if remote is None or event is None:
+            return
+        known = remote[0]
+        if (known.dtmf_payload_type, known.clock_hz) != (event.payload_type, event.clock_hz):
+            # ``hear`` has said what the party across names: this one is told otherwise.
+            known.dtmf_payload_type, known.clock_hz = event.payload_type, event.clock_hz
+            await self._engine.execute(known)
 
     async def ring_back(self, steps: Sequence[ToneStep]) -> None:
         """Send the party a signal in its own codec, in place of whom it hears; raises MediaError."""
         for stream, port in zip(streams_of(self._said) if self._said else [], self.ports, strict=False):
             formats = spoken_to(port, stream) if port is not None else None
             if formats is not None:
+                self._formats.pop(formats.port, None)
                 await self._engine.execute(formats)
                 await self._engine.execute(PlaySignal(formats.port, list(steps)))
                 return

@@ -10,11 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from trunkline.base.errors import LocalProtocolError, MediaError
+from trunkline.base.errors import MediaError
 from trunkline.base.ids import uuid7
 from trunkline.media.commands import Play, Record, StopPlay, StopRecord
 from trunkline.media.events import DtmfReceived, MediaEvent, Played, Recorded, RecordFailed
@@ -28,7 +27,7 @@ _TYPED_AHEAD: Final = 32
 
 
 class Prompter:
-    """``start`` has the engine play, and again should the agreed codec change; ``port`` is the leg's."""
+    """``start`` has the engine play, once a codec is agreed; ``port`` is the leg's."""
 
     def __init__(
         self, context: CallContext, owner: str, port: str, start: Callable[[Play], Awaitable[None]]
@@ -65,17 +64,9 @@ class Prompter:
             over = not key
             return key
         finally:
-            playback = self._play.playback
             self._play = self._played = None
             if not over:
-                await self._tell(StopPlay(self._port, playback))
-
-    def again(self) -> Play:
-        """What is played, from its beginning under another id: the end of the first is not its end."""
-        if self._play is None:
-            raise LocalProtocolError("nothing is played that could begin again")
-        self._play = replace(self._play, playback=uuid7())
-        return self._play
+                await self._tell(StopPlay(self._port, command.playback))
 
     async def record(
         self, file: Path, *, max_duration_s: float = 120.0, silence_s: float = 0.0, keys: str = "#"

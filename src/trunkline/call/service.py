@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.leg import Info
 from trunkline.call.prompter import Prompter
 from trunkline.call.sip_info import key_of
 from trunkline.media import offer_answer
-from trunkline.media.commands import Echo, Join, Play, Tone
+from trunkline.media.audio import AudioStream
+from trunkline.media.commands import Echo, Join, OpenAudio, Play, PlaySignal, Tone
 from trunkline.media.events import Recorded
 from trunkline.media.identity import SdpIdentity
 from trunkline.media.offer_answer import (
@@ -24,20 +26,24 @@ from trunkline.media.offer_answer import (
 if TYPE_CHECKING:
     from trunkline.call.call import Call
     from trunkline.call.leg import Leg
+    from trunkline.media.sound_commands import SoundRate
+
+_Doing: TypeAlias = Echo | Tone | Play | PlaySignal | Join
 
 
 class ServiceMedia:
     """The agreed media of a service leg, and what the engine does on its port."""
 
-    __slots__ = ("_call", "_doing", "_engine", "_leg", "_playing", "_port", "_prompter", "media")
+    __slots__ = ("_agreed", "_begun", "_call", "_doing", "_engine", "_leg", "_port", "_prompter", "media")
 
     def __init__(self, call: Call, leg: Leg) -> None:
         self._call = call
         self._leg = leg
         self._engine = call.context.engine
         self._port = ""
-        self._doing: Echo | Tone | Play | Join | None = None
-        self._playing: int | None = None  # the payload type that a playback was begun with
+        self._doing: _Doing | None = None
+        self._begun = False  # the engine does it; another codec is no reason to begin again
+        self._agreed = asyncio.Event()
         self._prompter: Prompter | None = None
         self.media: offer_answer.ServiceMedia | None = None
 
@@ -51,14 +57,16 @@ class ServiceMedia:
             return offer_for_service(local, media.identity, dress=dress).encode()
         dress = media.dress(offer=False)
         text, self.media = answer_for_service(_text(offer), local, media.identity, dress=dress)
-        await self._hear()
+        await self._hear(asked=True)
         return text.encode("utf-8", "surrogateescape")
 
-    async def _hear(self) -> None:
+    async def _hear(self, *, asked: bool) -> None:
         media = self._leg.media
         if self.media is not None:
             told = streams_of(media.told)[self.media.position]
             await media.hear([self.media.stream], [told], self.media.position)
+            await media.serve(self.media, asked=asked)
+            self._agreed.set()
 
     async def acknowledged(self, body: bytes) -> None:
         """The ACK; it answers when we have offered."""
@@ -67,7 +75,7 @@ class ServiceMedia:
         try:
             check_answer(streams_of(self._leg.media.told), body)
             self.media = agreed_for_service(_text(body))
-            await self._hear()
+            await self._hear(asked=False)
             await self._resume()
         except (CallFailed, RemoteProtocolError, MediaError) as error:
             self._call.tell("call.bad_answer", str(error))
@@ -115,7 +123,18 @@ class ServiceMedia:
         try:
             return await self.prompter.play(files, keys, loop=loop)
         finally:
-            self._doing = self._playing = None
+            if isinstance(self._doing, Play):
+                self._doing = None
+
+    async def open_audio(self, rate_hz: SoundRate = 16_000, *, speaks: bool = True) -> AudioStream:
+        """The caller's sound for a program, which speaks to it too, unless it only listens to whatever is done else.
+
+        Returns when caller and we have agreed on a codec. Raises MediaError when the engine cannot.
+        """
+        await self._agreed.wait()
+        if speaks:
+            self._doing = None
+        return await AudioStream.open(self._engine, OpenAudio(self._port, rate_hz, speaks))
 
     async def record(
         self, file: Path, *, max_duration_s: float = 120.0, silence_s: float = 0.0, keys: str = "#"
@@ -143,32 +162,24 @@ class ServiceMedia:
     @property
     def doing(self) -> Echo | Tone | None:
         """What the engine was told to do and would do for ever, also for another process."""
-        return None if isinstance(self._doing, Play | Join) else self._doing
+        return self._doing if isinstance(self._doing, Echo | Tone) else None
 
     async def carry_on(self, command: Echo | Tone) -> None:
         """Do what another process did before it died."""
         self._port = command.port
-        self._doing = command
+        self._doing, self._begun = command, True
         await self._engine.execute(command)
 
-    async def _start(self, command: Echo | Tone | Play | Join) -> None:
-        self._doing = command
+    async def _start(self, command: _Doing) -> None:
+        self._doing, self._begun = command, False
         await self._resume()
 
     async def _resume(self) -> None:
-        """Do on, as agreed now; nothing before there is an agreement."""
+        """Begin, when there is an agreement by now."""
         command = self._doing
-        if self.media is None or command is None:
-            return
-        if isinstance(command, Play):
-            if self._playing == self.media.payload_type:
-                return
-            if self._playing is not None:
-                command = self._doing = self.prompter.again()
-            self._playing = self.media.payload_type
-        if not isinstance(command, Echo | Join):
-            command.payload_type = self.media.payload_type
-        await self._engine.execute(command)
+        if self.media is not None and command is not None and not self._begun:
+            self._begun = True
+            await self._engine.execute(command)
 
 
 def offer_again(identity: SdpIdentity) -> bytes:
