@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import trunkline
-from trunkline._native import Codec, Rates
+from trunkline.media.samples import Codec, Rates
 from trunkline.media.codec_commands import Format
 
 RATE_HZ = 8000

@@ -71,7 +71,7 @@ def exchange(level: Load = Load.NORMAL) -> Any:
         count: Any = 0
 
     return SimpleNamespace(
-        engine=SimpleNamespace(snapshot=lambda: SimpleNamespace(ports_open=0, ports_free=10)),
+        engine=SimpleNamespace(snapshot=lambda: SimpleNamespace(ports_open=0, ports_free=10, kernel="")),
         state="running",
         started_at=1.0,
         context=SimpleNamespace(wall=lambda: 2.0),

@@ -143,6 +143,8 @@ RESTART: frozenset[str] = frozenset({
     "media.advertise",
     "media.engine",
     "media.inactivity_s",
+    "media.kernel",
+    "media.kernel_interfaces",
     "media.ports",
     "media.rtpengine.instances",
     "media.rtpengine.keys_at",
