@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import trunkline
-from trunkline.media.samples import Codec, Rates
 from trunkline.media.codec_commands import Format
+from trunkline.media.samples import Codec, Rates
 
 RATE_HZ = 8000
 PACKETS_OF_A_SECOND = 50
