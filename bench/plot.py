@@ -14,18 +14,12 @@ _TOP: Final = 46
 _BOTTOM: Final = 52
 _TICKS: Final = 5
 _NAME_HEIGHT: Final = 14
-MOST_LINES: Final = 6
 
 _STYLE: Final = """\
     .page { fill: #ffffff; stroke: #d0d7de; }
     .grid { stroke: #d0d7de; }
     .axis { stroke: #59636e; }
     .line { stroke: #0969da; stroke-width: 2; fill: none; }
-    .line1 { stroke: #cf222e; }
-    .line2 { stroke: #1a7f37; }
-    .line3 { stroke: #8250df; }
-    .line4 { stroke: #bc4c00; }
-    .line5 { stroke: #57606a; }
     text { fill: #1f2328; font: 12px sans-serif; }
     .head { font-weight: 600; font-size: 15px; }
     @media (prefers-color-scheme: dark) {
@@ -33,13 +27,20 @@ _STYLE: Final = """\
       .grid { stroke: #3d444d; }
       .axis { stroke: #9198a1; }
       .line { stroke: #388bfd; }
-      .line1 { stroke: #ff7b72; }
-      .line2 { stroke: #3fb950; }
-      .line3 { stroke: #bc8cff; }
-      .line4 { stroke: #ffa657; }
-      .line5 { stroke: #9198a1; }
       text { fill: #f0f6fc; }
     }"""
+
+
+_INKS: Final = (
+    ("#0969da", "#388bfd"),
+    ("#cf222e", "#ff7b72"),
+    ("#1a7f37", "#3fb950"),
+    ("#8250df", "#bc8cff"),
+    ("#bc4c00", "#ffa657"),
+    ("#57606a", "#9198a1"),
+)
+"""Of each line, on light and on dark ground."""
+MOST_LINES: Final = len(_INKS)
 
 
 class Point(NamedTuple):
@@ -78,7 +79,7 @@ def line_charts(title: str, across: str, upwards: str, lines: Sequence[Series]) 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"  <title>{escape(title)}</title>",
-        f"  <style>\n{_STYLE}\n  </style>",
+        f"  <style>\n{_STYLE}{_inks(len(lines))}\n  </style>",
         f'  <rect class="page" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="6"/>',
         f'  <text class="head" x="{_LEFT}" y="28">{escape(title)}</text>',
         *_grid(right, top),
@@ -96,6 +97,15 @@ def _drawn(number: int, line: Series, right: float, top: float) -> str:
     return f'  <polyline class="{_kind(number)}" points="{points}"/>'
 
 
+def _inks(lines: int) -> str:
+    """The styles of the second line and those after it, and of their names."""
+    light = "".join(f"\n    .line{n} {{ stroke: {_INKS[n][0]}; }}" for n in range(1, lines))
+    light += "".join(f"\n    .name{n} {{ fill: {_INKS[n][0]}; }}" for n in range(lines) if lines > 1)
+    dark = "".join(f" .line{n} {{ stroke: {_INKS[n][1]}; }}" for n in range(1, lines))
+    dark += "".join(f" .name{n} {{ fill: {_INKS[n][1]}; }}" for n in range(lines))
+    return f"{light}\n    @media (prefers-color-scheme: dark) {{{dark} }}" if lines > 1 else ""
+
+
 def _kind(number: int) -> str:
     return f"line line{number}" if number else "line"
 
@@ -104,10 +114,12 @@ def _names(lines: Sequence[Series], right: float, top: float) -> list[str]:
     """Each above the end of its line, or higher where another name stands."""
     drawn, taken = [], float("inf")
     ends = sorted(enumerate(lines), key=lambda each: each[1].points[-1].y)
-    for _, (name, points) in filter(lambda each: each[1].name, ends):
+    for number, (name, points) in filter(lambda each: each[1].name, ends):
         taken = min(_y(points[-1].y, top) - 6, taken - _NAME_HEIGHT)
         x = _x(points[-1].x, right) - 4
-        drawn.append(f'  <text x="{x:.1f}" y="{taken:.1f}" text-anchor="end">{escape(name)}</text>')
+        drawn.append(
+            f'  <text class="name{number}" x="{x:.1f}" y="{taken:.1f}" text-anchor="end">{escape(name)}</text>'
+        )
     return drawn
 
 
