@@ -11,7 +11,7 @@ from tests.loopback.media.rtp_phone import Exchange, Phone, exchange, key_press,
 from tests.loopback.media.sound import listen
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
-from trunkline.media.embedded import MediaSettings
+from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
 from trunkline.media.events import DtmfReceived, MediaEvent, PortInactive
 
 
@@ -162,6 +162,7 @@ async def test_a_failing_listener_does_not_silence_the_others() -> None:
             raise RuntimeError(event.kind)
 
         alice = at.phone()
+        assert isinstance(at.engine, EmbeddedMediaEngine)
         at.engine._listeners[None].insert(0, fail)
         a = await at.open("a")
         await at.do(alice.remote("a"), c.Echo("a"))
