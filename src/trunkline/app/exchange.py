@@ -375,7 +375,6 @@ class Exchange:
             undo.push_async_callback(self.writer.stop)
             await self.engine.start()
             undo.push_async_callback(self.engine.stop)
-            log.info("media engine started", kernel=self.engine.snapshot().kernel)
             self.recordings.listen()
             self.engine.subscribe(MediaStory(self.calls, self.settings.media.inactivity_s))
             kept = self.store.bindings.load_all(SystemScope("bindings outlive a restart"), self.wall())

@@ -106,7 +106,14 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         notices = tuple(exchange.net.tls.notices())
         show_start(Screen(), start_report(loaded, __version__, urls, made, metrics.port, notices))
         manager.ready()
-        log.info("running", version=__version__, listeners=urls, domain=loaded.settings.domain)
+        kernel = exchange.engine.snapshot().kernel
+        log.info(
+            "running",
+            version=__version__,
+            listeners=urls,
+            domain=loaded.settings.domain,
+            **({"kernel_path": kernel} if kernel else {}),
+        )
         if problem := file_limit(loaded.settings).problem():
             log.warning(problem)
         grace[0] = await exchange.stopping

@@ -24,7 +24,8 @@ from trunkline.media.events import EVENTS, MediaEvent
 from trunkline.media.statistics import EngineCounters, PortStatistics
 
 _DONE = c.Done()
-_KERNEL_PROGRAM = Path(_native.__file__).with_name("relay.bpf.o")
+KERNEL_PROGRAM = Path(_native.__file__).with_name("relay.bpf.o")
+"""Compiled at setup where there is clang."""
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ class EmbeddedMediaEngine:
                 relearn_s=settings.relearn_s,
                 coalesce_us=settings.coalesce_us,
                 event_queue=settings.event_queue,
-                kernel_program=str(_KERNEL_PROGRAM) if settings.kernel else None,
+                kernel_program=str(KERNEL_PROGRAM) if settings.kernel else None,
                 kernel_interfaces=list(settings.kernel_interfaces),
             )
         except _native.EngineError as error:

@@ -32,7 +32,7 @@ def certificates(case: Case) -> Iterator[Finding]:
         yield from look_at(one, settings.domain, utc_now())
     if not shared.certificates and len(own) < len(secure):
         yield _say.warn(
-            "a self-signed certificate is shown: phones trust it only when told to",
+            "a self-signed certificate is shown: phones trust it only when told to, browsers hardly ever",
             "set sip.tls.certificate and sip.tls.key",
         )
     trusted = {"sip.tls.ca": shared.ca} | {f"{one.tls.where}.client_ca": one.tls.client_ca for one in secure}

@@ -1,14 +1,18 @@
-"""The instances of rtpengine: each is pinged as the exchange would."""
+"""Keys that others can read, the path in the kernel, and the instances of rtpengine, which are pinged."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from trunkline.app.check.finding import Case, Finding, Findings
 from trunkline.app.media_plane import cluster_plan
+from trunkline.app.settings import Settings
 from trunkline.base.errors import RemoteProtocolError, TransportError
+from trunkline.media.embedded import KERNEL_PROGRAM
 from trunkline.media.ng.courier import Answer, Transport
 from trunkline.media.ng.instance import transport_to
 
@@ -18,12 +22,60 @@ _AGAIN_S: Final = 0.2
 
 
 def media(case: Case) -> Iterator[Finding]:
-    """Nothing when calls are relayed in the exchange itself."""
+    """Keys and the kernel for calls that are relayed here, rtpengine for the others."""
     settings = case.loaded.settings
-    if settings.media.engine != "rtpengine":
+    yield from keys(settings)
+    if settings.relays:
+        yield from kernel_path(settings, case.running.kernel if case.running is not None else "")
+    if settings.media.engine == "rtpengine":
+        names = [one.url for one in cluster_plan(settings).instances]
+        yield from asyncio.run(_ask_all(names))
+
+
+def keys(settings: Settings) -> Iterator[Finding]:
+    """SRTP whose keys everybody on the way can read (RFC 4568 §7), and browsers that will not come."""
+    open_to_all = sorted({one.transport for one in settings.sip.listen} - {"tls", "wss"})
+    if settings.media.encryption == "required" and open_to_all:
+        yield _say.warn(
+            f"media.encryption is required, and keys of phones on {', '.join(open_to_all)} can be read on the way",
+            "let phones register by TLS, and take the others out of sip.listen",
+        )
+    for one in settings.trunks:
+        if one.encryption != "off" and one.transport in {"udp", "tcp"}:
+            yield _say.warn(
+                f"trunk {one.name}: its media is encrypted, and the keys can be read on the way by {one.transport}",
+                'transport = "tls", where the other side has it',
+            )
+    if settings.media.browsers == "plain" and any(
+        one.transport in {"ws", "wss"} for one in settings.sip.listen
+    ):
+        yield _say.warn(
+            'media.browsers is "plain", and browsers take no call without DTLS',
+            'media.browsers = "dtls", unless only other programs come by WebSocket',
+        )
+
+
+def kernel_path(settings: Settings, state: str, program: Path = KERNEL_PROGRAM) -> Iterator[Finding]:
+    """``state`` is what a running exchange says of it; before the first start only what it needs is looked at."""
+    if settings.media.kernel == "off":
         return
-    names = [one.url for one in cluster_plan(settings).instances]
-    yield from asyncio.run(_ask_all(names))
+    mend = 'see "Privileges for the kernel path" in docs/topics/media-engine.md, or set media.kernel = "off"'
+    if state.startswith("on"):
+        yield _say.ok(f"calls that need nothing else pass in the kernel: {state}")
+    elif state:
+        yield _say.warn(f"no call passes in the kernel: {state}; all are relayed, at a higher cost", mend)
+    elif not program.exists():
+        yield _say.warn(
+            "no call will pass in the kernel: its program was not compiled at setup",
+            'apt-get install clang libbpf-dev and scripts/setup, or set media.kernel = "off"',
+        )
+    here = {name for _, name in socket.if_nameindex()}
+    for name in settings.media.kernel_interfaces:
+        if name not in here:
+            known = ", ".join(sorted(here))
+            yield _say.warn(
+                f"media.kernel_interfaces: there is no {name}", f"the interfaces here are {known}"
+            )
 
 
 async def _ask_all(names: list[str]) -> list[Finding]:

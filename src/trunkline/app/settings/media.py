@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, model_validator
 
@@ -11,12 +12,22 @@ from trunkline.app.settings.section import Seconds, Section
 from trunkline.app.settings.values import PortRange, as_media_address, as_port_range, wrong
 from trunkline.media.signals import COUNTRIES
 
+_INTERFACE: Final = re.compile(r"[^\s/]{1,15}")
+
 
 def as_country(value: Any) -> str:
     """A country whose tones are known, in capitals."""
     if isinstance(value, str) and (not value or value.upper() in COUNTRIES):
         return value.upper()
     raise wrong('a country such as "DE"', f"known are {', '.join(sorted(COUNTRIES))}")
+
+
+def as_interfaces(value: Any) -> tuple[str, ...]:
+    """Names of network interfaces (netdevice(7): at most 15 octets)."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(_INTERFACE.fullmatch(str(one)) for one in names):
+        raise wrong("a list of network interfaces", 'as in ["eth0", "eth1"]; ip link lists them')
+    return tuple(dict.fromkeys(names))
 
 
 Ports = Annotated[PortRange, PlainValidator(as_port_range), PlainSerializer(str)]
@@ -55,7 +66,7 @@ class Media(Section):
         description="Calls that need nothing but forwarding pass in the kernel where that may be (`auto`), or never "
         "(`off`).",
     )
-    kernel_interfaces: tuple[str, ...] = Field(
+    kernel_interfaces: Annotated[tuple[str, ...], BeforeValidator(as_interfaces)] = Field(
         default=(),
         description="Ethernet interfaces that media comes and goes by. Default: those of the media addresses and of "
         "the default route.",
