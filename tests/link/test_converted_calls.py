@@ -152,3 +152,40 @@ async def test_a_converted_call_goes_on_after_a_hold_by_the_other_side() -> None
     assert stage.engine.converting == {port_for(stage, alice), port_for(stage, bob)}
     stage.calls.all[-1].hang_up()
     await stage.settle()
+
+
+@pytest.mark.rule("T-22")
+@pytest.mark.rfc("3264", "6.1")
+@both_sides
+@virtual
+async def test_key_presses_are_looked_for_under_the_number_that_each_was_told(side: str) -> None:
+    stage = Stage()
+    stage.context.converts = True
+    alice, bob = stage.party(), stage.party()
+    alice.body = alice.offer_answer = with_codecs(alice.host, 9, events=97)
+    bob.body = bob.offer_answer = with_codecs(bob.host, 8, events=101)
+    await stage.connect(alice, bob)
+    ports = [port_for(stage, party) for party in (alice, bob)]
+    assert [stage.engine.remotes[port].dtmf_payload_type for port in ports] == [97, 97]
+    one, _ = who(stage, side)
+    for direction in (b"sendonly", b"sendrecv", b"sendrecv"):
+        await one.reoffer(one.body.replace(b"a=rtpmap", b"a=%s\r\na=rtpmap" % direction, 1))
+        own = (
+            97 if side == "caller" else 101
+        )  # who offers numbers its own, and the other one sends under those
+        assert [stage.engine.remotes[port].dtmf_payload_type for port in ports] == [own, own]
+    stage.calls.all[-1].hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_call_that_shares_a_codec_at_times_is_converted_at_times() -> None:
+    stage, alice, bob = await converting_stage((9,), (8,))
+    ports = {port_for(stage, alice), port_for(stage, bob)}
+    assert stage.engine.converting == ports
+    for numbers, converting in (((8,), set()), ((9,), ports), ((8, 9), set()), ((9,), ports)):
+        status, answer = await alice.reoffer(with_codecs(alice.host, *numbers, version=2))
+        assert (status, formats_in(answer)[0]) == (200, str(numbers[0]))
+        assert stage.engine.converting == converting
+    stage.calls.all[-1].hang_up()
+    await stage.settle()
