@@ -65,7 +65,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     parser.add_argument("--held-calls", type=int, help="calls in progress when their memory is read")
     parser.add_argument("--settle-s", type=float, help="wait before memory is read")
     parser.add_argument("--servers", type=lambda text: frozenset(text.split(",")), help="only these, by name")
-    parser.add_argument("--srtp", action="store_true", help="relay: with and without SRTP on one side")
+    parser.add_argument("--srtp", action="store_true", help="relay: with SRTP on one side too")
     parser.add_argument(
         "--external",
         type=external_relay,

@@ -25,18 +25,19 @@ def measure(
 ) -> None:
     """At each number of calls the relays take turns; memory is read at the largest number.
 
-    With ``srtp`` those that can do both take turns with plain packets and with SRTP on side B.
+    With ``srtp`` those that can are measured with SRTP on side B too, right after plain packets.
     A drawing of what a packet costs with ``plots``.
     """
-    able = [relay for relay in (*RELAYS, *more) if relay.srtp or not srtp]
-    ways = (False, True) if srtp else (False,)
     for calls in session.settings.streams:
-        relays = session.present(able)
+        relays = session.present([*RELAYS, *more])
         for _ in range(session.settings.runs):
             relays = [
                 relay
                 for relay in relays
-                if all(session.attempt(relay, _timed(calls, srtp=each)) for each in ways)
+                if all(
+                    session.attempt(relay, _timed(calls, srtp=each))
+                    for each in ((False, True) if srtp and relay.srtp else (False,))
+                )
             ]
     if plots:
         (plots / "relay-cost.svg").write_text(costs(session.report.rows()), encoding="utf-8")
