@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.link.phones import describe
@@ -79,6 +81,51 @@ async def test_what_is_no_key_passes_as_it_came() -> None:
     await stage.connect(alice, bob)
     await alice.dialogue.request("INFO", body=b"x", content_type="text/plain")
     assert bob.requests[-1].body == b"x"
+    assert not pressed(stage)
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.parametrize("converts", [False, True])
+@pytest.mark.parametrize("status", [405, 415, 501])
+@virtual
+async def test_who_takes_neither_events_nor_info_hears_the_key(status: int, converts: bool) -> None:
+    stage = Stage()
+    stage.context.translates_keys = True
+    stage.context.converts = converts
+    alice, bob = stage.party(), stage.party()
+    if converts:
+        alice.body, bob.body = with_codecs(alice.host, 9), with_codecs(bob.host, 8, events=None)
+    else:
+        bob.body = silent_about_events(bob.host)
+    bob.answer_with = status
+    await stage.connect(alice, bob)
+    assert (await alice.dialogue.request("INFO", **RELAY)).status == 200
+    port = port_for(stage, bob)
+    assert pressed(stage) == [(port, "5", 0)]
+    spoken = stage.engine.formats[port].send
+    assert spoken is not None
+    assert spoken.codec == ("PCMA" if converts else "PCMU")
+    if converts:
+        stage.engine.press(port_for(stage, alice), "7")
+        await stage.until_sent(HOST, "INFO")
+        async with asyncio.timeout(5):
+            while len(pressed(stage)) < 2:  # noqa: ASYNC110  (virtual time, and the engine tells nobody)
+                await asyncio.sleep(0.01)
+        assert pressed(stage)[1:] == [(port, "7", 0)]
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_who_takes_events_hears_no_tone_when_it_refuses_other_infos() -> None:
+    stage = Stage()
+    stage.context.translates_keys = True
+    alice, bob = stage.party(), stage.party()
+    bob.answer_with = 415
+    await stage.connect(alice, bob)
+    answer = await alice.dialogue.request("INFO", body=b"<x/>", content_type="application/x")
+    assert answer.status == 415
     assert not pressed(stage)
     alice.dialogue.hang_up()
     await stage.settle()

@@ -1,7 +1,8 @@
 """Keys that two parties of a call tell in different ways: by INFO here, by telephone events there.
 
 A key that a party sends both ways is told once: the engine says which events it heard, and an INFO with the same key is
-taken for another word of it. Parties whose sound passes elsewhere settle it between themselves.
+taken for another word of it. Who takes neither hears it in the sound (ITU-T Q.23). Parties whose sound passes elsewhere
+settle it between themselves.
 """
 
 from __future__ import annotations
@@ -44,11 +45,33 @@ class KeyInterworking:
         """Whether an INFO of a leg is a key that the other party takes as events; it is answered here then."""
         other = self._bridge.other(leg)
         key = key_of(info)
-        way = leg.media.events_towards(other.media) if key else None
-        if way is None:
+        if not key:
             return False
-        self._bridge.call.context.spawn(self._press(leg, info, key, way))
+        way = leg.media.events_towards(other.media)
+        if way is None:
+            other.send_info(self._or_in_the_sound(other, key, info))
+        else:
+            self._bridge.call.context.spawn(self._press(leg, info, key, way))
         return True
+
+    def _or_in_the_sound(self, other: Leg, key: str, info: Info) -> Info:
+        """The same INFO; when ``other`` refuses it, it hears the key as a tone."""
+
+        def answered(status: int) -> None:
+            if status < 300 or other.done or other.media.names_events:
+                info.answer(status)
+            else:
+                self._bridge.call.context.spawn(self._press_in_the_sound(other, key, info, status))
+
+        return AppInfo(info.method, info.content_type, info.body, answered, info.package)
+
+    async def _press_in_the_sound(self, other: Leg, key: str, info: Info, status: int) -> None:
+        try:
+            await other.media.press(key, _PRESSED_MS)
+        except MediaError:
+            info.answer(status)
+        else:
+            info.answer(200)
 
     async def _press(self, leg: Leg, info: Info, key: str, way: tuple[str, int]) -> None:
         if leg.media.names_events:
@@ -79,4 +102,5 @@ class KeyInterworking:
         other = bridge.other(leg)
         if not other.media.names_events and not other.done:
             body = f"Signal={event.digit}\r\nDuration={event.duration_ms}\r\n".encode()
-            other.send_info(AppInfo("INFO", _KIND, body, lambda _status: None))
+            info = AppInfo("INFO", _KIND, body, lambda _status: None)
+            other.send_info(self._or_in_the_sound(other, event.digit, info))

@@ -15,6 +15,7 @@ from trunkline.media.commands import (
     OpenPort,
     PlaySignal,
     ReadIdentity,
+    SendDigits,
     SetDirection,
     SetFormats,
     SetKeys,
@@ -334,13 +335,29 @@ class LegMedia:
 
     async def ring_back(self, steps: Sequence[ToneStep]) -> None:
         """Send the party a signal in its own codec, in place of whom it hears; raises MediaError."""
-        for stream, port in zip(streams_of(self._said) if self._said else [], self.ports, strict=False):
-            formats = spoken_to(port, stream) if port is not None else None
-            if formats is not None:
-                self._formats.pop(formats.port, None)
-                await self._engine.execute(formats)
-                await self._engine.execute(PlaySignal(formats.port, list(steps)))
-                return
+        formats = self._spoken_to()
+        if formats is not None:
+            self._formats.pop(formats.port, None)
+            await self._engine.execute(formats)
+            await self._engine.execute(PlaySignal(formats.port, list(steps)))
+
+    async def press(self, key: str, duration_ms: int) -> None:
+        """Send the party a key in the sound, for it takes no telephone events; raises MediaError when it cannot be."""
+        formats = self._spoken_to()
+        if formats is None:
+            raise MediaError("the party has no codec that is spoken here", "media.argument")
+        if formats.port not in self._formats:
+            await self._engine.execute(formats)
+        await self._engine.execute(SendDigits(formats.port, key, 0, duration_ms))
+
+    def _spoken_to(self) -> SetFormats | None:
+        streams = streams_of(self._said) if self._said else []
+        spoken = (
+            spoken_to(port, stream)
+            for stream, port in zip(streams, self.ports, strict=False)
+            if port is not None
+        )
+        return next((formats for formats in spoken if formats is not None), None)
 
     def is_converted(self, port: str) -> bool:
         """Whether the sound of a port is converted on its way to and from the other party."""
