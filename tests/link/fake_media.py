@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 from trunkline.base.errors import MediaError
 from trunkline.media.commands import (
+    AdoptPort,
     CloseOwner,
     ClosePort,
     CloseRoom,
@@ -129,6 +130,7 @@ class FakeEngine:
     @property
     def _of_port(self) -> dict[type, Callable[[Any], None]]:
         return {
+            AdoptPort: lambda command: self.owners.update({command.port: command.owner}),
             Link: self._link,
             SetKeys: lambda command: self.keys.update({command.port: command}),
             SetDtls: lambda command: self.dtls.update({command.port: command}),

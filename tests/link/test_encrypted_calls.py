@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.link.fake_media import FakeEngine
@@ -51,7 +53,8 @@ def browser(setup: str, video: bool = False) -> bytes:
 
 def port_for(stage: Stage, party: Party) -> str:
     """The engine's port that a party was told last."""
-    line = next(row for row in party.heard[-1].decode().split("\r\n") if row.startswith("m=audio"))
+    told = next(body for body in reversed(party.heard) if body)
+    line = next(row for row in told.decode().split("\r\n") if row.startswith("m=audio"))
     number = int(line.split(" ")[1])
     return next(port for port, open_at in stage.engine.rtp_ports.items() if open_at == number)
 
@@ -427,3 +430,38 @@ async def test_a_party_that_moves_to_another_call_is_heard_by_the_key_that_it_na
         assert told.receive_key == key
         assert row(party.heard[-1], "a=crypto:1 ").endswith(told.send_key)
     await calls.over()
+
+
+@pytest.mark.rfc("8842", "5.1")
+@pytest.mark.parametrize("fails", [False, True])
+@virtual
+async def test_a_browser_that_moves_to_another_call_stays_at_its_port(fails: bool) -> None:
+    calls = TwoCalls()
+    stage = calls.stage
+    stage.context.encryption = MediaEncryption(phones="dtls")
+    for party in (calls.one, calls.middle, calls.two):
+        party.body = party.offer_answer = browser("active").replace(b"BUNDLE 0 1", b"BUNDLE 0")
+    await calls.connect("made", "made")
+    ports = {party: port_for(stage, party) for party in (calls.one, calls.two)}
+    paths, roles = dict(stage.engine.ice), dict(stage.engine.dtls)
+    if fails:
+        calls.one.offer_answer = calls.two.offer_answer = 488
+    assert await calls.join() == 200
+    await until_told(calls.middle, "488 terminated" if fails else "200 terminated")
+    assert {party: port_for(stage, party) for party in ports} == ports
+    for port in ports.values():
+        assert (stage.engine.ice[port], stage.engine.dtls[port]) == (paths[port], roles[port])
+    if fails:
+        assert set(stage.engine.owners) >= set(ports.values())
+        assert len({stage.engine.owners[port] for port in ports.values()}) == 2
+        calls.one.dialogue.hang_up()
+        calls.two.dialogue.hang_up()
+        await stage.settle()
+    else:
+        await calls.middle.until("ended bye")
+        await asyncio.sleep(1)
+        assert stage.engine.links[ports[calls.one]] == ports[calls.two]
+        assert {stage.engine.owners[port] for port in ports.values()} == {next(iter(stage.calls.active))}
+        assert set(stage.engine.owners) == set(ports.values())
+        await calls.over()
+    assert not stage.engine.owners

@@ -10,6 +10,7 @@ from trunkline.base.errors import CallFailed, MediaError
 from trunkline.base.ids import TokenPool
 from trunkline.media.codecs import Key, Pairing, formats_of, narrowed, pairing, widened
 from trunkline.media.commands import (
+    AdoptPort,
     ClosePort,
     Family,
     OpenPort,
@@ -63,6 +64,7 @@ class LegMedia:
         "_formats",
         "_here",
         "_hushed",
+        "_lender",
         "_local",
         "_owner",
         "_remotes",
@@ -106,6 +108,7 @@ class LegMedia:
         self.converts = converts
         self._said = b""  # the party's last description, plain
         self._formats: dict[str, SetFormats] = {}  # of the ports whose sound is converted
+        self._lender: LegMedia | None = None  # whose ports these are until they are adopted
         self.suites: dict[str, str] = {}  # the SRTP suite of each port that has keys
 
     # What the party says
@@ -129,9 +132,47 @@ class LegMedia:
     def take_over(self, known: LegMedia) -> None:
         """The party comes by these ports now: what it has said by those of ``known`` counts here."""
         self._said = known._said
-        if known.security is not None:
+        if known.security is not None and self.security is not known.security:
             self.security = self.security or known.security.moved()
             self.security.take_over(known.security)
+
+    def follow(self, known: LegMedia) -> None:
+        """Be the media of ``known``'s party in another call: the same session to it, by other ports.
+
+        A party with DTLS keeps its association whatever it is told of ports and paths (RFC 8842 §5.1): it stays at
+        the ports that it has, which ``adopt`` takes over.
+        """
+        self.identity = known.identity
+        if known.security is None:
+            return
+        if known.security.bound:
+            self.security, self._lender = known.security, known
+        else:
+            self.security = known.security.moved()
+
+    def _borrow(self, lender: LegMedia, index: int) -> LocalPort | None:
+        port = lender.ports[index] if index < len(lender.ports) else None
+        if port is None:
+            return None
+        local = lender._local[index]
+        self.ports[index], self._local[index] = port, local
+        if port in lender._remotes:
+            self._remotes[port] = lender._remotes[port]
+        if port in lender._formats:
+            self._formats[port] = lender._formats[port]
+        if port in lender.suites:
+            self.suites[port] = lender.suites[port]
+        self._here.add(port)
+        return local
+
+    async def adopt(self) -> None:
+        """From now on borrowed ports are those of this call; raises MediaError."""
+        lender = self._lender
+        for index, port in enumerate(self.ports):
+            if lender is not None and port is not None and port in lender.ports:
+                await self._engine.execute(AdoptPort(port, self._owner))
+                lender.ports[index] = None
+        self._lender = None
 
     def take_back(self) -> None:
         """The offer that was read last is refused: how the party is secured stays as it was."""
@@ -197,6 +238,9 @@ class LegMedia:
     async def _open(self, index: int, port: str = "", rtp_port: int = 0, *, here: bool = False) -> LocalPort:
         if self._sealed:
             raise MediaError("the leg is over: it opens no port any more", "media.leg_over")
+        borrowed = self._borrow(self._lender, index) if self._lender is not None else None
+        if borrowed is not None:
+            return borrowed
         port = port or _POOL.token(16)
         here = here or self.security is not None
         opened = await self._engine.execute(OpenPort(port, self._owner, self._family, rtp_port, here))
@@ -475,6 +519,8 @@ class LegMedia:
             if port is not None:
                 self.ports[index] = None
                 self._local[index] = None
+                if self._lender is not None and port in self._lender.ports:
+                    continue
                 with suppress(MediaError):  # the call that goes on must not end by it
                     await self._engine.execute(ClosePort(port))
 

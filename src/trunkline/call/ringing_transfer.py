@@ -88,6 +88,7 @@ class RingingTransfer(Transfer):
                 asked, body = ringing.early.standing(joins, body)
                 agreement = await pass_answer(joins, asked, body, stays, extra, media)
             must_be_there(stays, joins)
+            await media.adopt()
         except BaseException:
             await media.close()
             raise

@@ -193,6 +193,7 @@ class Transfer:
         try:
             agreement = await agree_anew(stays, moves, media, told_last(consulted), extras)
             must_be_there(stays, moves)
+            await media.adopt()
         except BaseException:
             await media.close()
             raise
@@ -242,13 +243,12 @@ class Transfer:
 
 
 def ports_for(call: Call, leg: Leg) -> LegMedia:
-    """Ports for a party of another call that is to move here, which it knows as the same session."""
+    """Ports for a party of another call that is to move here; ``adopt`` when it has."""
     known = leg.media
     media = LegMedia(
         call.context.engine, call.id, known.identity.address, known.profile.name, converts=known.converts
     )
-    media.identity = known.identity
-    media.security = known.security.moved() if known.security is not None else None
+    media.follow(known)
     media.tell = call.tell
     return media
 

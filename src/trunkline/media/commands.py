@@ -238,6 +238,18 @@ class ReadStatistics(Command[StatisticsRead]):
 
 
 @dataclass(slots=True)
+class AdoptPort(Command[Done]):
+    """Give a port to another owner: its events are told of that one, and it is closed with that one's others.
+
+    What the port does goes on; rtpengine cannot do this.
+    """
+
+    kind: ClassVar[str] = "adopt_port"
+    port: str
+    owner: str
+
+
+@dataclass(slots=True)
 class ClosePort(Command[StatisticsRead]):
     """Close a port; the reply has its last figures."""
 
@@ -257,7 +269,7 @@ COMMANDS: dict[str, type[Command[Reply]]] = {
     command.kind: command
     for command in (
         OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, SendDigits, Play, StopPlay, Record,
-        StopRecord, ReadStatistics, ClosePort, CloseOwner, SetFormats, SetKeys, SetDtls, SetIce, SetPlain,
+        StopRecord, ReadStatistics, AdoptPort, ClosePort, CloseOwner, SetFormats, SetKeys, SetDtls, SetIce, SetPlain,
         ReadIdentity, OpenRoom, CloseRoom, Join, PlaySignal, Listen, OpenAudio, SetExtension,
     )
 }  # fmt: skip

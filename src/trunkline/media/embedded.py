@@ -91,6 +91,7 @@ class EmbeddedMediaEngine:
             c.Record: _record,
             c.StopRecord: _stop_record,
             c.ReadStatistics: _read_statistics,
+            c.AdoptPort: _adopt_port,
             c.ClosePort: _close_port,
             c.CloseOwner: self._close_owner,
             **SECURITY_HANDLERS,
@@ -296,6 +297,11 @@ def _stop_record(native: _native.MediaEngine, command: c.StopRecord) -> c.Done:
 
 def _read_statistics(native: _native.MediaEngine, command: c.ReadStatistics) -> c.StatisticsRead:
     return c.StatisticsRead(_statistics(command.port, native.statistics(command.port)))
+
+
+def _adopt_port(native: _native.MediaEngine, command: c.AdoptPort) -> c.Done:
+    native.adopt(command.port, command.owner)
+    return c.Done()
 
 
 def _close_port(native: _native.MediaEngine, command: c.ClosePort) -> c.StatisticsRead:

@@ -108,6 +108,11 @@ class LegSecurity:
         """Whether a stream is secured now."""
         return any(one.agreed not in {None, "plain"} for one in self.streams)
 
+    @property
+    def bound(self) -> bool:
+        """Whether keys were agreed by DTLS: they cannot be had at another port."""
+        return any(one.agreed == "dtls" for one in self.streams)
+
     # What the party says
 
     def read(self, body: bytes, *, answer: bool) -> bytes:

@@ -173,3 +173,22 @@ async def test_the_advertised_address_is_told_beside_the_local_one() -> None:
     async with exchange(MediaSettings(advertise="203.0.113.7")) as at:
         opened = await at.open("a")
         assert (opened.address, opened.advertised) == ("127.0.0.1", "203.0.113.7")
+
+
+@pytest.mark.rule("T-24")
+async def test_a_port_that_another_call_adopts_relays_on_and_ends_with_that_one() -> None:
+    async with exchange() as at:
+        alice, bob = at.phone(ssrc=1), at.phone(ssrc=2)
+        a, b = await at.open("a"), await at.open("b")
+        await at.do(alice.remote("a"), bob.remote("b"), c.Link("a", "b"))
+        assert alice.speak(a) == await bob.hear()
+        await at.do(c.AdoptPort("a", "other"))
+        said = bob.speak(b)
+        assert await alice.hear() == said
+        closed = await at.engine.execute(c.CloseOwner("call"))
+        assert [one.port for one in closed.statistics] == ["b"]
+        closed = await at.engine.execute(c.CloseOwner("other"))
+        assert [one.port for one in closed.statistics] == ["a"]
+        with pytest.raises(MediaError) as refusal:
+            await at.do(c.AdoptPort("a", "call"))
+        assert refusal.value.code == "media.unknown_port"

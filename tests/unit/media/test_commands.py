@@ -42,6 +42,7 @@ COMMANDS: list[c.Command[c.Reply]] = [
     c.StopRecord("r1"),
     c.ReadStatistics("a"),
     c.ClosePort("a"),
+    c.AdoptPort("a", "other"),
     c.CloseOwner("call"),
 ]
 REPLIES: list[c.Reply] = [

@@ -300,6 +300,30 @@ impl Control {
         }
     }
 
+    /// Gives an open port to another owner.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownPort`].
+    pub fn adopt(&mut self, id: &str, owner: &str) -> Result<(), EngineError> {
+        let slot = self.find(id)?.slot;
+        let owner = match self.by_owner.get_key_value(owner) {
+            Some((known, _)) => Arc::clone(known),
+            None => owner.into(),
+        };
+        let Some(entry) = self.entries[slot as usize].as_mut() else {
+            return Err(EngineError::UnknownPort(id.into()));
+        };
+        let before = std::mem::replace(&mut entry.owner, Arc::clone(&owner));
+        if let Some(slots) = self.by_owner.get_mut(&before) {
+            slots.retain(|&other| other != slot);
+            if slots.is_empty() {
+                self.by_owner.remove(&before);
+            }
+        }
+        self.by_owner.entry(owner).or_default().push(slot);
+        Ok(())
+    }
+
     /// The slots of an owner.
     pub fn slots_of(&self, owner: &str) -> Vec<u32> {
         self.by_owner.get(owner).cloned().unwrap_or_default()

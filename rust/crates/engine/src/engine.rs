@@ -251,6 +251,14 @@ impl Engine {
         Ok(self.close_slot(&mut control, slot).1)
     }
 
+    /// Gives a port to another owner: its events are told of that one, with whose other ports it is closed.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownPort`].
+    pub fn adopt(&self, id: &str, owner: &str) -> Result<(), EngineError> {
+        self.control().adopt(id, owner)
+    }
+
     /// Closes every port of an owner; returns their ids and last figures, in the order of their opening.
     pub fn close_owner(&self, owner: &str) -> Vec<(Arc<str>, Statistics)> {
         self.close_rooms_of(owner);

@@ -338,6 +338,12 @@ impl MediaEngine {
         self.engine.close(port).map(Into::into).map_err(refused)
     }
 
+    /// Gives a port to another owner.
+    #[pyo3(signature = (port, owner))]
+    fn adopt(&self, port: &str, owner: &str) -> PyResult<()> {
+        self.engine.adopt(port, owner).map_err(refused)
+    }
+
     /// Closes every port of an owner: [(port, last figures)].
     #[pyo3(signature = (owner))]
     fn close_owner(&self, owner: &str) -> Vec<(String, PortFigures)> {
