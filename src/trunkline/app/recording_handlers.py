@@ -121,10 +121,10 @@ def default_name(call: Call) -> str:
 
 
 def wanted_file(folder: Path, text: str) -> Path:
-    """The file that was asked for; Refused unless it is a WAV file, and within the folder when it is relative."""
+    """The file that was asked for; Refused unless it is a WAV or Ogg Opus file, and within the folder when it is relative."""
     path = Path(text)
-    if path.suffix.lower() != ".wav" or not text.isprintable():
-        raise Refused("recording.file", f"{text[:200]!r} does not end in .wav", "name a WAV file")
+    if path.suffix.lower() not in {".wav", ".opus"} or not text.isprintable():
+        raise Refused("recording.file", f"{text[:200]!r} does not end in .wav or .opus", "name it so")
     if ".." in path.parts:
         raise Refused("recording.file", f"{text[:200]} leaves its folder", "name it without ..")
     return path if path.is_absolute() else folder / path

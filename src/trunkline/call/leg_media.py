@@ -24,7 +24,7 @@ from trunkline.media.commands import (
     SetRemote,
     ToneStep,
 )
-from trunkline.media.conversion import formats_for, spoken_to
+from trunkline.media.conversion import formats_for, heard_from, spoken_to
 from trunkline.media.engine import MediaEngine
 from trunkline.media.leg_security import Encryption, LegSecurity
 from trunkline.media.offer_answer import (
@@ -402,6 +402,18 @@ class LegMedia:
             if port is not None
         )
         return next((formats for formats in spoken if formats is not None), None)
+
+    async def name_codecs(self) -> None:
+        """Tell the engine what the party sends where it is only relayed, so that a recording can decode it."""
+        if not (self._said and self.told):
+            return
+        for port, stream, told in zip(
+            self.ports, streams_of(self._said), streams_of(self.told), strict=False
+        ):
+            if port is not None and port not in self._formats and stream.kind == "audio":
+                formats = heard_from(port, stream, told)
+                if formats is not None:
+                    await self._engine.execute(formats)
 
     def is_converted(self, port: str) -> bool:
         """Whether the sound of a port is converted on its way to and from the other party."""

@@ -69,9 +69,12 @@ class CallRecordings:
     ) -> CallRecording:
         """Record a call from now on: the caller left, the other party, or what we play, right.
 
+        The codecs of parties that only are relayed are named to the engine first.
         Raises CallFailed ``recording.no_media`` before the call is answered, MediaError as ``Record`` says.
         """
         port, other = _ports(call)
+        for leg in (call.bridge.a, call.bridge.b) if call.bridge is not None else ():
+            await leg.media.name_codecs()
         recording = CallRecording(
             uuid7(),
             call.id,

@@ -50,6 +50,17 @@ def spoken_to(port: str, stream: Stream) -> SetFormats | None:
     )
 
 
+def heard_from(port: str, stream: Stream, told: Stream) -> SetFormats | None:
+    """The formats of a port that only relays, for whoever listens to it: a party sends by the numbers it was told."""
+    known = [one.format for one in formats_of(told.shape) if one.key in CONVERTIBLE or one.codec == EVENT]
+    spoken = spoken_to(port, stream)
+    return (
+        SetFormats(port, known, spoken.send, spoken.send_events, spoken.ptime_ms)
+        if known and spoken
+        else None
+    )
+
+
 def _told(told: str, position: int) -> dict[tuple[str, int, int], int]:
     shapes = sketch_of(told).shapes if told else []
     formats: tuple[AudioFormat, ...] = formats_of(shapes[position]) if position < len(shapes) else ()

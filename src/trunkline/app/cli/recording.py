@@ -30,7 +30,8 @@ def start(
         typer.Option(
             "--file",
             metavar="FILE",
-            help="A new WAV file: an absolute path, or one within the data folder's `recordings`. "
+            help="A new file that ends in .wav or .opus: an absolute path, or one within the data folder's "
+            "`recordings`. "
             "Default: made of date, time and numbers.",
         ),
     ] = None,
