@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -30,11 +31,16 @@ if TYPE_CHECKING:
 SUBPROTOCOL: Final = Subprotocol("audio.trunkline")
 _OPEN_S: Final = 5.0
 _CLOSE_S: Final = 1.0
-_LARGEST: Final = 1 << 20
-"""Octets of one message: more than ten seconds of the finest sound."""
+_LARGEST: Final = 1 << 18
+"""Octets of one message: more than two seconds of the finest sound."""
+_QUEUED: Final = 4  # messages that wait to be read; what comes beyond them waits in the program
+_WELL, _MISSAID, _BROKEN = 1000, 1008, 1011  # RFC 6455 §7.4.1
 _LONGEST_NAME: Final = 64
+_LONGEST_REASON: Final = 100  # RFC 6455 §5.5: a close frame has 125 octets
 _MOST_MARKS: Final = 256
 _LISTENS_S: Final = 3600.0  # for one key; then again
+_silent = logging.getLogger("trunkline.websockets")  # its debugging lines would name the token
+_silent.disabled = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +62,18 @@ async def converse(call: Call, plan: AudioSocketPlan) -> None:
     except (OSError, TimeoutError, WebSocketException) as error:
         call.tell("audio_socket.unreachable", f"{plan.url} cannot be reached: {_words(error)}")
         raise CallFailed(503, "Service Unavailable", 38, "audio_socket.unreachable") from None
+    code, reason = _BROKEN, "the call has failed"
     try:
-        service = await call.answer()
-        stream = await service.open_audio(plan.rate_hz)
-        try:
-            await _talk(call, socket, stream, plan)
-        finally:
-            stream.close()
+        await call.answer()
+        async with call.audio(plan.rate_hz) as stream:
+            code, reason = await _talk(call, socket, stream, plan)
+    except asyncio.CancelledError:
+        code, reason = _WELL, "the caller has left"
+        raise
     finally:
         with suppress(OSError, TimeoutError, WebSocketException):
             async with asyncio.timeout(_CLOSE_S):
-                await socket.close()
+                await socket.close(code, reason)
 
 
 async def _open(plan: AudioSocketPlan) -> ClientConnection:
@@ -78,16 +85,21 @@ async def _open(plan: AudioSocketPlan) -> ClientConnection:
         open_timeout=_OPEN_S,
         close_timeout=_CLOSE_S,
         max_size=_LARGEST,
-        max_queue=16,
+        max_queue=_QUEUED,
         compression=None,  # sound does not shrink by it
         proxy=None,
+        logger=_silent,
     )
 
 
-async def _talk(call: Call, socket: ClientConnection, stream: AudioStream, plan: AudioSocketPlan) -> None:
+async def _talk(
+    call: Call, socket: ClientConnection, stream: AudioStream, plan: AudioSocketPlan
+) -> tuple[int, str]:
+    """Until either side ends it; how the connection is to be closed."""
     start = {"call": call.id, "caller": call.caller.number, "callee": call.callee, "rate_hz": plan.rate_hz}
     call.tell("audio_socket.open", f"{plan.url} hears and speaks at {plan.rate_hz} Hz")
     conversation = _Conversation(socket, stream)
+    ended, close = "has hung up", (_WELL, "")
     try:
         await conversation.say("start", **start)
         async with asyncio.TaskGroup() as group:
@@ -99,12 +111,17 @@ async def _talk(call: Call, socket: ClientConnection, stream: AudioStream, plan:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 task.cancel()
-    except* (OSError, WebSocketException, MediaError, RemoteProtocolError) as errors:
-        call.tell("audio_socket.closed", f"{plan.url}: {_words(errors.exceptions[0])}")
-    else:
-        call.tell("audio_socket.closed", f"{plan.url} has hung up")
+    except* RemoteProtocolError as errors:
+        ended, close = (
+            _words(errors.exceptions[0]),
+            (_MISSAID, _words(errors.exceptions[0])[:_LONGEST_REASON]),
+        )
+    except* (OSError, WebSocketException, MediaError) as errors:
+        ended, close = _words(errors.exceptions[0]), (_BROKEN, "")
     finally:
         conversation.end()
+    call.tell("audio_socket.closed", f"{plan.url}: {ended}")
+    return close
 
 
 class _Conversation:
@@ -137,6 +154,8 @@ class _Conversation:
         """What the program says is spoken; a fast one waits, since we read no further while ten seconds wait."""
         async for message in self._socket:
             if isinstance(message, bytes):
+                if len(message) % 2:
+                    raise RemoteProtocolError(f"{len(message)} octets are no whole samples of 16 bits")
                 await self._stream.write(message)
             elif await self._carry_out(_read(message)):
                 return
@@ -153,10 +172,12 @@ class _Conversation:
         return bool(kind == "hang_up")
 
     async def _mark(self, name: object) -> None:
-        if not isinstance(name, str) or not 0 < len(name.encode()) <= _LONGEST_NAME:
+        if not isinstance(name, str) or not 0 < len(name.encode(errors="replace")) <= _LONGEST_NAME:
             raise RemoteProtocolError(f"a mark has a name of 1 to {_LONGEST_NAME} octets")
         if len(self._marks) >= _MOST_MARKS:
             raise RemoteProtocolError(f"more than {_MOST_MARKS} marks wait")
+        if not name.isprintable():  # which half a surrogate pair is not either
+            raise RemoteProtocolError("a mark's name is plain text")
         spoken = await self._stream.mark(name)
         self._marks[spoken] = asyncio.get_running_loop().create_task(self._tell_mark(spoken, name))
 

@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from trunkline.base.errors import (
     CallFailed,
-    LocalProtocolError,
     MediaError,
     RemoteProtocolError,
     TransportError,
@@ -42,8 +40,8 @@ from trunkline.call.reactions import Reactions
 from trunkline.call.records import close_books
 from trunkline.call.service import ServiceMedia
 from trunkline.call.sip_leg import SipLeg
+from trunkline.call.speaking import Speaking
 from trunkline.call.target import Target, static_targets
-from trunkline.media.events import Recorded
 from trunkline.media.leg_security import Encryption
 from trunkline.media.offer_answer import check_answer
 from trunkline.net.flow import Flow
@@ -63,7 +61,7 @@ class Moved(NamedTuple):
     story: Story | None
 
 
-class Call:
+class Call(Speaking):
     """One call from one caller; ``callee`` is the number as dialled. ``media`` says whether packets pass here."""
 
     invitation: Invitation
@@ -266,30 +264,6 @@ class Call:
         self.caller_leg.answer(body)
         self.tell("call.answered", "answered here")
         return service
-
-    async def play(self, *sounds: str | Path, keys: str = "", loop: bool = False) -> str:
-        """Play prompts or WAV files to the caller whom we answered: see ``ServiceMedia.play``."""
-        return await self._answered().play(*sounds, keys=keys, loop=loop)
-
-    async def record(
-        self, file: Path, *, max_duration_s: float = 120.0, silence_s: float = 0.0, keys: str = "#"
-    ) -> Recorded:
-        """Record what the caller says whom we answered: see ``ServiceMedia.record``."""
-        service = self._answered()
-        return await service.record(file, max_duration_s=max_duration_s, silence_s=silence_s, keys=keys)
-
-    async def record_stop(self) -> None:
-        """End what ``record`` does."""
-        await self._answered().prompter.record_stop()
-
-    async def key(self, within_s: float) -> str:
-        """The next key of the caller whom we answered, pressed before or within so many seconds; else ""."""
-        return await self._answered().prompter.key(within_s)
-
-    def _answered(self) -> ServiceMedia:
-        if self.service is None:
-            raise LocalProtocolError("nobody was answered here: call.answer() comes first")
-        return self.service
 
     async def over(self) -> None:
         """Wait until one party has hung up, or what the call went on with is done."""

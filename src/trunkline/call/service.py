@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -26,7 +27,7 @@ from trunkline.media.offer_answer import (
 if TYPE_CHECKING:
     from trunkline.call.call import Call
     from trunkline.call.leg import Leg
-    from trunkline.media.sound_commands import SoundRate
+    from trunkline.media.sound_commands import SoundRate, ToneStep
 
 _Doing: TypeAlias = Echo | Tone | Play | PlaySignal | Join
 
@@ -108,6 +109,10 @@ class ServiceMedia:
         """Play a sine tone until the caller hangs up."""
         await self._start(Tone(self._port, frequency_hz, level_dbov))
 
+    async def signal(self, steps: Sequence[ToneStep]) -> None:
+        """Repeat a signal until something else is done."""
+        await self._start(PlaySignal(self._port, list(steps)))
+
     async def join(self, command: Join) -> None:
         """Be in a conference room until something else is done; again to change how one is heard there."""
         command.port = self._port
@@ -151,6 +156,11 @@ class ServiceMedia:
         key = key_of(info)
         if key and self._prompter is not None:
             self._prompter.press(key)
+
+    @property
+    def port(self) -> str:
+        """The engine's, by which the caller is heard."""
+        return self._port
 
     @property
     def prompter(self) -> Prompter:
