@@ -17,6 +17,7 @@ from bench import speech
 from bench.plan import MEDIA_A, RELAY_PORTS, SERVER
 from trunkline.media import commands as c
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
+from trunkline.media.engine import MediaEngine
 
 ROOM = "room"
 OWNER = "bench"
@@ -25,7 +26,7 @@ OWNER = "bench"
 class Works:
     """What can be done with the ports of all parties, by name; ports of a call follow each other."""
 
-    def __init__(self, engine: EmbeddedMediaEngine, folder: Path) -> None:
+    def __init__(self, engine: MediaEngine, folder: Path) -> None:
         self._engine, self._folder = engine, folder
         self.named: dict[str, Callable[[list[str]], Awaitable[None]]] = {
             "relay": self._relay,
@@ -80,7 +81,7 @@ async def work(options: argparse.Namespace) -> None:
         print("started", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         codecs = [options.codecs[number % len(options.codecs)] for number in range(options.parties)]
-        lines = [await _open_port(engine, f"p{n}", codec, options.folder) for n, codec in enumerate(codecs)]
+        lines = [await open_port(engine, f"p{n}", codec, options.folder) for n, codec in enumerate(codecs)]
         await Works(engine, options.folder).named[options.work]([f"p{n}" for n in range(options.parties)])
         await asyncio.to_thread((options.folder / "ports").write_text, "".join(lines))
         print("ready", options.parties, flush=True)
@@ -89,7 +90,8 @@ async def work(options: argparse.Namespace) -> None:
         await engine.stop()
 
 
-async def _open_port(engine: EmbeddedMediaEngine, port: str, codec: str, folder: Path) -> str:
+async def open_port(engine: MediaEngine, port: str, codec: str, folder: Path) -> str:
+    """Open a port for a party that speaks this; its line in the port file."""
     opened = await engine.execute(c.OpenPort(port, OWNER))
     await engine.execute(c.SetRemote(port, MEDIA_A.ip, MEDIA_A.port, clock_hz=speech.FORMATS[codec].clock_hz))
     spoken = speech.FORMATS[codec]
