@@ -313,7 +313,9 @@ impl Convert {
         let continues = source.ssrc == ssrc && source.clock_hz == clock_hz;
         if continues && pause <= clock_hz.saturating_mul(LONGEST_PAUSE_S) {
             (source.sequence, source.heard_ns) = (sequence, now_ns);
-            return Some((behind - 1, pause));
+            // Numbers that went back after a while say nothing of what is missing.
+            let lost = if (behind as i16) > 0 { behind - 1 } else { 0 };
+            return Some((lost, pause));
         }
         // Another source, or a timestamp that says nothing: the time that went by is all that is known.
         if let Some(decoder) = self.ears.as_mut().filter(|_| source.ssrc != ssrc) {

@@ -171,9 +171,12 @@ impl Engine {
                 format!("port {} has no formats to convert between: SetFormats comes first", names[at]);
             return Err(EngineError::Codec(text));
         }
-        self.part(&mut control, a.slot);
-        self.part(&mut control, b.slot);
-        control.link(a.slot, b.slot);
+        // Linked again, after another offer and answer: whoever converts goes on.
+        if control.linked_with(a.slot) != Some(b.slot) {
+            self.part(&mut control, a.slot);
+            self.part(&mut control, b.slot);
+            control.link(a.slot, b.slot);
+        }
         let task = |peer| if convert { Task::Convert(peer) } else { Task::Relay(peer) };
         self.order(a.slot, Order::Work(task(b)));
         self.order(b.slot, Order::Work(task(a)));

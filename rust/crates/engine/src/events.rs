@@ -112,6 +112,11 @@ pub enum Event {
     },
     /// Somebody was heard again.
     Active,
+    /// A fault of the engine's own has ended what the port did: it passes nothing any more.
+    Broken {
+        /// The worker that met it.
+        worker: usize,
+    },
     /// The peer pressed a key.
     Dtmf {
         /// The key.
@@ -172,6 +177,20 @@ impl Event {
         !matches!(self, Self::Latched { .. })
     }
 
+    /// Whether the peer can cause as many as it likes, by what it sends.
+    #[must_use]
+    pub fn is_the_peers(&self) -> bool {
+        matches!(
+            self,
+            Self::Latched { .. }
+                | Self::Dtmf { .. }
+                | Self::Path { .. }
+                | Self::Extension { .. }
+                | Self::KeepAliveBack
+                | Self::Heard(_)
+        )
+    }
+
     /// Owner and id of the port, where the event is told even when the port is closed.
     #[must_use]
     pub fn names(&self) -> Option<&Names> {
@@ -228,6 +247,11 @@ impl EventQueue {
             // It fails only when the counter is full, and then the descriptor is readable already.
             let _ = rustix::io::write(&self.signal, &1u64.to_ne_bytes());
         }
+    }
+
+    /// Counts an event that was not put in.
+    pub fn drop_one(&self) {
+        self.lock().dropped += 1;
     }
 
     /// Takes everything out and makes the descriptor unreadable.

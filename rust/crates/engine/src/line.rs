@@ -24,7 +24,7 @@ use crate::rates::append;
 const MOST_UNREAD: usize = 100;
 /// What waits to be said: 10 s.
 const MOST_WAITING_S: usize = 10;
-/// Marks among it.
+/// Marks among it, and marks that wait to be read.
 const MOST_MARKS: usize = 256;
 /// Octets of a mark's name.
 const LONGEST_NAME: usize = 64;
@@ -54,6 +54,17 @@ enum News {
     Sound(Vec<u8>),
     Silence(u32),
     Mark(Vec<u8>),
+}
+
+impl News {
+    /// How long it is; a mark has no length.
+    fn samples(&self) -> Option<u32> {
+        match self {
+            Self::Sound(message) => Some((message.len() as u32 - 1) / 2),
+            Self::Silence(samples) => Some(*samples),
+            Self::Mark(_) => None,
+        }
+    }
 }
 
 /// The engine's end of the socket.
@@ -133,37 +144,20 @@ impl Line {
     fn tell(&mut self, news: News) {
         self.news.push_back(news);
         self.send();
-        while self.news.len() > MOST_UNREAD {
-            self.drop_oldest();
-        }
+        while self.news.len() > MOST_UNREAD && self.drop_oldest() {}
     }
 
-    /// The oldest frame becomes silence, which is told in one message with what follows it.
-    fn drop_oldest(&mut self) {
-        let lost = match self.news.pop_front() {
-            Some(News::Sound(message)) => (message.len() as u32 - 1) / 2,
-            Some(News::Silence(samples)) => samples,
-            Some(mark @ News::Mark(_)) => {
-                // A mark is never dropped; there are not many.
-                let Some(next) = self.news.pop_front() else { return self.news.push_front(mark) };
-                self.news.push_front(mark);
-                match next {
-                    News::Sound(message) => (message.len() as u32 - 1) / 2,
-                    News::Silence(samples) => samples,
-                    News::Mark(name) => return self.news.push_front(News::Mark(name)),
-                }
-            }
-            None => return,
+    /// The oldest frame that another one follows becomes silence, told in one message with it. Marks are never dropped,
+    /// and stay where they are. Returns whether there was such a frame: between marks there may be none.
+    fn drop_oldest(&mut self) -> bool {
+        let pairs = self.news.iter().zip(self.news.iter().skip(1));
+        let mut lengths = pairs.map(|(one, next)| Some(one.samples()?.saturating_add(next.samples()?)));
+        let Some((at, Some(lost))) = lengths.by_ref().enumerate().find(|(_, lost)| lost.is_some()) else {
+            return false;
         };
-        match self.news.front_mut() {
-            Some(News::Silence(samples)) => *samples = samples.saturating_add(lost),
-            Some(News::Sound(message)) => {
-                let more = (message.len() as u32 - 1) / 2;
-                self.news.pop_front();
-                self.news.push_front(News::Silence(lost.saturating_add(more)));
-            }
-            _ => self.news.push_front(News::Silence(lost)),
-        }
+        self.news.remove(at);
+        self.news[at] = News::Silence(lost);
+        true
     }
 
     /// Sends what the program can take.
@@ -197,7 +191,9 @@ impl Line {
     pub fn read(&mut self) {
         let most = self.rate_hz as usize * MOST_WAITING_S;
         for _ in 0..MOST_MESSAGES {
-            if self.closed || self.samples >= most || self.marks >= MOST_MARKS {
+            // Who does not read what is told is not heard either: else its marks would gather here.
+            let deaf = self.news.len() > MOST_UNREAD + MOST_MARKS;
+            if self.closed || deaf || self.samples >= most || self.marks >= MOST_MARKS {
                 return;
             }
             match recv(&self.socket, &mut self.message[..], RecvFlags::DONTWAIT) {
@@ -212,7 +208,7 @@ impl Line {
 
     fn take(&mut self, length: usize) {
         match self.message[..length].split_first() {
-            Some((&SOUND, octets)) => {
+            Some((&SOUND, octets)) if octets.len() > 1 => {
                 let samples: Vec<i16> = octets
                     .chunks_exact(2)
                     .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
@@ -401,6 +397,51 @@ mod tests {
         line.next(&mut out);
         assert_eq!((out[79], out[80]), (257, 0));
         assert_eq!(read_all(&program), [b"Mhere".to_vec()]);
+    }
+
+    #[test]
+    fn marks_that_nobody_reads_neither_stop_the_engine_nor_gather_nor_change_places() {
+        let (mut line, program) = Line::open(8000).unwrap();
+        for beat in 0..3000 {
+            // Whatever is refused is what a full socket is for.
+            write(&program, format!("M{beat}").as_bytes());
+            write(&program, b"A");
+            write(&program, b"C");
+            line.read();
+            line.hear(&frame(&[1; 160]));
+            assert!(line.news.len() <= MOST_UNREAD + 2 * MOST_MARKS + MOST_MESSAGES, "{}", line.news.len());
+            assert!(line.words.len() <= MOST_MARKS);
+        }
+        let mut marks = Vec::new();
+        for _ in 0..1000 {
+            let told = read_all(&program);
+            marks.extend(told.into_iter().filter(|message| message[0] == b'M'));
+            line.send();
+        }
+        let numbers: Vec<u32> =
+            marks.iter().map(|mark| std::str::from_utf8(&mark[1..]).unwrap().parse().unwrap()).collect();
+        assert!(numbers.len() > 100 && numbers.is_sorted(), "{numbers:?}");
+    }
+
+    #[test]
+    fn a_mark_before_unread_sound_is_no_obstacle() {
+        let (mut line, program) = Line::open(8000).unwrap();
+        (0..200).for_each(|_| line.hear(&frame(&[1; 160])));
+        line.tell(News::Mark(b"here".to_vec()));
+        (0..500).for_each(|_| line.hear(&frame(&[1; 160])));
+        assert!(line.news.len() <= MOST_UNREAD);
+        let (mut samples, mut before) = (0, None);
+        for _ in 0..100 {
+            for message in read_all(&program) {
+                match message[0] {
+                    b'A' => samples += (message.len() - 1) / 2,
+                    b'M' => before = Some(samples),
+                    _ => samples += u32::from_le_bytes(message[1..5].try_into().unwrap()) as usize,
+                }
+            }
+            line.send();
+        }
+        assert_eq!((samples, before), (700 * 160, Some(200 * 160)));
     }
 
     #[test]

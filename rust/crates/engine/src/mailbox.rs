@@ -134,6 +134,9 @@ pub enum Order {
     SetExtension(Option<Box<Signalling>>),
     /// The use ends.
     Close,
+    /// The worker meets a fault.
+    #[cfg(test)]
+    Fail,
 }
 
 /// Orders on their way to one worker.

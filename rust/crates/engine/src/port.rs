@@ -1,5 +1,6 @@
 //! The state of one open port, owned by its worker.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -32,6 +33,11 @@ use crate::voice::Voice;
 
 /// Silence after which a key whose release was lost counts as released, in microseconds.
 const KEY_RELEASED_US: u64 = 150_000;
+
+/// Events that a peer may cause in a row, and how long it takes until it may cause another one, in nanoseconds: faster
+/// than anybody presses keys, and as fast as packets come.
+const PEERS_EVENTS: u32 = 64;
+const PEERS_EVENT_NS: u64 = 20_000_000;
 
 /// What a port needs of its surroundings while it works.
 pub struct Context<'a> {
@@ -118,6 +124,8 @@ pub struct Port {
     drained: bool,
     alive_ns: u64,
     inactive: bool,
+    /// Events that the peer may still cause, as of when.
+    allowance: Cell<(u32, u64)>,
 }
 
 impl Port {
@@ -157,6 +165,7 @@ impl Port {
             drained: false,
             alive_ns: context.now_ns,
             inactive: false,
+            allowance: Cell::new((PEERS_EVENTS, context.now_ns)),
         };
         port.forget_seal(context);
         port.set_extension(context, None);
@@ -366,9 +375,22 @@ impl Port {
         }
     }
 
-    /// Puts an event of this port into the queue.
+    /// Puts an event of this port into the queue. What its peer causes faster than it may is counted as dropped: it
+    /// would displace what others have to tell.
     pub fn tell(&self, context: &Context<'_>, event: Event) {
+        if event.is_the_peers() && !self.may_tell(context.now_ns) {
+            return context.shared.events.drop_one();
+        }
         context.shared.events.push(PortEvent { slot: self.slot, generation: self.generation, event });
+    }
+
+    fn may_tell(&self, now_ns: u64) -> bool {
+        let (left, since_ns) = self.allowance.get();
+        let earned = now_ns.saturating_sub(since_ns) / PEERS_EVENT_NS;
+        let left = u64::from(left).saturating_add(earned).min(u64::from(PEERS_EVENTS)) as u32;
+        let since_ns = since_ns + earned * PEERS_EVENT_NS;
+        self.allowance.set((left.saturating_sub(1), since_ns));
+        left > 0
     }
 
     /// The slot that this is a use of.

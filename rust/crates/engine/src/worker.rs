@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -11,7 +12,8 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, recvfrom};
 
-use crate::events::PortEvent;
+use crate::egress::Egress;
+use crate::events::{Event, PortEvent};
 use crate::mailbox::{Order, Task};
 use crate::overlay::IN_SOUND;
 use crate::pacing::Pacer;
@@ -43,8 +45,13 @@ pub struct Worker {
     next_association_ns: u64,
     /// The rooms that this worker leads.
     rooms: Vec<Arc<Hall>>,
+    /// Orders that were fetched, the first one last.
     orders: Vec<(u32, Order)>,
+    /// Sockets that were not empty when their turn was over, each once.
     backlog: Vec<u64>,
+    unread: Vec<u64>,
+    /// The port that is worked at, by which a fault is known.
+    at: Option<u32>,
     buffer: Box<[u8; LARGEST]>,
     next_tick_ns: u64,
     next_frame_ns: u64,
@@ -64,6 +71,8 @@ impl Worker {
             rooms: Vec::new(),
             orders: Vec::new(),
             backlog: Vec::with_capacity(READY),
+            unread: Vec::with_capacity(READY),
+            at: None,
             buffer: Box::new([0; LARGEST]),
             next_tick_ns: TICK_NS,
             next_frame_ns: 0,
@@ -83,9 +92,7 @@ impl Worker {
             let _ = epoll::wait(&post.epoll, rustix::buffer::spare_capacity(&mut ready), Some(&timeout));
             post.counts.wakeups.fetch_add(1, Ordering::Relaxed);
             let context = Context { shared: &shared, post, now_ns: shared.now_ns() };
-            self.obey(&context);
-            let packets = self.serve(&context, &mut ready);
-            self.keep_time(&context);
+            let packets = self.turn(&context, &mut ready);
             if let Some(beat) = pacer.after(context.now_ns, packets)
                 && self.backlog.is_empty()
             {
@@ -93,6 +100,34 @@ impl Worker {
                 thread::sleep(beat.saturating_sub(Duration::from_nanos(spent_ns)));
             }
         }
+    }
+
+    /// One look at orders, sockets and time. A fault in it ends the port that it was met at, and nothing else.
+    fn turn(&mut self, context: &Context<'_>, ready: &mut Vec<epoll::Event>) -> usize {
+        let turn = catch_unwind(AssertUnwindSafe(|| {
+            self.obey(context);
+            let packets = self.serve(context, ready);
+            self.keep_time(context);
+            packets
+        }));
+        turn.unwrap_or_else(|_| {
+            self.give_up(context);
+            0
+        })
+    }
+
+    /// The port that was worked at is closed to packets, whatever state it is in.
+    fn give_up(&mut self, context: &Context<'_>) {
+        let broken = self.at.take().and_then(|slot| self.ports[slot as usize].take());
+        let Some(mut port) = broken else { return };
+        // A room that it is in must not keep it, and nothing may go to its peer.
+        let closed = catch_unwind(AssertUnwindSafe(|| port.close(context)));
+        if closed.is_err() {
+            port.slot(context).egress.store(&Egress::default());
+        }
+        context.shared.kernel.cut(port.slot);
+        port.tell(context, Event::Broken { worker: self.index });
+        port.release(context);
     }
 
     fn timeout(&self, now_ns: u64) -> Timespec {
@@ -112,14 +147,17 @@ impl Worker {
     }
 
     fn obey(&mut self, context: &Context<'_>) {
-        let mut orders = std::mem::take(&mut self.orders);
-        context.post.mailbox.fetch(&mut orders);
-        for (slot, order) in orders.drain(..) {
+        if self.orders.is_empty() {
+            context.post.mailbox.fetch(&mut self.orders);
+            self.orders.reverse();
+        }
+        while let Some((slot, order)) = self.orders.pop() {
+            self.at = Some(slot);
             self.carry_out(context, slot, order);
             // Whatever the order was: the other worker may have handed the port over since it was left.
             context.shared.kernel.cut(slot);
         }
-        self.orders = orders;
+        self.at = None;
     }
 
     fn carry_out(&mut self, context: &Context<'_>, slot: u32, order: Order) {
@@ -194,6 +232,8 @@ impl Worker {
                     port.release(context);
                 }
             }
+            #[cfg(test)]
+            (Order::Fail, Some(_)) => panic!("wanted"),
             (_, None) => {}
         }
     }
@@ -214,11 +254,10 @@ impl Worker {
     /// Reads every socket that has something; returns how many packets there were.
     fn serve(&mut self, context: &Context<'_>, ready: &mut Vec<epoll::Event>) -> usize {
         let mut packets = 0;
-        let left_over = self.backlog.len();
-        for index in 0..left_over {
-            packets += self.read(context, self.backlog[index]);
+        std::mem::swap(&mut self.backlog, &mut self.unread);
+        while let Some(token) = self.unread.pop() {
+            packets += self.read(context, token);
         }
-        self.backlog.drain(..left_over);
         for event in ready.drain(..) {
             let token = event.data.u64();
             if token == WAKE {
@@ -228,6 +267,7 @@ impl Worker {
                 packets += self.read(context, token);
             }
         }
+        self.at = None;
         packets
     }
 
@@ -235,12 +275,16 @@ impl Worker {
     /// (edge-triggered): what is left goes to the backlog.
     fn read(&mut self, context: &Context<'_>, token: u64) -> usize {
         let (slot, channel) = Channel::of_token(token);
+        self.at = Some(slot);
         for packets in 0..BURST {
             if !self.read_one(context, slot, channel) {
                 return packets;
             }
         }
-        self.backlog.push(token);
+        // It may be ready and left over: a flood must not earn itself one turn more each time.
+        if !self.backlog.contains(&token) {
+            self.backlog.push(token);
+        }
         BURST
     }
 
@@ -295,7 +339,11 @@ impl Worker {
         }
         if context.now_ns >= self.next_tick_ns {
             self.next_tick_ns = context.now_ns + TICK_NS;
-            self.ports.iter_mut().flatten().for_each(|port| port.tick(context));
+            for port in self.ports.iter_mut().flatten() {
+                self.at = Some(port.slot);
+                port.tick(context);
+            }
+            self.at = None;
         }
     }
 
@@ -309,9 +357,10 @@ impl Worker {
 
     /// Lets path and session of each port know the time, and finds when the next one needs it.
     fn keep_associations(&mut self, context: &Context<'_>) {
-        let ports = &mut self.ports;
+        let (ports, at) = (&mut self.ports, &mut self.at);
         let mut next_ns = u64::MAX;
         self.associated.retain(|&slot| {
+            *at = Some(slot);
             let Some(port) = ports[slot as usize].as_mut() else { return false };
             if port
                 .association
@@ -324,30 +373,40 @@ impl Worker {
             next_ns = next_ns.min(deadline_ns.unwrap_or(u64::MAX));
             deadline_ns.is_some()
         });
+        self.at = None;
         // At least a moment later, whatever the deadlines are.
         self.next_association_ns = next_ns.max(context.now_ns + 1_000_000);
     }
 
     fn let_speak(&mut self, context: &Context<'_>) {
-        let ports = &mut self.ports;
-        for &slot in &self.speakers {
-            if let Some(port) = &mut ports[slot as usize] {
-                port.hear(context);
-            }
-        }
-        lead(context, &mut self.rooms);
-        self.speakers.retain(|&slot| ports[slot as usize].as_mut().is_some_and(|port| port.speak(context)));
+        // Before anything can go wrong: what does is not met again at once.
         self.next_frame_ns += FRAME_NS;
         if context.now_ns > self.next_frame_ns {
             self.next_frame_ns = context.now_ns + FRAME_NS;
         }
+        let (ports, at) = (&mut self.ports, &mut self.at);
+        for &slot in &self.speakers {
+            *at = Some(slot);
+            if let Some(port) = &mut ports[slot as usize] {
+                port.hear(context);
+            }
+        }
+        *at = None;
+        lead(context, &mut self.rooms);
+        self.speakers.retain(|&slot| {
+            *at = Some(slot);
+            ports[slot as usize].as_mut().is_some_and(|port| port.speak(context))
+        });
+        self.at = None;
     }
 }
 
 /// A beat of the rooms: after all have been heard, and before anybody speaks.
 fn lead(context: &Context<'_>, rooms: &mut Vec<Arc<Hall>>) {
     rooms.retain(|hall| {
-        let (goes_on, over) = hall.lock().lead(context.now_ns);
+        // A fault in it ends the room alone: its members hear silence.
+        let led = catch_unwind(AssertUnwindSafe(|| hall.lock().lead(context.now_ns)));
+        let (goes_on, over) = led.unwrap_or_else(|_| (false, hall.lock().close()));
         if let Some(playback) = over {
             let event = playback.ended();
             context.shared.events.push(PortEvent { slot: 0, generation: 0, event });
@@ -385,3 +444,6 @@ pub fn watch(post: &Post, shared: &Shared, slot: u32) -> rustix::io::Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

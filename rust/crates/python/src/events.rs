@@ -21,6 +21,10 @@ pub fn described<'py>(
             ("latched", owner, port, source.ip().to_string(), source.port(), rtcp).into_bound_py_any(py)
         }
         Event::Inactive { seconds } => ("inactive", owner, port, seconds).into_bound_py_any(py),
+        Event::Broken { worker } => {
+            let reason = "a fault of the engine ended this port: see what it wrote to its standard error";
+            ("engine_lost", owner, port, format!("media-{worker}"), reason).into_bound_py_any(py)
+        }
         Event::Active => ("active", owner, port).into_bound_py_any(py),
         Event::Dtmf { key, duration_ms } => ("dtmf", owner, port, key, duration_ms).into_bound_py_any(py),
         Event::Secured { suite } => ("secured", owner, port, suite).into_bound_py_any(py),

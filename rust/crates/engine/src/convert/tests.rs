@@ -44,6 +44,18 @@ fn tone(n: u16) -> Vec<u8> {
     packet(0, n, u32::from(n) * 160, &payload)
 }
 
+#[test]
+fn a_stream_whose_numbers_go_back_after_a_pause_has_lost_nothing() {
+    let (from, to) = (pcmu(20), opus());
+    let mut convert = Convert::new(PEER, 1);
+    for (now_ns, sequence, timestamp) in [(0, 9, 0), (3_000_000_000, 9, 900), (6_000_000_000, 3, 1900)] {
+        let bytes = packet(0, sequence, timestamp, &[0x90; 160]);
+        let packet = RtpPacket::parse(&bytes).unwrap();
+        let done = convert.take(now_ns, &packet, (Some(&from), &to), |_| {});
+        assert_eq!(done, Converted::default());
+    }
+}
+
 fn take(convert: &mut Convert, bytes: &[u8], from: &Formats, to: &Formats) -> (Vec<Sent>, Converted) {
     let mut all = Vec::new();
     let packet = RtpPacket::parse(bytes).unwrap();

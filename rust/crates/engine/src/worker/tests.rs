@@ -1,0 +1,101 @@
+use super::*;
+use crate::config::Config;
+use crate::control::Family;
+use crate::engine::Engine;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Instant;
+
+/// A range that nobody uses; the sockets of the system are handed out above it.
+fn config(first_port: u16) -> Config {
+    Config {
+        addresses: vec![Ipv4Addr::LOCALHOST.into()],
+        first_port,
+        last_port: first_port + 3,
+        workers: 1,
+        inactivity: Duration::ZERO,
+        quarantine: Duration::ZERO,
+        learn: Duration::ZERO,
+        relearn: Duration::ZERO,
+        coalesce: Duration::ZERO,
+        event_queue: 8,
+        kernel: None,
+    }
+}
+
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20));
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_fault_ends_its_port_which_is_told_and_the_worker_goes_on() {
+    let engine = Engine::start(config(19_300)).unwrap();
+    engine.open("a", "call", Family::V4, None).unwrap();
+    let place = engine.open("b", "other", Family::V4, None).unwrap();
+    engine.echo("b").unwrap();
+    let slot = engine.control().find("a").unwrap().slot;
+    engine.order(slot, Order::Fail);
+    engine.order(slot, Order::SetDirection { send: true, receive: true });
+    engine.shared.post_of(slot).wake_up();
+    let events = until(|| Some(engine.take_events()).filter(|events| !events.is_empty()));
+    let (owner, port, event) = &events[0];
+    assert_eq!((&**owner, &**port, event), ("call", "a", &Event::Broken { worker: 0 }));
+    engine.close("a").unwrap();
+    // The slot serves again, and so does the worker.
+    let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let remote = crate::mailbox::Remote {
+        rtp: Some(phone.local_addr().unwrap()),
+        rtcp: None,
+        mux: false,
+        policy: crate::latch::Policy::Signalled,
+        dtmf_payload_type: None,
+        clock_hz: 8000,
+        opaque: false,
+    };
+    engine.set_remote("b", remote).unwrap();
+    phone.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    phone.send_to(&[0x80; 60], (place.address, place.rtp_port)).unwrap();
+    assert_eq!(phone.recv(&mut [0; 100]).unwrap(), 60);
+    until(|| engine.open("c", "call", Family::V4, None).ok());
+}
+
+#[test]
+fn a_socket_that_never_becomes_empty_has_one_turn_at_a_time() {
+    let shared = Arc::new(Shared::new(config(19_310)).unwrap());
+    let context = Context { shared: &shared, post: &shared.posts[0], now_ns: 0 };
+    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), 19_310).unwrap();
+    shared.slot(0).sockets.set(sockets).unwrap();
+    watch(context.post, &shared, 0).unwrap();
+    let mut worker = Worker::new(Arc::clone(&shared), 0);
+    let flood = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut ready = Vec::with_capacity(READY);
+    for _ in 0..5 {
+        for _ in 0..3 * BURST {
+            flood.send_to(&[0x80; 12], (Ipv4Addr::LOCALHOST, 19_310)).unwrap();
+        }
+        let _ = epoll::wait(&context.post.epoll, rustix::buffer::spare_capacity(&mut ready), None);
+        worker.serve(&context, &mut ready);
+        assert_eq!(worker.backlog.len(), 1);
+    }
+}
+
+#[test]
+fn a_peer_that_floods_with_events_leaves_room_for_those_of_others() {
+    let shared = crate::shared::tests::shared();
+    let at = |now_ns| Context { shared: &shared, post: &shared.posts[0], now_ns };
+    let port = Port::new(0, 1, 7, &at(0));
+    let told = |now_ns| {
+        (0..1000).for_each(|_| port.tell(&at(now_ns), Event::Dtmf { key: '1', duration_ms: 80 }));
+        shared.events.take().len()
+    };
+    assert_eq!(told(0), 64);
+    assert_eq!(told(1_000_000_000), 50);
+    port.tell(&at(1_000_000_000), Event::Active);
+    assert_eq!(shared.events.take().len(), 1);
+}
