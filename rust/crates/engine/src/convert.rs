@@ -8,6 +8,7 @@ use trunkline_dsp::{Codec, Rates};
 use trunkline_rtp::RtpPacket;
 use trunkline_rtp::packet::{HEADER, write_header};
 
+use crate::allowance::Allowance;
 use crate::formats::{Content, Format, Formats, Speech, fixed};
 use crate::mailbox::Peer;
 use crate::port::Context;
@@ -21,6 +22,9 @@ pub const LONGEST_PAYLOAD: usize = 2 * 2880;
 const MOST_CONCEALED_MS: u32 = 120;
 /// A step of the timestamps beyond this is no pause, but a stream that begins anew: an hour.
 const LONGEST_PAUSE_S: u32 = 3600;
+/// Sound that is converted in a row; more comes in no faster than twice as fast as it is heard. To encode what a peer
+/// sends as fast as it can would leave no time for others.
+const MOST_AT_ONCE_NS: u64 = 2_000_000_000;
 /// Octets of a telephone event.
 const EVENT: usize = 4;
 
@@ -42,6 +46,7 @@ pub struct Convert {
     tongue: Option<Tongue>,
     source: Option<Source>,
     out: Outgoing,
+    allowance: Allowance,
     sound: Box<[i16; LONGEST]>,
 }
 
@@ -109,6 +114,7 @@ impl Convert {
             ears: None,
             tongue: None,
             source: None,
+            allowance: Allowance::new(MOST_AT_ONCE_NS, 2),
             out: Outgoing {
                 ssrc: seed as u32,
                 sequence: (seed >> 48) as u16,
@@ -158,6 +164,10 @@ impl Convert {
         let Some(samples) = self.ears.as_ref().and_then(|(_, decoder)| decoder.samples(payload)) else {
             return Converted::default();
         };
+        let lasts_ns = samples as u64 * 1_000_000_000 / u64::from(codec.rate_hz());
+        if !self.allowance.take(now_ns, lasts_ns) {
+            return Converted { concealed: 0, late: true };
+        }
         let clock_hz = codec.clock_hz();
         let Some((lost, pause)) = self.follow(now_ns, packet, clock_hz) else {
             return Converted { concealed: 0, late: true };

@@ -5,6 +5,7 @@
 //! worker empties before it looks at the next packet.
 #![forbid(unsafe_code)]
 
+mod allowance;
 mod association;
 mod config;
 mod control;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::net::connect;
 use trunkline_rtp::{Digit, DtmfDetector, Reception};
 
+use crate::allowance::Allowance;
 use crate::association::Association;
 use crate::convert::Convert;
 use crate::ear::Ear;
@@ -34,10 +35,13 @@ use crate::voice::Voice;
 /// Silence after which a key whose release was lost counts as released, in microseconds.
 const KEY_RELEASED_US: u64 = 150_000;
 
-/// Events that a peer may cause in a row, and how long it takes until it may cause another one, in nanoseconds: faster
-/// than anybody presses keys, and as fast as packets come.
-const PEERS_EVENTS: u32 = 64;
-const PEERS_EVENT_NS: u64 = 20_000_000;
+/// How often a peer may cause an event, and how many in a row: faster than anybody presses keys, and as fast as packets
+/// come.
+const EVENT_NS: u64 = 20_000_000;
+const MOST_EVENTS: u64 = 64;
+/// How often a packet of a peer is decoded, recorded or listened to, and how many in a row: 2.5 ms is the shortest of all.
+const PACKET_NS: u64 = 2_000_000;
+const MOST_PACKETS: u64 = 1000;
 
 /// What a port needs of its surroundings while it works.
 pub struct Context<'a> {
@@ -124,8 +128,10 @@ pub struct Port {
     drained: bool,
     alive_ns: u64,
     inactive: bool,
-    /// Events that the peer may still cause, as of when.
-    allowance: Cell<(u32, u64)>,
+    /// Events that the peer may cause.
+    events: Cell<Allowance>,
+    /// Packets of the peer that may be looked into.
+    attention: Allowance,
 }
 
 impl Port {
@@ -165,7 +171,8 @@ impl Port {
             drained: false,
             alive_ns: context.now_ns,
             inactive: false,
-            allowance: Cell::new((PEERS_EVENTS, context.now_ns)),
+            events: Cell::new(Allowance::new(MOST_EVENTS * EVENT_NS, 1)),
+            attention: Allowance::new(MOST_PACKETS * PACKET_NS, 1),
         };
         port.forget_seal(context);
         port.set_extension(context, None);
@@ -385,12 +392,17 @@ impl Port {
     }
 
     fn may_tell(&self, now_ns: u64) -> bool {
-        let (left, since_ns) = self.allowance.get();
-        let earned = now_ns.saturating_sub(since_ns) / PEERS_EVENT_NS;
-        let left = u64::from(left).saturating_add(earned).min(u64::from(PEERS_EVENTS)) as u32;
-        let since_ns = since_ns + earned * PEERS_EVENT_NS;
-        self.allowance.set((left.saturating_sub(1), since_ns));
-        left > 0
+        let mut events = self.events.get();
+        let may = events.take(now_ns, EVENT_NS);
+        self.events.set(events);
+        may
+    }
+
+    /// Whether a packet of the peer is decoded, recorded or listened to: its peer may send as many as it likes, but not
+    /// have us work for each.
+    pub fn attends(&mut self, now_ns: u64) -> bool {
+        let wanted = self.taps.is_some() || self.ear.is_some() || self.hearing.is_some();
+        wanted && self.attention.take(now_ns, PACKET_NS)
     }
 
     /// The slot that this is a use of.

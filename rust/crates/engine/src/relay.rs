@@ -86,13 +86,14 @@ impl Port {
             self.observe_extension(context, bytes);
         }
         if self.receive {
-            if self.taps.is_some() {
+            let attends = self.attends(context.now_ns);
+            if attends && self.taps.is_some() {
                 self.record_heard(context, &packet);
             }
-            if self.ear.is_some() {
+            if attends && self.ear.is_some() {
                 self.listen(context, &packet);
             }
-            let hides = self.hearing.is_some() && self.detect(context, &packet);
+            let hides = attends && self.hearing.is_some() && self.detect(context, &packet);
             if is_key && self.withholds_keys() {
                 return;
             }

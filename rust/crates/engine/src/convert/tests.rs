@@ -45,6 +45,21 @@ fn tone(n: u16) -> Vec<u8> {
 }
 
 #[test]
+fn a_flood_is_not_encoded_as_fast_as_it_comes() {
+    let (from, to) = (pcmu(20), opus());
+    let mut convert = Convert::new(PEER, 1);
+    let mut sent = [0; 2];
+    for (second, sent) in sent.iter_mut().enumerate() {
+        for n in 0..1000u16 {
+            let bytes = packet(0, second as u16 * 1000 + n, u32::from(n) * 160, &[0x90; 160]);
+            let packet = RtpPacket::parse(&bytes).unwrap();
+            convert.take(second as u64 * 1_000_000_000, &packet, (Some(&from), &to), |_| *sent += 1);
+        }
+    }
+    assert!((99..=102).contains(&sent[0]) && (99..=102).contains(&sent[1]), "{sent:?}");
+}
+
+#[test]
 fn a_stream_whose_numbers_go_back_after_a_pause_has_lost_nothing() {
     let (from, to) = (pcmu(20), opus());
     let mut convert = Convert::new(PEER, 1);
