@@ -272,7 +272,7 @@ impl Port {
         if speak {
             self.begin(context, Job::Audio(line));
         } else {
-            self.lines.push(line);
+            self.lines.push(*line);
         }
     }
 
@@ -325,8 +325,8 @@ impl Engine {
 }
 
 /// Forgets lines that were closed; more than a port may have are closed by us.
-pub fn keep_open(lines: &mut Vec<Box<Line>>) {
-    lines.iter_mut().for_each(|line| line.read());
+pub fn keep_open(lines: &mut Vec<Line>) {
+    lines.iter_mut().for_each(Line::read);
     lines.retain(|line| !line.is_closed());
     lines.truncate(MOST_LINES);
 }

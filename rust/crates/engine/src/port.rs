@@ -109,7 +109,7 @@ pub struct Port {
     /// What is heard, as even sound: while anybody wants that.
     pub ear: Option<Box<Ear>>,
     /// Programs that only listen.
-    pub lines: Vec<Box<Line>>,
+    pub lines: Vec<Line>,
     /// What the peer sends and takes, if that was told.
     pub formats: Option<Arc<Formats>>,
     /// The same of the port that it is linked with.
