@@ -163,7 +163,8 @@ fn silence_ends_it_after_a_voice_and_is_cut_off() {
 fn a_full_disk_ends_it() {
     let bench = bench(1, true);
     let mut recording = bench.begin();
-    recording.file.keep_free = u64::MAX;
+    let TargetFile::Wav(file) = &mut recording.file else { panic!() };
+    file.keep_free = u64::MAX;
     let fault = (0..500).find_map(|n| recording.take(&parcel(0, n, LOUD)).err()).unwrap();
     assert_eq!(fault.code, "media.disk_full");
     let Event::RecordFailed(told) = recording.fail(fault) else { panic!() };
