@@ -14,10 +14,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.ng import SRTP_KEY_BYTES, SRTP_SUITE, Ports
+from bench.ng import Ports
 from bench.plan import MEDIA_A, MEDIA_B, RELAY_PORTS, SERVER, Address
 from trunkline.media.commands import Link, OpenPort, SetKeys, SetRemote
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
+
+KEY_BYTES = {"AES_CM_128_HMAC_SHA1_80": 30, "AEAD_AES_128_GCM": 28}
+"""Master key and salt of the suites that rtp_load speaks."""
 
 
 async def relay(options: argparse.Namespace) -> None:
@@ -47,14 +50,14 @@ async def relay(options: argparse.Namespace) -> None:
         await engine.stop()
 
 
-async def _open_call(engine: EmbeddedMediaEngine, call: str, peer: str, *, srtp: bool) -> Ports:
+async def _open_call(engine: EmbeddedMediaEngine, call: str, peer: str, *, srtp: str) -> Ports:
     a = await _open_port(engine, call, f"{call}-a", Address(peer, MEDIA_A.port))
     b = await _open_port(engine, call, f"{call}-b", Address(peer, MEDIA_B.port))
     await engine.execute(Link(f"{call}-a", f"{call}-b"))
     if not srtp:
         return Ports(a, b)
-    ours, theirs = (base64.b64encode(secrets.token_bytes(SRTP_KEY_BYTES)).decode() for _ in range(2))
-    await engine.execute(SetKeys(f"{call}-b", SRTP_SUITE, send_key=ours, receive_key=theirs))
+    ours, theirs = (base64.b64encode(secrets.token_bytes(KEY_BYTES[srtp])).decode() for _ in range(2))
+    await engine.execute(SetKeys(f"{call}-b", srtp, send_key=ours, receive_key=theirs))
     return Ports(a, b, key_to_relay=theirs, key_from_relay=ours)
 
 
@@ -74,7 +77,9 @@ def main() -> None:
     parser.add_argument("--address", default=SERVER.ip, help="where it binds its ports")
     parser.add_argument("--peer", default=MEDIA_A.ip, help="where both parties of each call are")
     parser.add_argument("--kernel", default="", help="the interface on which calls pass in the kernel")
-    parser.add_argument("--srtp", action="store_true", help="the second party of each call speaks SRTP")
+    parser.add_argument(
+        "--srtp", choices=KEY_BYTES, default="", help="the second party of each call speaks SRTP"
+    )
     asyncio.run(relay(parser.parse_args()))
 
 

@@ -27,7 +27,7 @@ def measure(session: Session) -> None:
     """Each relay alone, on the loopback; the kernel's path over a cable."""
     for each in session.present(RELAYS):
         _search(session, each.name, lambda calls, each=each: _loopback(session, each, calls))  # type: ignore[misc]
-    if possible() and (not session.settings.servers or KERNEL in session.settings.servers):
+    if possible() and not session.settings.servers:
         _search(session, KERNEL, lambda calls: _over_a_cable(session, calls))
 
 

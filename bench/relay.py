@@ -10,7 +10,7 @@ from bench.plan import LOAD_CPU, MEDIA_A, MEDIA_B, SERVER
 from bench.plot import MOST_LINES, Point, Series, line_charts
 from bench.process import Argv, BenchError, run
 from bench.procfs import Meter, memory_bytes
-from bench.relays import RELAYS, Relay
+from bench.relays import GCM, RELAYS, Relay
 from bench.results import Memory, Row, Sample
 from bench.session import Session
 
@@ -29,20 +29,24 @@ def measure(
     A drawing of what a packet costs with ``plots``.
     """
     for calls in session.settings.streams:
-        relays = session.present([*RELAYS, *more])
+        relays = session.present([*RELAYS, *([GCM] if srtp else []), *more])
         for _ in range(session.settings.runs):
             relays = [
                 relay
                 for relay in relays
-                if all(
-                    session.attempt(relay, _timed(calls, srtp=each))
-                    for each in ((False, True) if srtp and relay.srtp else (False,))
-                )
+                if all(session.attempt(relay, _timed(calls, srtp=each)) for each in _ways(relay, srtp=srtp))
             ]
     if plots:
         (plots / "relay-cost.svg").write_text(costs(session.report.rows()), encoding="utf-8")
     if srtp:
         session.report.notes += differences(session.report.rows())
+
+
+def _ways(relay: Relay, *, srtp: bool) -> tuple[bool, ...]:
+    """Whether SRTP is spoken, in turn."""
+    if not (srtp and relay.srtp):
+        return (False,)
+    return (True,) if relay is GCM else (False, True)
 
 
 def costs(rows: Sequence[Row]) -> str:

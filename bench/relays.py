@@ -10,7 +10,7 @@ from subprocess import Popen
 from typing import Protocol
 
 from bench.build import program
-from bench.ng import Control
+from bench.ng import SRTP_SUITE, Control
 from bench.plan import LOAD_CPU, MEDIA_A, MEDIA_B, RELAY_PORTS, ROOT, RTPENGINE_CONTROL, SERVER_CPU
 from bench.process import Argv, BenchError, find, running
 from bench.procfs import memory_bytes
@@ -95,6 +95,7 @@ class EngineAlone:
     name: str = "trunkline engine"
     install: str = "make setup"
     srtp: bool = True
+    suite: str = SRTP_SUITE
 
     def available(self) -> bool:
         """Whether the compiled module is in its place."""
@@ -105,7 +106,7 @@ class EngineAlone:
         """Its ports are opened by commands, as the exchange does it."""
         ports = folder / "ports"
         argv: Argv = [sys.executable, "-m", "bench.engine_ports"]
-        argv += ["--calls", str(calls), "--ports-file", ports, *(["--srtp"] if srtp else [])]
+        argv += ["--calls", str(calls), "--ports-file", ports, *(["--srtp", self.suite] if srtp else [])]
         with running(argv, cpu=SERVER_CPU, log=folder / "log", cwd=ROOT, talks=True) as process:
             if _first_line(process) != "started" or process.stdin is None:
                 raise BenchError("the media engine did not start")
@@ -225,3 +226,5 @@ RELAYS: tuple[Relay, ...] = (
     Floor("C floor, batches", 0, more=("-m",)),
     Floor("C floor, io_uring", 0, program="relay_uring", install="apt-get install liburing-dev"),
 )
+GCM = EngineAlone("trunkline engine AES-GCM", suite="AEAD_AES_128_GCM")
+"""Beside the others where SRTP is measured: it relays plain packets as the engine alone does."""

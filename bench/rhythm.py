@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.build import program
 from bench.kernel_path import ask, started, tc_floor
+from bench.ng import SRTP_SUITE
 from bench.plan import LOAD_CPU, MEDIA_A, MEDIA_B, SERVER_CPU
 from bench.plot import Point, Series, line_charts
 from bench.process import Argv, BenchError
@@ -139,5 +140,5 @@ TARGETS: dict[str, Target] = {
     FLOOR: _floor,
     KERNEL: _engine("--kernel", RELAY_DEVICE),
     USER_SPACE: _engine(),
-    SECURE: _engine("--srtp"),
+    SECURE: _engine("--srtp", SRTP_SUITE),
 }

@@ -1,4 +1,5 @@
-// SRTP for one side of every call (AES_CM_128_HMAC_SHA1_80, RFC 3711), or stubs when built without libsrtp2.
+// SRTP for one side of every call, or stubs when built without libsrtp2: AES_CM_128_HMAC_SHA1_80 (RFC 3711) by keys of
+// 30 bytes, AEAD_AES_128_GCM (RFC 7714) by keys of 28.
 #ifndef TRUNKLINE_BENCH_SRTP_SIDE_H
 #define TRUNKLINE_BENCH_SRTP_SIDE_H
 #include <stdint.h>
@@ -9,7 +10,7 @@
 #ifdef WITH_SRTP
 #include <srtp2/srtp.h>
 
-enum { SRTP_KEY_BYTES = 30 };
+enum { CM_KEY_BYTES = 30, GCM_KEY_BYTES = 28 };
 
 static srtp_t *srtp_out, *srtp_in;
 
@@ -32,12 +33,18 @@ static inline int base64_decode(const char *text, uint8_t *out, int capacity) {
 
 static inline int srtp_session(srtp_t *session, const char *base64_key, srtp_ssrc_type_t direction) {
     uint8_t key[64] = {0};
-    if (base64_decode(base64_key, key, sizeof key) < SRTP_KEY_BYTES)
-        return 0;
+    int length = base64_decode(base64_key, key, sizeof key);
     srtp_policy_t policy;
     memset(&policy, 0, sizeof policy);
-    srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy.rtp);
-    srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy.rtcp);
+    if (length == CM_KEY_BYTES) {
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy.rtp);
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy.rtcp);
+    } else if (length == GCM_KEY_BYTES) {
+        srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtp);
+        srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtcp);
+    } else {
+        return 0;
+    }
     policy.ssrc.type = direction;
     policy.key = key;
     policy.window_size = 1024;
