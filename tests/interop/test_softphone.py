@@ -105,7 +105,7 @@ async def test_keys_go_by_info_where_telephone_events_were_not_agreed(new_handse
     assert going.sound.agreed is not None
     going.sound.agreed = going.sound.agreed._replace(telephone_event=None)
     await going.dtmf("7")
-    assert await callee.event("dtmf") == {"digit": "7", "by": "info"}
+    assert await callee.event("dtmf") == {"digit": "7", "by": "rtp"}, "the exchange translates them"
     assert await caller.event("dtmf_sent") == {"digit": "7", "by": "info"}
     going.hang_up()
     await caller.event("ended")
