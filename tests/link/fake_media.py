@@ -7,6 +7,7 @@ its longest time.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
@@ -22,10 +23,12 @@ from trunkline.media.commands import (
     IdentityRead,
     Join,
     Link,
+    Listen,
     OpenPort,
     OpenRoom,
     OwnerClosed,
     Play,
+    PlaySignal,
     PortOpened,
     R,
     ReadIdentity,
@@ -65,7 +68,8 @@ class FakeEngine:
         self.links: dict[str, str] = {}
         self.remotes: dict[str, SetRemote] = {}
         self.directions: dict[str, SetDirection] = {}
-        self.doing: dict[str, Echo | Tone | Play | Join] = {}
+        self.doing: dict[str, Echo | Tone | Play | PlaySignal | Join] = {}
+        self.listening: dict[str, Listen] = {}
         self.rooms: set[str] = set()
         self.figures: dict[str, PortStatistics] = {}
         self.keys: dict[str, SetKeys] = {}
@@ -137,11 +141,18 @@ class FakeEngine:
             SetIce: lambda command: self.ice.update({command.port: command}),
             SetPlain: self._set_plain,
             SetFormats: lambda command: self.formats.update({command.port: command}),
-            SetRemote: lambda command: self.remotes.update({command.port: command}),
+            SetRemote: self._set_remote,
             SetDirection: lambda command: self.directions.update({command.port: command}),
             Record: self._record,
             SendDigits: self._send_digits,
+            Listen: lambda command: self.listening.update({command.port: command}),
         }
+
+    def _set_remote(self, command: SetRemote) -> None:
+        for address in (command.address, command.rtcp_address):
+            if address:
+                ipaddress.ip_address(address)  # the engine knows no names
+        self.remotes[command.port] = command
 
     def _close_owner(self, command: CloseOwner) -> Reply:
         ports = [port for port, owner in self.owners.items() if owner == command.owner]
@@ -186,7 +197,7 @@ class FakeEngine:
         if isinstance(command, StopPlay):
             if isinstance(before, Play) and before.playback == command.playback:
                 self._end_play(before, "stopped")
-        elif isinstance(command, Echo | Tone | Play | Join | Unlink):
+        elif isinstance(command, Echo | Tone | Play | PlaySignal | Join | Unlink):
             if isinstance(before, Play):
                 self._end_play(before, "stopped")
             if isinstance(command, Unlink):

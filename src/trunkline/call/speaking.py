@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trunkline.base.errors import LocalProtocolError
 from trunkline.call.hearing import Hearing
-from trunkline.media.signals import signal_of
+from trunkline.media.signals import COUNTRIES, signal_of
 
 if TYPE_CHECKING:
     from trunkline.call.context import CallContext
@@ -59,6 +59,10 @@ class Speaking:
         ``country`` is one of ``COUNTRIES``; without it, the exchange's own ringback or else the signals of the USA.
         """
         service = self.answered_here
+        if country and country.upper() not in COUNTRIES:
+            raise LocalProtocolError(
+                f"no signals of country {country!r}, expected one of {', '.join(COUNTRIES)}"
+            )
         known = self.context.ringback if name == "ringback" and not country else ()
         await service.signal(known or signal_of(country or "US", name))
 
