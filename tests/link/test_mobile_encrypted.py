@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
-from tests.link.mobile import MobileStage, until
+from tests.link.mobile import MobileStage, crash, until
 from tests.link.phones import describe
-from tests.link.test_encrypted_calls import browser, row
+from tests.link.test_encrypted_calls import KEY, browser, keyed, row
 from tests.link.virtual_time import virtual
 from trunkline.mobile.office import HandOverPolicy
 
@@ -50,3 +52,50 @@ async def test_without_that_an_app_is_offered_plain_rtp() -> None:
     assert not stage.engine.dtls
     await phone.hang_up()
     await stage.settle()
+
+
+@pytest.mark.parametrize("pbx", ["plain", "sdes", "dtls"])
+@pytest.mark.parametrize("media", ["encrypted", "relay"])
+@virtual
+async def test_no_key_and_no_password_of_a_path_is_written_down(
+    pbx: str, media: Literal["encrypted", "relay"]
+) -> None:
+    stage = MobileStage(HandOverPolicy(media=media))
+    keeping = stage.keep_calls()
+    phone = stage.app("phone-1")
+    theirs = browser("actpass").replace(b"BUNDLE 0 1", b"BUNDLE 0")
+    stage.ring_app(body={"plain": describe("10.7.7.7"), "sdes": keyed("10.7.7.7"), "dtls": theirs}[pbx])
+    await stage.until_event(phone, "call.incoming")
+    offer = (await phone.get()).sdp_offer.encode()
+    ours = row(offer, "a=ice-pwd:").partition(":")[2] or "a=ice-pwd:"
+
+    def written() -> str:
+        keeping.sweep()
+        kept = [one.body for one in keeping.journal.rows.values()]
+        rows = "".join([*kept, *(one.body for one in stage.rows.rows.values())])
+        for secret in ("a=ice-pwd:", "inline:", KEY, ours, "x9cml/YzichV2+XlhiMu8gx9"):
+            assert secret not in rows
+        return rows
+
+    assert written()
+    await phone.accept(APP if media == "encrypted" else describe("10.8.8.8"))
+    written()
+    await stage.until_event(phone, "call.confirmed")
+    await keeping.after(4)
+    assert written()
+    await phone.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_an_app_that_was_offered_keys_before_a_crash_is_told_that_the_call_is_over() -> None:
+    stage = MobileStage(HandOverPolicy(media="encrypted"))
+    keeping = stage.keep_calls()
+    phone = stage.app("phone-1")
+    stage.ring_app(body=describe("10.7.7.7"))
+    await stage.until_event(phone, "call.incoming")
+    await keeping.after(2)
+    after = await crash(keeping)
+    await after.settle()
+    assert not after.calls.active
+    assert not after.engine.owners

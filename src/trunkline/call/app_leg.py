@@ -141,6 +141,11 @@ class AppLeg:
         return bridge.other(self) if bridge is not None and self in bridge else None
 
     @property
+    def ends_here(self) -> bool:
+        """Whether its media comes to us."""
+        return not self.media.passes
+
+    @property
     def answered(self) -> bool:
         return self.outcome.answered_at is not None
 

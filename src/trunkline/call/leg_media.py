@@ -41,7 +41,7 @@ from trunkline.media.offer_answer import (
 )
 from trunkline.media.peer_security import may_be_secured, plain_of
 from trunkline.media.shape import Shape
-from trunkline.proto.sdp import Direction, excerpt
+from trunkline.proto.sdp import Direction, excerpt, parse_address
 
 _POOL = TokenPool()
 # RFC 3551 §6: numbers that mean the same in every description.
@@ -568,6 +568,12 @@ def _event_of(stream: Stream, across: Stream) -> tuple[int, int] | None:
     return events[0] if events else None
 
 
+def _literal(address: str) -> str:
+    """The address, or "" for a name: nobody waits for DNS in the middle of a call."""
+    known = parse_address(address)
+    return "" if known is None or known.kind == "name" else address
+
+
 def remote_of(port: str, stream: Stream, across: Stream) -> SetRemote:
     """The engine's command for where a stream's packets go and may come from.
 
@@ -575,14 +581,15 @@ def remote_of(port: str, stream: Stream, across: Stream) -> SetRemote:
     """
     if stream.rejected or across.rejected:
         return SetRemote(port, "", 0)  # RFC 3264 §6: a stream that one side rejects is none for either
-    address = stream.address if stream.address_kind != "name" else ""
+    address = stream.address if stream.address_kind != "name" else ""  # who it is shows when it sends
+    rtcp_address = address if stream.rtcp_address == stream.address else _literal(stream.rtcp_address)
     events = across.telephone_events
     event = _event_of(stream, across) if len(events) > 1 else events[0] if events else None
     return SetRemote(
         port,
         "" if stream.zero_address else address,
         stream.port,
-        stream.rtcp_address,
+        rtcp_address,
         stream.rtcp_port,
         # RFC 5761 §5.1.1: RTCP comes by the RTP port only when both sides said so.
         stream.mux and across.mux,

@@ -121,7 +121,7 @@ def _leg_data(leg: Leg, live: list[Leg]) -> dict[str, Any]:
             data["media"] = leg.media.snapshot()
     elif isinstance(leg, SipLeg) and leg in live and leg.session is not None:
         session = session_snapshot(leg.session)
-        if leg.session.settled or _is_clean(session):
+        if leg.session.settled or _is_clean(session, paths=not leg.media.passes):
             data["session"] = session
             left = leg.rings_until - leg.context.endpoint.now() if leg.ring_timer is not None else None
             data["ring_left_s"] = None if left is None else max(left, 0.0)
@@ -129,22 +129,26 @@ def _leg_data(leg: Leg, live: list[Leg]) -> dict[str, Any]:
     return data
 
 
-def _is_clean(session: dict[str, Any]) -> bool:
-    """Take credentials and keys out of its pending INVITEs; False when keys are left, as in a provisional of ours."""
+def _is_clean(session: dict[str, Any], *, paths: bool) -> bool:
+    """Take credentials and keys out of its pending INVITEs; False when keys are left, as in a provisional of ours.
+
+    ``paths`` whether the passwords of ICE are taken for keys.
+    """
     if session.get("invite") is not None:
-        session["invite"]["message"] = _clean(session["invite"]["message"])
+        session["invite"]["message"] = _clean(session["invite"]["message"], paths=paths)
     draft = session.get("draft")
     if draft is not None:
         draft["extra"] = _CREDENTIALS.sub("", draft["extra"])
-        if is_keyed(draft["body"].encode("utf-8", "replace")):
+        if is_keyed(draft["body"].encode("utf-8", "replace"), paths=paths):
             draft["body"] = ""
-    return "a=crypto:" not in repr(session)
+    left = repr(session)
+    return "a=crypto:" not in left and not (paths and "a=ice-pwd:" in left)
 
 
-def _clean(message: str) -> str:
+def _clean(message: str, *, paths: bool) -> str:
     head, _, body = message.partition("\r\n\r\n")
     head = _CREDENTIALS.sub("", f"{head}\r\n").removesuffix("\r\n")
-    if body and is_keyed(body.encode("utf-8", "replace")):
+    if body and is_keyed(body.encode("utf-8", "replace"), paths=paths):
         head = re.sub(r"(?im)^(content-length|l)\s*:.*$", "Content-Length: 0", head)
         body = ""
     return f"{head}\r\n\r\n{body}"

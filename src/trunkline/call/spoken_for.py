@@ -58,6 +58,9 @@ def is_held(body: bytes) -> bool:
     return bool(directions) and all(one in {b"sendonly", b"inactive"} for one in directions)
 
 
-def is_keyed(body: bytes) -> bool:
-    """Whether the description says keys (RFC 4568): it must not be written to a disk."""
-    return b"a=crypto:" in body or b"\nk=" in body
+def is_keyed(body: bytes, *, paths: bool = False) -> bool:
+    """Whether the description says keys (RFC 4568): it must not be written to a disk.
+
+    With ``paths`` the passwords of ICE are among them: of those that end here none is needed again.
+    """
+    return b"a=crypto:" in body or b"\nk=" in body or (paths and b"a=ice-pwd:" in body)

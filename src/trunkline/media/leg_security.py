@@ -105,8 +105,14 @@ class LegSecurity:
 
     @property
     def keyed(self) -> bool:
-        """Whether a stream is secured now."""
-        return any(one.agreed not in {None, "plain"} for one in self.streams)
+        """Whether a stream is secured now, or may be by what was said and is not agreed yet."""
+        agreed = [one.agreed for one in self.streams if one.agreed is not None]
+        if agreed:
+            return any(how != "plain" for how in agreed)
+        return any(
+            one.keys or one.ufrag or (one.peer is not None and one.peer.security != "plain")
+            for one in self.streams
+        )
 
     @property
     def bound(self) -> bool:

@@ -90,6 +90,11 @@ class AppLine(Protocol):
         ...
 
     @property
+    def ends_here(self) -> bool:
+        """Whether its media comes to us, so that its description is of a path to us."""
+        ...
+
+    @property
     def done(self) -> bool:
         """Whether it is over."""
         ...

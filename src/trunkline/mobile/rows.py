@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 def row_of(one: HandOver) -> MobileCall:
     """A hand-over as it is now."""
     facts = one.facts
+    paths = one.leg is not None and one.leg.ends_here
     data = {
         "caller": facts.caller,
         "name": facts.name,
         "call_id": facts.call_id,
-        "offer": _text(one.offer),
-        "answer": _text(one.answer),
+        "offer": _text(one.offer, paths=paths),
+        "answer": _text(one.answer, paths=paths),
         "started_at": one.started_at,
         "expires_at": one.expires_at,
         "reached": one.reached,
@@ -72,6 +73,9 @@ def put_back(one: HandOver, row: MobileCall) -> None:
     one.wake_up.sent = None if row.state == TOLD else True
 
 
-def _text(body: bytes) -> str:
-    """A description, unless it says keys (RFC 4568), which are for no disk: such a call does not outlive a crash."""
-    return "" if is_keyed(body) else body.decode("utf-8", "surrogateescape")
+def _text(body: bytes, *, paths: bool) -> str:
+    """A description, unless it says keys (RFC 4568), which are for no disk: such a call does not outlive a crash.
+
+    ``paths``: nor the passwords of paths that end at us.
+    """
+    return "" if is_keyed(body, paths=paths) else body.decode("utf-8", "surrogateescape")

@@ -7,7 +7,7 @@ import pytest
 from tests.link.fake_media import FakeEngine
 from tests.link.phones import describe
 from trunkline.base.errors import MediaError
-from trunkline.call.leg_media import LegMedia
+from trunkline.call.leg_media import LegMedia, remote_of
 from trunkline.media.commands import SetDirection
 from trunkline.media.offer_answer import streams_of
 
@@ -110,3 +110,14 @@ async def test_a_stream_that_one_side_rejects_is_heard_by_neither() -> None:
     await media.hear(wanted, wanted)
     await media.hear([], [])
     assert media.live == []
+
+
+@pytest.mark.rule("T-24")
+@pytest.mark.parametrize("rtcp", ["", "a=rtcp:9 IN IP4 phone.example\r\n"])
+@pytest.mark.parametrize("place", ["phone.example", "192.0.2.1"])
+def test_no_name_is_told_to_the_engine(place: str, rtcp: str) -> None:
+    head = f"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 {place}\r\nt=0 0\r\n"
+    (stream,) = streams_of(f"{head}m=audio 4000 RTP/AVP 0\r\n{rtcp}")
+    remote = remote_of("p", stream, stream)
+    literal = place if place[0].isdigit() else ""
+    assert (remote.address, remote.rtcp_address) == (literal, "" if rtcp else literal)
