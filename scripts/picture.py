@@ -18,7 +18,7 @@ LEFT, WIDTH, TOP, STEP = 30, 390, 52, 44
 # What stands beside a layer's name; short where siblings share the line.
 SAYS: Final = {
     "app": "settings, wiring, commands, logs, metrics",
-    "pbx": "extensions, where a number leads",
+    "pbx": "where a number leads",
     "api": "REST and live events for apps and backends",
     "mobile": "apps that sleep",
     "push": "APNs, FCM, Web Push: one notification, its fate",
@@ -85,8 +85,10 @@ def picture() -> str:
             (
                 f'  <desc id="desc">Left: the layers of the source, each importing only what stands below it: {names}.'
                 " Right: one process. Phones and web clients speak SIP with the signalling plane, Python on one"
-                " event loop, and RTP with the media plane, Rust threads. The signalling plane sends commands to the"
-                " media plane and gets events back. A writer thread stores bindings, calls and records in SQLite. The"
+                " event loop, and RTP or SRTP with the media plane, Rust threads, which relays, encrypts, converts,"
+                " mixes and records, and hands plain calls to a program in the kernel; an rtpengine cluster may relay beside"
+                " it. The signalling plane sends commands to the media plane and gets events back. A writer thread"
+                " stores bindings, calls and records in SQLite. The"
                 " command line asks over a Unix socket, Prometheus and systemd read metrics and health.</desc>"
             ),
             f"  <style>\n{STYLE}\n  </style>",
@@ -111,7 +113,7 @@ def _layers(rows: list[list[str]]) -> Iterator[str]:
             left = LEFT + place * (width + 6)
             yield _box(KIND.get(name, "python"), left, top, width, STEP - 6, 4)
             yield _text(left + 14, top + 24, name)
-            yield _text(left + (100 if len(row) == 1 else 62), top + 24, SAYS[name], "quiet")
+            yield _text(left + (100 if len(row) == 1 else 68), top + 24, SAYS[name], "quiet")
 
 
 def _planes() -> Iterator[str]:
@@ -132,8 +134,8 @@ def _planes() -> Iterator[str]:
         "rust",
         (484, 312, 432, 76),
         "Media",
-        "Rust threads, a socket pair for each stream of each leg:",
-        "relay, prompts, recording, tones, statistics",
+        "Rust threads: relay, SRTP, DTLS and ICE for browsers, codecs,",
+        "rooms, recording; plain calls pass in the kernel, or by rtpengine",
     )
     yield from _plane(
         "store", (484, 424, 204, 80), "State", "writer thread, SQLite:", "bindings, calls, records"
@@ -148,9 +150,9 @@ def _planes() -> Iterator[str]:
     for x, text_x in ((520, 530), (700, 710), (880, 890)):
         yield _line(f"M{x} 92V164", both=True)
         yield _text(text_x, 122, "SIP", "quiet")
-    for path, text_x in (("M472 92V350H482", 478), ("M928 92V350H918", 896)):
+    for path, text_x, what in (("M472 92V350H482", 478, "RTP"), ("M928 92V350H918", 886, "SRTP")):
         yield _line(path, both=True)
-        yield _text(text_x, 290, "RTP", "quiet")
+        yield _text(text_x, 290, what, "quiet")
     yield _line("M640 260V310")
     yield '  <text class="quiet" x="630" y="290" text-anchor="end">commands</text>'
     yield _line("M760 310V260")
