@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from tests.link.phones import Party
+from tests.link.phones import Party, describe
 from tests.link.stage import Stage
+from tests.link.transferring import refer
 from tests.link.virtual_time import virtual
-from trunkline.call.conference import Conferences, Room
-from trunkline.media.commands import Join
+from trunkline.call import conference
+from trunkline.call.conference import Conferences, Member, Room
+from trunkline.media.commands import Join, OpenRoom
+from trunkline.media.events import RecordFailed
 
 GREETING_S = 4.0
 
@@ -96,3 +100,133 @@ async def test_what_is_no_room_is_not_found(number: str) -> None:
     await alice.until("failed 404")
     await stage.settle()
     assert stage.outcome("in")[0][0] == 404
+
+
+@virtual
+async def test_a_full_room_refuses_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conference, "MAX_MEMBERS", 1)
+    stage = Stage()
+    alice, carol = await joined(stage, "*6100"), stage.party()
+    stage.dial(carol, "*6100")
+    await carol.until("failed 486")
+    assert {name: len(room.members) for name, room in rooms(stage).items()} == {"100": 1}
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_who_comes_while_the_room_is_made_waits_for_it_and_outlives_the_first() -> None:
+    stage = Stage(media_delay_s=2.0)
+    alice, carol = stage.party(), stage.party()
+    stage.dial(alice, "*6100")
+    stage.dial(carol, "*6100")
+    await asyncio.sleep(1)
+    assert len(rooms(stage)["100"].members) == 2
+    alice.dialogue.hang_up()
+    await carol.until("answered")
+    await asyncio.sleep(30)
+    assert [len(room.members) for room in rooms(stage).values()] == [1]
+    assert [command.room for command in joins(stage)] == list(stage.engine.rooms)
+    carol.dialogue.hang_up()
+    await stage.settle()
+    assert not stage.engine.rooms
+
+
+@virtual
+async def test_a_room_that_cannot_be_made_is_nobodys() -> None:
+    stage = Stage()
+    stage.engine.fault = lambda command: isinstance(command, OpenRoom)
+    alice = stage.party()
+    stage.dial(alice, "*6100")
+    await alice.until("failed 503")
+    await stage.settle()
+    assert not rooms(stage)
+
+
+@pytest.mark.rule("T-21")
+@virtual
+async def test_who_holds_the_call_is_not_heard_in_the_room() -> None:
+    stage = Stage()
+    alice = await joined(stage, "*6100")
+    seen: list[bool] = []
+    for version, row in enumerate(("a=sendonly", "a=inactive", "a=sendrecv"), 2):
+        assert (await alice.reoffer(describe(alice.host, row, version=version)))[0] == 200
+        (command,) = joins(stage)
+        seen.append(command.muted)
+    assert seen == [True, True, False]
+    await stage.context.conferences.mute(*member_of(stage), muted=True)
+    await alice.reoffer(describe(alice.host, "a=sendonly", version=5))
+    await alice.reoffer(describe(alice.host, version=6))
+    assert [command.muted for command in joins(stage)] == [True]
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_who_is_muted_while_greeted_hears_the_greeting_to_its_end() -> None:
+    stage = Stage()
+    alice = stage.party()
+    stage.dial(alice, "*6100")
+    await alice.until("answered")
+    await asyncio.sleep(0.1)
+    await stage.context.conferences.mute(*member_of(stage), muted=True)
+    assert not joins(stage)
+    await asyncio.sleep(GREETING_S)
+    assert [command.muted for command in joins(stage)] == [True]
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_recording_that_ends_by_itself_is_over() -> None:
+    stage = Stage()
+    alice = await joined(stage, "*6100")
+    (room,) = rooms(stage).values()
+    key = await stage.context.conferences.record(room, Path("meeting.wav"))
+    stage.engine.tell(
+        RecordFailed(room.id, room.id, key, room.file, 0, "media.disk_full", "no space is left")
+    )
+    assert not room.recording
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_party_is_transferred_into_a_room() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    await stage.connect(alice, bob)
+    await refer(alice, "*6100")
+    await asyncio.sleep(GREETING_S + 2)
+    room, member = member_of(stage)
+    assert (room.name, member.number) == ("100", "1002")
+    await stage.context.conferences.mute(room, member, muted=True)
+    assert [command.muted for command in joins(stage)] == [True]
+    bob.dialogue.hang_up()
+    await stage.settle()
+    assert not stage.engine.rooms
+
+
+@virtual
+async def test_rooms_of_two_tenants_with_one_number_are_apart() -> None:
+    stage = Stage()
+    alice, carol = await joined(stage, "*6100"), await joined(stage, "*6100")
+    conferences = stage.context.conferences
+    other = stage.calls.all[1]
+    room = rooms(stage)["100"]
+    await conferences.leave(room, other)
+    other.tenant = "t2"
+    apart, _ = await conferences.enter(other, "100")
+    assert apart.id != room.id
+    assert len(stage.engine.rooms) == 2
+    await conferences.leave(apart, other)
+    other.tenant = "t1"
+    for party in (alice, carol):
+        party.dialogue.hang_up()
+    await stage.settle()
+
+
+def member_of(stage: Stage) -> tuple[Room, Member]:
+    (room,) = rooms(stage).values()
+    (member,) = room.members.values()
+    return room, member

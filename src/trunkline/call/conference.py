@@ -5,6 +5,8 @@ A room belongs to one tenant and has a name. Its members are the callers of call
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from trunkline.base.errors import CallFailed, MediaError
 from trunkline.base.ids import uuid7
-from trunkline.media.commands import CloseRoom, Join, OpenRoom, Play, Record, StopRecord
+from trunkline.media.commands import CloseRoom, Done, Join, OpenRoom, Play, Record, StopRecord
+from trunkline.media.events import MediaEvent, Recorded, RecordFailed
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
@@ -25,12 +28,16 @@ MAX_ROOMS: Final = 1000
 
 @dataclass(slots=True)
 class Member:
-    """A call in a room. ``gain_db`` is how much louder it is made for the others."""
+    """A call in a room. ``gain_db`` is how much louder it is made for the others.
+
+    ``joined`` tells that it is heard there by now: before, and while something is said to it alone, it is not.
+    """
 
     call: Call
     number: str
     muted: bool = False
     gain_db: float = 0.0
+    joined: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +48,8 @@ class Room:
     tenant: str
     name: str
     began_at: float
+    opened: asyncio.Future[Done]
+    """Done when the engine has it."""
     members: dict[str, Member] = field(default_factory=dict)
     recording: str = ""
     file: str = ""
@@ -52,31 +61,33 @@ class Conferences:
     def __init__(self, engine: MediaEngine) -> None:
         self._engine = engine
         self.rooms: dict[tuple[str, str], Room] = {}
+        self._ends: dict[str, Callable[[], None]] = {}  # of what the engine tells of rooms
 
     async def enter(self, call: Call, name: str) -> tuple[Room, Member]:
-        """Put the caller of an answered call into a room; it is made when nobody is there.
+        """Make a call a member of a room, which is made when nobody is there; it has to ``leave`` afterwards.
 
         Raises CallFailed 486 when the room is full or there are too many, MediaError when the engine cannot.
         """
-        key = call.tenant, name
-        room = self.rooms.get(key)
-        if room is None:
-            room = await self._open(call, name)
+        room = self.rooms.get((call.tenant, name)) or self._open(call, name)
         if len(room.members) >= MAX_MEMBERS:
             raise CallFailed(486, "Busy Here", 17, "conference.full")
         member = room.members[call.id] = Member(call, call.caller.number)
+        try:
+            await asyncio.shield(room.opened)
+        except BaseException:
+            await self.leave(room, call)
+            raise
         return room, member
 
-    async def _open(self, call: Call, name: str) -> Room:
+    def _open(self, call: Call, name: str) -> Room:
         if len(self.rooms) >= MAX_ROOMS:
             raise CallFailed(486, "Busy Here", 17, "conference.too_many")
-        room = Room(f"room-{uuid7()}", call.tenant, name, call.context.wall())
+        key = f"room-{uuid7()}"
+        # All who come meanwhile wait for it; it goes on when the first of them leaves.
+        opened = asyncio.ensure_future(self._engine.execute(OpenRoom(key, key)))
+        room = Room(key, call.tenant, name, call.context.wall(), opened)
         self.rooms[call.tenant, name] = room
-        try:
-            await self._engine.execute(OpenRoom(room.id, room.id))
-        except BaseException:
-            del self.rooms[call.tenant, name]
-            raise
+        self._ends[key] = self._engine.subscribe(lambda event: _on_event(room, event), key)
         return room
 
     async def leave(self, room: Room, call: Call) -> None:
@@ -85,9 +96,11 @@ class Conferences:
         if room.members or self.rooms.get((room.tenant, room.name)) is not room:
             return
         del self.rooms[room.tenant, room.name]
+        self._ends.pop(room.id)()
         with suppress(MediaError):
             await self.stop_recording(room)
         with suppress(MediaError):
+            await room.opened
             await self._engine.execute(CloseRoom(room.id))
 
     async def announce(self, room: Room, *files: str) -> None:
@@ -98,8 +111,9 @@ class Conferences:
     async def mute(self, room: Room, member: Member, *, muted: bool) -> None:
         """Whether the others hear a member; raises MediaError."""
         member.muted = muted
-        port = next((port for port in member.call.caller_leg.media.ports if port is not None), "")
-        await self._engine.execute(join_command(room, member, port))
+        service = member.call.service
+        if member.joined and service is not None:
+            await service.join(join_command(room, member, service.port))
 
     async def record(self, room: Room, file: Path) -> str:
         """Record the room into a new file; returns the recording's id. Raises MediaError."""
@@ -123,3 +137,9 @@ class Conferences:
 def join_command(room: Room, member: Member, port: str) -> Join:
     """What puts a member's port into its room, as it is heard there now."""
     return Join(port, room.id, member.gain_db, member.muted)
+
+
+def _on_event(room: Room, event: MediaEvent) -> None:
+    """A recording may end by itself: a full disk, its longest time."""
+    if isinstance(event, Recorded | RecordFailed) and event.recording == room.recording:
+        room.recording = room.file = ""

@@ -141,8 +141,6 @@ def _ports(call: Call) -> tuple[str, str]:
         for port, other in pairs:
             if port is not None and other is not None:
                 return port, other
-    elif call.service is not None:
-        port = next((port for port in call.caller_leg.media.ports if port is not None), None)
-        if port is not None:
-            return port, ""
+    elif call.service is not None and call.service.port:
+        return call.service.port, ""
     raise CallFailed(409, "No Media", None, "recording.no_media")

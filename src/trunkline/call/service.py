@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,7 +36,18 @@ _Doing: TypeAlias = Echo | Tone | Play | PlaySignal | Join
 class ServiceMedia:
     """The agreed media of a service leg, and what the engine does on its port."""
 
-    __slots__ = ("_agreed", "_begun", "_call", "_doing", "_engine", "_leg", "_port", "_prompter", "media")
+    __slots__ = (
+        "_agreed",
+        "_begun",
+        "_call",
+        "_doing",
+        "_engine",
+        "_held",
+        "_leg",
+        "_port",
+        "_prompter",
+        "media",
+    )
 
     def __init__(self, call: Call, leg: Leg) -> None:
         self._call = call
@@ -44,6 +56,7 @@ class ServiceMedia:
         self._port = ""
         self._doing: _Doing | None = None
         self._begun = False  # the engine does it; another codec is no reason to begin again
+        self._held = False  # by a change of the party's: it sends, if anything, what is not for us
         self._agreed = asyncio.Event()
         self._prompter: Prompter | None = None
         self.media: offer_answer.ServiceMedia | None = None
@@ -76,7 +89,10 @@ class ServiceMedia:
         try:
             check_answer(streams_of(self._leg.media.told), body)
             self.media = agreed_for_service(_text(body))
+            again = self._agreed.is_set()
             await self._hear(asked=False)
+            if again:
+                await self._hold()
             await self._resume()
         except (CallFailed, RemoteProtocolError, MediaError) as error:
             self._call.tell("call.bad_answer", str(error))
@@ -88,6 +104,7 @@ class ServiceMedia:
         try:
             if body:
                 leg.answer_offer(await self.agree(body))
+                await self._hold()
                 await self._resume()
             else:
                 self.media = None
@@ -114,7 +131,10 @@ class ServiceMedia:
         await self._start(PlaySignal(self._port, list(steps)))
 
     async def join(self, command: Join) -> None:
-        """Be in a conference room until something else is done; again to change how one is heard there."""
+        """Be in a conference room until something else is done; again to change how one is heard there.
+
+        A party that holds the call is not heard, whatever its phone plays meanwhile.
+        """
         command.port = self._port
         await self._start(command)
 
@@ -158,6 +178,12 @@ class ServiceMedia:
             self._prompter.press(key)
 
     @property
+    def number(self) -> str:
+        """Whose it is: the caller's, or that of a party that a transfer has left here."""
+        leg = self._leg
+        return self._call.caller.number if leg is self._call.legs[0] else leg.outcome.number
+
+    @property
     def port(self) -> str:
         """The engine's, by which the caller is heard."""
         return self._port
@@ -189,7 +215,16 @@ class ServiceMedia:
         command = self._doing
         if self.media is not None and command is not None and not self._begun:
             self._begun = True
+            if isinstance(command, Join) and self._held:
+                command = replace(command, muted=True)
             await self._engine.execute(command)
+
+    async def _hold(self) -> None:
+        held = self.media is not None and self.media.direction in {"recvonly", "inactive"}
+        if held != self._held:
+            self._held = held
+            if isinstance(self._doing, Join):
+                self._begun = False  # it is to be heard there no more, or again
 
 
 def offer_again(identity: SdpIdentity) -> bytes:

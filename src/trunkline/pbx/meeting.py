@@ -21,15 +21,17 @@ def meeting(name: str) -> Script:
 
     async def script(call: Call) -> None:
         conferences = call.context.conferences
-        service = await call.answer()
         room, member = await conferences.enter(call, name)
         try:
+            service = await call.answer()
+            member.number = service.number
             await service.play(*_greeting(len(room.members) - 1))
             others = len(room.members) - 1
             call.tell("conference.joined", f"joined the conference {name}, {others} others are in it")
-            await service.join(join_command(room, member, ""))
+            await _join(service, room, member)
             await conferences.announce(room, call.context.sounds.find("beep"))
             await _stay(call, service, room, member)
+            member.joined = False
             await service.play("goodbye")
         finally:
             await conferences.leave(room, call)
@@ -55,10 +57,16 @@ async def _stay(call: Call, service: ServiceMedia, room: Room, member: Member) -
         key = await call.key(_LISTENS_S)
         if key == "1":
             member.muted = not member.muted
+            member.joined = False
             await service.play("conference-muted" if member.muted else "conference-unmuted")
         elif key in {"4", "6"} and key:
             step = _LOUDER_DB if key == "6" else -_LOUDER_DB
             member.gain_db = max(-_LOUDEST_DB, min(_LOUDEST_DB, member.gain_db + step))
         else:
             continue
-        await service.join(join_command(room, member, ""))
+        await _join(service, room, member)
+
+
+async def _join(service: ServiceMedia, room: Room, member: Member) -> None:
+    member.joined = True
+    await service.join(join_command(room, member, service.port))
