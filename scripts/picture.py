@@ -86,9 +86,9 @@ def picture() -> str:
                 f'  <desc id="desc">Left: the layers of the source, each importing only what stands below it: {names}.'
                 " Right: one process. Phones and web clients speak SIP with the signalling plane, Python on one"
                 " event loop, and RTP or SRTP with the media plane, Rust threads, which relays, encrypts, converts,"
-                " mixes and records, and hands plain calls to a program in the kernel; an rtpengine cluster may relay beside"
-                " it. The signalling plane sends commands to the media plane and gets events back. A writer thread"
-                " stores bindings, calls and records in SQLite. The"
+                " mixes and records, and hands plain calls to a program in the kernel; an rtpengine cluster may relay"
+                " beside it. The signalling plane sends commands to the media plane and gets events back. A writer"
+                " thread stores bindings, calls and records in SQLite. The"
                 " command line asks over a Unix socket, Prometheus and systemd read metrics and health.</desc>"
             ),
             f"  <style>\n{STYLE}\n  </style>",
