@@ -61,7 +61,7 @@ class EarlierCalls:
                 call, f"it was last seen {away_s:.0f} s ago, at most {TOO_OLD_S:.0f} s are bridged"
             )
         else:
-            fault = await _open_media(call) if call.up else "it ended at something that cannot go on"
+            fault = await _open_media(call) if call.up else _why_not(call)
             self._loaded.append((call, fault))
 
     async def _lose(self, call: Restored, why: str) -> None:
@@ -101,6 +101,12 @@ class EarlierCalls:
         for one in ended:
             if one.call.has_apps and self._context.wall() - one.seen_at <= TOO_OLD_S:
                 one.say_goodbye(known)
+
+
+def _why_not(call: Restored) -> str:
+    if call.keyed:
+        return "its media was encrypted, and keys end with the process"
+    return "it ended at something that cannot go on"
 
 
 async def _open_media(call: Restored) -> str:

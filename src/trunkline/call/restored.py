@@ -48,7 +48,10 @@ _MISSHAPEN: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError
 
 
 class Restored:
-    """One kept call on its way back. ``call`` has its legs; ``up`` tells whether it can be carried on."""
+    """One kept call on its way back. ``call`` has its legs; ``up`` tells whether it can be carried on.
+
+    ``keyed`` that it cannot because its media was encrypted: keys are in no file.
+    """
 
     def __init__(self, kept: KeptCall, context: CallContext) -> None:
         self.kept = kept
@@ -58,6 +61,7 @@ class Restored:
             if data["version"] != VERSION:
                 raise LocalProtocolError(f"kept call of version {data['version']}, expected {VERSION}")
             self.up = bool(data["up"])
+            self.keyed = bool(data.get("keyed"))
             self.call = _call_of(kept, data, context)
             self._legs: list[tuple[SipLeg | AppLeg, dict[str, Any]]] = [
                 (_leg_of(self.call, leg), leg) for leg in data["legs"]

@@ -40,6 +40,7 @@ def snapshot(call: Call) -> dict[str, Any]:
         "version": VERSION,
         "up": not keyed
         and (bridged or (doing is not None and len(live) == 1) or (rings is not None and not secret)),
+        "keyed": keyed,
         "rings": None if secret else rings,
         "media": call.media,
         "foreign": call.foreign,
