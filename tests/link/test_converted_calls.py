@@ -7,6 +7,7 @@ import pytest
 from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from tests.link.talking import both_sides, who
+from tests.link.test_call_fax import fax
 from tests.link.test_encrypted_calls import port_for, row
 from tests.link.virtual_time import virtual
 from trunkline.media.commands import SetFormats
@@ -187,5 +188,30 @@ async def test_a_call_that_shares_a_codec_at_times_is_converted_at_times() -> No
         status, answer = await alice.reoffer(with_codecs(alice.host, *numbers, version=2))
         assert (status, formats_in(answer)[0]) == (200, str(numbers[0]))
         assert stage.engine.converting == converting
+    stage.calls.all[-1].hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rule("T-23")
+@pytest.mark.parametrize("refused", [False, True])
+@both_sides
+@virtual
+async def test_a_fax_is_not_converted_and_the_sound_after_it_is(side: str, refused: bool) -> None:
+    codecs = ((9,), (8,)) if side == "caller" else ((8,), (9,))
+    stage, alice, bob = await converting_stage(*codecs)
+    ports = {port_for(stage, alice), port_for(stage, bob)}
+    one, other = who(stage, side)
+    audio, other.offer_answer = other.offer_answer, 488 if refused else fax(other.host)
+    status, _ = await one.reoffer(fax(one.host))
+    assert status == (488 if refused else 200)
+    assert stage.engine.converting == (ports if refused else set())
+    assert stage.engine.links
+    other.offer_answer = audio
+    told = len(stage.engine.commands)
+    status, answer = await one.reoffer(one.body)
+    assert (status, formats_in(answer)) == (200, formats_in(one.body))
+    assert stage.engine.converting == ports
+    anew = {one.port for one in stage.engine.commands[told:] if isinstance(one, SetFormats)}
+    assert anew == (set() if refused else ports)
     stage.calls.all[-1].hang_up()
     await stage.settle()

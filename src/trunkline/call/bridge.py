@@ -8,7 +8,7 @@ from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.key_interworking import KeyInterworking
 from trunkline.call.leg import Info, Leg
 from trunkline.call.manner import tell_manner
-from trunkline.media.codecs import formats_of, pairing
+from trunkline.media.codecs import AS_IT_IS, formats_of, pairing
 from trunkline.media.commands import Link
 from trunkline.media.offer_answer import Hold, Stream, check_answer, hold_of, same_formats, streams_of
 
@@ -96,10 +96,11 @@ class Bridge:
     ) -> None:
         """Where the parties share no codec, the engine speaks to each in its own."""
         for position, (asked, given) in enumerate(zip(offered, answered, strict=False)):
+            how = AS_IT_IS  # of a fax in the place of the sound
             if asked.kind == "audio" and not (asked.rejected or given.rejected):
                 how = pairing(formats_of(asked.shape), formats_of(given.shape))
-                await offerer.media.speak(position, how, asked, asked=True)
-                await answerer.media.speak(position, how, given, asked=False)
+            await offerer.media.speak(position, how, asked, asked=True)
+            await answerer.media.speak(position, how, given, asked=False)
 
     async def link(self) -> None:
         """Relay between the ports that both legs have."""

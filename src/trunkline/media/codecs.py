@@ -77,7 +77,7 @@ class Pairing(NamedTuple):
     theirs: AudioFormat | None = None
 
 
-_AS_IT_IS: Final = Pairing(convert=False)
+AS_IT_IS: Final = Pairing(convert=False)
 
 
 def formats_of(shape: Shape) -> tuple[AudioFormat, ...]:
@@ -121,19 +121,19 @@ def pairing(offered: tuple[AudioFormat, ...], answered: tuple[AudioFormat, ...])
     """What becomes of a stream whose offer and answer have these formats."""
     asked, given = speech(offered), speech(answered)
     if not asked or not given:
-        return _AS_IT_IS
+        return AS_IT_IS
     known = {one.key for one in asked}
     shared = [one for one in given if one.key in known]
     if shared and (given[0].key in known or given[0].key not in CONVERTIBLE):
         if len(shared) == len(given):
-            return _AS_IT_IS
+            return AS_IT_IS
         alien = {str(one.payload_type) for one in given if one.key not in known}
         kept = frozenset(str(one.payload_type) for one in answered if str(one.payload_type) not in alien)
         return Pairing(convert=False, keep=kept)
     ours = next((one for one in asked if one.key in CONVERTIBLE), None)
     theirs = next((one for one in given if one.key in CONVERTIBLE), None)
     if ours is None or theirs is None:
-        return _AS_IT_IS
+        return AS_IT_IS
     return Pairing(True, None, ours, theirs)
 
 
