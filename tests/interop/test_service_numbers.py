@@ -16,6 +16,7 @@ from tests.peers.exchange import (
     TONE_NUMBER,
     ExchangeProcess,
 )
+from tests.peers.programs import program
 from tests.peers.tones import level_dbfs, read_channels, tone_level_dbfs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -94,4 +95,28 @@ async def test_a_call_is_recorded_by_command(new_phone: NewPhone, exchange: Exch
     assert "call.recording_started" in explained
     assert (await exchange.attempt("recording", "stop", call["call"]))[0] == 1
     await caller.hangup()
+    await exchange.no_calls()
+
+
+async def test_a_call_is_recorded_as_ogg_opus(
+    new_phone: NewPhone, exchange: ExchangeProcess, tmp_path: Path
+) -> None:
+    caller, callee = await new_phone(700), await new_phone(1900)
+    await caller.dial(callee.uri)
+    await callee.event("CALL_INCOMING")
+    await callee.accept()
+    await caller.hears(1900)
+    (call,) = await exchange.ask("calls")
+    await exchange.run("recording", "start", call["call"], "--file", "one.opus")
+    await asyncio.sleep(1.5)  # what is to be recorded
+    done = await exchange.ask("recording", "stop", call["call"])
+    await caller.hangup()
+    plain = tmp_path / "plain.wav"
+    command = [program("ffmpeg"), "-loglevel", "error", "-i", done["file"], "-c:a", "pcm_s16le", str(plain)]
+    assert await (await asyncio.create_subprocess_exec(*command)).wait() == 0
+    left, right = read_channels(plain)
+    assert left.seconds > 1.4
+    for recording, there, not_there in ((left, 700, 1900), (right, 1900, 700)):
+        assert tone_level_dbfs(recording, there) > -20
+        assert tone_level_dbfs(recording, not_there) < -40
     await exchange.no_calls()

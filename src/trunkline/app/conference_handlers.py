@@ -79,9 +79,10 @@ class ConferenceHandlers:
             )
         folder = self._exchange.data / FOLDER
         clock = time.strftime("%Y-%m-%d/%H%M%S", time.localtime(self._exchange.wall()))
-        name = f"{clock}-conference-{room.name}-{room.id[-7:]}.wav"
+        settings = self._exchange.settings.recording
+        name = f"{clock}-conference-{room.name}-{room.id[-7:]}.{settings.format}"
         file = folder / name if wanted is None else wanted_file(folder, wanted)
-        keep_free = self._exchange.settings.recording.keep_free_mb * _MEGABYTE
+        keep_free = settings.keep_free_mb * _MEGABYTE
         await asyncio.to_thread(prepare, file, folder, keep_free)
         try:
             await self._conferences.record(room, file)

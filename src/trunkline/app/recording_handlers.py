@@ -63,7 +63,11 @@ class RecordingHandlers:
             )
         settings = self._exchange.settings.recording
         folder = self._exchange.data / FOLDER
-        file = folder / default_name(call) if ask.file is None else wanted_file(folder, ask.file)
+        file = (
+            folder / default_name(call, settings.format)
+            if ask.file is None
+            else wanted_file(folder, ask.file)
+        )
         keep_free = settings.keep_free_mb * _MEGABYTE
         await asyncio.to_thread(prepare, file, folder, keep_free)
         mono = settings.channels == "mono" if ask.mono is None else ask.mono
@@ -113,15 +117,18 @@ class RecordingHandlers:
         return RecordingRow(one.id, one.call, one.caller, one.callee, one.file, one.began_at, lasted)
 
 
-def default_name(call: Call) -> str:
+def default_name(call: Call, form: str = "wav") -> str:
     """``2026-11-21/203000-1001-1002-9abcdef.wav``: local date and time, the numbers, the end of the call's id."""
     day, clock = time.strftime("%Y-%m-%d %H%M%S", time.localtime(call.context.wall())).split()
     parties = "-".join(_ODD.sub("_", number)[:40] or "_" for number in (call.caller.number, call.callee))
-    return f"{day}/{clock}-{parties}-{call.id[-7:]}.wav"
+    return f"{day}/{clock}-{parties}-{call.id[-7:]}.{form}"
 
 
 def wanted_file(folder: Path, text: str) -> Path:
-    """The file that was asked for; Refused unless it is a WAV or Ogg Opus file, and within the folder when it is relative."""
+    """The file that was asked for; Refused unless it is a WAV or Ogg Opus file.
+
+    A relative one is within the folder.
+    """
     path = Path(text)
     if path.suffix.lower() not in {".wav", ".opus"} or not text.isprintable():
         raise Refused("recording.file", f"{text[:200]!r} does not end in .wav or .opus", "name it so")

@@ -41,8 +41,13 @@ def test_a_name_is_made_of_date_time_and_numbers_whatever_they_are(
     assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d/\d{{6}}-{re.escape(parties)}-56789ab\.wav", name), name
 
 
+def test_the_ending_is_that_of_the_settings() -> None:
+    assert default_name(call("1001", "1002"), "opus").endswith("-1001-1002-56789ab.opus")
+
+
 def test_a_wanted_file_lies_in_the_folder_unless_it_is_absolute() -> None:
     assert wanted_file(FOLDER, "sales/one.wav") == FOLDER / "sales/one.wav"
+    assert wanted_file(FOLDER, "one.opus") == FOLDER / "one.opus"
     assert wanted_file(FOLDER, "/mnt/one.WAV") == Path("/mnt/one.WAV")
 
 

@@ -53,8 +53,8 @@ def record(
         typer.Option(
             "--file",
             metavar="FILE",
-            help="A new WAV file: an absolute path, or one within the data folder's `recordings`. "
-            "Default: made of date, time and room.",
+            help="A new file that ends in .wav or .opus: an absolute path, or one within the data folder's "
+            "`recordings`. Default: made of date, time and room.",
         ),
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="End the recording.")] = False,

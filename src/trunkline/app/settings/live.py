@@ -69,6 +69,7 @@ LIVE: frozenset[str] = frozenset({
     "peers",
     "sip.advertise",
     "recording.channels",
+    "recording.format",
     "recording.keep_free_mb",
     "recording.max_duration_s",
     "sip.grace_s",

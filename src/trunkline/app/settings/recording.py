@@ -1,4 +1,4 @@
-"""``[recording]``: recordings of calls, which ``trunkline recording start`` begins."""
+"""``[recording]``: recordings of calls and conferences, which commands begin."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from trunkline.app.settings.section import Section
 
 
 class Recording(Section):
-    """Recordings of calls, WAV files in the folder `recordings` of the data folder."""
+    """Recordings of calls, files in the folder `recordings` of the data folder."""
 
+    format: Literal["wav", "opus"] = Field(
+        default="wav",
+        description="`wav` needs 2 to 4 MB for a minute of stereo, `opus` (Ogg Opus) a tenth or less. A file that a "
+        "command names is what its ending says.",
+    )
     channels: Literal["stereo", "mono"] = Field(
         default="stereo",
         description="`stereo` has the caller left and the other party right, `mono` mixes them.",
