@@ -6,7 +6,7 @@
 BIN := .venv/bin
 SECONDS_PER_TARGET ?= 5
 
-.PHONY: help setup setup-lint setup-test run test rules removals lint fmt bench fuzz soak docs lock clean
+.PHONY: help setup setup-lint setup-test run test rules removals lint fmt bench fuzz fuzz-media soak docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: setup-test  ## measure CPU and memory, beside the installed peers (ARGS="
 
 fuzz: setup  ## fuzz each target for SECONDS_PER_TARGET seconds
 	@$(BIN)/python -m fuzz --seconds $(SECONDS_PER_TARGET) $(ARGS)
+
+fuzz-media:  ## fuzz what the media engine reads, guided by coverage (nightly Rust, cargo-fuzz)
+	@scripts/fuzz-media $(SECONDS_PER_TARGET) $(ARGS)
 
 soak: setup-test  ## 20 calls/s for 60 s through the exchange, then look for leaks
 	@TRUNKLINE_LOAD_SECONDS=60 TRUNKLINE_LOAD_RATE=20 $(BIN)/pytest tests/interop/test_load.py

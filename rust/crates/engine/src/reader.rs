@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError};
 use std::time::Duration;
@@ -44,11 +45,11 @@ pub fn run(jobs: &Receiver<Job>) {
             jobs.recv_timeout(if behind { Duration::ZERO } else { REFILL })
         };
         match job {
-            Ok(job) => at_work.extend(Reading::begin(job)),
+            Ok(job) => at_work.extend(catch_unwind(AssertUnwindSafe(|| Reading::begin(job))).ok().flatten()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        at_work.retain_mut(Reading::refill);
+        at_work.retain_mut(Reading::refill_or_fail);
     }
 }
 
@@ -104,6 +105,15 @@ impl Reading {
                 None
             }
         }
+    }
+
+    /// As [`Self::refill`]: a fault in it must not be the end of all other playbacks.
+    fn refill_or_fail(&mut self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.refill())).unwrap_or_else(|_| {
+            let text = "a fault of the engine ended the playback: see what it wrote to its standard error";
+            let _ = self.job.feed.fault.set(Fault::new("media.system", text.into()));
+            false
+        })
     }
 
     /// Lays ready what there is room for, as far as that is possible in one turn; `false` when all was given or

@@ -1,5 +1,6 @@
 //! The thread that writes recordings, so that no worker waits for a disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -106,13 +107,13 @@ impl Writer {
         for _ in 0..QUEUE {
             let Ok(parcel) = self.parcels.try_recv() else { break };
             if let Some(at) = self.place_of(parcel.recording).or_else(|| self.begun(parcel.recording))
-                && let Err(fault) = self.recordings[at].take(&parcel)
+                && let Err(fault) = guarded(|| self.recordings[at].take(&parcel))
             {
                 self.give_up(at, fault);
             }
         }
         for at in (0..self.recordings.len()).rev() {
-            match self.recordings[at].keep_up(now_ns) {
+            match guarded(|| self.recordings[at].keep_up(now_ns)) {
                 Ok(None) => {}
                 Ok(Some(ended)) => self.finish(at, ended),
                 Err(fault) => self.give_up(at, fault),
@@ -138,20 +139,31 @@ impl Writer {
     fn finish(&mut self, at: usize, ended: Ended) {
         let recording = self.recordings.swap_remove(at);
         let plan = recording.plan().clone();
-        let event = recording.finish(self.shared.now_ns(), ended);
+        let finish = || Ok(recording.finish(self.shared.now_ns(), ended));
+        let event = guarded(finish).unwrap_or_else(|fault| failed(&plan, 0, fault));
         self.tell(&plan, event);
     }
 
     fn give_up(&mut self, at: usize, fault: Fault) {
         let recording = self.recordings.swap_remove(at);
         let plan = recording.plan().clone();
-        self.tell(&plan, recording.fail(fault));
+        let told = fault.clone();
+        let event = guarded(|| Ok(recording.fail(fault))).unwrap_or_else(|_| failed(&plan, 0, told));
+        self.tell(&plan, event);
     }
 
     fn tell(&self, plan: &Plan, event: Event) {
         plan.state.over.store(true, Ordering::Relaxed);
         self.shared.events.push(PortEvent { slot: 0, generation: 0, event });
     }
+}
+
+/// Does something for one recording: a fault in it must not be the end of all the others.
+fn guarded<T>(what: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(what)).unwrap_or_else(|_| {
+        let text = "a fault of the engine ended the recording: see what it wrote to its standard error";
+        Err(Fault::new("media.system", text.into()))
+    })
 }
 
 #[cfg(test)]
@@ -216,6 +228,20 @@ mod tests {
             Event::Recorded(told) => told.voice_ms,
             _ => panic!(),
         }
+    }
+
+    #[test]
+    fn a_fault_ends_its_recording_and_no_other() {
+        let (scratch, (_ask, requests), (hear, parcels)) = (Scratch::new(), channel(), sync_channel(8));
+        let mut writer = Writer::new(shared(), requests, parcels);
+        // There is no such channel.
+        hear.send(Parcel { channel: 7, ..parcel(1) }).unwrap();
+        hear.send(parcel(2)).unwrap();
+        assert!(writer.obey(vec![plan(&scratch, 1), plan(&scratch, 2)]));
+        let events = writer.shared.events.take();
+        assert!(matches!(&events[..], [PortEvent { event: Event::RecordFailed(_), .. }]), "{events:?}");
+        let other = writer.recordings.remove(0);
+        assert_eq!((writer.recordings.len(), voice_ms(&other.finish(20_000_000, Ended::Stopped))), (0, 20));
     }
 
     #[test]
