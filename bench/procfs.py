@@ -11,11 +11,13 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def idle_seconds(cpu: int) -> float:
-    """How long a processor had nothing to do since the system's start: with its waits for disks, in seconds."""
+    """How long a processor did nothing since the system's start, in seconds: idle, waiting for disks, or taken away by
+    other machines (proc(5): idle, iowait, steal).
+    """
     for line in Path("/proc/stat").read_text().splitlines():
         name, *fields = line.split()
         if name == f"cpu{cpu}":
-            return (int(fields[3]) + int(fields[4])) / TICKS_PER_S
+            return (int(fields[3]) + int(fields[4]) + int(fields[7])) / TICKS_PER_S
     return 0.0
 
 
