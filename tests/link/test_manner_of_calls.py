@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.link.stage import Stage
 from tests.link.test_converted_calls import converting_stage
 from tests.link.test_encrypted_calls import keyed, port_for
 from tests.link.virtual_time import virtual
+from trunkline.app.hearing import LOOK_S, Hearing
 from trunkline.media.statistics import PortStatistics
 
 
@@ -37,3 +40,20 @@ async def test_the_story_names_the_codec_of_each_party_once() -> None:
     alice.dialogue.hang_up()
     await stage.settle()
     assert {record.quality["converted"] for record in stage.records} == {True}
+
+
+@virtual
+async def test_the_story_tells_that_the_kernel_forwards() -> None:
+    stage = Stage()
+    alice, bob = stage.party(), stage.party()
+    call = await stage.connect(alice, bob)
+    for leg in call.legs:
+        port = leg.media.ports[0] or ""
+        stage.engine.figures[port] = PortStatistics(port, packets_in=500, kernel=True)
+    hearing = Hearing(stage.context, stage.calls)
+    for _ in range(4):
+        hearing.step(asyncio.get_running_loop().time())
+        await asyncio.sleep(LOOK_S)
+    assert [step.code for step in call.story.steps].count("media.in_kernel") == 1
+    alice.dialogue.hang_up()
+    await stage.settle()

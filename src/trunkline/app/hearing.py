@@ -48,7 +48,7 @@ class Hearing:
         except MediaError:
             return  # it has just ended
         if figures and all(port.kernel for port in figures.values()):
-            call.tell("media.kernel", "its packets pass in the kernel")
+            call.tell("media.in_kernel", "its packets pass in the kernel")
         leg_unheard = unheard(call, figures)
         if leg_unheard is not None and not call.one_way:
             call.one_way = True

@@ -8,6 +8,10 @@ from trunkline.app.explain.view import MediaView, Place, View
 from trunkline.net.routes import ip_literal
 
 PORTS_OF_A_CALL = 2
+_OFFERED = {
+    "preferred": "phones that are reached by TLS are offered SRTP beside plain RTP",
+    "required": "phones are offered SRTP alone: a call of one that cannot do that, or to it, fails with 488",
+}
 
 
 def media(view: View, caller: Place, callees: list[Place], profile: str, out: Telling) -> None:
@@ -30,6 +34,8 @@ def media(view: View, caller: Place, callees: list[Place], profile: str, out: Te
             told.add((who, place.address))
             _address(seen, who, place, out)
     _profile(profile, out)
+    if seen.encryption in _OFFERED:
+        out.tell("media.offered", _OFFERED[seen.encryption])
 
 
 def address_told(view: View, place: Place, out: Telling) -> None:

@@ -37,11 +37,13 @@ class Unknown:
 class MediaView:
     """``address`` by family (4, 6) is what parties are told, None where no media is served; ``ports_free`` are those of
     the range that no call uses. ``elsewhere``: rtpengine relays, and tells its own address.
+    ``encryption`` is that of ``media.encryption``.
     """
 
     address: dict[int, str | None] = field(default_factory=lambda: {4: "127.0.0.1", 6: None})
     ports_free: int = 1000
     elsewhere: bool = False
+    encryption: str = "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def view_of(exchange: Exchange) -> View:
                 {family: one or None for family, one in told.items()},
                 exchange.engine.snapshot().ports_free,
                 exchange.settings.media.engine == "rtpengine",
+                exchange.settings.media.encryption,
             ),
             exchange.endpoint.draining,
             exchange.endpoint.overload.level,
