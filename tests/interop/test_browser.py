@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.peers.baresip import Account, Baresip
 from tests.peers.browser import BrowserClient
 from tests.peers.exchange import DOMAIN, ExchangeProcess, Extension
+from tests.peers.linphone import Linphone
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -20,7 +21,7 @@ pytestmark = [
 ]
 
 PASSWORD = "nine-blue-chairs-17"
-WEB_HZ, PHONE_HZ = 600.0, 1100.0
+WEB_HZ, PHONE_HZ, MIDDLE_HZ = 600.0, 1100.0, 850.0
 LOUD_DBFS = -25.0
 
 Pair = tuple[BrowserClient, Baresip]
@@ -81,3 +82,34 @@ async def test_the_browser_is_called_and_holds_and_is_hung_up_on(phones: Pair) -
     await browser.hears(PHONE_HZ, LOUD_DBFS)
     await phone.hangup()
     assert (await browser.event("ended"))["by"] == "remote"
+
+
+@pytest.mark.rule("T-37")
+@pytest.mark.rfc("8842", "5.1")
+async def test_the_browser_is_joined_with_the_phone_by_who_called_both(
+    phones: Pair, exchange: ExchangeProcess, tmp_path: Path
+) -> None:
+    browser, phone = phones
+    account = Account("403", PASSWORD, DOMAIN, exchange.address, "udp")
+    async with Linphone(tmp_path, account, MIDDLE_HZ) as middle:
+        await middle.registered()
+        middle.command(f"call sip:{phone.account.user}@{DOMAIN}")
+        await phone.event("CALL_INCOMING")
+        await phone.accept()
+        await phone.hears(MIDDLE_HZ, LOUD_DBFS)
+        middle.command("pause")  # or it refuses to call
+        await middle.said("[Pp]aused")
+        browser.command("forget")
+        middle.command(f"call sip:402@{DOMAIN}")
+        await browser.event("incoming")
+        browser.command("answer")
+        await browser.event("confirmed")
+        await browser.hears(MIDDLE_HZ, LOUD_DBFS)
+        middle.command("transfer 1 --to-call 2")
+        await phone.hears(WEB_HZ, LOUD_DBFS)
+        browser.command("forget")
+        await browser.hears(PHONE_HZ, LOUD_DBFS)
+        browser.command("hangup")
+        await phone.event("CALL_CLOSED")
+        await browser.event("ended")
+    await exchange.no_calls()
