@@ -154,6 +154,7 @@ _EXCHANGE: dict[tuple[str, ...], Take] = {
         "sip.grace_s",
         "limits.calls_per_extension",
         "recording.channels",
+        "recording.format",
         "recording.keep_free_mb",
         "recording.max_duration_s",
         "transfers.pickup",
