@@ -57,3 +57,16 @@ async def test_the_story_tells_that_the_kernel_forwards() -> None:
     assert [step.code for step in call.story.steps].count("media.in_kernel") == 1
     alice.dialogue.hang_up()
     await stage.settle()
+
+
+@virtual
+async def test_a_service_tells_the_keys_of_its_caller() -> None:
+    stage = Stage()
+    alice = stage.party()
+    alice.body = keyed(alice.host)
+    stage.dial(alice, "*600")
+    await alice.until("answered")
+    (told,) = [step.text for step in stage.calls.all[-1].story.steps if step.code == "media.secured"]
+    assert told.endswith("AES_CM_128_HMAC_SHA1_80")
+    alice.dialogue.hang_up()
+    await stage.settle()

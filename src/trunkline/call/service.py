@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.leg import Info
+from trunkline.call.manner import tell_manner
 from trunkline.call.prompter import Prompter
 from trunkline.call.sip_info import key_of
 from trunkline.media import offer_answer
@@ -80,6 +81,8 @@ class ServiceMedia:
             told = streams_of(media.told)[self.media.position]
             await media.hear([self.media.stream], [told], self.media.position)
             await media.serve(self.media, asked=asked)
+            if media.secured:
+                tell_manner(self._call, self._leg)
             self._agreed.set()
 
     async def acknowledged(self, body: bytes) -> None:
