@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.link.crash import Keeping
 from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from tests.link.transferring import refer
@@ -230,3 +231,16 @@ def member_of(stage: Stage) -> tuple[Room, Member]:
     (room,) = rooms(stage).values()
     (member,) = room.members.values()
     return room, member
+
+
+@virtual
+async def test_a_member_is_let_go_after_a_crash() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice = await joined(stage, "*6100")
+    await keeping.after(4)
+    later = await keeping.crash()
+    await alice.until("ended bye")
+    await later.stage.settle()
+    assert [code for _, code, _ in later.stage.outcome()] == ["call.lost_in_crash"]
+    assert not later.stage.engine.rooms

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.link.crash import Keeping
 from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from tests.link.virtual_time import virtual
@@ -134,3 +135,17 @@ async def test_who_offers_nothing_is_offered_what_phones_have() -> None:
     assert formats.send_events.payload_type == 96
     alice.dialogue.hang_up()
     await stage.settle()
+
+
+@virtual
+async def test_a_service_goes_on_in_its_codec_after_a_crash() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice = await answered(stage, "9197", *BROWSER)
+    await keeping.after(4)
+    before = told(stage)
+    later = await keeping.crash()
+    assert told(later.stage) == before
+    assert [command.kind for command in later.stage.engine.doing.values()] == ["tone"]
+    alice.dialogue.hang_up()
+    await later.stage.settle()
