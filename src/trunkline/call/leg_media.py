@@ -26,6 +26,7 @@ from trunkline.media.commands import (
 )
 from trunkline.media.conversion import formats_for, heard_from, spoken_to
 from trunkline.media.engine import MediaEngine
+from trunkline.media.identity import without_keys
 from trunkline.media.leg_security import Encryption, LegSecurity
 from trunkline.media.offer_answer import (
     PROFILES,
@@ -40,8 +41,9 @@ from trunkline.media.offer_answer import (
     streams_of,
 )
 from trunkline.media.peer_security import may_be_secured, plain_of
+from trunkline.media.remote import remote_of
 from trunkline.media.shape import Shape
-from trunkline.proto.sdp import Direction, excerpt, parse_address
+from trunkline.proto.sdp import Direction, excerpt
 
 _POOL = TokenPool()
 # RFC 3551 §6: numbers that mean the same in every description.
@@ -482,7 +484,7 @@ class LegMedia:
         return {
             "family": self._family,
             "profile": self.profile.name,
-            "identity": _without_keys(self.identity.snapshot()),
+            "identity": without_keys(self.identity.snapshot()),
             "ports": [
                 None if port is None or local is None else self._port_data(port, local)
                 for port, local in zip(self.ports, self._local, strict=True)
@@ -543,57 +545,3 @@ def _nothing_but(streams: Sequence[Stream]) -> None:
         if not stream.rejected:
             seen = f"{excerpt(stream.kind)} over {excerpt(stream.protocol)}"
             raise CallFailed(488, f"No stream to relay, only {seen}", 88, "sdp.no_stream")
-
-
-def _without_keys(identity: dict[str, int | str]) -> dict[str, int | str]:
-    """An SDP identity that may be written to disk: our last description, unless it says SRTP keys (RFC 4568).
-
-    Without it the next description has a higher version, whether it differs or not.
-    """
-    after = str(identity["after"])
-    keyed = "a=crypto:" in after or "a=ice-pwd:" in after or "\nk=" in after
-    return identity | {"after": ""} if keyed else identity
-
-
-def _event_of(stream: Stream, across: Stream) -> tuple[int, int] | None:
-    """Payload type and clock rate in Hz of the telephone events that a party sends.
-
-    RFC 3264 §6.1: it sends under the numbers that it was told, which need not be those of its own; and at a clock
-    rate that it has itself.
-    """
-    events = across.telephone_events
-    if len(events) > 1:
-        rates = {rate for _, rate in stream.telephone_events}
-        events = tuple(event for event in events if event[1] in rates) or events
-    return events[0] if events else None
-
-
-def _literal(address: str) -> str:
-    """The address, or "" for a name: nobody waits for DNS in the middle of a call."""
-    known = parse_address(address)
-    return "" if known is None or known.kind == "name" else address
-
-
-def remote_of(port: str, stream: Stream, across: Stream) -> SetRemote:
-    """The engine's command for where a stream's packets go and may come from.
-
-    ``across`` is what the peer was told in turn: our own description, or that of the party whom we stand for.
-    """
-    if stream.rejected or across.rejected:
-        return SetRemote(port, "", 0)  # RFC 3264 §6: a stream that one side rejects is none for either
-    address = stream.address if stream.address_kind != "name" else ""  # who it is shows when it sends
-    rtcp_address = address if stream.rtcp_address == stream.address else _literal(stream.rtcp_address)
-    events = across.telephone_events
-    event = _event_of(stream, across) if len(events) > 1 else events[0] if events else None
-    return SetRemote(
-        port,
-        "" if stream.zero_address else address,
-        stream.port,
-        rtcp_address,
-        stream.rtcp_port,
-        # RFC 5761 §5.1.1: RTCP comes by the RTP port only when both sides said so.
-        stream.mux and across.mux,
-        dtmf_payload_type=event[0] if event is not None else None,
-        clock_hz=event[1] if event is not None else 8000,
-        opaque=stream.transport == "udptl",
-    )

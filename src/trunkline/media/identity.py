@@ -100,3 +100,13 @@ class SdpIdentity:
 
     def __repr__(self) -> str:
         return f"SdpIdentity({self.session_id}, version {self.version})"
+
+
+def without_keys(identity: dict[str, int | str]) -> dict[str, int | str]:
+    """An SDP identity that may be written to disk: our last description, unless it says SRTP keys (RFC 4568).
+
+    Without it the next description has a higher version, whether it differs or not.
+    """
+    after = str(identity["after"])
+    keyed = "a=crypto:" in after or "a=ice-pwd:" in after or "\nk=" in after
+    return identity | {"after": ""} if keyed else identity

@@ -7,9 +7,10 @@ import pytest
 from tests.link.fake_media import FakeEngine
 from tests.link.phones import describe
 from trunkline.base.errors import MediaError
-from trunkline.call.leg_media import LegMedia, remote_of
+from trunkline.call.leg_media import LegMedia
 from trunkline.media.commands import SetDirection
 from trunkline.media.offer_answer import streams_of
+from trunkline.media.remote import remote_of
 
 
 def leg(engine: FakeEngine, profile: str = "transparent") -> LegMedia:

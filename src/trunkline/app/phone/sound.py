@@ -10,7 +10,6 @@ from typing import Final
 from trunkline.app.phone.telling import Tell
 from trunkline.base.errors import MediaError
 from trunkline.base.ids import TokenPool
-from trunkline.call.leg_media import remote_of
 from trunkline.media.commands import (
     ClosePort,
     Command,
@@ -35,6 +34,7 @@ from trunkline.media.offer_answer import (
     offer_for_service,
     streams_of,
 )
+from trunkline.media.remote import remote_of
 from trunkline.media.statistics import PortStatistics
 from trunkline.proto.sdp import Direction
 
