@@ -156,6 +156,7 @@ async def test_a_hold_that_is_granted_when_the_call_ends_is_not_told_after_its_e
 
     class Ending:
         id = leg.id
+        ends_here = leg.ends_here
 
         def hold(self, held: bool, told: Any) -> None:
             def both(status: int, body: bytes) -> None:

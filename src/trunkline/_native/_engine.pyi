@@ -140,7 +140,7 @@ class MediaEngine:
     def set_extension(
         self,
         port: str,
-        id: int | None,
+        id: int | None,  # noqa: A002  (the extension has an id, RFC 8285)
         profile: int,
         data: bytes,
         period_ms: int,

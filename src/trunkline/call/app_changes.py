@@ -198,7 +198,9 @@ class AppChanges:
     def snapshot(self) -> dict[str, Any]:
         said = self._leg.said
         return {
-            "said": "" if is_keyed(said, paths=not self._leg.media.passes) else said.decode("utf-8", "surrogateescape"),
+            "said": ""
+            if is_keyed(said, paths=not self._leg.media.passes)
+            else said.decode("utf-8", "surrogateescape"),
             "held": self.held,
             "spoken": self._spoken,
         }
