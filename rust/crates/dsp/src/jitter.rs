@@ -20,8 +20,8 @@ pub use pull::{Figures, Packet, Pull};
 
 /// Packets that it holds at most; of more, the oldest are thrown away.
 pub const MOST_PACKETS: usize = 64;
-/// Octets of the longest payload.
-pub const MOST_OCTETS: usize = 1500;
+/// Octets of the longest payload: 60 ms of linear samples at 48000 Hz. Slots are as large as what came.
+pub const MOST_OCTETS: usize = 5760;
 
 /// A sequence number further on or back than this is another stream when the next one continues it (RFC 3550 §A.1).
 const FURTHEST_ON: i64 = 3000;

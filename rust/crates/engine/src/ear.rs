@@ -2,8 +2,8 @@
 
 use trunkline_dsp::codec::LONGEST;
 use trunkline_dsp::jitter::{Jitter, Pull};
-use trunkline_dsp::mix::energy;
-use trunkline_dsp::speakers::SILENCE;
+use trunkline_dsp::noise::ComfortNoise;
+use trunkline_dsp::stretch::Stretch;
 use trunkline_dsp::{Codec, Decoder};
 use trunkline_rtp::RtpPacket;
 
@@ -15,6 +15,12 @@ use crate::mouth::{MOST_SAMPLES, Sound};
 const MOST_PULLS: usize = 32;
 /// Beats without any packet after which nothing is invented any more: 0.2 s.
 const TIRED: u32 = 10;
+/// The same for the noise of a pause that the peer told of: a minute.
+const DESERTED: u32 = 3000;
+/// Octets of an Opus packet that says nothing but that there is nothing to say (RFC 7587 §3.1.3).
+const OPUS_PAUSE: usize = 2;
+/// Of what is ready, so much may be made shorter or longer at once; milliseconds.
+const CHANGED_MS: usize = 20;
 
 /// What is heard in 20 ms.
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +30,19 @@ pub struct Frame<'a> {
     /// Whether any of it came from the peer, or stands in for what was lost of it; otherwise it is silence because
     /// nothing came.
     pub heard: bool,
-    /// Packets that were invented in it.
+    /// Packets that were invented in it; the noise of a pause is not.
     pub concealed: u32,
     /// Packets that came too late since the frame before.
     pub late: u32,
+}
+
+/// Who makes the sound of a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// Comfort noise as the peer described it (RFC 3389).
+    Noise,
+    /// The decoder, which knows how it was between the words.
+    Decoder,
 }
 
 /// A jitter buffer, a decoder, and what is left of a packet for the next beat.
@@ -39,6 +54,11 @@ pub struct Ear {
     /// What payload types mean.
     codecs: Vec<(u8, Codec)>,
     decoder: Option<(u8, Decoder)>,
+    stretch: Option<(u32, Stretch)>,
+    noise: ComfortNoise,
+    /// How the peer's pause sounds, since it told of one; and the timestamp of the sound that ends it, once that came.
+    pause: Option<Pause>,
+    resumes: Option<u32>,
     ready: Vec<i16>,
     frame: Box<[i16; MOST_SAMPLES]>,
     sound: Box<[i16; LONGEST]>,
@@ -55,6 +75,10 @@ impl Default for Ear {
             ssrc: 0,
             codecs: Vec::new(),
             decoder: None,
+            stretch: None,
+            noise: ComfortNoise::default(),
+            pause: None,
+            resumes: None,
             ready: Vec::with_capacity(2 * LONGEST),
             frame: Box::new([0; MOST_SAMPLES]),
             sound: Box::new([0; LONGEST]),
@@ -69,6 +93,10 @@ impl Ear {
     pub fn push(&mut self, now_ns: u64, packet: &RtpPacket<'_>, format: Format) {
         let (now_us, payload_type) = (now_ns / 1000, packet.payload_type());
         let Content::Sound(codec) = format.content else {
+            if format.content == Content::Noise {
+                self.noise.hear(packet.payload().unwrap_or_default());
+                (self.pause, self.resumes) = (Some(Pause::Noise), None);
+            }
             if let Some(jitter) = self.jitter.as_mut().filter(|_| self.ssrc == packet.ssrc()) {
                 jitter.pass(now_us, packet.sequence());
             }
@@ -76,10 +104,16 @@ impl Ear {
         };
         let Some(payload) = packet.payload().filter(|payload| !payload.is_empty()) else { return };
         self.know(payload_type, codec);
+        if matches!(codec, Codec::Opus { .. }) && payload.len() <= OPUS_PAUSE {
+            (self.pause, self.resumes) = (Some(Pause::Decoder), None);
+        } else if self.pause.is_some() {
+            self.resumes.get_or_insert(packet.timestamp());
+        }
         let jitter = self.jitter.get_or_insert_with(|| Jitter::new(codec.clock_hz()));
         if self.ssrc != packet.ssrc() || self.clock_hz != codec.clock_hz() {
             jitter.restart(codec.clock_hz());
             (self.ssrc, self.clock_hz) = (packet.ssrc(), codec.clock_hz());
+            (self.pause, self.resumes) = (None, None);
         }
         jitter.push(now_us, packet.sequence(), packet.timestamp(), payload_type, packet.marker(), payload);
     }
@@ -106,7 +140,7 @@ impl Ear {
             match self.listen(now_ns) {
                 Some(Step::Packet) => (came, heard) = (true, true),
                 Some(Step::Invented) => (concealed, heard) = (concealed + 1, true),
-                Some(Step::Silence) => {}
+                Some(Step::Pause) => heard = true,
                 None => break,
             }
         }
@@ -125,16 +159,21 @@ impl Ear {
 
     /// Gets more to hear ready; `None` when there is nothing.
     fn listen(&mut self, now_ns: u64) -> Option<Step> {
-        let Self { jitter, decoder, codecs, ready, sound, clock_hz, idle, .. } = self;
+        let Self {
+            jitter, decoder, codecs, ready, sound, clock_hz, idle, stretch, pause, resumes, ..
+        } = self;
         let (jitter, clock_hz) = (jitter.as_mut()?, *clock_hz);
         let rate_hz = decoder.as_ref().map_or(8000, |(_, decoder)| decoder.codec().rate_hz());
         let at_us = now_ns / 1000 + ready.len() as u64 * 1_000_000 / u64::from(rate_hz);
-        let samples = |ticks: u32| (scaled(ticks, clock_hz, rate_hz) as usize).min(LONGEST);
+        let samples = |ticks: u32| (scaled(ticks, clock_hz, rate_hz) as usize).clamp(1, LONGEST);
         match jitter.pull(at_us) {
             Pull::Wait => None,
             Pull::Packet { packet, surplus_us } => {
                 let codec = codecs.iter().find(|(known, _)| *known == packet.payload_type)?.1;
                 let of = packet.payload_type;
+                if resumes.is_some_and(|end| packet.timestamp.wrapping_sub(end) as i32 >= 0) {
+                    (*pause, *resumes) = (None, None);
+                }
                 if decoder.as_ref().is_none_or(|(known, old)| *known != of || old.codec() != codec) {
                     let before = decoder.as_ref().map(|(_, decoder)| decoder.codec().rate_hz());
                     if before != Some(codec.rate_hz()) {
@@ -148,7 +187,8 @@ impl Ear {
                     Err(_) => decoder.conceal(samples(clock_hz / 50), &mut sound[..]),
                 };
                 jitter.played(scaled(made as u32, codec.rate_hz(), clock_hz));
-                fit(&sound[..made], surplus_us, codec.rate_hz(), ready);
+                ready.extend_from_slice(&sound[..made]);
+                fit(ready, surplus_us, codec.rate_hz(), stretch);
                 Some(Step::Packet)
             }
             Pull::Lost { ticks, next } => {
@@ -162,89 +202,69 @@ impl Ear {
                 ready.resize(ready.len() + wanted.saturating_sub(made), 0);
                 Some(Step::Invented)
             }
+            // The peer's timestamps say that there was nothing: what the background is like is known.
             Pull::Pause { ticks } => {
-                ready.resize(ready.len() + samples(ticks).max(1), 0);
-                Some(Step::Silence)
+                let wanted = samples(ticks);
+                self.pass_time(wanted);
+                Some(Step::Pause)
             }
             Pull::Dry { ticks } => {
-                let wanted = samples(ticks).max(1);
-                let (_, decoder) = decoder.as_mut().filter(|_| *idle < TIRED)?;
-                let made = decoder.conceal(wanted, &mut sound[..]);
-                ready.extend_from_slice(&sound[..made]);
-                ready.resize(ready.len() + wanted.saturating_sub(made), 0);
-                Some(Step::Invented)
+                let (wanted, paused) = (samples(ticks), pause.is_some());
+                if *idle >= if paused { DESERTED } else { TIRED } {
+                    return None;
+                }
+                self.pass_time(wanted);
+                Some(if paused { Step::Pause } else { Step::Invented })
             }
         }
+    }
+
+    /// Makes so many samples of what is heard when nothing came: noise where the peer described it, else what the
+    /// decoder takes for likely, which soon is the background alone.
+    fn pass_time(&mut self, wanted: usize) {
+        let Self { decoder, ready, sound, noise, pause, .. } = self;
+        let made = match (pause, decoder) {
+            (Some(Pause::Noise), _) => {
+                noise.fill(&mut sound[..wanted]);
+                wanted
+            }
+            (_, Some((_, decoder))) => decoder.conceal(wanted, &mut sound[..]),
+            (_, None) => 0,
+        };
+        ready.extend_from_slice(&sound[..made]);
+        ready.resize(ready.len() + wanted.saturating_sub(made), 0);
+    }
+
+    /// What became of the packets so far.
+    #[cfg(test)]
+    fn figures(&self) -> trunkline_dsp::jitter::Figures {
+        self.jitter.as_ref().map(Jitter::figures).unwrap_or_default()
     }
 }
 
 enum Step {
     Packet,
     Invented,
-    Silence,
+    Pause,
 }
 
-/// Appends sound, shorter or longer by what it is delayed too much or too little, where nobody hears that: in silence.
-fn fit(sound: &[i16], surplus_us: i64, rate_hz: u32, ready: &mut Vec<i16>) {
-    if surplus_us == 0 || energy(sound) >= SILENCE {
-        ready.extend_from_slice(sound);
+/// Makes the end of what is ready shorter or longer, by what it is delayed too much or too little, where nobody hears
+/// that. Packets of less than 15 ms change when there are two.
+fn fit(ready: &mut Vec<i16>, surplus_us: i64, rate_hz: u32, stretch: &mut Option<(u32, Stretch)>) {
+    let count = ready.len().min(rate_hz as usize * CHANGED_MS / 1000);
+    if surplus_us == 0 || count == 0 {
         return;
     }
-    let apart = (surplus_us.unsigned_abs() * u64::from(rate_hz) / 1_000_000) as usize;
-    let apart = apart.min(sound.len() / 2);
-    if surplus_us > 0 {
-        ready.extend_from_slice(&sound[apart..]);
-    } else {
-        ready.extend_from_slice(&sound[..apart]);
-        ready.extend_from_slice(sound);
+    if stretch.as_ref().is_none_or(|(known, _)| *known != rate_hz) {
+        *stretch = Some((rate_hz, Stretch::new(rate_hz)));
     }
+    let Some((_, stretch)) = stretch else { return };
+    let from = ready.len() - count;
+    // Room for a period, which is half of it at most.
+    ready.resize(from + count + count / 2, 0);
+    let changed = stretch.change(&mut ready[from..], count, surplus_us);
+    ready.truncate(from + changed);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::formats::fixed;
-    use trunkline_rtp::packet::{HEADER, write_header};
-
-    fn push(ear: &mut Ear, now_ms: u64, sequence: u16) {
-        let mut header = [0; HEADER];
-        write_header(&mut header, false, 0, sequence, u32::from(sequence) * 160, 7);
-        let bytes = [&header[..], &[0x90; 160]].concat();
-        ear.push(now_ms * 1_000_000, &RtpPacket::parse(&bytes).unwrap(), fixed(0).unwrap());
-    }
-
-    #[test]
-    fn nothing_is_heard_before_anything_came() {
-        let mut ear = Ear::default();
-        let frame = ear.pull(0);
-        assert_eq!((frame.heard, frame.sound.samples.len(), frame.sound.rate_hz), (false, 160, 8000));
-    }
-
-    #[test]
-    fn every_beat_has_its_packet_and_a_loss_is_invented() {
-        let mut ear = Ear::default();
-        let mut concealed = 0;
-        let mut heard = 0;
-        for n in 0..100u16 {
-            if n != 50 {
-                push(&mut ear, u64::from(n) * 20, n);
-            }
-            let frame = ear.pull((u64::from(n) * 20 + 7) * 1_000_000);
-            concealed += frame.concealed;
-            heard += u32::from(frame.heard);
-        }
-        assert!((90..=100).contains(&heard), "{heard}");
-        assert!((1..=2).contains(&concealed), "{concealed}");
-    }
-
-    #[test]
-    fn who_falls_silent_is_silent_after_a_while() {
-        let mut ear = Ear::default();
-        (0..20).for_each(|n| {
-            push(&mut ear, u64::from(n) * 20, n);
-            ear.pull(u64::from(n) * 20_000_000 + 1);
-        });
-        let later: Vec<bool> = (20..60).map(|n| ear.pull(n * 20_000_000 + 1).heard).collect();
-        assert!(later[0] && !later[39]);
-    }
-}
+mod tests;

@@ -235,3 +235,52 @@ fn anything_at_all_does_no_harm() {
         assert!(convert.out.waiting.len() < 2 * LONGEST);
     }
 }
+
+fn of_codec(name: &str, ptime_ms: u32) -> Formats {
+    let (payload_type, clock_hz) = match name {
+        "PCMU" => (0, 8000),
+        "PCMA" => (8, 8000),
+        "G722" => (9, 8000),
+        "opus" => (96, 48_000),
+        _ => (97, 16_000),
+    };
+    formats(payload_type, name, clock_hz, None, ptime_ms)
+}
+
+/// A tone of so many packets of 20 ms in this codec.
+fn spoken(from: &Formats, packets: u16) -> Vec<Vec<u8>> {
+    let speech = from.send.unwrap();
+    let mut encoder = Encoder::new(speech.codec).unwrap();
+    let mut sine = Sine::new(1000.0, -10.0, f64::from(speech.codec.rate_hz()));
+    let mut one = |n: u16| {
+        let sound: Vec<i16> = (0..speech.codec.rate_hz() / 50).map(|_| sine.sample()).collect();
+        let mut payload = [0; LONGEST_PAYLOAD];
+        let octets = encoder.encode(&sound, &mut payload).unwrap();
+        let timestamp = 0xffff_f000u32.wrapping_add(u32::from(n) * (speech.codec.clock_hz() / 50));
+        packet(speech.payload_type, 65_500u16.wrapping_add(n), timestamp, &payload[..octets])
+    };
+    (0..packets).map(&mut one).collect()
+}
+
+#[test]
+fn as_much_goes_out_as_came_in_whatever_the_codecs_and_lengths() {
+    const PACKETS: u16 = 90;
+    let codecs = ["PCMU", "PCMA", "G722", "opus", "L16"];
+    for from in codecs {
+        let from = of_codec(from, 20);
+        let packets = spoken(&from, PACKETS);
+        for (to, ptime_ms) in codecs.iter().flat_map(|to| [10, 20, 30, 40, 60].map(|ptime| (to, ptime))) {
+            let to = of_codec(to, ptime_ms);
+            let speech = to.send.unwrap();
+            let mut convert = Convert::new(PEER, u64::MAX);
+            let sent = all(&mut convert, &packets, &from, &to);
+            // Opus is passed to Opus as it is, and its packets of 30 ms are 20 ms long.
+            let opus = |formats: &Formats| matches!(formats.send.unwrap().codec, Codec::Opus { .. });
+            let ptime_ms = if opus(&from) && opus(&to) { 20 } else { speech.ptime_ms };
+            let expected = usize::from(PACKETS) * 20 / ptime_ms as usize;
+            assert!(sent.len().abs_diff(expected) <= 2, "{from:?} {to:?}: {}", sent.len());
+            let step = (1, speech.codec.clock_hz() / 1000 * ptime_ms);
+            assert!(steps(&sent).iter().all(|&found| found == step), "{from:?} {to:?}");
+        }
+    }
+}
