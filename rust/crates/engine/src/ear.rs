@@ -159,9 +159,8 @@ impl Ear {
 
     /// Gets more to hear ready; `None` when there is nothing.
     fn listen(&mut self, now_ns: u64) -> Option<Step> {
-        let Self {
-            jitter, decoder, codecs, ready, sound, clock_hz, idle, stretch, pause, resumes, ..
-        } = self;
+        let Self { jitter, decoder, codecs, ready, sound, clock_hz, idle, stretch, pause, resumes, .. } =
+            self;
         let (jitter, clock_hz) = (jitter.as_mut()?, *clock_hz);
         let rate_hz = decoder.as_ref().map_or(8000, |(_, decoder)| decoder.codec().rate_hz());
         let at_us = now_ns / 1000 + ready.len() as u64 * 1_000_000 / u64::from(rate_hz);

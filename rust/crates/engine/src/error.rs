@@ -31,6 +31,8 @@ pub enum EngineError {
     UnknownPort(String),
     /// A recording cannot begin: its id is taken, or the port is recorded too often.
     Recording(String),
+    /// A sound is not in memory, or does not fit there.
+    Memory(String),
     /// Too many playbacks wait for the disk.
     Playback,
     /// A codec that is not there, or a port that has none.
@@ -76,6 +78,7 @@ impl EngineError {
             Self::RoomFull(_) => "media.room_full",
             Self::Room(_) => "media.room",
             Self::Recording(_) => "media.recording",
+            Self::Memory(_) => "media.memory",
             Self::Playback => "media.playback",
             Self::Codec(_) => "media.codec",
             Self::DigitsFull => "media.digits_full",
@@ -92,6 +95,7 @@ impl fmt::Display for EngineError {
             | Self::Argument(text)
             | Self::Room(text)
             | Self::Recording(text)
+            | Self::Memory(text)
             | Self::Codec(text) => f.write_str(text),
             Self::Address(address, error) => write!(f, "cannot use the media address {address}: {error}"),
             Self::Stopped => f.write_str("the media engine is not running"),

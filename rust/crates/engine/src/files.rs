@@ -21,6 +21,8 @@ use crate::reader::{self, Job};
 use crate::recording::Plan;
 use crate::room::Hall;
 use crate::shared::Shared;
+use crate::sounds::{PREFIX, Sounds};
+use crate::source::Source;
 use crate::tap::{Parcel, Tap, TapState};
 use crate::writer::{QUEUE, Request, Writer};
 
@@ -77,6 +79,8 @@ pub struct Files {
     parcels: SyncSender<Parcel>,
     recordings: Mutex<HashMap<String, Entry>>,
     numbers: AtomicU64,
+    /// What is played from memory.
+    pub sounds: Sounds,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -101,6 +105,7 @@ impl Files {
             parcels,
             recordings: Mutex::default(),
             numbers: AtomicU64::new(1),
+            sounds: Sounds::default(),
             threads: Mutex::new(threads),
         })
     }
@@ -170,9 +175,11 @@ impl Files {
 }
 
 impl Engine {
-    /// Plays files to the peer, one after the other. What becomes of it is told by an event.
+    /// Plays files to the peer, one after the other, or sounds in memory (`memory:NAME`). What becomes of it is told by
+    /// an event.
     ///
     /// # Errors
+    /// [`EngineError::Memory`] for a sound that is not there;
     /// [`EngineError::UnknownPort`]; [`EngineError::Argument`] for no files or more than 256;
     /// [`EngineError::Playback`] when too many wait for the disk.
     pub fn play(
@@ -187,6 +194,7 @@ impl Engine {
             let text = format!("a playback needs 1 to {MOST_FILES} files, got {}", files.len());
             return Err(EngineError::Argument(text));
         }
+        let files = files.into_iter().map(|path| self.source(path)).collect::<Result<_, _>>()?;
         let mut control = self.control();
         if let Ok((hall, names)) = control.find_room(id) {
             let (playing, feed) = Playback::new(playback, law, hall.rate_hz.min(16_000), names);
@@ -219,6 +227,13 @@ impl Engine {
         let slot = control.find(id)?.slot;
         self.order(slot, Order::StopPlay(playback.into()));
         Ok(())
+    }
+
+    fn source(&self, path: PathBuf) -> Result<Source, EngineError> {
+        match path.to_str().and_then(|text| text.strip_prefix(PREFIX)) {
+            Some(name) => self.files.sounds.find(name).map(Source::Memory),
+            None => Ok(Source::File(path)),
+        }
     }
 
     fn hand_to_reader(&self, job: Job) -> Result<(), EngineError> {

@@ -44,6 +44,8 @@ mod security;
 mod shared;
 mod sockets;
 mod sound_file;
+mod sounds;
+mod source;
 mod statistics;
 mod tap;
 mod target_file;

@@ -1,20 +1,15 @@
 //! The thread that reads sound files, so that no worker waits for a disk.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
-use trunkline_dsp::wav::{LONGEST_HEADER, SUPPORTED};
-use trunkline_dsp::{Resampler, Wav};
+use trunkline_dsp::Resampler;
 
 use crate::error::Fault;
 use crate::playback::{Feed, Piece};
+use crate::source::{Form, Open, Source};
 
 /// How often what lies ready is filled up: well within what lies ready.
 const REFILL: Duration = Duration::from_millis(100);
@@ -27,7 +22,7 @@ const BLOCK: usize = 8192;
 #[derive(Debug)]
 pub struct Job {
     /// In the order to be heard.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Source>,
     /// Whether the first follows the last.
     pub repeat: bool,
     /// Where the sound goes.
@@ -56,9 +51,9 @@ pub fn run(jobs: &Receiver<Job>) {
 /// A playback whose files are being read.
 struct Reading {
     job: Job,
-    sources: Vec<Wav>,
+    forms: Vec<Form>,
     next: usize,
-    file: Option<Open>,
+    file: Option<(Open, Resampler)>,
     samples: VecDeque<i16>,
     said_something: bool,
     piece: Option<Piece>,
@@ -78,20 +73,13 @@ enum Cut {
     End,
 }
 
-struct Open {
-    file: File,
-    wav: Wav,
-    left: u64,
-    resampler: Resampler,
-}
-
 impl Reading {
     /// Looks at every file; `None` when one cannot be played, which is told.
     fn begin(job: Job) -> Option<Self> {
-        match job.files.iter().map(|path| look_at(path)).collect::<Result<Vec<_>, _>>() {
-            Ok(sources) => Some(Self {
+        match job.files.iter().map(Source::look_at).collect::<Result<Vec<_>, _>>() {
+            Ok(forms) => Some(Self {
                 job,
-                sources,
+                forms,
                 next: 0,
                 file: None,
                 samples: VecDeque::new(),
@@ -174,18 +162,13 @@ impl Reading {
 
     /// Reads a block, of the next file when one is over; `false` when all are.
     fn read_on(&mut self) -> Result<bool, Fault> {
-        let Some(open) = &mut self.file else { return self.open_next() };
-        let mut octets = Vec::new();
-        let block = open.left.min((BLOCK - BLOCK % open.wav.block()) as u64);
-        let read = (&mut open.file).take(block).read_to_end(&mut octets);
-        let read = read.map_err(|error| unreadable(&self.job.files[self.next - 1], &error))?;
-        open.left -= read as u64;
-        let mut mixed = Vec::new();
+        let Some((open, resampler)) = &mut self.file else { return self.open_next() };
+        let mut read = Vec::new();
         let mut sound = Vec::new();
-        open.wav.decode(&octets, &mut mixed);
-        open.resampler.push(&mixed, &mut sound);
-        if (read as u64) < block || open.left == 0 {
-            open.resampler.finish(&mut sound);
+        let more = open.read(BLOCK, &mut read)?;
+        resampler.push(&read, &mut sound);
+        if !more {
+            resampler.finish(&mut sound);
             self.file = None;
         }
         self.said_something |= !sound.is_empty();
@@ -194,18 +177,16 @@ impl Reading {
     }
 
     fn open_next(&mut self) -> Result<bool, Fault> {
-        if self.next == self.sources.len() {
+        if self.next == self.forms.len() {
             // Files without any sound, repeated, would never come to an end.
             if !self.job.repeat || !self.said_something {
                 return Ok(false);
             }
             (self.next, self.said_something) = (0, false);
         }
-        let (path, wav) = (&self.job.files[self.next], self.sources[self.next]);
-        let mut file = open(path).map_err(|error| unreadable(path, &error))?;
-        file.seek(SeekFrom::Start(wav.start as u64)).map_err(|error| unreadable(path, &error))?;
-        let left = wav.length.unwrap_or(u64::MAX);
-        self.file = Some(Open { file, wav, left, resampler: self.resampler(wav.rate_hz) });
+        let form = self.forms[self.next];
+        let open = self.job.files[self.next].open(form)?;
+        self.file = Some((open, self.resampler(form.rate_hz())));
         self.next += 1;
         Ok(true)
     }
@@ -217,28 +198,6 @@ impl Reading {
             self.fresh.insert(fresh.unwrap_or_else(|| (rate_hz, Resampler::between(rate_hz, to_hz))));
         resampler.clone()
     }
-}
-
-fn look_at(path: &Path) -> Result<Wav, Fault> {
-    let mut beginning = Vec::new();
-    open(path)
-        .and_then(|file| file.take(LONGEST_HEADER as u64).read_to_end(&mut beginning))
-        .map_err(|error| unreadable(path, &error))?;
-    Wav::parse(&beginning).map_err(|why| {
-        let text = format!("{}: {why}; what can be played is {SUPPORTED}", path.display());
-        Fault::new("media.file_format", text)
-    })
-}
-
-/// Opens a regular file; anything else could keep the thread waiting for ever.
-fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Fault {
-    Fault::new("media.file_unreadable", format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

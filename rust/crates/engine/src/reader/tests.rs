@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::*;
 use crate::playback::{Next, Playback};
 use crate::scratch::Scratch;
@@ -11,6 +13,11 @@ fn wav(samples: &[i16]) -> Vec<u8> {
 
 /// Plays to the end, or so many pieces.
 fn played(files: Vec<PathBuf>, repeat: bool, most: usize) -> (Vec<i16>, Option<Fault>) {
+    let files = files.into_iter().map(Source::File).collect();
+    played_of(files, repeat, most)
+}
+
+fn played_of(files: Vec<Source>, repeat: bool, most: usize) -> (Vec<i16>, Option<Fault>) {
     let (mut playback, feed) = Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()));
     let fault = std::sync::Arc::clone(&feed.fault);
     let mut reading = Reading::begin(Job { files, repeat, feed });
@@ -62,7 +69,7 @@ fn a_loop_whose_files_lose_their_sound_ends() {
     let scratch = Scratch::new();
     let file = scratch.file("a.wav", &wav(&[1; 8000]));
     let (mut playback, feed) = Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()));
-    let mut reading = Reading::begin(Job { files: vec![file], repeat: true, feed }).unwrap();
+    let mut reading = Reading::begin(Job { files: vec![Source::File(file)], repeat: true, feed }).unwrap();
     assert!(reading.refill());
     scratch.file("a.wav", &wav(&[]));
     let ended = (0..1000).any(|_| {
@@ -79,7 +86,7 @@ fn a_loop_that_costs_much_does_not_keep_the_others_waiting() {
     bytes[24..28].copy_from_slice(&47_999u32.to_le_bytes());
     let file = scratch.file("a.wav", &bytes);
     let (_playback, feed) = Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()));
-    let mut reading = Reading::begin(Job { files: vec![file], repeat: true, feed }).unwrap();
+    let mut reading = Reading::begin(Job { files: vec![Source::File(file)], repeat: true, feed }).unwrap();
     assert!(reading.refill());
     assert!(reading.behind);
     assert!(reading.samples.len() < 160);
@@ -106,4 +113,41 @@ fn a_bad_file_is_told_before_anything_is_heard() {
     assert!(missing.text.contains("gone.wav: No such file"), "{}", missing.text);
     let folder = played(vec![scratch.path("")], false, 10).1.unwrap();
     assert!(folder.text.ends_with("it is not a regular file"), "{}", folder.text);
+}
+
+#[test]
+fn raw_files_and_sounds_in_memory_follow_each_other_at_any_rate_without_a_gap() {
+    let scratch = Scratch::new();
+    let linear = |level: i16, samples: usize| level.to_le_bytes().repeat(samples);
+    let sounds = crate::sounds::Sounds::default();
+    sounds.load("m", linear(8031, 800), 8000).unwrap();
+    let mut coder = trunkline_dsp::Encoder::new(trunkline_dsp::Codec::G722).unwrap();
+    let mut g722 = vec![0; 160];
+    assert_eq!(coder.encode(&[0; 320], &mut g722), Ok(160));
+    let files = vec![
+        Source::File(scratch.file("a.sln", &linear(8031, 800))),
+        Source::File(scratch.file("b.ulaw", &[Law::Mu.encode(8031); 800])),
+        Source::File(scratch.file("c.SLN16", &linear(8031, 1600))),
+        Source::Memory(sounds.find("m").unwrap()),
+        Source::File(scratch.file("d.sln48", &linear(8031, 4800))),
+        Source::File(scratch.file("e.al", &[Law::A.encode(8031); 800])),
+        Source::File(scratch.file("f.raw", &linear(8031, 801)[..1601])),
+        Source::File(scratch.file("g.g722", &g722)),
+    ];
+    let (sound, fault) = played_of(files, false, 1000);
+    assert!(fault.is_none());
+    assert_eq!(sound.len(), 7 * 800 + 160);
+    // Where rates change, a filter begins and ends; in between nothing is missing.
+    let loud = sound[..5600].iter().filter(|sample| (7500..8600).contains(*sample)).count();
+    assert!(loud > 5450, "{loud}");
+    assert!(sound[5650..].iter().all(|sample| sample.abs() < 100));
+}
+
+#[test]
+fn what_is_dropped_while_it_is_played_is_played_to_its_end() {
+    let sounds = crate::sounds::Sounds::default();
+    sounds.load("m", 1000i16.to_le_bytes().repeat(1600), 8000).unwrap();
+    let source = Source::Memory(sounds.find("m").unwrap());
+    sounds.forget("m");
+    assert_eq!(played_of(vec![source], false, 100).0, [1000; 1600]);
 }

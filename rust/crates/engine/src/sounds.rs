@@ -1,0 +1,146 @@
+//! Sounds that a program put into memory, to be played as files are.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// What the name of a sound in memory begins with, where a file may stand.
+pub const PREFIX: &str = "memory:";
+/// Octets of all sounds, those included that are only played to their end.
+const MOST_OCTETS: usize = 64 << 20;
+const MOST_SOUNDS: usize = 4096;
+
+/// A sound: 16 bits a sample, little-endian, one channel.
+#[derive(Debug)]
+pub struct Sound {
+    /// Samples a second, 8000 to 48000.
+    pub rate_hz: u32,
+    /// Whole samples.
+    pub octets: Vec<u8>,
+    in_all: Arc<AtomicUsize>,
+}
+
+impl Drop for Sound {
+    fn drop(&mut self) {
+        self.in_all.fetch_sub(self.octets.len(), Ordering::Relaxed);
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Sounds {
+    by_name: Mutex<HashMap<String, Arc<Sound>>>,
+    in_all: Arc<AtomicUsize>,
+}
+
+impl Sounds {
+    /// Keeps a sound; one of this name before is forgotten.
+    ///
+    /// # Errors
+    /// [`EngineError::Argument`] for a rate out of range or no whole samples, [`EngineError::Memory`] when there is no
+    /// room.
+    pub fn load(&self, name: &str, octets: Vec<u8>, rate_hz: u32) -> Result<(), EngineError> {
+        if !(8000..=48_000).contains(&rate_hz) {
+            let text = format!("a sound in memory has 8000 to 48000 samples a second, got {rate_hz}");
+            return Err(EngineError::Argument(text));
+        }
+        if octets.is_empty() || !octets.len().is_multiple_of(2) {
+            let text = format!("a sound in memory has whole samples of 16 bits, got {} octets", octets.len());
+            return Err(EngineError::Argument(text));
+        }
+        let mut by_name = self.lock();
+        if by_name.len() >= MOST_SOUNDS && !by_name.contains_key(name) {
+            let text = format!(
+                "{MOST_SOUNDS} sounds are in memory, and no more are possible: DropSound comes first"
+            );
+            return Err(EngineError::Memory(text));
+        }
+        // Only here it grows, under the lock.
+        let before = self.in_all.load(Ordering::Relaxed);
+        if before.saturating_add(octets.len()) > MOST_OCTETS {
+            return Err(EngineError::Memory(format!(
+                "sounds in memory have {MOST_OCTETS} octets in all at most: {before} are there, and {} more do not \
+                 fit; DropSound makes room once what is played of it has ended",
+                octets.len()
+            )));
+        }
+        self.in_all.fetch_add(octets.len(), Ordering::Relaxed);
+        let sound = Sound { rate_hz, octets, in_all: Arc::clone(&self.in_all) };
+        by_name.insert(name.into(), Arc::new(sound));
+        Ok(())
+    }
+
+    /// Forgets a sound; who plays it does so to its end.
+    pub fn forget(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    /// A sound.
+    ///
+    /// # Errors
+    /// [`EngineError::Memory`].
+    pub fn find(&self, name: &str) -> Result<Arc<Sound>, EngineError> {
+        self.lock().get(name).cloned().ok_or_else(|| {
+            EngineError::Memory(format!("no sound {name} is in memory: LoadSound comes first"))
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Sound>>> {
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Keeps a sound in memory under a name, 16 bits a sample, little-endian, one channel.
+    ///
+    /// # Errors
+    /// [`EngineError::Argument`], [`EngineError::Memory`].
+    pub fn load_sound(&self, name: &str, octets: Vec<u8>, rate_hz: u32) -> Result<(), EngineError> {
+        self.files.sounds.load(name, octets, rate_hz)
+    }
+
+    /// Forgets such a sound.
+    pub fn drop_sound(&self, name: &str) {
+        self.files.sounds.forget(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_memory_is_bounded_and_what_is_played_counts() {
+        let sounds = Sounds::default();
+        sounds.load("a", vec![0; MOST_OCTETS - 2], 8000).unwrap();
+        let played = sounds.find("a").unwrap();
+        sounds.load("b", vec![1, 2], 48_000).unwrap();
+        assert_eq!(sounds.load("c", vec![1, 2], 8000).unwrap_err().code(), "media.memory");
+        sounds.forget("a");
+        assert_eq!(sounds.find("a").unwrap_err().code(), "media.memory");
+        assert!(sounds.load("c", vec![1, 2], 8000).unwrap_err().to_string().contains("DropSound"));
+        drop(played);
+        sounds.load("c", vec![1, 2], 8000).unwrap();
+        assert_eq!(sounds.in_all.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn what_is_no_sound_is_refused() {
+        let sounds = Sounds::default();
+        for (octets, rate_hz) in [(vec![], 8000), (vec![1], 8000), (vec![1, 2], 7999), (vec![1, 2], 96_000)] {
+            assert_eq!(sounds.load("a", octets, rate_hz).unwrap_err().code(), "media.argument");
+        }
+    }
+
+    #[test]
+    fn another_sound_of_the_name_takes_its_place() {
+        let sounds = Sounds::default();
+        sounds.load("a", vec![1, 2], 8000).unwrap();
+        sounds.load("a", vec![3, 4, 5, 6], 8000).unwrap();
+        assert_eq!(sounds.find("a").unwrap().octets, [3, 4, 5, 6]);
+        assert_eq!(sounds.in_all.load(Ordering::Relaxed), 4);
+    }
+}
