@@ -11,7 +11,15 @@ from typing import Any, ClassVar, Literal, Self
 
 from trunkline.media.codec_commands import Format, SetFormats
 from trunkline.media.command import Command, Done, R, R_co, Reply
-from trunkline.media.file_commands import Channels, Play, Record, StopPlay, StopRecord
+from trunkline.media.file_commands import (
+    Channels,
+    DropSound,
+    LoadSound,
+    Play,
+    Record,
+    StopPlay,
+    StopRecord,
+)
 from trunkline.media.key_commands import SendDigits
 from trunkline.media.security_commands import IdentityRead, ReadIdentity, SetDtls, SetIce, SetKeys, SetPlain
 from trunkline.media.sound_commands import (
@@ -37,6 +45,7 @@ __all__ = [
     "CloseRoom",
     "Command",
     "Done",
+    "DropSound",
     "Echo",
     "Family",
     "Format",
@@ -44,6 +53,7 @@ __all__ = [
     "Join",
     "Link",
     "Listen",
+    "LoadSound",
     "OpenAudio",
     "OpenPort",
     "OpenRoom",
@@ -271,6 +281,7 @@ COMMANDS: dict[str, type[Command[Reply]]] = {
         OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, SendDigits, Play, StopPlay, Record,
         StopRecord, ReadStatistics, AdoptPort, ClosePort, CloseOwner, SetFormats, SetKeys, SetDtls, SetIce, SetPlain,
         ReadIdentity, OpenRoom, CloseRoom, Join, PlaySignal, Listen, OpenAudio, SetExtension,
+        LoadSound, DropSound,
     )
 }  # fmt: skip
 """Every command by its kind."""

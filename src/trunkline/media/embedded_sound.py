@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable
 from typing import Any
 
 from trunkline import _native
+from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 
 _DONE = c.Done()
@@ -57,12 +60,30 @@ def _open_audio(native: _native.MediaEngine, command: c.OpenAudio) -> c.AudioOpe
     return c.AudioOpened(native.open_audio(command.port, command.rate_hz, command.speak))
 
 
+def _load_sound(native: _native.MediaEngine, command: c.LoadSound) -> c.Done:
+    try:
+        octets = base64.b64decode(command.data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MediaError(
+            f"the data of sound {command.sound} is not base64: {error}", "media.argument"
+        ) from None
+    native.load_sound(command.sound, octets, command.rate_hz)
+    return _DONE
+
+
+def _drop_sound(native: _native.MediaEngine, command: c.DropSound) -> c.Done:
+    native.drop_sound(command.sound)
+    return _DONE
+
+
 HANDLERS: dict[type, Callable[[_native.MediaEngine, Any], Any]] = {
     c.SetFormats: _set_formats,
     c.OpenRoom: _open_room,
     c.CloseRoom: _close_room,
     c.Join: _join,
     c.OpenAudio: _open_audio,
+    c.LoadSound: _load_sound,
+    c.DropSound: _drop_sound,
     c.PlaySignal: _play_signal,
     c.Listen: _listen,
 }

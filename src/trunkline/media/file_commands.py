@@ -6,7 +6,7 @@ file is told by events: ``Played``, ``Recorded``, ``RecordFailed``. Whoever begi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from trunkline.media.command import Command, Done
@@ -16,13 +16,16 @@ Channels = Literal["mono", "stereo"]
 
 @dataclass(slots=True)
 class Play(Command[Done]):
-    """Send WAV files to the peer, one after the other without a gap.
+    """Send sound files to the peer, one after the other without a gap.
 
     They are spoken in the codec that ``SetFormats`` told, else in G.711, 20 ms a packet.
 
     Ends what the port did before, as ``Tone`` does; another command that does so ends it. All files are looked
     at before the first packet: one that cannot be played is told by ``Played`` with the outcome ``failed``.
-    Files: RIFF WAVE with PCM of 8 or 16 bits or G.711, mono or stereo (mixed), 8000 to 48000 Hz (resampled).
+    Files: RIFF WAVE with PCM of 8 or 16 bits or G.711, mono or stereo (mixed), 8000 to 48000 Hz (resampled); by their
+    names, raw samples of 16 bits, little-endian (``.raw`` and ``.sln`` at 8000 Hz, ``.sln12``, ``.sln16``, ``.sln24``,
+    ``.sln32``, ``.sln44``, ``.sln48``), G.711 (``.ulaw``, ``.ul``, ``.alaw``, ``.al``) and G.722 (``.g722``). An entry
+    ``memory:ID`` is what ``LoadSound`` loaded; one that is not there refuses the command with ``media.memory``.
     """
 
     kind: ClassVar[str] = "play"
@@ -31,11 +34,36 @@ class Play(Command[Done]):
     playback: str
     """The id that ``Played`` will name."""
     files: list[str]
-    """Paths, in the order to be heard; 1 to 256."""
+    """Paths or ``memory:ID``, in the order to be heard; 1 to 256."""
     payload_type: int = 0
     """0 for µ-law, 8 for A-law; of no matter once ``SetFormats`` told."""
     loop: bool = False
     """Begin again after the last file, until another command."""
+
+
+@dataclass(slots=True)
+class LoadSound(Command[Done]):
+    """Keep a sound in memory, which ``Play`` names as ``memory:ID``; one of that id before is replaced.
+
+    Refused with ``media.memory`` when all sounds would have more than 64 MiB, or there are 4096; ``media.argument``
+    for what is no sound. Sounds belong to no port: they stay until ``DropSound`` or the end of the engine.
+    """
+
+    kind: ClassVar[str] = "load_sound"
+    sound: str
+    """The id."""
+    data: str = field(repr=False)
+    """Samples of 16 bits, little-endian, one channel, in base64."""
+    rate_hz: int = 8000
+    """8000 to 48000."""
+
+
+@dataclass(slots=True)
+class DropSound(Command[Done]):
+    """Forget a sound in memory; what plays it goes on. Nothing when there is none of this id."""
+
+    kind: ClassVar[str] = "drop_sound"
+    sound: str
 
 
 @dataclass(slots=True)

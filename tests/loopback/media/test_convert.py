@@ -150,6 +150,8 @@ async def test_what_is_lost_is_concealed_and_counted() -> None:
             for _ in range(2 if n == 16 else 1):
                 samples += [linear(octet, 8) for octet in (await bob.hear())[12:]]
         assert len(samples) == 30 * 160
+        # What was invented is nearly as loud as what it stands for.
+        assert strength(samples[15 * 160 : 16 * 160], 500.0) == pytest.approx(-10.0, abs=3.0)
         assert (await at.figures("a")).concealed == 1
 
 
@@ -164,6 +166,26 @@ async def test_packets_are_as_long_as_the_peer_asked(ptime_ms: int) -> None:
         assert {len(packet) for packet in packets} == {12 + 8 * ptime_ms}
         stamps = [header(packet)[3] for packet in packets]
         assert {(b - a) % 2**32 for a, b in itertools.pairwise(stamps)} == {8 * ptime_ms}
+
+
+@pytest.mark.parametrize("left", [PCMU, OPUS, L16])
+@pytest.mark.parametrize("right", [PCMA, G722, OPUS])
+async def test_of_packets_that_come_three_at_once_none_is_lost(left: c.Format, right: c.Format) -> None:
+    async with exchange() as at:
+        alice, port, bob, _ = await linked(at, formats("a", left), formats("b", right))
+        speaker = Speaker(alice, port, left.payload_type, left.clock_hz // 50)
+        payloads = (await asyncio.to_thread(codecs.encoded, left, 1000, 2.5))[:120]
+        packets = []
+        for at_once in range(0, len(payloads), 3):
+            for payload in payloads[at_once : at_once + 3]:
+                speaker.say(payload)
+            packets += [await bob.hear() for _ in range(3)]
+        headers = [header(packet) for packet in packets]
+        assert {(b[2] - a[2]) % 65_536 for a, b in itertools.pairwise(headers)} == {1}
+        assert {(b[3] - a[3]) % 2**32 for a, b in itertools.pairwise(headers)} == {right.clock_hz // 50}
+        await at.figures_when("b", lambda now: now.packets_out == 120)  # counted once it is sent
+        figures = await at.figures("a")
+        assert (figures.packets_in, figures.late, figures.concealed) == (120, 0, 0)
 
 
 @pytest.mark.rfc("4733", "2.3")

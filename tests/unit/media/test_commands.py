@@ -37,6 +37,8 @@ COMMANDS: list[c.Command[c.Reply]] = [
     c.Tone("a", 440.0, -10.0, 8, 1500),
     c.SendDigits("a", "12#", 101, 80, 40),
     c.Play("a", "p1", ["hello.wav", "goodbye.wav"], 8, loop=True),
+    c.LoadSound("hello", "AAD/fw==", 16_000),
+    c.DropSound("hello"),
     c.StopPlay("a", "p1"),
     c.Record("a", "r1", "call.wav", "b", "stereo", 60.0, 1_000_000, 5000, 2.5),
     c.StopRecord("r1"),

@@ -16,7 +16,7 @@ use crate::mailbox::{Order, Remote, Task, Tone};
 use crate::pool::Bound;
 use crate::shared::{Shared, WorkerCounts};
 use crate::sockets::{self, Sockets};
-use crate::statistics::Statistics;
+use crate::statistics::{Statistics, impairment_of};
 use crate::worker::{Worker, watch};
 
 /// Figures of the whole engine.
@@ -240,8 +240,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownPort`].
     pub fn statistics(&self, id: &str) -> Result<Statistics, EngineError> {
-        let slot = self.control().find(id)?.slot;
-        Ok(self.read(slot))
+        let control = self.control();
+        let slot = control.find(id)?.slot;
+        Ok(self.read(&control, slot))
     }
 
     /// Closes a port; returns its last figures.
@@ -259,7 +260,12 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownPort`].
     pub fn adopt(&self, id: &str, owner: &str) -> Result<(), EngineError> {
-        self.control().adopt(id, owner)
+        let mut control = self.control();
+        control.adopt(id, owner)?;
+        let slot = control.find(id)?.slot;
+        self.files.port_adopted(slot, owner);
+        self.order(slot, Order::Adopt(owner.into()));
+        Ok(())
     }
 
     /// Closes every port of an owner; returns their ids and last figures, in the order of their opening.
@@ -276,9 +282,9 @@ impl Engine {
         let control = self.control();
         let names = |happened: &PortEvent| control.names_of(happened.slot, happened.generation);
         let named = |happened: PortEvent| {
-            self.files.told(&happened.event);
-            let (owner, id) = happened.event.names().cloned().or_else(|| names(&happened))?;
-            Some((owner, id, happened.event))
+            let adopted = self.files.told(&happened.event);
+            let (owner, id) = names(&happened).or_else(|| happened.event.names().cloned())?;
+            Some((adopted.unwrap_or(owner), id, happened.event))
         };
         events.into_iter().filter_map(named).collect()
     }
@@ -335,15 +341,18 @@ impl Engine {
         self.part(control, slot);
         self.files.port_closed(slot);
         self.shared.kernel.cut(slot);
-        let statistics = self.read(slot);
+        let statistics = self.read(control, slot);
         let entry = control.close(self.shared.now_ns(), slot, self.shared.slot(slot).worker);
         self.order(slot, Order::Close);
         (entry.map_or_else(|| "".into(), |entry| entry.id), statistics)
     }
 
-    fn read(&self, slot: u32) -> Statistics {
+    fn read(&self, control: &Control, slot: u32) -> Statistics {
         let counted = || self.shared.slot(slot).counts.read(self.shared.now_ns());
-        self.shared.kernel.complete(slot, counted)
+        let figures = self.shared.kernel.complete(slot, counted);
+        let formats = control.formats_of(slot);
+        let heard = formats.zip(figures.payload_type).and_then(|(formats, heard)| formats.heard(heard));
+        heard.map_or(figures, |format| figures.judged_by(impairment_of(format)))
     }
 
     pub(crate) fn order(&self, slot: u32, order: Order) {

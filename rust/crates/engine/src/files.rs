@@ -68,6 +68,8 @@ struct Entry {
     slots: Vec<u32>,
     /// The room that it records, instead.
     room: Option<Arc<str>>,
+    /// Whose its first port is since that was given away.
+    adopted: Option<Arc<str>>,
     ended: bool,
 }
 
@@ -133,13 +135,25 @@ impl Files {
         }
     }
 
-    /// An event is on its way to the commander: a recording that it ends is forgotten.
-    pub fn told(&self, event: &Event) {
-        match event {
-            Event::Recorded(recorded) => drop(self.recordings().remove(&*recorded.recording)),
-            Event::RecordFailed(failed) => drop(self.recordings().remove(&*failed.recording)),
-            _ => {}
+    /// A port has another owner: so have its recordings.
+    pub fn port_adopted(&self, slot: u32, owner: &str) {
+        let mut recordings = self.recordings();
+        for entry in
+            recordings.values_mut().filter(|entry| !entry.ended && entry.slots.first() == Some(&slot))
+        {
+            entry.adopted = Some(owner.into());
         }
+    }
+
+    /// An event is on its way to the commander: a recording that it ends is forgotten. Returns whom to tell instead of
+    /// the owner at its beginning.
+    pub fn told(&self, event: &Event) -> Option<Arc<str>> {
+        let recording = match event {
+            Event::Recorded(recorded) => &recorded.recording,
+            Event::RecordFailed(failed) => &failed.recording,
+            _ => return None,
+        };
+        self.recordings().remove(&**recording)?.adopted
     }
 
     fn end(&self, entry: &mut Entry, ended: Ended) {
@@ -169,7 +183,7 @@ impl Files {
             return Err(EngineError::Recording(text));
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        recordings.insert(id.into(), Entry { number, slots, room, ended: false });
+        recordings.insert(id.into(), Entry { number, slots, room, adopted: None, ended: false });
         Ok(number)
     }
 }

@@ -105,6 +105,8 @@ pub enum Order {
     Lead(Arc<Hall>),
     /// A program that listens, and speaks if so told.
     Audio(Box<Line>, bool),
+    /// The port belongs to this owner from now on.
+    Adopt(Arc<str>),
     /// The end of this playback, if it is what the port does.
     StopPlay(String),
     /// A signal, as the port's task or over it.

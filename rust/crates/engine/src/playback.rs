@@ -67,6 +67,11 @@ impl Playback {
         (Self { id: id.into(), law, rate_hz, names, pieces, fault, sent: 0, starved: 0, waited: 0 }, feed)
     }
 
+    /// Tells another owner from now on.
+    pub fn adopt(&mut self, owner: Arc<str>) {
+        self.names.0 = owner;
+    }
+
     /// Whether nothing was said yet.
     pub fn is_fresh(&self) -> bool {
         self.sent == 0

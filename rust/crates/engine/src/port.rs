@@ -231,6 +231,13 @@ impl Port {
         self.publish(context);
     }
 
+    /// Belongs to another owner, who is told of its playback too.
+    pub fn adopt(&mut self, owner: Arc<str>) {
+        if let Job::Play(playing) = &mut self.job {
+            playing.adopt(owner);
+        }
+    }
+
     /// Ends a playback, if it is what the port does.
     pub fn stop_play(&mut self, context: &Context<'_>, playback: &str) {
         if let Job::Play(playing) = &self.job

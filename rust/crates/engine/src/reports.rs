@@ -12,6 +12,7 @@ use trunkline_rtp::report::{
 use crate::mailbox::Task;
 use crate::port::{Context, Job, Port};
 use crate::relay::send_rtcp;
+use crate::statistics::impairment_of;
 
 /// Reports are this far apart, times 0.5 to 1.5, divided by e - 1.5 (RFC 3550 §6.2, §6.3.1).
 const INTERVAL_NS: u64 = 5_000_000_000;
@@ -232,7 +233,8 @@ impl Port {
     fn metrics(&self, context: &Context<'_>, block: &ReportBlock) -> VoipMetrics {
         let figures = self.slot(context).counts.read(context.now_ns);
         let payload_type = figures.payload_type.unwrap_or_default();
-        let codec = impairment(payload_type, self.clock_hz(payload_type));
+        let told = self.formats.as_ref().and_then(|formats| formats.heard(payload_type));
+        let codec = told.map_or_else(|| impairment(payload_type, self.clock_hz(payload_type)), impairment_of);
         let path = Path {
             loss: figures.loss(),
             jitter_ms: figures.jitter_ms,

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use trunkline_rtp::quality::{Path, impairment, mos};
+use trunkline_dsp::Codec;
+use trunkline_rtp::quality::{Impairment, Path, impairment, mos};
+
+use crate::formats::{Content, Format};
 
 /// The figures of one port at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -60,9 +63,13 @@ impl Statistics {
     }
 
     /// What the figures say about quality.
-    fn judged(mut self, clock_hz: u32) -> Self {
-        let Some(payload_type) = self.payload_type else { return self };
-        let codec = impairment(payload_type, clock_hz);
+    fn judged(self, clock_hz: u32) -> Self {
+        let codec = self.payload_type.map(|payload_type| impairment(payload_type, clock_hz));
+        codec.map_or(self, |codec| self.judged_by(codec))
+    }
+
+    /// The same when it is known what a codec costs.
+    pub fn judged_by(mut self, codec: Impairment) -> Self {
         let round_trip_ms = self.rtt_ms.unwrap_or_default();
         let score = |loss, jitter_ms| mos(Path { loss, jitter_ms, round_trip_ms }.r_factor(codec));
         self.mos = Some(score(self.loss(), self.jitter_ms));
@@ -71,6 +78,16 @@ impl Statistics {
             score(share(lost.into(), arrived), self.remote_jitter_ms.unwrap_or_default())
         });
         self
+    }
+}
+
+/// What a codec costs that was told of.
+pub fn impairment_of(format: Format) -> Impairment {
+    match format.content {
+        Content::Sound(Codec::G722) => impairment(9, 8000),
+        Content::Sound(Codec::Opus { .. }) => impairment(format.payload_type.max(96), 48_000),
+        // Linear samples are concealed as those of G.711 are.
+        _ => impairment(0, 8000),
     }
 }
 
@@ -271,6 +288,18 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quality_is_judged_by_the_codec_and_not_by_its_number() {
+        let lossy = Statistics { packets_in: 95, lost: 5, payload_type: Some(96), ..Statistics::default() };
+        let score = |name, clock_hz| {
+            let format = Format::read(96, name, clock_hz, 1, "").unwrap();
+            lossy.judged_by(impairment_of(format)).mos.unwrap()
+        };
+        assert_eq!(score("L16", 48_000), score("PCMU", 8000));
+        assert!(score("opus", 48_000) < score("L16", 48_000));
+        assert!(score("G722", 8000) < score("opus", 48_000));
+    }
 
     #[test]
     fn tells_what_was_counted_and_forgets_it_on_reset() {

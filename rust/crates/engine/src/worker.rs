@@ -211,6 +211,7 @@ impl Worker {
                 port.begin(context, Job::Play(playback));
                 self.start_speaking(context, slot);
             }
+            (Order::Adopt(owner), Some(port)) => port.adopt(owner),
             (Order::StopPlay(playback), Some(port)) => port.stop_play(context, &playback),
             (Order::Sound(sounding), Some(port)) => {
                 port.sound(context, *sounding);

@@ -281,6 +281,18 @@ impl MediaEngine {
         self.engine.play(port, playback, files, law, repeat).map_err(refused)
     }
 
+    /// Keeps a sound in memory: 16 bits a sample, little-endian.
+    #[pyo3(signature = (sound, octets, rate_hz))]
+    fn load_sound(&self, sound: &str, octets: &[u8], rate_hz: u32) -> PyResult<()> {
+        self.engine.load_sound(sound, octets.to_vec(), rate_hz).map_err(refused)
+    }
+
+    /// Forgets such a sound.
+    #[pyo3(signature = (sound))]
+    fn drop_sound(&self, sound: &str) {
+        self.engine.drop_sound(sound);
+    }
+
     /// Ends a playback.
     #[pyo3(signature = (port, playback))]
     fn stop_play(&self, port: &str, playback: &str) -> PyResult<()> {
