@@ -174,7 +174,9 @@ async def test_of_packets_that_come_three_at_once_none_is_lost(left: c.Format, r
     async with exchange() as at:
         alice, port, bob, _ = await linked(at, formats("a", left), formats("b", right))
         speaker = Speaker(alice, port, left.payload_type, left.clock_hz // 50)
-        payloads = (await asyncio.to_thread(codecs.encoded, left, 1000, 2.5))[:90]  # no more than is converted in a row
+        payloads = (await asyncio.to_thread(codecs.encoded, left, 1000, 2.5))[
+            :90
+        ]  # no more than is converted in a row
         packets = []
         for at_once in range(0, len(payloads), 3):
             for payload in payloads[at_once : at_once + 3]:
