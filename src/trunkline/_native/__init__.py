@@ -1,6 +1,14 @@
 """The compiled parts: the media engine for ``trunkline.media``, the scanner for ``trunkline.proto.sip``. Nobody else
 imports this."""
 
-from trunkline._native._engine import Codec, EngineError, EngineFigures, MediaEngine, PortFigures, Rates, Scanner
+from trunkline._native._engine import (
+    Codec,
+    EngineError,
+    EngineFigures,
+    MediaEngine,
+    PortFigures,
+    Rates,
+    Scanner,
+)
 
 __all__ = ["Codec", "EngineError", "EngineFigures", "MediaEngine", "PortFigures", "Rates", "Scanner"]
