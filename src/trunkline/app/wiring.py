@@ -106,14 +106,7 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         notices = tuple(exchange.net.tls.notices())
         show_start(Screen(), start_report(loaded, __version__, urls, made, metrics.port, notices))
         manager.ready()
-        kernel = exchange.engine.snapshot().kernel
-        log.info(
-            "running",
-            version=__version__,
-            listeners=urls,
-            domain=loaded.settings.domain,
-            **({"kernel_path": kernel} if kernel else {}),
-        )
+        _log_running(loaded, exchange, urls)
         if problem := file_limit(loaded.settings).problem():
             log.warning(problem)
         grace[0] = await exchange.stopping
@@ -121,6 +114,12 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         log.info("stopping", calls=len(exchange.calls.active), grace_s=grace[0])
     log.info("stopped")
     return 0
+
+
+def _log_running(loaded: Loaded, exchange: Exchange, urls: tuple[str, ...]) -> None:
+    kernel = exchange.engine.snapshot().kernel
+    more = {"kernel_path": kernel} if kernel else {}
+    log.info("running", version=__version__, listeners=urls, domain=loaded.settings.domain, **more)
 
 
 def _parts(exchange: Exchange, stream: GuardedStream, metrics: MetricsPlace) -> list[Part]:

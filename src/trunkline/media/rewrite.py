@@ -52,12 +52,7 @@ def rewrite(
     streams = sketch.streams[: len(local)]
     if len(local) != len(streams):
         raise LocalProtocolError(f"{len(local)} local ports for {len(streams)} media lines")
-    live: list[LocalPort | None] = []
-    for stream, port in zip(streams, local):  # noqa: B905  (the lengths are equal by now)
-        carried = (
-            port is not None and not stream.rejected and (profile.codecs is None or carries(profile, stream))
-        )
-        live.append(port if carried else None)
+    live = _carried(streams, local, profile)
     texts = [shape.text for shape in sketch.shapes]
     if profile.codecs is not None or edit is not None:
         _reduce(sketch, streams, texts, live, profile, edit)
@@ -84,6 +79,18 @@ def rewrite(
         parts += [f"{line}{below}\r\n" for line in identity.rejected_from(len(streams))]
     after = "".join(parts)
     return identity.stamp(after if dress is None else dress(after))
+
+
+def _carried(
+    streams: Sequence[Stream], local: Sequence[LocalPort | None], profile: Profile
+) -> list[LocalPort | None]:
+    """Our port for each stream that lives and is one of the profile's; the lengths are equal."""
+    return [
+        port
+        if port is not None and not stream.rejected and (profile.codecs is None or carries(profile, stream))
+        else None
+        for stream, port in zip(streams, local)  # noqa: B905
+    ]
 
 
 def _reduce(
