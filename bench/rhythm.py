@@ -33,7 +33,7 @@ TIMEOUT_MARGIN_S = 20
 USER_SPACE, SECURE, KERNEL, FLOOR = (
     "trunkline engine", "trunkline engine, SRTP", "trunkline engine, kernel", "tc floor",
 )  # fmt: skip
-DRAWN = (USER_SPACE, SECURE, KERNEL)
+DRAWN = (USER_SPACE, KERNEL)
 
 Target = Callable[[Session, Cable, int], AbstractContextManager[Argv]]
 
