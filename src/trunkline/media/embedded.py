@@ -20,7 +20,8 @@ from trunkline.media.embedded_extension import HANDLERS as EXTENSION_HANDLERS
 from trunkline.media.embedded_security import HANDLERS as SECURITY_HANDLERS
 from trunkline.media.embedded_sound import HANDLERS as SOUND_HANDLERS
 from trunkline.media.engine import Listener
-from trunkline.media.events import EVENTS, MediaEvent
+from trunkline.media.events import EVENTS
+from trunkline.media.listeners import Listeners
 from trunkline.media.statistics import EngineCounters, PortStatistics
 
 _DONE = c.Done()
@@ -74,7 +75,7 @@ class EmbeddedMediaEngine:
         self._settings = settings
         self._native: _native.MediaEngine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listeners: dict[str | None, list[Listener]] = {}
+        self._listeners = Listeners()
         self._advertised = _advertised(settings)
         # What each gives is said by the command's type, and not by a ``cast`` that would be called each time.
         self._handlers: dict[type, Callable[[_native.MediaEngine, Any], Any]] = {
@@ -154,16 +155,7 @@ class EmbeddedMediaEngine:
 
     def subscribe(self, listener: Listener, owner: str | None = None) -> Callable[[], None]:
         """Call ``listener`` from the event loop with each event, or with those of one owner's ports."""
-        self._listeners.setdefault(owner, []).append(listener)
-
-        def unsubscribe() -> None:
-            listeners = self._listeners.get(owner, [])
-            if listener in listeners:
-                listeners.remove(listener)
-            if not listeners:
-                self._listeners.pop(owner, None)
-
-        return unsubscribe
+        return self._listeners.subscribe(listener, owner)
 
     def snapshot(self) -> EngineCounters:
         """Figures of the engine; all zero when it does not run."""
@@ -193,7 +185,7 @@ class EmbeddedMediaEngine:
 
     def _close_owner(self, native: _native.MediaEngine, command: c.CloseOwner) -> c.OwnerClosed:
         closed = native.close_owner(command.owner)
-        self._listeners.pop(command.owner, None)
+        self._listeners.forget(command.owner)
         return c.OwnerClosed(tuple(_statistics(port, figures) for port, figures in closed))
 
     def _take_events(self) -> None:
@@ -201,16 +193,7 @@ class EmbeddedMediaEngine:
             return
         for kind, owner, port, *rest in self._native.take_events():
             event = EVENTS[kind](owner, port, *rest)
-            for listener in (*self._listeners.get(None, ()), *self._listeners.get(owner, ())):
-                self._tell(listener, event)
-
-    def _tell(self, listener: Listener, event: MediaEvent) -> None:
-        try:
-            listener(event)
-        except Exception as error:  # noqa: BLE001  (one listener's fault must not keep events from the others)
-            context = {"message": f"a listener to media events failed at {event!r}", "exception": error}
-            if self._loop is not None:
-                self._loop.call_exception_handler(context)
+            self._listeners.tell(event)
 
 
 def _set_remote(native: _native.MediaEngine, command: c.SetRemote) -> c.Done:

@@ -163,7 +163,7 @@ async def test_a_failing_listener_does_not_silence_the_others() -> None:
 
         alice = at.phone()
         assert isinstance(at.engine, EmbeddedMediaEngine)
-        at.engine._listeners[None].insert(0, fail)
+        at.engine._listeners._listeners[None].insert(0, fail)
         a = await at.open("a")
         await at.do(alice.remote("a"), c.Echo("a"))
         alice.speak(a)
