@@ -170,6 +170,16 @@ class Exchange:
                 if event.kind == kind:
                     return event
 
+    async def events(self, *kinds: str) -> list[MediaEvent]:
+        """The next event of each of these kinds, in whatever order they come."""
+        found: dict[str, MediaEvent] = {}
+        async with asyncio.timeout(DEADLINE_S):
+            while len(found) < len(kinds):
+                event = await self._events.get()
+                if event.kind in kinds:
+                    found.setdefault(event.kind, event)
+        return list(found.values())
+
     async def events_until(self, kind: str) -> list[MediaEvent]:
         """The events before the next one of a kind, which is passed over."""
         before: list[MediaEvent] = []
