@@ -177,7 +177,9 @@ async def test_nothing_is_left_of_thousands_of_uses(workers: int, tmp_path: Path
         for _ in range(ROUNDS):
             await live(at, chance, phones)
         await settled(bound)
-        assert (files(), threads()) == (bound, crew)
+        # Fewer, when what tests before this one left behind was collected meanwhile.
+        assert files() <= bound
+        assert threads() <= crew
         assert resident() - before < MOST_GROWTH
         assert at.engine.snapshot().ports_open == 0
         await still_works(at)
