@@ -169,25 +169,11 @@ fn guarded<T>(what: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use crate::scratch::Scratch;
     use std::sync::mpsc::{channel, sync_channel};
 
     fn shared() -> Arc<Shared> {
-        let config = Config {
-            addresses: vec!["127.0.0.1".parse().unwrap()],
-            first_port: 20_000,
-            last_port: 20_003,
-            workers: 1,
-            inactivity: Duration::ZERO,
-            quarantine: Duration::ZERO,
-            learn: Duration::ZERO,
-            relearn: Duration::ZERO,
-            coalesce: Duration::ZERO,
-            event_queue: 8,
-            kernel: None,
-        };
-        Arc::new(Shared::new(config).unwrap())
+        Arc::new(crate::shared::tests::shared())
     }
 
     fn plan(scratch: &Scratch, number: u64) -> Request {
