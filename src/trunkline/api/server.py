@@ -7,13 +7,15 @@ import logging
 import os
 import socket
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any
+from typing import Any, cast
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from trunkline.api.app import make_app, open_doorway
+from trunkline.api.lingering import LingeringTransport
 from trunkline.api.plan import ApiPlan, AuthPlan
 from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
 from trunkline.base.errors import TransportError
@@ -184,12 +186,15 @@ class _Patience:
 
 
 class _Http(H11Protocol):
-    """With a deadline for the first request's head and for readers that do not read, and a limit of connections."""
+    """With deadlines for a request's head and for readers that do not read, a limit of connections, and an end that
+    takes no reply away.
+    """
 
     plan: ApiPlan
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as theirs
-        super().connection_made(transport)
+        self._ending = LingeringTransport(transport, self._is_unread)
+        super().connection_made(cast("asyncio.Transport", self._ending))
         self._head = _Patience()
         self._reader = _Patience()
         if len(self.connections) > self.plan.max_connections:
@@ -198,6 +203,9 @@ class _Http(H11Protocol):
         self._head.until(self.plan.head_s, transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._ending.lingers:
+            self._ending.waste(data)
+            return
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before or self.transport.get_protocol() is not self:
@@ -206,10 +214,21 @@ class _Http(H11Protocol):
             # The next head has begun, and its keep-alive timer is gone.
             self._head.until(self.plan.head_s, self.transport)
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self.transport = self._ending.transport  # a WebSocket says good-bye in its own way
+        super().handle_websocket_upgrade(event)
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._ending.lost()
         self._head.enough()
         self._reader.enough()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        if self._ending.lingers:
+            self.transport.abort()
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         self._reader.until(self.plan.send_s, self.transport)
@@ -218,6 +237,10 @@ class _Http(H11Protocol):
     def resume_writing(self) -> None:
         self._reader.enough()
         super().resume_writing()
+
+    def _is_unread(self) -> bool:
+        """The client is in the middle of a request, or of what we took for none."""
+        return self.conn.their_state in {h11.SEND_BODY, h11.ERROR}
 
 
 def _is_idle(cycle: RequestResponseCycle | None) -> bool:

@@ -142,6 +142,61 @@ async def test_a_body_that_grows_without_end_is_refused() -> None:
             assert reply.status == 200
 
 
+async def test_whoever_sends_too_much_reads_why() -> None:
+    """What comes after the refusal must not reset the connection: that would take the reply away."""
+    async with serving() as served:
+        loop = asyncio.get_running_loop()
+        with socket.create_connection(("127.0.0.1", served.server.port)) as sock:
+            sock.setblocking(False)
+            await loop.sock_sendall(
+                sock,
+                f"POST /v1/devices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token()}\r\n"
+                "Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n".encode(),
+            )
+            async with asyncio.timeout(10):
+                readable = asyncio.Event()
+                loop.add_reader(sock, readable.set)
+                await readable.wait()
+                loop.remove_reader(sock)
+                for _ in range(10):
+                    await loop.sock_sendall(sock, b" " * 100_000)
+                got = b""
+                while part := await loop.sock_recv(sock, 65_536):
+                    got += part
+            assert b" 413 " in got
+            assert b"request.too_large" in got
+
+
+async def pour(writer: asyncio.StreamWriter) -> None:
+    for _ in range(100):
+        writer.write(b" " * 1_000_000)
+        await writer.drain()
+
+
+async def test_whoever_sends_without_end_is_cut() -> None:
+    async with serving() as served:
+        reader, writer = await open_raw(served)
+        writer.write(
+            f"POST /v1/devices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.token()}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100000000\r\n\r\n".encode()
+        )
+        async with asyncio.timeout(10):
+            assert b"request.too_large" in await reader.read()
+            with pytest.raises(ConnectionError):
+                await pour(writer)
+
+
+async def test_stopping_does_not_wait_for_whoever_still_sends() -> None:
+    async with serving(ApiPlan(port=0, stop_s=1)) as served:
+        reader, writer = await open_raw(served)
+        writer.write(b"POST /v1/devices HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert b" 413 " in await reader.read()
+            await served.server.stop()
+            with pytest.raises(ConnectionError):
+                await pour(writer)
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     async with serving(ApiPlan(port=0, body_s=0.05)) as served:
         reader, writer = await open_raw(served)
