@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -122,3 +123,97 @@ async def test_a_token_whose_call_is_lost_says_that_we_were_restarted() -> None:
         await phone.get()
     assert refused.value.problem.status == 404
     assert not late.rows.rows
+
+
+class SlowDisk:
+    """What is written is there after ``takes_s``; a crash before loses it."""
+
+    def __init__(self, stage: MobileStage, takes_s: float = 0.008) -> None:
+        keeping = stage.keep_calls()
+        self.takes_s = takes_s
+        self.coming: list[asyncio.TimerHandle] = []
+        stage.rows.takes_s = keeping.journal.takes_s = takes_s
+        journal, rows = keeping.journal, stage.rows
+        write, keep_calls = journal.write, rows.keep_calls
+        journal.write = lambda calls: self.later(write, tuple(calls))  # type: ignore[method-assign]
+        rows.keep_calls = lambda calls: self.later(keep_calls, tuple(calls))  # type: ignore[method-assign]
+
+        def undo() -> None:
+            journal.write, rows.keep_calls = write, keep_calls  # type: ignore[method-assign]
+
+        self.undo = undo
+        self.keeping = keeping
+
+    def later(self, write: Any, rows: Any) -> None:
+        # A moment before those who wait for it hear so.
+        loop = asyncio.get_running_loop()
+        self.coming.append(loop.call_later(self.takes_s - 1e-6, write, rows))
+
+    async def crash(self) -> MobileStage:
+        for one in self.coming:
+            one.cancel()
+        self.undo()
+        return await crash(self.keeping, down_s=1.2)
+
+
+@pytest.mark.scenario(11)
+@pytest.mark.rfc("3261", "17.2.1")
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize(
+    "after_ms", [0, 1, 3, 5, 7, 9, 11, 20, 70, 160]
+)  # between disk and push: no push, or two
+@virtual
+async def test_an_invite_is_taken_up_or_comes_again_whenever_the_gateway_dies(
+    after_ms: int, live: bool
+) -> None:
+    stage = MobileStage()
+    disk = SlowDisk(stage)
+    phone = stage.app("phone", live=live)
+    stage.ring_app()
+    await asyncio.sleep(0.01 + after_ms / 1000)  # the network's delay is 10 ms
+    new = await disk.crash()
+    phone.stage = new
+    await (until(lambda: bool(new.rows.rows)) if live else new.until_pushed())
+    await phone.accept()
+    await new.pbx.until("answered")
+    await until(lambda: "call.confirmed" in phone.events)
+    assert len(new.provider.calls) == (0 if live else 1), "one push, by whichever process"
+    await phone.hang_up()
+    await new.pbx.until("ended bye")
+    await new.settle()
+
+
+@pytest.mark.rfc("3261", "17.2.1")
+@virtual
+async def test_a_disk_that_is_slow_holds_the_100_for_less_than_200_ms() -> None:
+    stage = MobileStage()
+    SlowDisk(stage, takes_s=5.0)
+    stage.app("phone")
+    stage.ring_app()
+    began = stage.loop.time()
+    await until(lambda: bool(stage.answers("SIP/2.0 100")))
+    assert 0.15 <= stage.loop.time() - began < 0.2
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.scenario(11)
+@pytest.mark.parametrize("after_ms", [0, 4, 9, 30, 500, 1100])
+@virtual
+async def test_a_bye_that_was_answered_holds_whenever_the_gateway_dies(after_ms: int) -> None:
+    stage = MobileStage()
+    disk = SlowDisk(stage)
+    phone = stage.app("phone")
+    await lead_to(stage, phone, "confirmed")
+    await disk.keeping.after(4)
+    stage.pbx.dialogue.hang_up()
+    await asyncio.sleep(0.01)  # it is there
+    assert stage.pbx.said[-1] != "ended bye"
+    await asyncio.sleep(after_ms / 1000)
+    disk.keeping.sweep()
+    new = await disk.crash()
+    phone.stage = new
+    await asyncio.sleep(40)
+    assert (await phone.status()).status == "ended"
+    assert not new.calls.active
+    await new.settle()

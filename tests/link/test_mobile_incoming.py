@@ -581,11 +581,11 @@ async def test_a_push_goes_when_it_is_on_disk_and_not_before() -> None:
 
 @virtual
 async def test_a_call_that_ends_before_its_push_is_on_disk_rings_nobody() -> None:
-    stage = MobileStage(HandOverPolicy(provisional="on_invite"))
+    stage = MobileStage()
     stage.rows.takes_s = 0.2
     stage.app("phone")
     stage.ring_app()
-    await stage.pbx.until("180")
+    await until(lambda: bool(stage.answers("SIP/2.0 100")))
     stage.pbx.dialogue.hang_up()
     await stage.settle()
     assert stage.provider.sent == []

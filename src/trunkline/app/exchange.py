@@ -323,6 +323,7 @@ class Exchange:
         self.reaching.apps = self.mobile.targets
         self.live.on_password = self.mobile.devices.password_changed
         trunks = self.trunking.trunks
+        self.door.has_apps = self.mobile.book.of_extension
         self._fencing.is_trunk = lambda source: trunks.calls(source) or self.mobile.calls_at(source)
 
     def _call_context(self) -> CallContext:

@@ -111,11 +111,14 @@ class Call(Speaking):
         self._reactions = Reactions(self)
         self._ending = Ending(context.endpoint.loop)
 
-    def begin(self, incoming: Incoming, flow: Flow, script: Script) -> None:
-        """Take the INVITE and start the script; raises RemoteProtocolError when it cannot make a call."""
+    def begin(self, incoming: Incoming, flow: Flow, script: Script, *, hold: bool = False) -> None:
+        """Take the INVITE and start the script; raises RemoteProtocolError when it cannot make a call.
+
+        With ``hold`` the caller's 100 waits for ``is_kept``.
+        """
         leg = self._new_leg("in", source_of(flow), flow, encryption=self.encryption)
         self.invitation = Invitation(incoming.request, self.context.max_forwards, leg.media)
-        leg.accept(incoming, flow)
+        leg.accept(incoming, flow, hold=hold)
         self.legs.append(leg)
         self.context.spawn(self._run(script))
 
@@ -251,6 +254,12 @@ class Call(Speaking):
         """Write the call down at once, for the process after a crash."""
         if self.context.keep_now is not None:
             self.context.keep_now(self)
+
+    def is_kept(self) -> None:
+        """What was written is on disk: from here on a crash loses nothing that the caller was told."""
+        caller = self.legs[0]
+        if isinstance(caller, SipLeg):
+            caller.trying()
 
     async def answer(self) -> ServiceMedia:
         """Answer the caller ourselves: echo, tones, announcements. Raises CallFailed(488) without codec.

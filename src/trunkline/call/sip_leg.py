@@ -96,9 +96,12 @@ class SipLeg:
 
     # The two ways to begin
 
-    def accept(self, incoming: Incoming, flow: Flow) -> None:
-        """Become the leg of an INVITE; raises RemoteProtocolError when it cannot make a dialog."""
-        self.session = ServerSession(self.context.endpoint, incoming, flow, self)
+    def accept(self, incoming: Incoming, flow: Flow, *, hold: bool = False) -> None:
+        """Become the leg of an INVITE; raises RemoteProtocolError when it cannot make a dialog.
+
+        With ``hold`` the 100 waits for ``trying``, 150 ms at most.
+        """
+        self.session = ServerSession(self.context.endpoint, incoming, flow, self, hold=hold)
         self.heard = hash(incoming.request.body)
         self.outcome.sip_call_id = incoming.request.call_id
         if PRECONDITIONS in incoming.request.body and not self.media.passes:
@@ -222,6 +225,11 @@ class SipLeg:
     @property
     def offers_early(self) -> bool:
         return isinstance(self.session, ClientSession) and self.session.offers_early
+
+    def trying(self) -> None:
+        """The INVITE need not come again: whatever happens to this process, another one knows of it."""
+        if isinstance(self.session, ServerSession):
+            self.session.trying()
 
     def progress(self, status: int, body: bytes, *, followed: bool = False) -> None:
         if isinstance(self.session, ServerSession):

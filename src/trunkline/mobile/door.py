@@ -146,7 +146,7 @@ class MobileDoor:
             finally:
                 self._merge_keys.pop(key, None)
 
-        call.begin(incoming, flow, guarded)
+        call.begin(incoming, flow, guarded, hold=True)
         self._merge_keys[key] = call.id
         self._calls.add(call)
 

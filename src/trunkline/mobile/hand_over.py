@@ -156,13 +156,17 @@ class HandOver(AppParty):
         self.expires_at = office.wall() + office.policy.contact_s
         self._wait(office.policy.contact_s)
         self.tell_incoming()
-        self.ringing.begun(self)
         if live:
             if pushable:
                 self._be_patient()
             self._keep()
+            office.spawn(self._await_disk(self.ringing))
         else:
             self.step(PUSH)
+
+    async def _await_disk(self, ringing: Ringing) -> None:
+        await self.office.journal.on_disk()
+        ringing.kept(self)
 
     def taken(self, _leg: Any) -> None:
         """The caller's 200 is out."""

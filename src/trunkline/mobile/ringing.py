@@ -45,8 +45,9 @@ class Ringing:
 
     # What a hand-over says
 
-    def begun(self, one: HandOver) -> None:
-        """A device is told of the call."""
+    def kept(self, one: HandOver) -> None:
+        """The call and its part in it are on disk, or the disk is too slow: the caller may rely on us."""
+        self.call.is_kept()
         if self.office.policy.provisional == "on_invite":
             self._ring(one)
 

@@ -34,7 +34,7 @@ class WakeUp:
         office, ringing = one.office, one.ringing
         if ringing is None or not ringing.claim_push(one):
             self.shared = True
-            office.spawn(self._step(TAKEN))
+            office.spawn(self._share())
             return False
         until = one.expires_at + office.policy.answer_s
         note = pushing.call_notification(one.facts, one.token, one.device, office.policy, until)
@@ -48,9 +48,19 @@ class WakeUp:
     async def _step(self, what: str) -> None:
         self._hand_over.step(what)
 
+    async def _write(self) -> None:
+        one, ringing = self._hand_over, self._hand_over.ringing
+        await one.office.journal.write(row_of(one))
+        if ringing is not None:
+            ringing.kept(one)
+
+    async def _share(self) -> None:
+        await self._write()
+        self._hand_over.step(TAKEN)
+
     async def _send(self, note: Notification) -> None:
         one = self._hand_over
-        await one.office.journal.write(row_of(one))
+        await self._write()
         if one.state != QUEUED:
             return  # the call has ended meanwhile, or the device is in touch: it needs no push
         fate = await one.office.pushing.send(note, one.device)

@@ -71,6 +71,8 @@ class ExchangeDoor:
         self.picking_up = PickingUp(context, calls, self.handing_on)
         context.endpoint.support("norefersub", "replaces", "tdialog")
         self.find_phone: FindPhone | None = None
+        self.has_apps: Callable[[str, str], object] = lambda _tenant, _number: False
+        """Whether an extension has apps: a call to one must be on disk before its caller relies on us."""
         self.services = dict(_SERVICES)
         """What each service does; a script of yours may take the place of ours."""
         self.handing_on.services = self.services
@@ -150,8 +152,10 @@ class ExchangeDoor:
             script = phone.script(call)
         else:
             script = self.script(decision, tenant)
-        call.begin(incoming, flow, script)
         callee = decision.extension
+        call.begin(
+            incoming, flow, script, hold=callee is not None and bool(self.has_apps(tenant, callee.number))
+        )
         self.calls.add(call, (user,) if callee is None else (user, callee.number))
 
     def _place(self, request: Request, tenant: str, user: str, decision: Decision) -> Place | None:

@@ -50,7 +50,7 @@ class FakeCall:
         self.script: Script | None = None
         self.made.append(self)
 
-    def begin(self, incoming: Any, flow: Any, script: Script) -> None:
+    def begin(self, incoming: Any, flow: Any, script: Script, *, hold: bool = False) -> None:
         self.script = script
         incoming.respond(200)
 

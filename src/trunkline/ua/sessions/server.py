@@ -44,7 +44,7 @@ INPUTS: Final = (
 
 
 class ServerSession(Session):
-    """An INVITE that a door claimed; its transaction has answered 100 already.
+    """An INVITE that a door claimed; its transaction has answered 100 already, or with ``hold`` waits for ``trying``.
 
     ``request`` is the INVITE; it is let go when the session is confirmed.
     """
@@ -55,7 +55,9 @@ class ServerSession(Session):
     ENDING = ENDING
     ENDED = ENDED
 
-    def __init__(self, endpoint: Endpoint, incoming: Incoming, flow: Flow, user: SessionUser) -> None:
+    def __init__(
+        self, endpoint: Endpoint, incoming: Incoming, flow: Flow, user: SessionUser, *, hold: bool = False
+    ) -> None:
         """Raises RemoteProtocolError when the INVITE cannot create a dialog; nothing is kept then."""
         super().__init__(endpoint, flow, user, OFFERED)
         if is_sips(incoming.request.uri):
@@ -69,7 +71,7 @@ class ServerSession(Session):
             self.takes_update = allows_update(request)
         self.answer_on_way: Answer | None = None
         self.reliable: Reliable | None = None  # once a provisional was sent so
-        self.transaction: ServerInvite | None = (transaction := incoming.begin_invite())
+        self.transaction: ServerInvite | None = (transaction := incoming.begin_invite(hold=hold))
         transaction.user = self
         transaction.to_tag = self.local_tag
         endpoint.remember(dialog.key, self)
@@ -94,6 +96,11 @@ class ServerSession(Session):
         return self.request_
 
     # What users do
+
+    def trying(self) -> None:
+        """Send the 100 that was held, unless something else went since."""
+        if self.transaction is not None:
+            self.transaction.let_go(self.endpoint.now())
 
     def progress(
         self, status: int = 180, body: bytes = b"", extra: str = "", *, followed: bool = False

@@ -36,11 +36,11 @@ class Incoming:
         self.now = now
         self.transaction: ServerInvite | ServerNonInvite | None = None
 
-    def begin_invite(self) -> ServerInvite:
-        """Create the server transaction of an INVITE."""
+    def begin_invite(self, *, hold: bool = False) -> ServerInvite:
+        """Create the server transaction of an INVITE; with ``hold`` its 100 waits for ``ServerInvite.let_go``."""
         if self.request.method != "INVITE":
             raise LocalProtocolError(f"{self.request.method} has no INVITE transaction")
-        transaction = self.layer.add_server_invite(self)
+        transaction = self.layer.add_server_invite(self, hold=hold)
         self.transaction = transaction
         return transaction
 

@@ -274,8 +274,10 @@ class TransactionLayer:
         self.clients[client.key] = client
         client.start(now)
 
-    def add_server_invite(self, incoming: Incoming) -> ServerInvite:
-        """Called by ``Incoming.begin_invite``: the transaction answers 100 at once (RFC 3261 §17.2.1)."""
+    def add_server_invite(self, incoming: Incoming, *, hold: bool = False) -> ServerInvite:
+        """Called by ``Incoming.begin_invite``: the transaction answers 100, at once or before 200 ms are over
+        (RFC 3261 §17.2.1).
+        """
         request = incoming.request
         merge_key = _merge_key(request)
         server = ServerInvite(self, incoming.key, incoming.wire, request.via.branch, merge_key)
@@ -284,7 +286,11 @@ class TransactionLayer:
         self._merged[merge_key] = server
         # RFC 3261 §8.2.6.1: the 100 repeats the Timestamp.
         timestamp = header_lines("Timestamp", request.headers.get("Timestamp"))
-        server.respond(100, render_response(request, 100, extra=timestamp), incoming.now)
+        trying = render_response(request, 100, extra=timestamp)
+        if hold:
+            server.hold(trying, incoming.now)
+        else:
+            server.respond(100, trying, incoming.now)
         return server
 
     def add_server(self, incoming: Incoming) -> ServerNonInvite:

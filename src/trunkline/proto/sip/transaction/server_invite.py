@@ -1,7 +1,8 @@
 """The INVITE server transaction: RFC 3261 §17.2.1, figure 7, with RFC 6026 §7.1 and figure 2.
 
 Rules on top: the 2xx and its retransmissions are the user's; here they are only sent. The ACK of a 2xx goes
-to the user, the ACK of any other final response ends here.
+to the user, the ACK of any other final response ends here. The 100 may be held for a while: who has heard none
+sends its INVITE again, to whatever process is there by then.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ SEND_PROVISIONAL: Final = 11
 SEND_SUCCESS: Final = 12
 SEND_FAILURE: Final = 13
 ACK: Final = 14
+
+HOLD_S: Final = 0.15
+"""How long a 100 is held at most: it is due within 200 ms."""
 
 INPUTS: Final = (RESEND, EXPIRE, BROKEN, AGAIN, SEND_PROVISIONAL, SEND_SUCCESS, SEND_FAILURE, ACK)
 
@@ -59,8 +63,21 @@ class ServerInvite(Transaction):
         what = SEND_PROVISIONAL if status < 200 else SEND_SUCCESS if status < 300 else SEND_FAILURE
         self.step(what, data, now)
 
-    def send_provisional(self, data: bytes, _now: float) -> None:
+    def hold(self, trying: bytes, now: float) -> None:
+        """Keep the 100 back until ``let_go``, any answer, or its time."""
+        self.data = trying
+        self.wait(now, 0.0, HOLD_S)
+
+    def let_go(self, now: float) -> None:
+        """Send the 100 that is held, if it is."""
+        if self.state == PROCEEDING and self.deadline:
+            self.wait(now, 0.0, 0.0)
+            self.step(EXPIRE, None, now)
+
+    def send_provisional(self, data: bytes, now: float) -> None:
         self.data = data
+        if self.deadline:
+            self.wait(now, 0.0, 0.0)
         self.wire.send(data, self.failed)
 
     def send_success(self, data: bytes, now: float) -> None:
@@ -78,6 +95,10 @@ class ServerInvite(Transaction):
         self.wire.send(data, self.failed)
         # Timers G (unreliable wires only) and H, RFC 3261 §17.2.1.
         self.wait(now, 0.0 if self.wire.reliable else self.layer.timings.t1, self.layer.timings.give_up)
+
+    def repeat_provisional(self, _argument: object, _now: float) -> None:
+        if self.data and not self.deadline:
+            self.wire.send(self.data, self.failed)
 
     def repeat(self, _argument: object, _now: float) -> None:
         if self.data:
@@ -106,7 +127,8 @@ class ServerInvite(Transaction):
 
     TABLE: ClassVar[Table] = {
         PROCEEDING: {
-            AGAIN: (PROCEEDING, (repeat,)),
+            AGAIN: (PROCEEDING, (repeat_provisional,)),
+            EXPIRE: (PROCEEDING, (repeat_provisional,)),  # the 100 was held long enough
             SEND_PROVISIONAL: (PROCEEDING, (send_provisional,)),
             SEND_SUCCESS: (ACCEPTED, (send_success,)),
             SEND_FAILURE: (COMPLETED, (send_failure,)),
@@ -132,7 +154,6 @@ class ServerInvite(Transaction):
 
 IGNORED: Final = {
     (PROCEEDING, RESEND): "no timer runs here",
-    (PROCEEDING, EXPIRE): "no timer runs here: the user owns the time to answer",
     (PROCEEDING, BROKEN): "a lost provisional is repeated when the INVITE is",
     (PROCEEDING, ACK): "nothing was answered yet",
     (ACCEPTED, AGAIN): "RFC 6026 §7.1: absorbed, the user retransmits the 2xx",

@@ -223,3 +223,46 @@ def test_a_transaction_that_was_written_down_is_taken_in_again(world: World) -> 
     copy.respond(487, b"SIP/2.0 487 x\r\n\r\n", other.now)
     other.pass_time(40)
     other.assert_nothing_left()
+
+
+# A 100 that is held
+
+
+def held(world: World) -> ServerInvite:
+    world.receive(INVITE)
+    return incoming(world).begin_invite(hold=True)
+
+
+@pytest.mark.rfc(3261, "17.2.1")
+def test_a_100_that_is_held_goes_before_200_ms_are_over(world: World) -> None:
+    held(world)
+    world.pass_time(0.14)
+    world.receive(INVITE)
+    assert world.udp.statuses == [], "or the peer would not send it again"
+    world.pass_time(0.05)
+    assert world.udp.statuses == [100]
+    world.receive(INVITE)
+    assert world.udp.statuses == [100, 100]
+    assert world.wheel.count == 0
+
+
+def test_a_100_that_is_held_goes_when_it_is_let_go_and_once(world: World) -> None:
+    transaction = held(world)
+    transaction.let_go(world.now)
+    transaction.let_go(world.now)
+    world.pass_time(1.0)
+    assert world.udp.statuses == [100]
+
+
+def test_after_another_answer_no_100_goes(world: World) -> None:
+    transaction = held(world)
+    incoming(world).respond(180, to_tag="t1")
+    transaction.let_go(world.now)
+    world.pass_time(1.0)
+    assert world.udp.statuses == [180]
+    incoming(world).respond(486, to_tag="t1")
+    transaction.let_go(world.now)
+    world.receive(request_bytes("ACK", To="<sip:200@example.com>;tag=t1"))
+    world.pass_time(60.0)
+    assert world.udp.statuses == [180, 486]
+    world.assert_nothing_left()
