@@ -24,9 +24,11 @@ from trunkline.media.commands import (
     Join,
     Link,
     Listen,
+    MoveOwner,
     OpenPort,
     OpenRoom,
     OwnerClosed,
+    OwnerMoved,
     Play,
     PlaySignal,
     PortOpened,
@@ -80,8 +82,11 @@ class FakeEngine:
         self.played: list[Play] = []
         self.recording: dict[str, Record] = {}
         self.play_s = 1.0
+        self.kernel = ""  # as ``EngineCounters.kernel``
         self.bad_files: set[str] = set()
         self.rtp_ports: dict[str, int] = {}
+        self.stays: set[str] = set()  # owners whose engine is well
+        self.moves = 0
         self.fault: Callable[[Command[Reply]], bool] = lambda _command: False
         self._listeners: list[tuple[str | None, Listener]] = []
         self._next_port = 20_000
@@ -125,6 +130,7 @@ class FakeEngine:
         return {
             OpenPort: self._open,
             CloseOwner: self._close_owner,
+            MoveOwner: self._move_owner,
             StopRecord: self._stop_record,
             OpenRoom: self._open_room,
             CloseRoom: self._close_room,
@@ -157,6 +163,21 @@ class FakeEngine:
     def _close_owner(self, command: CloseOwner) -> Reply:
         ports = [port for port, owner in self.owners.items() if owner == command.owner]
         return OwnerClosed(tuple(self._close(port) for port in ports))
+
+    def _move_owner(self, command: MoveOwner) -> Reply:
+        if command.owner in self.stays:
+            return OwnerMoved()
+        self.moves += 1
+        ports = [port for port, owner in self.owners.items() if owner == command.owner]
+        address = f"198.51.100.{100 + self.moves % 100}"
+        for port in ports:
+            self._next_port += 2
+            self.rtp_ports[port] = self._next_port
+        opened = [
+            PortOpened(port, address, address, self.rtp_ports[port], self.rtp_ports[port] + 1)
+            for port in ports
+        ]
+        return OwnerMoved(tuple(opened), "one", "two")
 
     def _stop_record(self, command: StopRecord) -> Reply:
         self.end_recording(command.recording)
@@ -307,7 +328,8 @@ class FakeEngine:
         return unsubscribe
 
     def snapshot(self) -> EngineCounters:
-        return EngineCounters(ports_open=len(self.owners), ports_free=self.limit - len(self.owners))
+        free = self.limit - len(self.owners)
+        return EngineCounters(ports_open=len(self.owners), ports_free=free, kernel=self.kernel)
 
     def relays(self, one: int, other: int) -> bool:
         """Whether the ports with these RTP port numbers of ours are linked."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trunkline.app import call_queries
 from trunkline.app.api_key_handlers import ApiKeyHandlers
 from trunkline.app.ban_handlers import BanHandlers
+from trunkline.app.call_rows import rows_of
 from trunkline.app.conference_handlers import ConferenceHandlers
 from trunkline.app.explain_handlers import ExchangeExplaining, StoreExplaining, explain_table
 from trunkline.app.extension_handlers import ExtensionHandlers
@@ -28,7 +29,6 @@ from trunkline.base.messages import (
     AddExtension,
     AddTenant,
     CallList,
-    CallRow,
     ClearBans,
     Command,
     ExportExtensions,
@@ -62,7 +62,6 @@ from trunkline.base.messages import (
     Stopping,
     StopTrace,
 )
-from trunkline.call.call import Call
 from trunkline.model.tenant import SystemScope
 from trunkline.pbx.directory import Directory
 from trunkline.store.store import Store
@@ -156,15 +155,14 @@ class ExchangeHandlers(StoreHandlers):
         }
 
     async def _calls(self, tenant: str, ask: ListCalls) -> Message:
-        now = self._exchange.context.wall()
-        rows = [
-            _call_row(call, now)
+        calls = [
+            call
             for call in self._exchange.calls.active.values()
             if call.tenant == tenant and (ask.after is None or call.id > ask.after)
         ]
-        rows.sort(key=lambda row: row.call)  # UUIDv7: by their start
-        more = rows[ask.limit - 1].call if len(rows) > ask.limit else None
-        return CallList(rows=tuple(rows[: ask.limit]), next=more)
+        calls.sort(key=lambda call: call.id)  # UUIDv7: by their start
+        more = calls[ask.limit - 1].id if len(calls) > ask.limit else None
+        return CallList(rows=await rows_of(self._exchange, calls[: ask.limit]), next=more)
 
     async def _registrations(self, tenant: str, ask: ListRegistrations) -> Message:
         exchange = self._exchange
@@ -193,28 +191,6 @@ class ExchangeHandlers(StoreHandlers):
         grace = exchange.settings.sip.grace_s if ask.grace_s is None else ask.grace_s
         exchange.request_stop(grace)
         return Stopping(calls=len(exchange.calls.active), grace_s=grace)
-
-
-def _call_row(call: Call, now: float) -> CallRow:
-    caller = call.legs[0]
-    answered = caller.outcome.answered_at
-    bridge = call.bridge
-    one, other = (call.caller.number, call.callee)
-    over = caller.done
-    if bridge is not None:  # who talks now, which is not who called whom when the call was handed on
-        one, other, over = bridge.a.outcome.number, bridge.b.outcome.number, bridge.a.done
-    state = "ending" if over else "ringing" if answered is None else "held" if call.held else "answered"
-    media = call.media if call.bridge is not None else "service" if call.service is not None else ""
-    return CallRow(
-        call.id,
-        one,
-        other,
-        state,
-        call.started_at,
-        now - (answered if answered is not None else call.started_at),
-        len(call.legs),
-        media,
-    )
 
 
 def load_directory(store: Store, domain: str) -> Directory:

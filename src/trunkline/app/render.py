@@ -58,6 +58,23 @@ def calls_limit(most: int | None) -> str:
     return "" if most is None else str(most) if most else "any"
 
 
+def media_of(row: CallRow) -> str:
+    """``relay``, and what else there is to it: ``relay, dtls/plain, opus/PCMA, kernel, room 42, recorded``."""
+    parties = row.parties
+    secured = "/".join(one.security or "plain" for one in parties)
+    codecs = "/".join(one.codec or "?" for one in parties)
+    in_kernel = sum(one.kernel for one in parties)
+    words = (
+        row.media,
+        secured if any(one.security for one in parties) else "",
+        codecs if any(one.converted for one in parties) else "",
+        "" if not in_kernel else "kernel" if in_kernel == len(parties) else "kernel one way",
+        f"room {row.conference}" if row.conference else "",
+        "recorded" if row.recording else "",
+    )
+    return ", ".join(filter(None, words))
+
+
 EXTENSIONS = (
     Column[ExtensionRow]("NUMBER", lambda row: row.number, "bold"),
     Column[ExtensionRow]("NAME", lambda row: row.name),
@@ -139,7 +156,7 @@ CALLS = (
     Column[CallRow]("SINCE", lambda row: clock(row.started_at)),
     Column[CallRow]("DURATION", lambda row: duration(row.duration_s), justify="right"),
     Column[CallRow]("LEGS", lambda row: str(row.legs), justify="right"),
-    Column[CallRow]("MEDIA", lambda row: row.media),
+    Column[CallRow]("MEDIA", media_of),
 )
 REGISTRATIONS = (
     Column[RegistrationRow]("NUMBER", lambda row: row.number, "bold"),

@@ -115,6 +115,11 @@ class LegSecurity:
         )
 
     @property
+    def how(self) -> str:
+        """``sdes`` or ``dtls``, by which a stream is secured; empty when none is."""
+        return next((one.agreed for one in self.streams if one.agreed not in {None, "plain"}), None) or ""
+
+    @property
     def bound(self) -> bool:
         """Whether keys were agreed by DTLS: they cannot be had at another port."""
         return any(one.agreed == "dtls" for one in self.streams)

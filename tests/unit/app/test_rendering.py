@@ -14,11 +14,11 @@ from rich.console import Console
 from tests.unit.app.fakes import call_row, explanation, registration_row, status
 from trunkline.app.addresses import HostAddresses
 from trunkline.app.first_start import StartReport, first_extensions, show_start, start_report
-from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, remaining, show_status
+from trunkline.app.render import CALLS, REGISTRATIONS, clock, duration, media_of, remaining, show_status
 from trunkline.app.render_stories import show_explanation
 from trunkline.app.settings.file import load_settings
 from trunkline.app.terminal import Screen, safe
-from trunkline.base.messages import PushServiceRow
+from trunkline.base.messages import CallParty, PushServiceRow
 
 
 class Paper:
@@ -174,3 +174,27 @@ def test_who_named_the_data_folder_is_told_that_commands_need_it_too(tmp_path: P
 def test_what_is_left_is_not_a_second_more_for_the_noise_of_a_clock() -> None:
     assert remaining(43_200.000_000_7) == "12:00:00"
     assert remaining(43_199.2) == "12:00:00"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        ({}, {}, "relay"),
+        ({"security": "dtls"}, {}, "relay, dtls/plain"),
+        ({"security": "sdes"}, {"security": "sdes"}, "relay, sdes/sdes"),
+        ({"codec": "PCMA"}, {"codec": "PCMA"}, "relay"),
+        ({"codec": "opus", "converted": True}, {"codec": "PCMA", "converted": True}, "relay, opus/PCMA"),
+        ({"kernel": True}, {}, "relay, kernel one way"),
+        ({"kernel": True}, {"kernel": True}, "relay, kernel"),
+    ],
+)
+def test_the_media_of_a_call_are_told_in_few_words(
+    one: dict[str, Any], other: dict[str, Any], shown: str
+) -> None:
+    parties = (CallParty("1001", **one), CallParty("1002", **other))
+    assert media_of(replace(call_row(), parties=parties)) == shown
+
+
+def test_a_recording_and_a_room_are_told() -> None:
+    row = replace(call_row(), media="service", conference="42", recording="/data/a.wav")
+    assert media_of(row) == "service, room 42, recorded"

@@ -22,7 +22,12 @@ from trunkline.base.messages import (
 
 
 def calls(tenant: Tenant = None, data: Data = None, as_json: Json = False) -> None:
-    """List the calls that are up."""
+    """List the calls that are up.
+
+    MEDIA tells how each goes: relay, bypass or service, by what each party is encrypted, in what codec each is
+    spoken to when they are converted, whether all of it passes in the kernel, its conference
+    room, and whether it is recorded.
+    """
     screen = Screen()
     with exchange(data, tenant) as asker:
         rows: list[CallRow] = fetch(asker, ListCalls())

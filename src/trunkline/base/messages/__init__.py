@@ -92,6 +92,7 @@ from trunkline.base.messages.extensions import (
 )
 from trunkline.base.messages.live import (
     CallList,
+    CallParty,
     CallRow,
     HangUp,
     HungUp,
@@ -203,6 +204,7 @@ __all__ = [
     "BansCleared",
     "BoundRow",
     "CallList",
+    "CallParty",
     "CallPlaced",
     "CallRow",
     "ChangeDevice",

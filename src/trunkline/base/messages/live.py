@@ -9,8 +9,28 @@ from trunkline.base.messages.request import PAGE, Command, Query
 
 
 @dataclass(frozen=True, slots=True)
+class CallParty:
+    """How a party of a call speaks with the exchange.
+
+    ``security`` is ``sdes``, ``dtls`` or empty: in the clear, and ``suite`` names what encrypts. ``codec`` is the one
+    that we speak to it when the call is ``converted``, else what it sends; empty when that is not known. ``kernel``
+    tells that what it sends passes in the kernel now.
+    """
+
+    number: str
+    security: str = ""
+    suite: str = ""
+    codec: str = ""
+    converted: bool = False
+    kernel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CallRow:
-    """A call that is up, by its id; ``state`` is ``ringing``, ``answered``, ``held`` or ``ending``."""
+    """A call that is up, by its id; ``state`` is ``ringing``, ``answered``, ``held`` or ``ending``.
+
+    ``recording`` is the file that the call or its conference is recorded into, ``conference`` the room.
+    """
 
     call: str
     caller: str
@@ -20,6 +40,9 @@ class CallRow:
     duration_s: float = 0.0
     legs: int = 2
     media: str = ""
+    parties: tuple[CallParty, ...] = ()
+    recording: str = ""
+    conference: str = ""
 
 
 @message("call.page")
