@@ -21,6 +21,7 @@ from trunkline.proto.sip.digest_client import Account
 from trunkline.proto.sip.draft import Draft
 from trunkline.proto.sip.message import Response
 from trunkline.push.notification import Fate, Outcome, Service
+from trunkline.registrar.dialog_wakes import DialogWakes
 from trunkline.registrar.door import RegistrarDoor
 from trunkline.registrar.gruu import Gruus
 from trunkline.registrar.location import Location
@@ -101,6 +102,8 @@ class SleepStage(Stage):
         )
         self.quiet = QuietPushes(self.desk, self.context.spawn)
         self.refreshes = RefreshPushes(self.desk, self.endpoint.wheel, self.endpoint.now, self.context.spawn)
+        self.dialogs = DialogWakes(self.desk, self.quiet, self.endpoint.wheel, self.endpoint.now)
+        self.endpoint.sleeping.waker = self.dialogs
         self.desk.on_registered = self.refreshes.registered
         self.desk.on_gone = self.refreshes.gone
         self.reaching = Reaching(
@@ -149,6 +152,8 @@ class SleepStage(Stage):
         self.refreshes.stop()
         await super().settle(seconds)
         assert not self.desk.watched, "somebody still waits for a phone"
+        assert not len(self.dialogs)
+        assert self.endpoint.sleeping.waiting == 0
 
 
 class SleepyPhone(Party):

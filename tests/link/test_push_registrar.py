@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -342,3 +343,45 @@ def test_a_sleeping_phone_rings_once_through_loss(seed: int) -> None:
         await stage.settle()
 
     run(story())
+
+
+def provisionals(stage: SleepStage) -> list[int]:
+    """Of the responses that callers had from the exchange, those that are 101..199."""
+    found = [
+        int(data[8:11])
+        for _, source, _, data in stage.network.log
+        if data.startswith(b"SIP/2.0 1") and source == HOST
+    ]
+    return [one for one in found if one > 100]
+
+
+@pytest.mark.parametrize(
+    ("provisional", "after_s"), [("on_invite", 0.1), ("on_push_accepted", 0.3), ("on_register", None)]
+)
+@virtual
+async def test_a_caller_hears_when_the_policy_says_that_a_phone_is_woken(
+    provisional: Any, after_s: float | None
+) -> None:
+    stage, caller, phone = await asleep(ANDROID, policy=WakingPolicy(provisional=provisional, refresh=False))
+    stage.waker.push_s = 0.2
+    woken_by_pushes(stage, phone, after_s=5.0)
+    begun = stage.loop.time()
+    caller.call(HOST, "1002")
+    await asyncio.sleep(3)
+    assert provisionals(stage) == ([180] if after_s else [])
+    await caller.until("180")
+    if after_s is None:
+        assert stage.loop.time() - begun > 5
+    await caller.until("answered")
+    caller.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_no_180_goes_for_a_phone_whose_push_fails() -> None:
+    stage, caller, _phone = await asleep(ANDROID)
+    stage.waker.fate = Fate(Outcome.REFUSED, 400)
+    caller.call(HOST, "1002")
+    await caller.until("failed 480")
+    assert provisionals(stage) == []
+    await stage.settle()

@@ -182,6 +182,7 @@ def waking_policy(settings: Settings) -> WakingPolicy:
     return WakingPolicy(
         awake_s=push.awake_s,
         contact_timeout_s=push.contact_timeout_s,
+        provisional=push.provisional,
         cancel_push=push.cancel_push,
         quiet_every_s=push.quiet_every_s,
         refresh=push.refresh,

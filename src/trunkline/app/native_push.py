@@ -9,6 +9,7 @@ from trunkline.app.mobile_plans import waking_policy
 from trunkline.model.binding import Binding
 from trunkline.model.text import Text
 from trunkline.push.notification import Fate, Notification, Service
+from trunkline.registrar.dialog_wakes import DialogWakes
 from trunkline.registrar.ports import PushRecords, WakeReason
 from trunkline.registrar.push_desk import PushDesk
 from trunkline.registrar.push_record import PushRecord
@@ -52,6 +53,7 @@ class NativePush:
             registrar=exchange.policy,
         )
         spawn, endpoint = exchange.context.spawn, exchange.endpoint
+        desk.restore(records)
         self.quiet = QuietPushes(desk, spawn)
         self.refreshes = RefreshPushes(desk, endpoint.wheel, endpoint.now, spawn)
         desk.on_registered = self._registered
@@ -61,7 +63,8 @@ class NativePush:
         exchange.text_queue.on_kept = self._text_waits
         exchange.events.wake = self._news_of_mailbox
         exchange.events.asleep = exchange.reaching.asleep
-        endpoint.on_purr = self._within_a_dialog
+        self.dialogs = DialogWakes(desk, self.quiet, endpoint.wheel, endpoint.now)
+        endpoint.sleeping.waker = self.dialogs
 
     def _services(self, settings: Settings) -> PushServices:
         push = settings.sip.push
@@ -97,10 +100,3 @@ class NativePush:
 
     def _news_of_mailbox(self, tenant: str, number: str) -> None:
         self.quiet.wake(tenant, number, WakeReason.MESSAGE_WAITING)
-
-    def _within_a_dialog(self, purr: str) -> None:
-        record = self.desk.named(purr)
-        if record is not None:
-            live = self.desk.location.of(record.tenant, record.user, self._exchange.wall())
-            if any(one.key == record.key for one in self.desk.asleep(record.tenant, record.user, live)):
-                self.quiet.wake_phone(record, WakeReason.REFRESH)

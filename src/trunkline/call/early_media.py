@@ -39,8 +39,8 @@ class EarlyMedia:
     """
 
     __slots__ = (
-        "_behind", "_call", "_callers", "_first", "_hushed", "_known", "_late", "_ringback", "_speaking", "_told",
-        "_turn", "agreed",
+        "_behind", "_call", "_callers", "_first", "_hushed", "_known", "_late", "_promised", "_ringback", "_speaking",
+        "_told", "_turn", "agreed",
     )  # fmt: skip
 
     def __init__(self, call: Call) -> None:
@@ -48,6 +48,7 @@ class EarlyMedia:
         self._behind = 0  # how much is under way or waits for its turn
         self._turn: asyncio.Lock | None = None  # most callees send no media before they answer
         self._hushed = False  # whether the caller is not heard
+        self._promised = False  # whether a 180 went for a phone that was being woken
         self._ringback: RingBack | None = None
         self._told = b""  # the description that the caller has
         self._speaking: Leg | None = None  # whom the caller hears
@@ -74,6 +75,17 @@ class EarlyMedia:
         else:
             # RFC 3960 §3.2: a 180 after a 183 is passed on too, the phone knows what to play.
             call.caller_leg.progress(status, b"", followed=reliable)
+
+    def promise(self) -> None:
+        """180 for a phone that is being woken, so that its caller does not take silence for a fault.
+
+        Nothing when the caller hears somebody already, or will in a moment; nor where the call was answered before.
+        """
+        call = self._call
+        if not self._told and not self._behind and not self._promised and call.fork is not None:
+            self._promised = True
+            if call.transfer is None:
+                call.caller_leg.progress(_RINGING, b"")
 
     @property
     def _is_silent(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -71,6 +71,10 @@ class PushRecords(Protocol):
 
     def all_of(self, tenant: str) -> Sequence[PushRecord]:
         """Those of a whole tenant; this goes through all that there are."""
+        ...
+
+    def __iter__(self) -> Iterator[PushRecord]:
+        """All that there are."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
 from trunkline.base.errors import RemoteProtocolError
@@ -82,11 +82,20 @@ class PushDesk:
     def lines(self, ask: PushAsk, tenant: str, user: str) -> str:
         """The header lines that the 200 has besides."""
         purr = self.purr(tenant, user, ask.wanted[0].key) if ask.wanted else ""
-        if purr and purr not in self._purrs:
+        if purr:
+            self._give(purr, tenant, user)
+        return self.services.lines(ask, purr)
+
+    def _give(self, purr: str, tenant: str, user: str) -> None:
+        if purr not in self._purrs:
             if len(self._purrs) >= MOST_PURRS:
                 del self._purrs[next(iter(self._purrs))]
             self._purrs[purr] = tenant, user
-        return self.services.lines(ask, purr)
+
+    def restore(self, records: Iterable[PushRecord]) -> None:
+        """Know the PURRs that the process before us gave: calls outlive it."""
+        for one in records:
+            self._give(self.purr(one.tenant, one.user, one.key), one.tenant, one.user)
 
     def registered(self, ask: PushAsk, tenant: str, user: str, now: float) -> None:
         """The 2xx is on its way: the phones are kept, and who waits for them is told."""
@@ -195,6 +204,11 @@ class PushDesk:
                 ]
         return found
 
+    def is_of(self, binding: Binding, record: PushRecord) -> bool:
+        """Whether a binding is that phone's."""
+        same = bool(binding.instance) and binding.instance == record.instance
+        return same or _key_of(binding) == record.key
+
     def is_awake(self, binding: Binding) -> bool:
         """Whether a phone hears what is sent to it now: its connection is open, or it was here just now."""
         flow = self.flow_from_token(binding.flow)
@@ -213,7 +227,7 @@ class PushDesk:
         return base64.b32encode(digest).decode().lower()
 
     def named(self, purr: str) -> PushRecord | None:
-        """The phone that a PURR names; None for one that nobody has had from this process, or that is gone."""
+        """The phone that a PURR names; None for one that nobody was given, or whose phone is gone."""
         aor = self._purrs.get(purr)
         known = self.records.of(*aor) if aor is not None else ()
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -72,6 +73,10 @@ class MemoryPushRecords:
     def forget(self, record: PushRecord) -> None:
         left = tuple(one for one in self.of(record.tenant, record.user) if one.key != record.key)
         self._put(record.tenant, record.user, left)
+
+    def __iter__(self) -> Iterator[PushRecord]:
+        for known in self._by_aor.values():
+            yield from known
 
     def all_of(self, tenant: str) -> list[PushRecord]:
         return [one for (owner, _), known in self._by_aor.items() if owner == tenant for one in known]

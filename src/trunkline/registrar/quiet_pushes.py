@@ -36,8 +36,13 @@ class QuietPushes:
             phones += [record for record, _ in desk.drowsy(tenant, user, live)]
         return sum(self.wake_phone(record, reason) for record in phones)
 
-    def wake_phone(self, record: PushRecord, reason: WakeReason) -> bool:
-        """Wake one phone, unless it was woken lately or takes no such pushes; whether a push goes out."""
+    def wake_phone(
+        self, record: PushRecord, reason: WakeReason, on_failed: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Wake one phone, unless it was woken lately or takes no such pushes; whether a push goes out.
+
+        ``on_failed`` is called when its service does not take it.
+        """
         if record.address("quiet") is None:
             return False
         now, key = self._desk.wall(), (record.tenant, record.user, record.key, reason)
@@ -49,8 +54,9 @@ class QuietPushes:
             del self._last[next(iter(self._last))]
         self._last[key] = now
         self.sent += 1
-        self._spawn(self._send(record, Wake(reason)))
+        self._spawn(self._send(record, Wake(reason), on_failed))
         return True
 
-    async def _send(self, record: PushRecord, wake: Wake) -> None:
-        await self._desk.wake(record, wake)
+    async def _send(self, record: PushRecord, wake: Wake, on_failed: Callable[[], None]) -> None:
+        if not (await self._desk.wake(record, wake)).sent:
+            on_failed()

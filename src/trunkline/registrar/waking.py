@@ -92,6 +92,8 @@ class Waiting:
             wake = self._wake_for(caller, call_id, desk.wall() + self._policy.contact_timeout_s)
             work = self._push(group, wake) if group[0].first is None else self._try_first(group, wake)
             self._pushes.append(call.context.spawn(work))
+        if self._policy.provisional == "on_invite":
+            call.early.promise()
 
     def _comes(self, sleeper: SleepingTarget) -> Any:
         return lambda binding: self._news.put_nowait((sleeper, binding))
@@ -141,6 +143,8 @@ class Waiting:
         fate = await first.desk.wake(first.record, wake)
         if fate.sent:
             self._call.tell("wake.pushed", f"{first.label}: the push is on its way", status=fate.status)
+            if self._policy.provisional == "on_push_accepted":
+                self._call.early.promise()
         else:
             why = " ".join(str(each) for each in (fate.status or "", fate.reason) if each)
             self._fail(group, f"{fate.outcome}{f' ({why})' if why else ''}")

@@ -36,6 +36,7 @@ from trunkline.ua.sessions.client import ClientSession
 from trunkline.ua.sessions.reliable import ReliablePolicy
 from trunkline.ua.sessions.session import Session, SessionUser
 from trunkline.ua.sessions.session_timer import TimerPolicy
+from trunkline.ua.sleeping_peers import SleepingPeers
 
 # RFC 3261 §8.2.1: what is known everywhere; doors add theirs.
 _FOR_US = frozenset({"REGISTER", "OPTIONS"})  # answered here, so they may be at their last hop (§11, §10.3)
@@ -105,8 +106,7 @@ class Endpoint:
         self.overload = Overload()
         self.another_way: Callable[[str], Flow | None] = lambda _token: None
         """Where the peer of a flow that is gone can be reached now, given its token; None when nobody knows."""
-        self.on_purr: Callable[[str], None] = lambda _purr: None
-        """Told the PURR of a phone whose connection is gone while a dialog has a request for it (RFC 8599 §6.2.3)."""
+        self.sleeping = SleepingPeers(self)
         self.option_tags: frozenset[str] = frozenset()
         """What a request may require of us everywhere (RFC 3261 §8.2.2.3), in lower case."""
         self.session_timers = TimerPolicy()
@@ -390,6 +390,8 @@ class Endpoint:
 
     def send(self, draft: Draft, flow: Flow, user: ClientUser, now: float) -> ClientInvite | ClientNonInvite:
         """Send a request in a transaction of its own."""
+        if flow.closed and (held := self.sleeping.hold(draft, flow, user, now)) is not None:
+            return held
         sent_by = flow.listener.sent_by_for(flow.remote[0])
         return self.layer.request(draft, flow, sent_by, user, now, flow.transport)
 
@@ -466,10 +468,11 @@ class Endpoint:
         """The flow for a request within a dialog: the one it lives on, else a new one to its first hop."""
         if not flow.closed:
             return flow
-        if "pn-purr=" in dialog.target:
-            self.on_purr(parse_uri(dialog.target).params.get("pn-purr") or "")
+        asleep, awake = self.sleeping.way(dialog)
+        if asleep:
+            return flow  # ``send`` wakes the phone
         try:
-            fresh = self.another_way(dialog.flow) or to_first_hop(self.network, flow, dialog)
+            fresh = awake or self.another_way(dialog.flow) or to_first_hop(self.network, flow, dialog)
         except (RemoteProtocolError, TransportError, LocalProtocolError):
             return flow  # unreachable, or a name: sending on it fails in the ordinary way
         dialog.flow = fresh.token

@@ -191,6 +191,7 @@ RESTART: frozenset[str] = frozenset({
     "sip.push.pnsreg_s",
     "sip.push.quiet_every_s",
     "sip.push.refresh",
+    "sip.push.provisional",
     "sip.push.refresh_before_s",
     "sip.push.refreshes_a_day",
     "sip.push.refuse_unsupported",

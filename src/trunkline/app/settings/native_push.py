@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from trunkline.app.settings.section import Section
@@ -29,6 +31,11 @@ class NativePush(Section):
         ge=3,
         le=120,
         description="How long a call waits for the REGISTER of a phone that was woken.",
+    )
+    provisional: Literal["on_invite", "on_push_accepted", "on_register"] = Field(
+        default="on_push_accepted",
+        description="When the caller of a phone that sleeps hears ringing (180): at once, when a push service has "
+        "taken the push, or when the phone has come and says itself that it rings.",
     )
     cancel_push: bool = Field(
         default=True,
