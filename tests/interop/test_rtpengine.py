@@ -339,7 +339,7 @@ async def test_new_calls_go_elsewhere_when_one_dies(tmp_path: Path) -> None:
         assert isinstance(lost, EngineLost)
         assert (lost.owner, lost.instance) == ("first", dead.udp if dead is one else dead.websocket)
         with pytest.raises(MediaError) as refused:
-            await at.do(c.SetDirection("first-a"))
+            await at.do(c.ReadStatistics("first-a"))
         assert refused.value.code == "media.engine_lost"
         await at.engine.execute(c.CloseOwner("first"))
         await dead.start()

@@ -147,7 +147,7 @@ async def test_a_relayed_call_is_recorded_by_the_exchange(exchange: ExchangeProc
     await exchange.no_calls()
 
 
-async def test_an_instance_dies_and_calls_go_on_with_the_other(
+async def test_an_instance_dies_and_its_calls_go_on_at_the_other(
     exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
 ) -> None:
     await are(exchange, "up", "up")
@@ -159,16 +159,72 @@ async def test_an_instance_dies_and_calls_go_on_with_the_other(
     await set_up(*second)
     rows = await are(exchange, "up", "down")
     assert (rows[name]["state"], rows[name]["failures"]) == ("down", 1)
-    assert [one["sessions"] for other, one in rows.items() if other != name] == [1]
+    await first[0].hears(CALLEE_HZ)
+    await first[1].hears(CALLER_HZ)
+    assert [one["sessions"] for one in (await instances(exchange)).values() if one["name"] != name] == [2]
     warnings = (await exchange.ask("status"))["warnings"]
     assert any(f"rtpengine {name} does not answer" in warning for warning in warnings)
+    await first[0].hold()
+    await first[1].hears_nothing_of(CALLER_HZ)
+    await first[0].resume()
+    await first[0].hears(CALLEE_HZ)
+    await first[1].hears(CALLER_HZ)
+    await cluster[name].start()
+    rows = await are(exchange, "up", "up")
+    assert rows[name]["sessions"] == 0, "nothing moves back"
     await first[0].hangup()
     await first[1].event("CALL_CLOSED")
-    lost = [step for step in await story_of(exchange, first[0]) if step["code"] == "media.engine_lost"]
-    assert len(lost) == 1
-    assert name in lost[0]["text"]
+    story = {step["code"]: step["text"] for step in await story_of(exchange, first[0])}
+    assert name in story["media.engine_lost"]
+    assert f"from {name} to " in story["media.moved"]
     await second[0].hangup()
     await second[1].event("CALL_CLOSED")
+    await exchange.no_calls()
+
+
+async def test_a_call_on_hold_moves_too_and_is_resumed(
+    exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
+) -> None:
+    await are(exchange, "up", "up")
+    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(caller, callee)
+    await caller.hold()
+    await callee.hears_nothing_of(CALLER_HZ)
+    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    await cluster[name].kill()
+    rows = await are(exchange, "up", "down")
+    async with asyncio.timeout(30):
+        while sum(one["sessions"] for other, one in rows.items() if other != name) != 1:
+            rows = await instances(exchange)
+    await caller.resume()
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    await callee.hangup()
+    await caller.event("CALL_CLOSED")
+    assert "media.moved" in [step["code"] for step in await story_of(exchange, caller)]
+    await cluster[name].start()
+    await are(exchange, "up", "up")
+
+
+async def test_a_recorded_call_moves_with_its_loop(
+    exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
+) -> None:
+    await are(exchange, "up", "up")
+    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(caller, callee)
+    (call,) = await exchange.ask("calls")
+    await exchange.run("recording", "start", call["call"])
+    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    await cluster[name].kill()
+    await are(exchange, "up", "down")
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    done = json.loads(await exchange.run("recording", "stop", call["call"], "--json"))
+    left, right = read_channels(Path(done["file"]))
+    assert tone_level_dbfs(left, CALLER_HZ) == pytest.approx(-10, abs=3)
+    assert tone_level_dbfs(right, CALLEE_HZ) == pytest.approx(-10, abs=3)
+    await caller.hangup()
+    await callee.event("CALL_CLOSED")
     await exchange.no_calls()
     await cluster[name].start()
     await are(exchange, "up", "up")

@@ -55,8 +55,10 @@ from trunkline.app.trunk_lines import TrunkLines
 from trunkline.base.ids import NodeIds
 from trunkline.call.checkpoints import Checkpoints
 from trunkline.call.context import CallContext
+from trunkline.call.moving import Moves
 from trunkline.call.recording import CallRecordings
 from trunkline.call.registry import Calls
+from trunkline.media.commands import CloseStrays
 from trunkline.message.queue import TextQueue
 from trunkline.mobile.push_records import KeptPushRecords
 from trunkline.model.binding import Binding
@@ -160,7 +162,7 @@ class Exchange:
     def _make_calls(self) -> None:
         """The media engine, and what calls need of everything else."""
         settings = self.settings
-        self.engine = media_engine(settings)
+        self.engine = media_engine(settings, self.store.box.derive("rtpengine calls").hex()[:12])
         self.recordings = CallRecordings(self.engine, self.calls, self.wall, log_over)
         self.tracing = Tracing(self.net, self.calls, self.data, settings.trace, self.wall)
         self.context = self._call_context()
@@ -321,9 +323,9 @@ class Exchange:
         placing = AppCallPlacing(self.directory, self.snapshot, self.door.script, self.endpoint.now)
         self.mobile = MobilePlane(self, self.push.pushers, placing)
         self.reaching.apps = self.mobile.targets
+        self.door.has_apps = self.mobile.book.of_extension
         self.live.on_password = self.mobile.devices.password_changed
         trunks = self.trunking.trunks
-        self.door.has_apps = self.mobile.book.of_extension
         self._fencing.is_trunk = lambda source: trunks.calls(source) or self.mobile.calls_at(source)
 
     def _call_context(self) -> CallContext:
@@ -378,17 +380,20 @@ class Exchange:
             undo.push_async_callback(self.engine.stop)
             self.recordings.listen()
             self.engine.subscribe(MediaStory(self.calls, self.settings.media.inactivity_s))
+            self.engine.subscribe(Moves(self.calls, self.settings.media.rtpengine.moves_per_s))
             kept = self.store.bindings.load_all(SystemScope("bindings outlive a restart"), self.wall())
             self.location.restore(kept, self.wall())
             self._fencing.let_in(self.location)
             self.earlier_flows.remember(kept)
             self.mobile.load()
             await self.earlier.load()
+            await self.engine.execute(CloseStrays())
             self.text_queue.restore(self.store.texts.load_all(SystemScope("texts outlive a restart")))
             trunks = self.trunking.plans(self.settings)
             await self.net.start(listeners_of(self.settings, self.endpoint.ids.prefix))
             self.earlier.take_up(self.mobile.side)
             self.mobile.resume(list(self.calls.active.values()))
+            self.recordings.resume(list(self.calls.active.values()))
             undo.pop_all()
         self.tracing.start()
         await self.push.start()

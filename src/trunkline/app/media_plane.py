@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from trunkline.app.addresses import parse_host_port
 from trunkline.app.from_settings import media_settings
@@ -15,12 +17,15 @@ from trunkline.media.ng.engine import RtpengineCluster
 from trunkline.media.ng.plan import ClusterPlan, InstancePlan
 
 
-def media_engine(settings: Settings) -> MediaEngine:
-    """The engine in this process; with ``media.engine`` = ``rtpengine`` a cluster beside it."""
+def media_engine(settings: Settings, mark: str = "") -> MediaEngine:
+    """The engine in this process; with ``media.engine`` = ``rtpengine`` a cluster beside it.
+
+    ``mark`` tells our calls at rtpengines from those of others; it stays the same over restarts.
+    """
     embedded = EmbeddedMediaEngine(media_settings(settings))
     if settings.media.engine == "embedded":
         return embedded
-    return MixedEngine(embedded, RtpengineCluster(cluster_plan(settings)))
+    return MixedEngine(embedded, RtpengineCluster(replace(cluster_plan(settings), mark=mark)))
 
 
 def cluster_plan(settings: Settings) -> ClusterPlan:
@@ -33,6 +38,7 @@ def cluster_plan(settings: Settings) -> ClusterPlan:
         timeout_s=given.timeout_s,
         ping_s=given.ping_s,
         inactivity_s=settings.media.inactivity_s,
+        ca=str(Path(given.ca).expanduser()) if given.ca else "",
         keys_at=(keys_at.host, keys_at.port) if keys_at is not None and keys_at.port else None,
     )
 

@@ -33,12 +33,21 @@ async def ask(leg: Leg, body: bytes, extra: str = "") -> tuple[int, bytes]:
     while status in _LATER and loop.time() < given_up:
         session = leg.session if isinstance(leg, SipLeg) else None
         await asyncio.sleep(session.reoffer.glare_pause_s() if session is not None else 1.0)
-        status, answer = await _ask_once(leg, body, extra)
+        status, answer = await _ask_once(leg, _once_more(leg, body), extra)
     if status >= 300:
         code = "transfer.party_left" if status in {408, 481} else "transfer.party_refused"
         passed = 480 if status in {408, 481} else status if status in _NOT_THIS else 500
         raise CallFailed(passed, reason_phrase(passed), Q850.get(passed, 41), code)
     return status, answer
+
+
+def _once_more(leg: Leg, body: bytes) -> bytes:
+    """The description that was refused, and taken back: from now on it is what the party was told last again."""
+    identity = leg.media.identity
+    text = body.decode("utf-8", "surrogateescape")
+    if not body or not text.startswith(f"v=0\r\no=- {identity.session_id} "):
+        return body  # an offer is asked for, or the party is told the other one's words
+    return identity.stamp(text.split("\r\n", 2)[2]).encode("utf-8", "surrogateescape")
 
 
 async def _ask_once(leg: Leg, body: bytes, extra: str) -> tuple[int, bytes]:

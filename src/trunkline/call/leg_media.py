@@ -15,6 +15,7 @@ from trunkline.media.commands import (
     ClosePort,
     Family,
     OpenPort,
+    PortOpened,
     ReadIdentity,
     SetDirection,
     SetFormats,
@@ -369,6 +370,38 @@ class LegMedia(LegCodecs):
             if known is not None and across is not None and known[0].dtmf_payload_type is not None:
                 return across, known[0].dtmf_payload_type
         return None
+
+    # When the engine that had the ports is lost
+
+    @property
+    def said(self) -> bytes:
+        """What the party has said last, plain; empty when that is not known any more."""
+        return self._said
+
+    def move_to(self, opened: Sequence[PortOpened]) -> None:
+        """Where those of the ports are from now on that were opened anew. The party is yet to be told."""
+        places = {one.port: LocalPort(one.advertised, one.rtp_port, one.rtcp_port) for one in opened}
+        for index, port in enumerate(self.ports):
+            if port in places:
+                self._local[index] = places[port]
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the party was told last of places where its ports are no more."""
+        told = streams_of(self.told) if self.told else []
+        return any(
+            local is not None
+            and not stream.rejected
+            and (stream.address, stream.port) != (local.address, local.port)
+            for stream, local in zip(told, self._local, strict=False)
+        )
+
+    def retold(self) -> bytes:
+        """What the party was told last, as an offer from where the ports are now; keys are fresh ones."""
+        told = self.told
+        local = self._local[: len(streams_of(told))]
+        dress = self.dress(offer=True) if self.security is not None else None
+        return rewrite(told, local, self.identity, offer=True, dress=dress).encode("utf-8", "surrogateescape")
 
     # For the process that carries on after a crash
 

@@ -43,6 +43,7 @@ __all__ = [
     "CloseOwner",
     "ClosePort",
     "CloseRoom",
+    "CloseStrays",
     "Command",
     "Done",
     "DropSound",
@@ -54,10 +55,12 @@ __all__ = [
     "Link",
     "Listen",
     "LoadSound",
+    "MoveOwner",
     "OpenAudio",
     "OpenPort",
     "OpenRoom",
     "OwnerClosed",
+    "OwnerMoved",
     "Play",
     "PlaySignal",
     "Policy",
@@ -131,6 +134,23 @@ class OwnerClosed(Reply):
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Reads what ``to_dict`` wrote."""
         return cls(tuple(PortStatistics.from_dict(item) for item in data["statistics"]))
+
+
+@dataclass(slots=True)
+class OwnerMoved(Reply):
+    """Where an owner's ports are from now on. Without ports nothing was moved: they are served where they are."""
+
+    kind: ClassVar[str] = "owner_moved"
+    ports: tuple[PortOpened, ...] = ()
+    before: str = ""
+    """The engine that had them: ``udp:192.0.2.10:2223``."""
+    after: str = ""
+    """The one that has them now."""
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Reads what ``to_dict`` wrote."""
+        return cls(tuple(PortOpened(**one) for one in data["ports"]), data["before"], data["after"])
 
 
 @dataclass(slots=True)
@@ -275,11 +295,31 @@ class CloseOwner(Command[OwnerClosed]):
     owner: str
 
 
+@dataclass(slots=True)
+class MoveOwner(Command[OwnerMoved]):
+    """Open an owner's ports anew at another engine, when the one that has them is lost or to be left.
+
+    They keep their ids and all that they were told, links included; peers are to be told the new addresses. Old ports
+    that still pass packets do so for some seconds more. Refused with ``media.no_engine`` when there is no other.
+    """
+
+    kind: ClassVar[str] = "move_owner"
+    owner: str
+
+
+@dataclass(slots=True)
+class CloseStrays(Command[Done]):
+    """Close what engines outside of this process have kept of a process before, and nobody has opened again."""
+
+    kind: ClassVar[str] = "close_strays"
+
+
 COMMANDS: dict[str, type[Command[Reply]]] = {
     command.kind: command
     for command in (
         OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, SendDigits, Play, StopPlay, Record,
-        StopRecord, ReadStatistics, AdoptPort, ClosePort, CloseOwner, SetFormats, SetKeys, SetDtls, SetIce, SetPlain,
+        StopRecord, ReadStatistics, AdoptPort, ClosePort, CloseOwner, CloseStrays, MoveOwner,
+        SetFormats, SetKeys, SetDtls, SetIce, SetPlain,
         ReadIdentity, OpenRoom, CloseRoom, Join, PlaySignal, Listen, OpenAudio, SetExtension,
         LoadSound, DropSound,
     )
@@ -287,7 +327,8 @@ COMMANDS: dict[str, type[Command[Reply]]] = {
 """Every command by its kind."""
 
 REPLIES: dict[str, type[Reply]] = {
-    reply.kind: reply for reply in (Done, PortOpened, StatisticsRead, OwnerClosed, IdentityRead, AudioOpened)
+    reply.kind: reply
+    for reply in (Done, PortOpened, StatisticsRead, OwnerClosed, OwnerMoved, IdentityRead, AudioOpened)
 }
 """Every reply by its kind."""
 

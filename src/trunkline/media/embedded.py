@@ -95,6 +95,8 @@ class EmbeddedMediaEngine:
             c.AdoptPort: _adopt_port,
             c.ClosePort: _close_port,
             c.CloseOwner: self._close_owner,
+            c.MoveOwner: lambda _native, _command: c.OwnerMoved(),  # there is nowhere else
+            c.CloseStrays: lambda _native, _command: c.Done(),  # its ports end with the process
             **SECURITY_HANDLERS,
             **EXTENSION_HANDLERS,
             **SOUND_HANDLERS,

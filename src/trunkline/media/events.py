@@ -26,6 +26,7 @@ __all__ = [
     "ConsentLost",
     "DigitsSent",
     "DtmfReceived",
+    "EngineLeaving",
     "EngineLost",
     "ExtensionSeen",
     "KeepAliveBack",
@@ -80,7 +81,8 @@ class PortActive(MediaEvent):
 class EngineLost(MediaEvent):
     """The engine that has the owner's ports died, does not answer, or has forgotten them; told once for an owner.
 
-    ``port`` is one of them. They pass no packets any more, as far as is known, and no command changes that.
+    ``port`` is one of them. They pass no packets any more, as far as is known, until ``MoveOwner``
+    opens them elsewhere.
     """
 
     kind: ClassVar[str] = "engine_lost"
@@ -88,6 +90,15 @@ class EngineLost(MediaEvent):
     """Which one: ``udp:192.0.2.10:2223``."""
     reason: str
     """For people."""
+
+
+@dataclass(slots=True)
+class EngineLeaving(MediaEvent):
+    """The engine that has the owner's ports is to be without calls soon: ``MoveOwner`` opens them elsewhere."""
+
+    kind: ClassVar[str] = "engine_leaving"
+    instance: str
+    """Which one: ``udp:192.0.2.10:2223``."""
 
 
 @dataclass(slots=True)
@@ -168,6 +179,7 @@ EVENTS: dict[str, type[MediaEvent]] = {
         PortLatched,
         PortInactive,
         PortActive,
+        EngineLeaving,
         EngineLost,
         DtmfReceived,
         ToneEnded,

@@ -9,14 +9,14 @@ a loop over the network, hears what its party says, and speaks to that party.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.engine import Listener, MediaEngine
-from trunkline.media.events import MediaEvent
+from trunkline.media.events import EngineLeaving, EngineLost, MediaEvent
 from trunkline.media.ng.engine import RtpengineCluster
 from trunkline.media.ng.plan import InstanceState
 from trunkline.media.statistics import EngineCounters
@@ -56,6 +56,13 @@ class MixedEngine:
         self._making = asyncio.Lock()  # a stand-in must not be made twice
         self._inner: dict[str, str] = {}
         """Ports that nobody opened but we, and the ports of the cluster that they are for."""
+        self._handlers: dict[type, Callable[[Any], Coroutine[Any, Any, Any]]] = {
+            c.OpenPort: self._open,
+            c.CloseOwner: self._close_owner,
+            c.MoveOwner: self._move_owner,
+            c.CloseStrays: cluster.execute,
+            c.Link: self._link,
+        }
 
     async def start(self) -> None:
         """Both."""
@@ -75,12 +82,9 @@ class MixedEngine:
 
     async def execute(self, command: c.Command[c.R]) -> c.R:
         """Carry a command out where its port is, or at its stand-in."""
-        if isinstance(command, c.OpenPort):
-            return await self._open(command)  # type: ignore[return-value]  # the reply is the command's
-        if isinstance(command, c.CloseOwner):
-            return await self._close_owner(command)  # type: ignore[return-value]  # the reply is the command's
-        if isinstance(command, c.Link):
-            return await self._link(command)  # type: ignore[return-value]  # the reply is the command's
+        handler = self._handlers.get(type(command))
+        if handler is not None:
+            return await handler(command)  # type: ignore[no-any-return]  # the reply is the command's
         if type(command) in _AT_STAND_IN:
             return await self._here.execute(await self._for_stand_in(command))
         away = self._away.get(getattr(command, "port", ""))
@@ -117,6 +121,14 @@ class MixedEngine:
         for one in (*here.statistics, *away.statistics):
             self._inner.pop(one.port, None)
         return c.OwnerClosed(statistics)
+
+    async def _move_owner(self, command: c.MoveOwner) -> c.OwnerMoved:
+        moved = await self._cluster.execute(command)
+        for one in moved.ports:
+            stands_for = self._inner.get(one.port)
+            if stands_for is not None:
+                await self._here.execute(c.SetRemote(stands_for + _MINE, one.address, one.rtp_port))
+        return replace(moved, ports=tuple(one for one in moved.ports if one.port not in self._inner))
 
     async def _link(self, command: c.Link) -> c.Done:
         ends = [self._away.get(command.port), self._away.get(command.other)]
@@ -195,8 +207,11 @@ class MixedEngine:
                 listener(replace(event, port=stands_for))
 
         def away(event: MediaEvent) -> None:
-            if event.port not in self._inner:
+            stands_for = self._inner.get(event.port)
+            if stands_for is None:
                 listener(event)
+            elif isinstance(event, EngineLost | EngineLeaving):  # told of a whole call, by any of its ports
+                listener(replace(event, port=stands_for))
 
         ends = (self._here.subscribe(here, owner), self._cluster.subscribe(away, owner))
 
@@ -217,6 +232,10 @@ class MixedEngine:
     def states(self) -> list[InstanceState]:
         """How each rtpengine is."""
         return self._cluster.states()
+
+    def drain(self, name: str, *, move: bool = False, undo: bool = False) -> InstanceState | None:
+        """As ``RtpengineCluster.drain``."""
+        return self._cluster.drain(name, move=move, undo=undo)
 
 
 def _about(command: c.Command[c.R], **names: str) -> c.Command[c.R]:

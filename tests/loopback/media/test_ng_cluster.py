@@ -10,10 +10,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from tests.loopback.media.ng_peer import NgPeer
+from tests.loopback.media.ng_peer import NgPeer, Reply
 from trunkline.base.errors import MediaError, RemoteProtocolError, TransportError
 from trunkline.media import commands as c
-from trunkline.media.events import EngineLost, MediaEvent
+from trunkline.media.events import EngineLeaving, EngineLost, MediaEvent
+from trunkline.media.ng.bencode import Decoded
 from trunkline.media.ng.engine import RtpengineCluster
 from trunkline.media.ng.plan import ClusterPlan, InstancePlan
 from trunkline.media.ng.udp import UdpTransport
@@ -231,7 +232,7 @@ async def test_an_instance_that_falls_silent_is_noticed_and_comes_back() -> None
         await until(lambda: engine.states()[0].state == "down")
         assert [(type(event), event.owner, event.port) for event in events] == [(EngineLost, "call", "a")]
         with pytest.raises(MediaError) as refused:
-            await engine.execute(c.SetRemote("a", "192.0.2.1", 4000))
+            await engine.execute(c.ReadStatistics("a"))
         assert refused.value.code == "media.engine_lost"
         with pytest.raises(MediaError) as refused:
             await engine.execute(c.OpenPort("b", "other"))
@@ -296,3 +297,133 @@ async def test_commands_are_refused_when_they_make_no_sense() -> None:
         with pytest.raises(MediaError) as refused:
             await engine.execute(c.Link("a", "b", convert=True))
         assert refused.value.code == "media.codec"
+
+
+# Calls that move
+
+
+async def test_a_call_moves_with_all_that_its_ports_were_told() -> None:
+    async with NgPeer() as one, NgPeer() as two, cluster(one, two) as engine:
+        for command in (
+            c.OpenPort("a", "call"),
+            c.OpenPort("b", "call"),
+            c.SetRemote("a", "192.0.2.1", 4000),
+            c.SetRemote("b", "192.0.2.2", 5000),
+            c.Link("a", "b"),
+        ):
+            await engine.execute(command)
+        assert (await engine.execute(c.MoveOwner("call"))).ports == (), "its instance is well"
+        one.die()
+        await until(lambda: engine.states()[0].state == "down")
+        await engine.execute(c.SetDirection("a", receive=False))
+        await engine.execute(c.SetRemote("b", "192.0.2.3", 5002))
+        moved = await engine.execute(c.MoveOwner("call"))
+        assert (moved.before, moved.after) == (one.url, two.url)
+        assert [port.port for port in moved.ports] == ["a", "b"]
+        told = [command for command in two.commands() if command != "statistics"]
+        assert told == ["publish", "publish", "offer", "answer", "block media"]
+        described = str([one["sdp"] for one in two.told if one["command"] in {b"offer", b"answer"}])
+        assert "192.0.2.1" in described
+        assert "192.0.2.3" in described
+        assert [state.sessions for state in engine.states()] == [0, 1]
+        await engine.execute(c.SetDirection("a"))
+        assert two.commands()[-1] == "unblock media"
+        async with NgPeer(one.port) as again:
+            await until(lambda: "delete" in again.commands())
+            await until(lambda: engine.states()[0].state == "up")
+            assert [state.sessions for state in engine.states()] == [0, 1], "nothing moves back"
+
+
+async def test_figures_of_all_instances_add_up() -> None:
+    async with NgPeer() as one, NgPeer() as two, cluster(one, two) as engine:
+        await engine.execute(c.OpenPort("a", "call"))
+        for number, peer in enumerate((one, two), start=1):
+            heard = {"packets": 100 * number, "bytes": 17_200 * number}
+            party = {"medias": [{"streams": [{"stats": heard, "local port": 30_000}]}]}
+            told: dict[str, object] = {"result": "ok", "tags": {"a": party}}
+            peer.answer = _answering(peer, told)
+        await engine.execute(c.ReadStatistics("a"))
+        engine.drain(one.url)
+        await engine.execute(c.MoveOwner("call"))
+        read = (await engine.execute(c.ReadStatistics("a"))).statistics
+        assert (read.packets_in, read.bytes_in) == (300, 51_600)
+        (closed,) = (await engine.execute(c.CloseOwner("call"))).statistics
+        assert closed.packets_in == 300
+
+
+def _answering(peer: NgPeer, told: dict[str, object]) -> Callable[[dict[str, Decoded]], Reply]:
+    return lambda question: told if question["command"] == b"query" else peer.usual(question)  # type: ignore[return-value]
+
+
+async def test_a_drained_instance_gets_no_calls_and_its_calls_are_told_of() -> None:
+    async with NgPeer() as one, NgPeer() as two, cluster(one, two) as engine:
+        events: list[MediaEvent] = []
+        engine.subscribe(events.append)
+        await engine.execute(c.OpenPort("a", "call"))
+        state = engine.drain(one.url, move=True)
+        assert state is not None
+        assert state.draining
+        assert [(type(event), event.owner) for event in events] == [(EngineLeaving, "call")]
+        await engine.execute(c.OpenPort("b", "call"))
+        for number in range(3):
+            await engine.execute(c.OpenPort(f"c{number}", f"other{number}"))
+        assert [one.commands().count("publish"), two.commands().count("publish")] == [2, 3]
+        engine.drain(two.url)
+        with pytest.raises(MediaError, match="drained"):
+            await engine.execute(c.OpenPort("d", "fourth"))
+        assert engine.snapshot().ports_free == 0
+        assert engine.drain("udp:192.0.2.1:1") is None
+        engine.drain(one.url, undo=True)
+        await engine.execute(c.OpenPort("d", "fourth"))
+
+
+async def test_an_instance_that_dies_while_a_call_moves_to_it_is_passed_over() -> None:
+    async with NgPeer() as one, NgPeer() as two, NgPeer() as three, cluster(one, two, three) as engine:
+        for port in ("a", "b"):
+            await engine.execute(c.OpenPort(port, "call"))
+        one.die()
+        await until(lambda: engine.states()[0].state == "down")
+        two.answer = lambda question: (
+            {"result": "error", "error-reason": "no ports"}
+            if question["command"] == b"publish" and question["from-tag"] == b"b"
+            else two.usual(question)
+        )
+        moved = await engine.execute(c.MoveOwner("call"))
+        assert moved.after == three.url
+        assert "delete" in two.commands(), "what it had opened is not left there"
+
+
+async def test_a_call_that_its_instance_has_forgotten_is_opened_there_anew() -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        await engine.execute(c.OpenPort("a", "call"))
+        one.die()
+        await until(lambda: engine.states()[0].state == "down")
+        with pytest.raises(MediaError) as refused:
+            await engine.execute(c.MoveOwner("call"))
+        assert refused.value.code == "media.no_engine"
+        async with NgPeer(one.port) as again:
+            again.answer = lambda question: (
+                {"result": "error", "error-reason": "Unknown call-id"}
+                if question["command"] == b"query"
+                else again.usual(question)
+            )
+            await until(lambda: engine.states()[0].state == "up")
+            moved = await engine.execute(c.MoveOwner("call"))
+            assert (moved.before, moved.after) == (one.url, one.url)
+            assert engine.states()[0].sessions == 1
+
+
+async def test_calls_of_a_process_before_are_deleted_and_those_of_others_left() -> None:
+    async with NgPeer() as one:
+        plan = ClusterPlan((InstancePlan(one.url),), timeout_s=0.6, ping_s=0.05, mark="m1")
+        engine = RtpengineCluster(plan)
+        await engine.start()
+        await engine.execute(c.OpenPort("a", "alive"))
+        calls = ["trunkline-m1-alive", "trunkline-m1-gone", "trunkline-m2-theirs", "somebody's"]
+        one.answer = lambda question: (
+            {"result": "ok", "calls": list(calls)} if question["command"] == b"list" else one.usual(question)
+        )
+        await engine.execute(c.CloseStrays())
+        deleted = [told["call-id"] for told in one.told if told["command"] == b"delete"]
+        assert deleted == [b"trunkline-m1-gone"]
+        await engine.stop()

@@ -12,6 +12,7 @@ EVENTS: list[e.MediaEvent] = [
     e.PortLatched("call", "a", "2001:db8::1", 4000, rtcp=True),
     e.PortInactive("call", "a", 30.5),
     e.PortActive("call", "a"),
+    e.EngineLeaving("call", "a", "udp:192.0.2.10:2223"),
     e.EngineLost("call", "a", "udp:192.0.2.10:2223", "it does not answer"),
     e.DtmfReceived("call", "a", "#", 120),
     e.ToneEnded("call", "a"),

@@ -11,10 +11,11 @@ from typing import Final
 from trunkline.app.check.finding import Case, Finding, Findings
 from trunkline.app.media_plane import cluster_plan
 from trunkline.app.settings import Settings
-from trunkline.base.errors import RemoteProtocolError, TransportError
+from trunkline.base.errors import MediaError, RemoteProtocolError, TransportError
 from trunkline.media.embedded import KERNEL_PROGRAM
 from trunkline.media.ng.courier import Answer, Transport
 from trunkline.media.ng.instance import transport_to
+from trunkline.media.ng.plan import ClusterPlan
 
 _say = Findings("media")
 _PATIENCE_S: Final = 3.0
@@ -28,8 +29,7 @@ def media(case: Case) -> Iterator[Finding]:
     if settings.relays:
         yield from kernel_path(settings, case.running.kernel if case.running is not None else "")
     if settings.media.engine == "rtpengine":
-        names = [one.url for one in cluster_plan(settings).instances]
-        yield from asyncio.run(_ask_all(names))
+        yield from asyncio.run(_ask_all(cluster_plan(settings)))
 
 
 def keys(settings: Settings) -> Iterator[Finding]:
@@ -78,13 +78,16 @@ def kernel_path(settings: Settings, state: str, program: Path = KERNEL_PROGRAM) 
             )
 
 
-async def _ask_all(names: list[str]) -> list[Finding]:
-    return list(await asyncio.gather(*(_ask(name) for name in names)))
+async def _ask_all(plan: ClusterPlan) -> list[Finding]:
+    return list(await asyncio.gather(*(_ask(one.url, plan.ca) for one in plan.instances)))
 
 
-async def _ask(name: str) -> Finding:
+async def _ask(name: str, ca: str) -> Finding:
     mend = "start it; look at its listen-ng or listen-http, and at the firewall between"
-    transport = transport_to(name)
+    try:
+        transport = transport_to(name, ca)
+    except MediaError as error:
+        return _say.fail(str(error), "a PEM file with the certificate of whoever signed the instance's")
     await transport.start()
     try:
         answer = await _ping(transport)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from trunkline.app.addresses import is_ip, parse_host_port
 from trunkline.app.settings.section import Section
+from trunkline.app.settings.tls import PemFile
 from trunkline.app.settings.values import as_listen, wrong
 from trunkline.app.settings.web_address import as_list
 
@@ -108,6 +109,19 @@ class Rtpengine(Section):
         default="off",
         description="Our address for reports of pressed keys: what `dtmf-log-dest` of the instances names.",
         examples=['"192.0.2.1:2224"'],
+    )
+
+    moves_per_s: float = Field(
+        default=50.0,
+        ge=0,
+        le=1000,
+        description="Calls that begin to move in a second, when their instance is lost or drained: each is a re-INVITE "
+        "to both parties. 0 leaves them where they are.",
+    )
+    ca: PemFile | None = Field(
+        default=None,
+        description="PEM file of authorities trusted beside the system's: of instances at `wss://`.",
+        examples=['"/etc/trunkline/rtpengine-ca.pem"'],
     )
 
     @model_validator(mode="after")

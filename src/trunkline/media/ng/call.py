@@ -27,6 +27,11 @@ class NgCall:
     lost: bool = False
     """Whether its instance died or forgot it: told once."""
 
+    @property
+    def here(self) -> bool:
+        """Whether its instance can be told anything of it."""
+        return not self.lost and self.instance.state != "down"
+
 
 @dataclass(slots=True, eq=False)
 class NgPort:
@@ -52,6 +57,9 @@ class NgPort:
     injected: list[str] = field(default_factory=list)
     """Keys that we had it send as if this port's peer had pressed them: it reports them as pressed."""
     statistics: PortStatistics = field(init=False)
+    earlier: PortStatistics | None = None
+    """What it had counted at the instances that it was at before."""
+    closed: bool = False
     heard: int = 0
     """Packets of the peer, RTP and RTCP, at the last look."""
     heard_at: float = 0.0
@@ -61,6 +69,10 @@ class NgPort:
 
     def __post_init__(self) -> None:
         self.statistics = PortStatistics(self.id)
+
+    def keep_figures(self) -> None:
+        """It was moved: what the next instance counts is added to what there is."""
+        self.earlier = PortStatistics.from_dict(self.statistics.to_dict())
 
     @property
     def wants_block(self) -> bool:

@@ -7,26 +7,29 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
-from trunkline.base.errors import MediaError, RemoteProtocolError
+from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.engine import Listener
-from trunkline.media.events import DtmfReceived
+from trunkline.media.events import DtmfReceived, EngineLeaving
 from trunkline.media.listeners import Listeners
 from trunkline.media.ng.call import NgCall, NgPort
 from trunkline.media.ng.cluster import Cluster
 from trunkline.media.ng.courier import Answer
-from trunkline.media.ng.dtmf_log import key_press
+from trunkline.media.ng.departed import Departed
+from trunkline.media.ng.dtmf_log import KeyPress
 from trunkline.media.ng.figures import fill
 from trunkline.media.ng.instance import Instance
-from trunkline.media.ng.linking import close_party, gate, join, part, refresh
-from trunkline.media.ng.opening import CALL_PREFIX, find_again, open_anywhere, open_beside
+from trunkline.media.ng.key_hearing import KeyHearing
+from trunkline.media.ng.linking import close_party
+from trunkline.media.ng.moving import move
+from trunkline.media.ng.opening import find_again, open_anywhere, open_beside
 from trunkline.media.ng.plan import ClusterPlan, InstanceState
 from trunkline.media.ng.sounds import Sounds
+from trunkline.media.ng.telling import NOTED, Telling
 from trunkline.media.ng.watch import Watch, lose
 from trunkline.media.statistics import EngineCounters, PortStatistics
 
 _DONE: Final = c.Done()
-_MAX_FORGOTTEN: Final = 4096
 _GOODBYE_S: Final = 2.0
 
 
@@ -48,16 +51,16 @@ class RtpengineCluster:
         self._watch = Watch(self._calls.values, self._listeners.tell, plan.inactivity_s)
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns: dict[str, _Turn] = {}
-        self._keys: asyncio.DatagramTransport | None = None
-        # Calls to delete when their instance answers again.
-        self._forgotten: dict[str, set[str]] = {}
+        self._keys = KeyHearing(self._take_key)
+        self._departed = Departed(self._spawn, self._cluster.prefix)
+        telling = Telling(self._spawn, self._port, self._sounds)
         self._handlers: dict[type, Callable[[NgPort, Any], Coroutine[Any, Any, c.Reply]]] = {
-            c.SetRemote: self._set_remote,
-            c.SetFormats: self._set_formats,
-            c.SetDirection: self._set_direction,
-            c.SetPlain: self._set_plain,
-            c.Link: self._link,
-            c.Unlink: self._unlink,
+            c.SetRemote: telling.set_remote,
+            c.SetFormats: telling.set_formats,
+            c.SetDirection: telling.set_direction,
+            c.SetPlain: telling.set_plain,
+            c.Link: telling.link,
+            c.Unlink: telling.unlink,
             c.Play: self._sounds.play,
             c.StopPlay: self._sounds.stop_play,
             c.SendDigits: self._sounds.send_digits,
@@ -65,11 +68,18 @@ class RtpengineCluster:
             c.ClosePort: self._close_port,
         }
 
+        self._of_all: dict[type, Callable[[Any], Coroutine[Any, Any, c.Reply]]] = {
+            c.OpenPort: self._open_port,
+            c.CloseOwner: lambda command: self._close_owner(command.owner),
+            c.MoveOwner: lambda command: self._move_owner(command.owner),
+            c.CloseStrays: lambda _command: self._close_strays(),
+        }
+
     async def start(self) -> None:
         """Look at every instance. That none is up is no error: calls are refused until one is."""
         await self._cluster.start()
         if self._plan.keys_at is not None:
-            await self._hear_keys(*self._plan.keys_at)
+            await self._keys.start(*self._plan.keys_at)
         self._spawn(self._watch.run())
 
     async def stop(self) -> None:
@@ -77,12 +87,11 @@ class RtpengineCluster:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE_S):
                 await asyncio.gather(*(self._close_owner(owner) for owner in list(self._calls)))
+                await self._departed.say_goodbye(self._cluster.instances)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._keys is not None:
-            self._keys.close()
-            self._keys = None
+        self._keys.stop()
         await self._cluster.stop()
         self._calls.clear()
         self._ports.clear()
@@ -90,16 +99,15 @@ class RtpengineCluster:
 
     async def execute(self, command: c.Command[c.R]) -> c.R:
         """Carry out a command; those of one owner in the order in which they came."""
-        if isinstance(command, c.OpenPort):
-            return await self._open_port(command)  # type: ignore[return-value]  # the reply is the command's
-        if isinstance(command, c.CloseOwner):
-            return await self._close_owner(command.owner)  # type: ignore[return-value]  # the reply is the command's
+        of_all = self._of_all.get(type(command))
+        if of_all is not None:
+            return await of_all(command)  # type: ignore[return-value]  # the reply is the command's
         handler = self._handlers.get(type(command))
         if handler is None:
             raise MediaError(f"rtpengine cannot do this: {command.kind}", "media.not_with_rtpengine")
         port = self._port(getattr(command, "port", ""))
         async with port.call.lock:
-            if not isinstance(command, c.ClosePort):
+            if type(command) not in NOTED and not isinstance(command, c.ClosePort):
                 self._check(port.call)
             return await handler(port, command)  # type: ignore[return-value]  # the reply is the command's
 
@@ -109,12 +117,26 @@ class RtpengineCluster:
 
     def snapshot(self) -> EngineCounters:
         """Only the ports are known: how many are free at an instance, it does not tell."""
-        free = 65_536 if any(one.up for one in self._cluster.instances) else 0
+        free = 65_536 if any(one.takes_calls for one in self._cluster.instances) else 0
         return EngineCounters(ports_open=len(self._ports), ports_free=free)
 
     def states(self) -> list[InstanceState]:
         """How each instance is, in the order of the settings."""
         return self._cluster.states()
+
+    def drain(self, name: str, *, move: bool = False, undo: bool = False) -> InstanceState | None:
+        """Give an instance no new calls from now on; None when none has this name.
+
+        With ``move`` the owners of the calls that it has are told ``EngineLeaving``. Nothing of it outlives us.
+        """
+        instance = self._cluster.named(name)
+        if instance is None:
+            return None
+        instance.draining = not undo
+        if move and not undo:
+            for call in [call for call in self._calls.values() if call.instance is instance and call.ports]:
+                self._listeners.tell(EngineLeaving(call.owner, next(iter(call.ports)), name))
+        return instance.status()
 
     def linked_with(self, port: str) -> tuple[str, bool]:
         """The port that a port is linked with, empty without one, and whether they are converted between."""
@@ -130,7 +152,7 @@ class RtpengineCluster:
         return found
 
     def _check(self, call: NgCall) -> None:
-        if call.lost or call.instance.state == "down":
+        if not call.here:
             raise MediaError(
                 f"{call.instance.name}, which has the call's ports, is gone", "media.engine_lost"
             )
@@ -149,8 +171,7 @@ class RtpengineCluster:
             else:
                 opened = await open_anywhere(self._cluster, command)
             self._take(opened)
-        local = opened.local
-        return c.PortOpened(opened.id, local.address, local.address, local.rtp_port, local.rtcp_port)
+        return _opened(opened)
 
     def _take(self, opened: NgPort) -> None:
         call = opened.call
@@ -174,6 +195,7 @@ class RtpengineCluster:
                 self._turns.pop(owner, None)
 
     async def _close_port(self, port: NgPort, command: c.ClosePort) -> c.StatisticsRead:
+        port.closed = True
         del self._ports[port.id], port.call.ports[port.id]
         self._sounds.forget(port)
         linked = port.link
@@ -181,9 +203,23 @@ class RtpengineCluster:
             port.link = linked.link = None
         if port.call.instance.up and not port.call.lost:
             with contextlib.suppress(MediaError):
-                fill(port.statistics, await close_party(port.call, port.id), linked.id if linked else "")
+                answer = await close_party(port.call, port.id)
+                fill(port.statistics, answer, linked.id if linked else "", port.earlier)
         port.call.closed.append(port.statistics)
         return c.StatisticsRead(port.statistics)
+
+    async def _move_owner(self, owner: str) -> c.OwnerMoved:
+        async with self._opening(owner):
+            call = self._calls.get(owner)
+            if call is None or not call.ports:
+                return c.OwnerMoved()
+            async with call.lock:
+                for port in call.ports.values():
+                    self._sounds.forget(port)
+                moved = await move(self._cluster, self._departed, call)
+            if moved is None:
+                return c.OwnerMoved()
+            return c.OwnerMoved(tuple(_opened(port) for port in call.ports.values()), *moved)
 
     async def _close_owner(self, owner: str) -> c.OwnerClosed:
         async with self._opening(owner):
@@ -200,7 +236,8 @@ class RtpengineCluster:
             answer = await self._delete(call)
         for port in ports:
             if answer is not None:
-                fill(port.statistics, answer, port.link.id if port.link else "")
+                fill(port.statistics, answer, port.link.id if port.link else "", port.earlier)
+            port.closed = True
         call.ports.clear()
         return c.OwnerClosed((*call.closed, *(port.statistics for port in ports)))
 
@@ -214,65 +251,14 @@ class RtpengineCluster:
                 return answer
             if call.instance.up:
                 return None  # it does not know the call any more
-        forgotten = self._forgotten.setdefault(call.instance.name, set())
-        if len(forgotten) < _MAX_FORGOTTEN:
-            forgotten.add(call.id)
+        self._departed.note(call.instance, call.id)
         return None
 
     async def _read_statistics(self, port: NgPort, command: c.ReadStatistics) -> c.StatisticsRead:
         call = port.call
         answer = await call.instance.ask("query", call_id=call.id)
-        fill(port.statistics, answer, port.link.id if port.link else "")
+        fill(port.statistics, answer, port.link.id if port.link else "", port.earlier)
         return c.StatisticsRead(_copy(port.statistics))
-
-    # What a port is told
-
-    async def _set_remote(self, port: NgPort, command: c.SetRemote) -> c.Done:
-        if command != port.remote:
-            port.remote = command
-            self._outdate(port)
-        return _DONE
-
-    async def _set_formats(self, port: NgPort, command: c.SetFormats) -> c.Done:
-        if command != port.formats:
-            port.formats = command
-            if port.convert:
-                self._outdate(port)
-        return _DONE
-
-    async def _set_direction(self, port: NgPort, command: c.SetDirection) -> c.Done:
-        port.send, port.receive = command.send, command.receive
-        await gate([port] if port.link is None else [port, port.link])
-        return _DONE
-
-    async def _set_plain(self, port: NgPort, command: c.SetPlain) -> c.Done:
-        return _DONE  # it never was anything else
-
-    async def _link(self, port: NgPort, command: c.Link) -> c.Done:
-        other = self._port(command.other)
-        if other.call is not port.call:
-            raise MediaError("rtpengine links ports of one call only", "media.not_with_rtpengine")
-        fresh = port.link is other and other.link is port and not (port.stale or other.stale)
-        if not fresh or port.convert != command.convert:
-            await join(port, other, convert=command.convert)
-        return _DONE
-
-    async def _unlink(self, port: NgPort, command: c.Unlink) -> c.Done:
-        await self._sounds.hush(port)
-        await part(port)
-        return _DONE
-
-    def _outdate(self, port: NgPort) -> None:
-        """A link goes on by what was said anew. ``Link`` mostly follows at once, and leaves nothing to do."""
-        port.stale = True
-        if port.link is not None:
-            self._spawn(self._catch_up(port))
-
-    async def _catch_up(self, port: NgPort) -> None:
-        async with port.call.lock:
-            if port.stale and port.link is not None and port.id in self._ports:
-                with contextlib.suppress(MediaError):  # it is tried again with the next command
-                    await refresh(port)
 
     # What instances do
 
@@ -281,7 +267,7 @@ class RtpengineCluster:
         if instance.state == "down":
             for call in calls:
                 lose(call, "it does not answer", self._listeners.tell)
-        elif calls or self._forgotten.get(instance.name):
+        elif calls or self._departed.waits_for(instance):
             self._spawn(self._welcome(instance, calls))
 
     async def _welcome(self, instance: Instance, calls: list[NgCall]) -> None:
@@ -290,29 +276,20 @@ class RtpengineCluster:
             with contextlib.suppress(MediaError):
                 await instance.ask("query", call_id=call.id)
                 call.lost = False
-        for call_id in self._forgotten.pop(instance.name, ()):
-            with contextlib.suppress(MediaError):
-                await instance.ask("delete", call_id=call_id, delete_delay=0)
+        await self._departed.clear(instance, self._names())
 
-    async def _hear_keys(self, host: str, port: int) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            self._keys, _ = await loop.create_datagram_endpoint(
-                lambda: _KeysHeard(self._take_key), local_addr=(host, port)
-            )
-        except OSError as error:
-            raise MediaError(
-                f"key presses cannot be heard at {host}:{port}: {error.strerror}", "media.address"
-            ) from None
+    def _names(self) -> set[str]:
+        return {call.id for call in self._calls.values()}
 
-    def _take_key(self, datagram: bytes) -> None:
-        try:
-            press = key_press(datagram)
-        except RemoteProtocolError:
-            return
-        call = self._calls.get(press.call.removeprefix(CALL_PREFIX)) if press is not None else None
-        port = call.ports.get(press.party) if press is not None and call is not None else None
-        if press is None or port is None:
+    async def _close_strays(self) -> c.Done:
+        names = self._names()
+        await asyncio.gather(*(self._departed.find_strays(one, names) for one in self._cluster.instances))
+        return _DONE
+
+    def _take_key(self, press: KeyPress) -> None:
+        call = self._calls.get(press.call.removeprefix(self._cluster.prefix))
+        port = call.ports.get(press.party) if call is not None else None
+        if port is None:
             return
         if press.digit in port.injected:
             port.injected.remove(press.digit)
@@ -334,12 +311,9 @@ class _Turn:
         self.wanted = 0
 
 
-class _KeysHeard(asyncio.DatagramProtocol):
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self._take = take
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        self._take(data)
+def _opened(port: NgPort) -> c.PortOpened:
+    local = port.local
+    return c.PortOpened(port.id, local.address, local.address, local.rtp_port, local.rtcp_port)
 
 
 def _copy(statistics: PortStatistics) -> PortStatistics:

@@ -38,21 +38,30 @@ def streams_of(answer: Answer, tag: str) -> list[Stream]:
     return [_stream(_dict(one)) for one in streams[:2]] if isinstance(streams, list) else []
 
 
-def fill(statistics: PortStatistics, answer: Answer, linked: str) -> None:
-    """Take over a party's figures; ``linked`` is the party across, empty without one."""
+def fill(
+    statistics: PortStatistics, answer: Answer, linked: str, earlier: PortStatistics | None = None
+) -> None:
+    """Take over a party's figures; ``linked`` is the party across, empty without one.
+
+    ``earlier`` is what was counted at instances that had the party before.
+    """
+    before = earlier or PortStatistics(statistics.port)
     mine, across = streams_of(answer, statistics.port), streams_of(answer, linked) if linked else []
     if mine:
-        statistics.packets_in, statistics.bytes_in = mine[0].packets, mine[0].octets
+        statistics.packets_in = before.packets_in + mine[0].packets
+        statistics.bytes_in = before.bytes_in + mine[0].octets
         statistics.ssrc = mine[0].ssrc if mine[0].ssrc is not None else statistics.ssrc
-        statistics.rtcp_in = mine[1].packets if len(mine) > 1 else 0
+        statistics.rtcp_in = before.rtcp_in + (mine[1].packets if len(mine) > 1 else 0)
     if across:
         # It does not count what it sends: of a link that is what came from across.
-        statistics.packets_out, statistics.bytes_out = across[0].packets, across[0].octets
-        statistics.rtcp_out = across[1].packets if len(across) > 1 else 0
+        statistics.packets_out = before.packets_out + across[0].packets
+        statistics.bytes_out = before.bytes_out + across[0].octets
+        statistics.rtcp_out = before.rtcp_out + (across[1].packets if len(across) > 1 else 0)
     heard = _quality(answer, mine[0].ssrc if mine else None)
     if heard is not None:
         statistics.mos, statistics.jitter_ms, percent, statistics.rtt_ms = heard
-        statistics.lost = round(statistics.packets_in * percent / max(1.0, 100.0 - percent))
+        heard_now = statistics.packets_in - before.packets_in
+        statistics.lost = before.lost + round(heard_now * percent / max(1.0, 100.0 - percent))
     told = _quality(answer, across[0].ssrc if across else None)
     if told is not None:
         statistics.remote_mos, statistics.remote_jitter_ms = told[0], told[1]

@@ -19,10 +19,10 @@ _LOAD_EVERY: Final = 5
 """Pings between two looks at its sessions."""
 
 
-def transport_to(url: str) -> Transport:
-    """The way to ``udp:HOST:PORT``, or to a WebSocket; ValueError for anything else."""
+def transport_to(url: str, ca: str = "") -> Transport:
+    """The way to ``udp:HOST:PORT``, or to a WebSocket; ValueError for anything else. ``ca``: as ``ClusterPlan.ca``."""
     if url.startswith(("ws://", "wss://")):
-        return WebSocketTransport(url)
+        return WebSocketTransport(url, ca)
     parts = urlsplit(url.replace("udp:", "udp://", 1))
     if parts.scheme != "udp" or not parts.hostname or not parts.port:
         raise ValueError(f"{url} is no address of an rtpengine")
@@ -43,20 +43,27 @@ class Instance:
         self.weight = plan.weight
         self._cluster = cluster
         self._changed = changed
-        self._transport = transport or transport_to(plan.url)
+        self._transport = transport or transport_to(plan.url, cluster.ca)
         self._task: asyncio.Task[None] | None = None
         self._row = 0  # answered pings in a row, or negative: unanswered ones
         self._since = 0.0
         self.state = "unknown"
         self.failures = 0
+        self.draining = False
+        """Whether it is to get no new calls."""
         self.sessions = 0
         """Calls of ours; the cluster counts them."""
         self.sessions_all: int | None = None
 
     @property
     def up(self) -> bool:
-        """Whether it gets new calls."""
+        """Whether it answers."""
         return self.state == "up"
+
+    @property
+    def takes_calls(self) -> bool:
+        """Whether it gets new calls."""
+        return self.up and not self.draining
 
     async def start(self) -> None:
         """Open the way to it and look at it once; then keep looking."""
@@ -97,8 +104,9 @@ class Instance:
         """How it is now."""
         since = asyncio.get_running_loop().time() - self._since
         return InstanceState(
-            self.name, self.state, since, self.sessions, self.sessions_all, self.failures, self.weight
-        )
+            self.name, self.state, since, self.sessions, self.sessions_all, self.failures, self.weight,
+            self.draining,
+        )  # fmt: skip
 
     async def _watch(self) -> None:
         for beat in range(1, 1 << 62):

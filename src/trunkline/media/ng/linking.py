@@ -39,8 +39,10 @@ async def join(one: NgPort, other: NgPort, *, convert: bool) -> None:
     parted = _part(one, other)
     one.link, other.link = other, one
     one.convert = other.convert = convert
-    await refresh(one)
-    await gate([one, other, *parted])
+    one.stale = other.stale = True
+    if one.call.here:
+        await refresh(one)
+        await gate([one, other, *parted])
 
 
 async def refresh(one: NgPort) -> None:
@@ -69,7 +71,8 @@ async def part(one: NgPort) -> None:
     other = one.link
     if other is not None:
         one.link = other.link = None
-        await gate([one, other])
+        if one.call.here:
+            await gate([one, other])
 
 
 async def gate(ports: Iterable[NgPort]) -> None:

@@ -14,10 +14,8 @@ from trunkline.media.ng.figures import streams_of
 from trunkline.media.ng.linking import open_party
 from trunkline.media.ng.session import LocalAddress
 
-CALL_PREFIX: Final = "trunkline-"
-"""Of our call-ids at instances, which others may use too. It stays over restarts: calls are found again by it."""
 # What another instance may do better: this one does not answer, or has no port or no leave for more.
-_ELSEWHERE: Final = frozenset({"media.engine_silent", "media.engine_refused", "media.family"})
+ELSEWHERE: Final = frozenset({"media.engine_silent", "media.engine_refused", "media.family"})
 
 
 async def open_beside(call: NgCall, command: OpenPort) -> NgPort:
@@ -38,9 +36,9 @@ async def open_anywhere(cluster: Cluster, command: OpenPort) -> NgPort:
                 raise error from None
             raise
         try:
-            return await open_beside(NgCall(command.owner, CALL_PREFIX + command.owner, instance), command)
+            return await open_beside(NgCall(command.owner, cluster.call_id(command.owner), instance), command)
         except MediaError as refused:
-            if refused.code not in _ELSEWHERE:
+            if refused.code not in ELSEWHERE:
                 raise
             error, failed = refused, failed | {instance.name}
 
@@ -51,7 +49,7 @@ async def find_again(cluster: Cluster, known: NgCall | None, command: OpenPort) 
     Raises MediaError ``media.port_taken`` when no instance has it.
     """
     calls = [known] if known is not None else [
-        NgCall(command.owner, CALL_PREFIX + command.owner, one) for one in cluster.instances if one.up
+        NgCall(command.owner, cluster.call_id(command.owner), one) for one in cluster.instances if one.up
     ]  # fmt: skip
     for call in calls:
         with contextlib.suppress(MediaError):

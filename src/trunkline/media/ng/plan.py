@@ -30,6 +30,10 @@ class ClusterPlan:
     """Answered pings in a row after which it gets calls again."""
     inactivity_s: float = 60.0
     """Silence after which ``PortInactive`` is told; 0: never."""
+    mark: str = ""
+    """In the names of our calls at instances, which others may use too. It must stay the same over restarts."""
+    ca: str = ""
+    """A file with the authorities of ``wss`` instances; empty: those that the system trusts."""
     keys_at: tuple[str, int] | None = None
     """Where instances send key presses (their ``--dtmf-log-dest``): our address and UDP port; None: nowhere."""
 
@@ -50,3 +54,5 @@ class InstanceState:
     failures: int
     """Times that it went down."""
     weight: int
+    draining: bool
+    """Whether it gets no new calls because it was told so."""

@@ -10,11 +10,11 @@ from trunkline.base.errors import MediaError
 from trunkline.media.events import EngineLost, MediaEvent, PortActive, PortInactive, PortLatched
 from trunkline.media.ng.call import NgCall, NgPort
 from trunkline.media.ng.courier import Answer
-from trunkline.media.ng.figures import streams_of
+from trunkline.media.ng.figures import fill, streams_of
+from trunkline.media.ng.moving import UNKNOWN
 
 _AT_ONCE: Final = 16
 _PAUSE_S: Final = (1.0, 10.0)  # at least and at most, between two looks at a call
-_UNKNOWN: Final = "Unknown call-id"
 
 
 class Watch:
@@ -42,7 +42,7 @@ class Watch:
                 try:
                     self.take(call, await call.instance.ask("query", call_id=call.id))
                 except MediaError as error:
-                    if _UNKNOWN in str(error) and call.ports and not call.lock.locked():
+                    if UNKNOWN in str(error) and call.ports and not call.lock.locked():
                         lose(call, "it does not know the call any more", self._tell)
         self.note_silence(call)
 
@@ -53,6 +53,8 @@ class Watch:
             streams = streams_of(answer, port.id)
             if not streams:
                 continue
+            # What is known when its instance dies is all that there will be.
+            fill(port.statistics, answer, port.link.id if port.link else "", port.earlier)
             heard = sum(stream.packets for stream in streams)
             if heard != port.heard:
                 port.heard, port.heard_at = heard, now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.typing import Subprotocol
 
-from trunkline.base.errors import TransportError
+from trunkline.base.errors import MediaError, TransportError
 from trunkline.media.ng.bencode import MAX_OCTETS, Encodable
 from trunkline.media.ng.courier import Answer, Courier
 
@@ -22,14 +23,20 @@ _FIRST_S: Final = 1.0
 
 
 class WebSocketTransport:
-    """Keeps one connection open, and opens it anew when it breaks."""
+    """Keeps one connection open, and opens it anew when it breaks.
 
-    def __init__(self, url: str) -> None:
+    At ``wss://`` the server's certificate must be of an authority that the system trusts, or of the PEM file ``ca``, and
+    name the host. Raises MediaError ``media.config`` when that file cannot be used.
+    """
+
+    def __init__(self, url: str, ca: str = "") -> None:
         self._url = url
         self._name = f"rtpengine at {url}"
         self._connection: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
+        self._tls = tls_context(ca) if url.startswith("wss://") else None
+        self._trouble = ""  # why there is no connection
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue(4096)
         self.courier = Courier(self._name, self._send, ())
 
@@ -54,7 +61,7 @@ class WebSocketTransport:
 
     def _send(self, message: bytes) -> None:
         if self._connection is None:
-            raise TransportError(f"{self._name}: not connected")
+            raise TransportError(f"{self._name}: not connected{self._trouble}")
         try:
             self._outgoing.put_nowait(message)
         except asyncio.QueueFull:
@@ -66,12 +73,16 @@ class WebSocketTransport:
             try:
                 async with connect(
                     self._url, subprotocols=[SUBPROTOCOL], open_timeout=_OPEN_S, close_timeout=1.0,
-                    max_size=MAX_OCTETS, compression=None, proxy=None,
+                    max_size=MAX_OCTETS, compression=None, proxy=None, ssl=self._tls,
                 ) as connection:  # fmt: skip
-                    failures = 0
+                    failures, self._trouble = 0, ""
                     await self._serve(connection)
-            except (OSError, TimeoutError, InvalidHandshake, WebSocketException):
+            except ssl.SSLCertVerificationError as error:
                 failures += 1
+                self._trouble = f": its certificate is not trusted: {error.verify_message}"
+            except (OSError, TimeoutError, InvalidHandshake, WebSocketException) as error:
+                failures += 1
+                self._trouble = f": {type(error).__name__}: {error}"[:200] if str(error) else ""
             self._tried.set()
             self.courier.fail("the connection broke")
             await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
@@ -93,3 +104,17 @@ class WebSocketTransport:
     async def _send_all(self, connection: ClientConnection) -> None:
         while True:
             await connection.send(await self._outgoing.get())
+
+
+def tls_context(ca: str) -> ssl.SSLContext:
+    """What a server's certificate is verified by; raises MediaError ``media.config``."""
+    context = ssl.create_default_context()
+    if ca:
+        try:
+            context.load_verify_locations(ca)
+        except (OSError, ssl.SSLError) as error:
+            why = (
+                error.strerror if isinstance(error, OSError) and error.strerror else "no PEM of certificates"
+            )
+            raise MediaError(f"media.rtpengine.ca: {ca}: {why}", "media.config") from None
+    return context

@@ -1,0 +1,91 @@
+"""Calls that we have left at an instance, or that a process before us left there: they are deleted when they can be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Container, Coroutine
+from typing import Any, Final
+
+from trunkline.base.errors import MediaError
+from trunkline.media.ng.instance import Instance
+
+KEPT_S: Final = 10.0
+"""How long a call that was moved still passes packets where it was: until its parties know of the new place."""
+_MAX_FORGOTTEN: Final = 4096
+_LISTED: Final = 800
+"""Call-ids in one answer: it must fit into a datagram."""
+
+
+class Departed:
+    """``spawn`` starts a task; call-ids that begin with ``prefix`` are ours."""
+
+    def __init__(self, spawn: Callable[[Coroutine[Any, Any, None]], object], prefix: str) -> None:
+        self._spawn = spawn
+        self._prefix = prefix
+        self._calls: dict[str, set[str]] = {}
+        self._strays_at: set[str] = set()
+
+    def has(self, instance: Instance, call_id: str) -> bool:
+        """Whether the instance may still know a call of this name that we have left."""
+        return call_id in self._calls.get(instance.name, ())
+
+    def waits_for(self, instance: Instance) -> bool:
+        """Whether there is something to delete when the instance is up again."""
+        return bool(self._calls.get(instance.name)) or instance.name in self._strays_at
+
+    def note(self, instance: Instance, call_id: str) -> None:
+        """To be deleted when the instance answers again."""
+        noted = self._calls.setdefault(instance.name, set())
+        if len(noted) < _MAX_FORGOTTEN:
+            noted.add(call_id)
+
+    def leave(self, instance: Instance, call_id: str) -> None:
+        """A call was moved: delete it in a while, or when the instance is there again."""
+        self.note(instance, call_id)
+        if instance.up:
+            self._spawn(self._delete_later(instance, call_id))
+
+    async def _delete_later(self, instance: Instance, call_id: str) -> None:
+        await asyncio.sleep(KEPT_S)
+        await self._delete(instance, call_id)
+
+    async def _delete(self, instance: Instance, call_id: str) -> None:
+        """Until it has answered, whatever it says, the call may still be there."""
+        try:
+            await instance.ask("delete", call_id=call_id, delete_delay=0)
+        except MediaError as error:
+            if error.code == "media.engine_silent":
+                return
+        self._calls.get(instance.name, set()).discard(call_id)
+
+    async def clear(self, instance: Instance, known: Container[str]) -> None:
+        """The instance answers again: delete what was left there; ``known`` are the call-ids that live."""
+        for call_id in list(self._calls.get(instance.name, ())):
+            await self._delete(instance, call_id)
+        if instance.name in self._strays_at:
+            await self.find_strays(instance, known)
+
+    async def find_strays(self, instance: Instance, known: Container[str]) -> None:
+        """Delete whatever a process before us has left there; later, when the instance is not there."""
+        self._strays_at.add(instance.name)
+        with contextlib.suppress(MediaError):
+            answer = await instance.ask("list", limit=_LISTED)
+            listed = answer.get("calls")
+            for call_id in self._ours(listed if isinstance(listed, list) else []):
+                if call_id not in known:
+                    self.note(instance, call_id)
+                    await self._delete(instance, call_id)
+            self._strays_at.discard(instance.name)
+
+    def _ours(self, listed: list[Any]) -> list[str]:
+        names = [one.decode("utf-8", "replace") for one in listed if isinstance(one, bytes)]
+        return [name for name in names if name.startswith(self._prefix)]
+
+    async def say_goodbye(self, instances: list[Instance]) -> None:
+        """The process ends: nobody waits any longer."""
+        for instance in instances:
+            if instance.up:
+                await asyncio.gather(
+                    *(self._delete(instance, call_id) for call_id in list(self._calls.get(instance.name, ())))
+                )
