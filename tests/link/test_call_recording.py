@@ -6,9 +6,11 @@ import asyncio
 
 import pytest
 
+from tests.link.crash import Keeping
 from tests.link.phones import Party
 from tests.link.stage import Stage
 from tests.link.talking import talking
+from tests.link.transferring import refer, three
 from tests.link.virtual_time import virtual
 from trunkline.base.errors import CallFailed, MediaError
 from trunkline.call.recording import CallRecording, CallRecordings, RecordingLimits
@@ -133,4 +135,140 @@ async def test_a_disk_that_does_not_finish_is_told() -> None:
         await book.recordings.stop(recording)
     assert refusal.value.code == "recording.slow_disk"
     alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_call_is_recorded_once_at_a_time() -> None:
+    stage = Stage()
+    stage.engine.delay_s = 0.01
+    book = Book(stage)
+    alice, _ = await talking(stage)
+    call = stage.calls.all[0]
+    wanted = (book.recordings.start(call, file, "stereo", LIMITS) for file in ("one.wav", "two.wav"))
+    one, two = await asyncio.gather(*wanted, return_exceptions=True)
+    assert isinstance(one, CallRecording)
+    assert isinstance(two, CallFailed)
+    assert two.code == "recording.running"
+    assert len(stage.engine.recording) == 1
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_what_is_missing_in_a_recording_is_told() -> None:
+    stage = Stage()
+    _book, recording, alice = await recorded_call(stage)
+    command = stage.engine.recording.pop(recording.id)
+    owner = stage.calls.all[0].id
+    stage.engine.tell(Recorded(owner, command.port, recording.id, "call.wav", 3000, 2000, "duration", 12))
+    (told,) = [one.text for one in stage.calls.all[0].story.steps if one.code == "call.recording_stopped"]
+    assert told == "3.0 s were recorded, duration; 12 packets are missing"
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_after_a_transfer_the_new_party_is_recorded_in_another_file() -> None:
+    stage, alice, bob, carol = await three()
+    book = Book(stage)
+    await book.recordings.start(stage.calls.all[0], "call.wav", "stereo", LIMITS)
+    await refer(bob, "1003")
+    await carol.until("acknowledged")
+    await asyncio.sleep(1)
+    (call,) = stage.calls.active.values()
+    assert call.bridge is not None
+    (command,) = stage.engine.recording.values()
+    ports = [leg.media.ports[0] for leg in (call.bridge.a, call.bridge.b)]
+    assert (command.file, [command.port, command.other]) == ("call.2.wav", ports)
+    (recording,) = book.recordings.active.values()
+    await book.recordings.stop(recording)
+    await asyncio.sleep(1)
+    assert not book.recordings.active
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
+# After a crash
+
+
+async def crashed(stage: Stage, limits: RecordingLimits = LIMITS) -> tuple[Keeping, Book]:
+    """The exchange after a crash in a call that was recorded, and its recordings."""
+    keeping = Keeping(stage)
+    alice, _ = await talking(stage)
+    await Book(stage).recordings.start(stage.calls.all[0], "/rec/call.wav", "mono", limits)
+    await keeping.after(4)
+    keeping = await keeping.crash()
+    book = Book(keeping.stage)
+    book.recordings.resume(keeping.stage.calls.active.values())
+    await asyncio.sleep(0.1)
+    assert alice is keeping.stage.parties[0]
+    return keeping, book
+
+
+@virtual
+async def test_after_a_crash_the_recording_goes_on_in_another_file() -> None:
+    keeping, book = await crashed(Stage())
+    stage = keeping.stage
+    (command,) = stage.engine.recording.values()
+    assert (command.file, command.channels, command.keep_free_bytes) == ("/rec/call.2.wav", "mono", 1000)
+    assert 3590 < command.max_duration_s < 3596
+    (call,) = stage.calls.active.values()
+    told = [(step.code, step.text) for step in call.story.steps if step.code.startswith("call.recording")]
+    assert told == [
+        ("call.recording_started", "the call is recorded into /rec/call.wav"),
+        ("call.recording_failed", "the exchange crashed: /rec/call.wav ends there"),
+        ("call.recording_started", "the call is recorded on into /rec/call.2.wav"),
+    ]
+    await keeping.after(2)
+    keeping = await keeping.crash()
+    book = Book(keeping.stage)
+    book.recordings.resume(keeping.stage.calls.active.values())
+    await asyncio.sleep(0.1)
+    assert [one.file for one in book.recordings.active.values()] == ["/rec/call.3.wav"]
+    keeping.stage.parties[0].dialogue.hang_up()
+    await keeping.stage.settle()
+
+
+@virtual
+async def test_what_was_ended_before_the_crash_does_not_begin_again() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    book, recording, _alice = await recorded_call(stage)
+    await keeping.after(4)
+    await book.recordings.stop(recording)
+    await keeping.after(1)
+    keeping = await keeping.crash()
+    book = Book(keeping.stage)
+    book.recordings.resume(keeping.stage.calls.active.values())
+    await asyncio.sleep(0.1)
+    assert not book.recordings.active
+    keeping.stage.parties[0].dialogue.hang_up()
+    await keeping.stage.settle()
+
+
+@virtual
+async def test_its_limit_is_that_of_all_parts() -> None:
+    keeping, book = await crashed(Stage(), RecordingLimits(4.2, 0))
+    assert not book.recordings.active
+    keeping.stage.parties[0].dialogue.hang_up()
+    await keeping.stage.settle()
+
+
+@virtual
+async def test_a_recording_that_cannot_go_on_is_told() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    await talking(stage)
+    await Book(stage).recordings.start(stage.calls.all[0], "call.wav", "mono", LIMITS)
+    await keeping.after(4)
+    keeping = await keeping.crash()
+    stage = keeping.stage
+    stage.engine.fault = lambda told: isinstance(told, Record)
+    Book(stage).recordings.resume(stage.calls.active.values())
+    await asyncio.sleep(0.1)
+    (call,) = stage.calls.active.values()
+    assert [step.code for step in call.story.steps].count("call.recording_failed") == 2
+    assert call.recording is None
+    stage.parties[0].dialogue.hang_up()
     await stage.settle()

@@ -55,12 +55,7 @@ class RecordingHandlers:
         call = self._call(tenant, ask.call)
         running = self._recordings.of(call)
         if running is not None:
-            raise Refused(
-                "recording.running",
-                f"the call is recorded already, into {running.file}",
-                "end it: trunkline recording stop CALL-ID",
-                409,
-            )
+            raise _running(f", into {running.file}")
         settings = self._exchange.settings.recording
         folder = self._exchange.data / FOLDER
         file = (
@@ -75,6 +70,8 @@ class RecordingHandlers:
         try:
             recording = await self._recordings.start(call, str(file), "mono" if mono else "stereo", limits)
         except CallFailed as error:
+            if error.code == "recording.running":
+                raise _running() from None
             raise Refused(error.code, "nobody talks yet: the call is not answered", status=409) from None
         except MediaError as error:
             raise Refused(error.code, str(error), status=409) from None
@@ -115,6 +112,11 @@ class RecordingHandlers:
     def _row(self, one: CallRecording) -> RecordingRow:
         lasted = self._exchange.wall() - one.began_at
         return RecordingRow(one.id, one.call, one.caller, one.callee, one.file, one.began_at, lasted)
+
+
+def _running(into: str = "") -> Refused:
+    hint = "end it: trunkline recording stop CALL-ID"
+    return Refused("recording.running", f"the call is recorded already{into}", hint, 409)
 
 
 def default_name(call: Call, form: str = "wav") -> str:
@@ -168,4 +170,7 @@ def log_over(recording: CallRecording, event: Recorded | RecordFailed) -> None:
             "recording failed", call=recording.call, file=event.file, code=event.code, why=event.reason
         )
     else:
-        log.info("recorded", call=recording.call, file=event.file, seconds=seconds, ended=event.ended)
+        missing = {"missing": event.missing} if event.missing else {}
+        log.info(
+            "recorded", call=recording.call, file=event.file, seconds=seconds, ended=event.ended, **missing
+        )

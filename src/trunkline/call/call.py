@@ -49,6 +49,7 @@ from trunkline.net.listener import host_port
 from trunkline.proto.sip.transaction.incoming import Incoming
 
 if TYPE_CHECKING:
+    from trunkline.call.kept_recording import KeptRecording
     from trunkline.call.referrals import Substitution
 
 Script: TypeAlias = Callable[["Call"], Coroutine[Any, Any, None]]
@@ -70,6 +71,8 @@ class Call(Speaking):
     """Whether its story says already that a party is not heard."""
     encryption: Encryption | None = None
     """How its caller is to be secured; None: as the way to us asks for."""
+    recording: KeptRecording | None = None
+    """What is recorded of it, for the process after a crash."""
     foreign = False
     """Whether its SIP party belongs to somebody else's PBX, which transfers calls by itself."""
 

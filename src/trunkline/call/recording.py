@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.base.errors import CallFailed, MediaError
 from trunkline.base.ids import uuid7
 from trunkline.call.call import Call
+from trunkline.call.kept_recording import KeptRecording
 from trunkline.call.registry import Calls
 from trunkline.media.commands import Channels, Record, StopRecord
 from trunkline.media.engine import MediaEngine
@@ -70,11 +71,37 @@ class CallRecordings:
         """Record a call from now on: the caller left, the other party, or what we play, right.
 
         The codecs of parties that only are relayed are named to the engine first.
-        Raises CallFailed ``recording.no_media`` before the call is answered, MediaError as ``Record`` says.
+        Raises CallFailed ``recording.no_media`` before the call is answered, ``recording.running`` when it is recorded
+        already, MediaError as ``Record`` says.
         """
+        until = self._wall() + limits.max_duration_s
+        kept = KeptRecording(file, channels, until, limits.keep_free_bytes)
+        return await self._record(call, kept, limits.max_duration_s)
+
+    def resume(self, calls: Iterable[Call]) -> None:
+        """Go on recording calls that outlived a crash, each in another file; their stories tell what cannot be."""
+        for call in calls:
+            kept = call.recording
+            if kept is not None:
+                _keep(call, None)
+                if not call.legs[0].done:
+                    call.context.spawn(self._go_on(call, kept.next()))
+
+    async def _go_on(self, call: Call, kept: KeptRecording) -> None:
+        try:
+            left_s = kept.until - self._wall()
+            if left_s > 0:
+                await self._record(call, kept, left_s)
+        except (CallFailed, MediaError) as error:
+            call.tell("call.recording_failed", f"it is recorded no more: {error}", why=error.code)
+
+    async def _record(self, call: Call, kept: KeptRecording, longest_s: float) -> CallRecording:
         port, other = _ports(call)
         for leg in (call.bridge.a, call.bridge.b) if call.bridge is not None else ():
             await leg.media.name_codecs()
+        if self.of(call) is not None:  # begun while the codecs were named
+            raise CallFailed(409, "Recorded Already", None, "recording.running")
+        file = kept.path
         recording = CallRecording(
             uuid7(),
             call.id,
@@ -86,26 +113,25 @@ class CallRecordings:
             asyncio.get_running_loop().create_future(),
         )
         self.active[recording.id] = recording
+        keep_free = kept.keep_free_bytes
         try:
             await self._engine.execute(
-                Record(
-                    port,
-                    recording.id,
-                    file,
-                    other,
-                    channels,
-                    limits.max_duration_s,
-                    keep_free_bytes=limits.keep_free_bytes,
-                )
+                Record(port, recording.id, file, other, kept.channels, longest_s, keep_free_bytes=keep_free)
             )
         except MediaError:
             del self.active[recording.id]
             raise
-        call.tell("call.recording_started", f"the call is recorded into {file}")
+        if recording.id in self.active:
+            _keep(call, kept)
+        again = " on" if kept.part > 1 else ""
+        call.tell("call.recording_started", f"the call is recorded{again} into {file}")
         return recording
 
     async def stop(self, recording: CallRecording) -> Recorded | RecordFailed:
         """End a recording; returns when its file is complete. Raises MediaError when that takes too long."""
+        call = self._calls.active.get(recording.call)
+        if call is not None:
+            _keep(call, None)  # whatever ends it first, it does not go on
         await self._engine.execute(StopRecord(recording.id))
         try:
             async with asyncio.timeout(_COMPLETE_S):
@@ -123,15 +149,32 @@ class CallRecordings:
         recording.over.set_result(event)
         call = self._calls.active.get(recording.call)
         if call is not None:
+            kept = call.recording
+            _keep(call, None)
             _tell(call, event)
+            if kept is not None and isinstance(event, Recorded) and event.ended == "closed" and _talks(call):
+                # A party has left, and another one is in its place (transfer).
+                call.context.spawn(self._go_on(call, kept.next()))
         self._on_over(recording, event)
+
+
+def _keep(call: Call, kept: KeptRecording | None) -> None:
+    call.recording = kept
+    call.changes += 1
+
+
+def _talks(call: Call) -> bool:
+    bridge = call.bridge
+    return bridge is not None and not (bridge.a.done or bridge.b.done)
 
 
 def _tell(call: Call, event: Recorded | RecordFailed) -> None:
     if isinstance(event, RecordFailed):
         call.tell("call.recording_failed", event.reason, why=event.code)
     else:
-        call.tell("call.recording_stopped", f"{event.duration_ms / 1000:.1f} s were recorded, {event.ended}")
+        missing = f"; {event.missing} packets are missing" if event.missing else ""
+        text = f"{event.duration_ms / 1000:.1f} s were recorded, {event.ended}{missing}"
+        call.tell("call.recording_stopped", text)
 
 
 def _ports(call: Call) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from trunkline.call.bridge import Bridge
 from trunkline.call.call import Call, Moved, Script
 from trunkline.call.context import CallContext
 from trunkline.call.invitation import Invitation
+from trunkline.call.kept_recording import KeptRecording
 from trunkline.call.leg import Info
 from trunkline.call.leg_outcome import LegOutcome
 from trunkline.call.party import Party
@@ -41,6 +42,8 @@ Sides: TypeAlias = Callable[[str, dict[str, Any]], AppSide | None]
 """Who is behind an app's leg, by the leg's id and its data: ``label``, ``said``, ``confirmed``, ``ring_left_s``."""
 
 LOST: Final = "call.lost_in_crash"
+RECORDING_FAILED: Final = "call.recording_failed"
+RECORDING_CUT: Final = "recording.crash"
 _Q850_TEMPORARY_FAILURE: Final = 41
 _LOOK_AGAIN_S: Final = 1.0
 # What a body of another shape raises while it is read.
@@ -285,6 +288,12 @@ def _call_of(kept: KeptCall, data: dict[str, Any], context: CallContext) -> Call
     call.parties = tuple(data["parties"])
     call.referred = tuple(data.get("referred", ()))
     call.started_at = data["started_at"]
+    recording = data.get("recording")
+    if recording is not None:
+        call.recording = KeptRecording.from_dict(recording)
+        call.tell(
+            RECORDING_FAILED, f"the exchange crashed: {call.recording.path} ends there", why=RECORDING_CUT
+        )
     return call
 
 

@@ -55,6 +55,7 @@ def snapshot(call: Call) -> dict[str, Any]:
         "legs": [_leg_data(leg, live) | _origin(call, leg) for leg in call.legs],
         "holds": call.bridge.holds() if call.bridge is not None else None,
         "service": doing.to_dict() if doing is not None else None,
+        "recording": call.recording.to_dict() if call.recording is not None else None,
     }
 
 
