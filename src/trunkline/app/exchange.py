@@ -394,7 +394,6 @@ class Exchange:
             self.earlier.take_up(self.mobile.side)
             self.mobile.resume(list(self.calls.active.values()))
             self.recordings.resume(list(self.calls.active.values()))
-            self.recordings.resume(list(self.calls.active.values()))
             undo.pop_all()
         self.tracing.start()
         await self.push.start()
