@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
 from trunkline.base.errors import RemoteProtocolError
-from trunkline.push.apns.connection import Connection
-from trunkline.push.apns.happenings import (
+from trunkline.push.apns.connection import (
     Answered,
+    Connection,
     Dead,
     Happening,
     Leaving,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from trunkline.push.apns.happenings import Reply
+from trunkline.push.apns.connection import Reply
 from trunkline.push.notification import Fate, Outcome
 
 

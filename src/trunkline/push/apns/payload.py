@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from trunkline.push.apns.happenings import Request
+from trunkline.push.apns.connection import Request
 from trunkline.push.notification import Notification, Purpose
 
 VOIP_SUFFIX: Final = ".voip"

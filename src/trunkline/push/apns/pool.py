@@ -16,8 +16,8 @@ from typing import Final
 
 from trunkline.base.errors import TransportError
 from trunkline.push.apns.channel import Channel, Post
+from trunkline.push.apns.connection import Reply, Request
 from trunkline.push.apns.dialer import Dialer
-from trunkline.push.apns.happenings import Reply, Request
 
 MOST: Final = 2
 _MOVES: Final = 5

@@ -15,10 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
-from trunkline.push.apns import frames
-from trunkline.push.apns.connection import Connection
-from trunkline.push.apns.frames import BrokenError, Frame, FrameReader, GoAway, frame, goaway_of
-from trunkline.push.apns.happenings import Answered, Dead, Happening, Leaving, Lost, Ready, Request
+from trunkline.push.apns.connection import (
+    Answered,
+    Connection,
+    Dead,
+    Happening,
+    Leaving,
+    Lost,
+    Ready,
+    Request,
+)
+from trunkline.push.apns.frames import GoAway, GoAwayFilter
 
 REQUEST = Request(b"/3/device/00aa", ((b"apns-topic", b"com.example.app"),), ((b"apns-id", b"1"),), b"{}")
 
@@ -103,7 +110,7 @@ def test_only_what_requests_have_in_common_is_kept_by_the_peer() -> None:
     link = Link()
     link.run()
     link.client.request(REQUEST)
-    kept = dict(link.client.kept)
+    kept = dict(link.client._h2.encoder.header_table.dynamic_entries)
     assert b"apns-topic" in kept
     assert not {b":path", b"apns-id"} & set(kept)
 
@@ -311,13 +318,19 @@ def test_bytes_of_the_network_raise_nothing_but_remote_protocol_errors(data: Any
 
 @given(st.lists(st.integers(1, 30), max_size=20))
 def test_frames_are_found_however_the_bytes_are_cut(cuts: list[int]) -> None:
-    sent: list[Frame] = [(frames.DATA, 0, 1, b"abc"), (frames.PING, 1, 0, b"12345678"), (99, 255, 7, b"")]
-    said = b"".join(frame(*one) for one in sent)
-    reader, found, at = FrameReader(), list[Frame](), 0
+    other = b"\x00\x00\x03\x00\x00\x00\x00\x00\x01abc"
+    said = other + GoAwayFrame(0, 5, 0, b'{"reason":"Shutdown"}').serialize() + other + other
+    found, frames, at = b"", [], 0
+    splitter = GoAwayFilter()
     for cut in [*cuts, len(said)]:
-        found += reader.feed(said[at : at + cut])
+        for piece in splitter.feed(said[at : at + cut]):
+            if isinstance(piece, GoAway):
+                frames.append((len(found), piece))
+            else:
+                found += piece
         at += cut
-    assert found == sent
+    assert found == other * 3
+    assert frames == [(len(other), GoAway(5, 0, "Shutdown"))]
 
 
 @pytest.mark.parametrize(
@@ -333,204 +346,5 @@ def test_frames_are_found_however_the_bytes_are_cut(cuts: list[int]) -> None:
     ],
 )
 def test_why_a_peer_leaves_is_a_word_or_nothing(debug: bytes, reason: str) -> None:
-    assert goaway_of(GoAwayFrame(0, 1, 0, debug).serialize()[9:]) == GoAway(1, 0, reason)
-
-
-# What the peer keeps of our headers (RFC 7541)
-
-
-def asked_headers(link: Link) -> list[list[tuple[str, str]]]:
-    """The headers of all requests, as the server read them."""
-    requests = [event for event in link.asked if isinstance(event, RequestReceived)]
-    return [[(str(name), str(value)) for name, value in event.headers] for event in requests]
-
-
-def target_of(path: str) -> list[tuple[str, str]]:
-    named = [(":method", "POST"), (":scheme", "https"), (":authority", "api.push.apple.com")]
-    return [*named, (":path", path)]
-
-
-@pytest.mark.rfc("7541", "6.2.1")
-@given(st.data())
-def test_headers_are_read_as_they_were_written_however_requests_and_table_sizes_alternate(data: Any) -> None:
-    """Tokens change, apps alternate, tables are too small: the peer's table is always the one that we think of."""
-    link = Link()
-    link.run()
-    wanted = []
-    for number in range(data.draw(st.integers(1, 25))):
-        if data.draw(st.booleans()):
-            link.settings(header_table_size=data.draw(st.sampled_from([0, 60, 200, 500, 4096, 65_536])))
-        topic, token = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 2))
-        usual = ((b"apns-topic", b"com.example.app%d" % topic), (b"authorization", b"%d" % token * 200))
-        own = (
-            (b"apns-id", b"%d" % number),
-            (b"x", b"y" * data.draw(st.sampled_from([0, 1, 126, 127, 128, 4000]))),
-        )
-        stream = link.client.request(Request(b"/3/device/%d" % number, usual, own, b""))
-        link.run()
-        link.answer(stream)
-        texts = [(name.decode(), value.decode()) for name, value in (*usual, *own)]
-        wanted.append(target_of(f"/3/device/{number}") + texts)
-    assert asked_headers(link) == wanted
-
-
-@pytest.mark.rfc("7541", "4.2")
-def test_a_table_that_shrinks_and_grows_before_the_next_request_is_told_of_both() -> None:
-    link = Link()
-    link.run()
-    stream = link.client.request(REQUEST)
-    link.run()
-    link.answer(stream)
-    for size in (100, 100, 4096, 4096):
-        link.settings(header_table_size=size)
-    for _ in range(2):
-        stream = link.client.request(REQUEST)
-        link.run()
-        link.answer(stream)
-    assert len(asked_headers(link)) == 3
-    assert len({tuple(one) for one in asked_headers(link)}) == 1
-
-
-def test_what_requests_have_in_common_costs_a_byte_each_from_the_second_on() -> None:
-    link = Link()
-    link.run()
-    link.client.request(REQUEST)
-    first = link.client.data_to_send()
-    link.client.request(REQUEST)
-    # Method, scheme, authority and topic by index; path and id in full; two frame heads and the body.
-    assert len(link.client.data_to_send()) == 4 + (2 + 14) + (1 + 8 + 2) + 2 * 9 + 2
-    assert len(first) > 70
-
-
-# What HTTP/2 forbids
-
-
-def status_200(stream: int, flags: int = frames.END_HEADERS) -> bytes:
-    return frame(frames.HEADERS, flags, stream, b"\x88")
-
-
-FORBIDDEN = {
-    "a CONTINUATION of nothing": frame(frames.CONTINUATION, 4, 1, b"\x88"),
-    "another frame within headers": status_200(1, 0) + frame(frames.PING, 0, 0, b"12345678"),
-    "another stream within headers": status_200(1, 0) + frame(frames.CONTINUATION, 4, 3, b"\x88"),
-    "headers without end": status_200(1, 0) + frame(frames.CONTINUATION, 0, 1, b"x" * 9000) * 2,
-    "empty continuations": status_200(1, 0) + frame(frames.CONTINUATION, 0, 1) * 2,
-    "headers of a stream of its own": status_200(2),
-    "headers of no stream": status_200(0),
-    "an answer to nothing": status_200(5),
-    "data to nothing": frame(frames.DATA, 1, 5, b"x"),
-    "data without headers": frame(frames.DATA, 1, 1, b"x"),
-    "an end without a status": status_200(1, 4)
-    + frame(frames.HEADERS, 5, 1, b"")
-    + frame(frames.RST_STREAM, 0, 9),
-    "two statuses": status_200(1) + status_200(1),
-    "100 and the end": frame(frames.HEADERS, 5, 1, b"\x08\x03100"),
-    "a status of two digits": frame(frames.HEADERS, 5, 1, b"\x08\x0299"),
-    "no status": frame(frames.HEADERS, 5, 1, b""),
-    "an index of nothing": frame(frames.HEADERS, 5, 1, b"\xff\xff\x01"),
-    "half a string": frame(frames.HEADERS, 5, 1, b"\x08\x7f"),
-    "a table larger than ours": frame(frames.HEADERS, 5, 1, b"\x3f\xe2\x1f\x88"),
-    "padding without a length": frame(frames.DATA, 8, 1),
-    "more padding than data": status_200(1) + frame(frames.DATA, 8, 1, b"\x09x"),
-    "too short for its priority": frame(frames.HEADERS, 0x24, 1, b"\x88"),
-    "a push": frame(frames.PUSH_PROMISE, 4, 1, b"\x00\x00\x00\x02\x82"),
-    "a peer that would push": frame(frames.SETTINGS, 0, 0, b"\x00\x02\x00\x00\x00\x01"),
-    "settings of a stream": frame(frames.SETTINGS, 0, 1),
-    "half a setting": frame(frames.SETTINGS, 0, 0, b"\x00\x03"),
-    "settings in an acknowledgement": frame(frames.SETTINGS, 1, 0, b"\x00\x03\x00\x00\x00\x01"),
-    "small frames": frame(frames.SETTINGS, 0, 0, b"\x00\x05\x00\x00\x00\x01"),
-    "a window beyond all": frame(frames.SETTINGS, 0, 0, b"\x00\x04\xff\xff\xff\xff"),
-    "a short ping": frame(frames.PING, 0, 0, b"1234"),
-    "a ping of a stream": frame(frames.PING, 0, 1, b"12345678"),
-    "a window that does not grow": frame(frames.WINDOW_UPDATE, 0, 0, bytes(4)),
-    "a window that grows beyond all": frame(frames.WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff"),
-    "a window of nothing": frame(frames.WINDOW_UPDATE, 0, 9, b"\x00\x00\x00\x01"),
-    "a short window": frame(frames.WINDOW_UPDATE, 0, 0, b"\x01"),
-    "a reset of nothing": frame(frames.RST_STREAM, 0, 9, bytes(4)),
-    "a short reset": frame(frames.RST_STREAM, 0, 1, b"\x00"),
-    "a short goodbye": frame(frames.GOAWAY, 0, 0, b"\x00"),
-    "more than our window": b"".join(frame(frames.DATA, 0, 1, b"x" * 10_000) for _ in range(8)),
-}
-
-
-@pytest.mark.rfc("9113", "5.4.1")
-@pytest.mark.parametrize("said", FORBIDDEN.values(), ids=FORBIDDEN)
-def test_what_is_forbidden_ends_the_connection_with_a_goodbye(said: bytes) -> None:
-    link = Link()
-    link.run()
-    link.client.request(REQUEST)
-    link.client.data_to_send()
-    with pytest.raises(RemoteProtocolError, match="HTTP/2"):
-        link.client.receive(said, 0.0)
-    goodbye = list(FrameReader().feed(link.client.data_to_send()))[-1]
-    assert goodbye[0] == frames.GOAWAY
-    assert int.from_bytes(goodbye[3][4:], "big") in range(1, 14)
-
-
-def test_a_frame_that_is_too_large_is_refused_before_it_is_read() -> None:
-    with pytest.raises(BrokenError):
-        list(FrameReader().feed(b"\x00\x40\x01\x00\x00\x00\x00\x00\x01"))
-
-
-@pytest.mark.rfc("9113", "5.5")
-def test_frames_that_are_not_known_or_not_needed_are_passed_over() -> None:
-    link = Link()
-    link.run()
-    stream = link.client.request(REQUEST)
-    link.run()
-    passed = frame(0x42, 255, 9, b"x") + frame(frames.PRIORITY, 0, stream, bytes(5))
-    trailers = frame(frames.HEADERS, 5, stream, b"\x00\x01a\x01b")
-    early = frame(frames.HEADERS, 4, stream, b"\x08\x03103")
-    padded = frame(frames.DATA, 8, stream, b"\x02{}\x00\x00")
-    answer = early + passed + status_200(stream) + padded + frame(frames.DATA, 0, stream) + trailers
-    (answered,) = link.client.receive(answer, 0.0)
-    assert isinstance(answered, Answered)
-    assert (answered.reply.status, answered.reply.body) == (200, b"{}")
-
-
-@pytest.mark.rfc("9113", "6.10")
-def test_headers_may_come_in_pieces_and_with_a_priority() -> None:
-    link = Link()
-    link.run()
-    stream = link.client.request(REQUEST)
-    begin = frame(frames.HEADERS, 0x21, stream, bytes(5) + b"\x08")
-    rest = frame(frames.CONTINUATION, 0, stream, b"\x034") + frame(frames.CONTINUATION, 4, stream, b"10")
-    assert statuses(link.client.receive(begin + rest, 0.0)) == [(stream, 410)]
-
-
-def test_an_answer_to_what_was_cancelled_is_read_for_the_table_alone() -> None:
-    link = Link()
-    link.run()
-    first, second = link.client.request(REQUEST), link.client.request(REQUEST)
-    link.server.receive_data(link.client.data_to_send())
-    for stream in (first, second):
-        link.server.send_headers(stream, [(":status", "410"), ("apns-id", "the same")], end_stream=False)
-        link.server.send_data(stream, b"{}", end_stream=True)
-    link.client.cancel(first)
-    (answered,) = link.client.receive(link.server.data_to_send(), 0.0)
-    assert isinstance(answered, Answered)
-    assert answered.stream == second
-    assert answered.reply.headers[b"apns-id"] == b"the same"
-
-
-@pytest.mark.rfc("9113", "6.9.2")
-def test_a_window_that_shrinks_below_what_was_sent_makes_the_body_wait() -> None:
-    link = Link(window=1000)
-    link.run()
-    stream = link.client.request(Request(b"/3/device/00", (), (), b"x" * 1500))
-    link.run()
-    link.settings(initial_window_size=100)
-    link.server.increment_flow_control_window(900, stream)
-    link.run()
-    assert len(link.bodies[stream]) == 1000
-    link.server.increment_flow_control_window(500, stream)
-    link.run()
-    assert len(link.bodies[stream]) == 1500
-
-
-def test_a_request_without_a_body_ends_too() -> None:
-    link = Link()
-    link.run()
-    link.client.request(Request(b"/3/device/00", (), (), b""))
-    link.run()
-    assert any(isinstance(event, StreamEnded) for event in link.asked)
+    (goaway,) = GoAwayFilter().feed(GoAwayFrame(0, 1, 0, debug).serialize())
+    assert goaway == GoAway(1, 0, reason)

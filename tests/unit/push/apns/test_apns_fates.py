@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trunkline.push.apns.connection import Reply
 from trunkline.push.apns.fates import REASONS, Remedy, Verdict, verdict_of
-from trunkline.push.apns.happenings import Reply
 from trunkline.push.notification import Outcome
 
 # As the page of Apple's lists them, with what they mean for a call.
