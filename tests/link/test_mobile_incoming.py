@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 
 import pytest
 
+from tests.link.crash import Keeping
 from tests.link.fake_media import FakeEngine
 from tests.link.mobile import ALICE, ANSWER, BOB, PBX, App, MobileStage, until
 from tests.link.phones import describe
@@ -72,8 +74,7 @@ async def test_the_story_tells_how_the_phone_was_woken() -> None:
     told = [code for code in stage.story if code.startswith("mobile.")]
     assert told == ["mobile.push_queued", "mobile.push_sent", "mobile.reached", "mobile.accepted"]
     assert stage.rows.all == [
-        "push_queued",
-        "push_sent",
+        "push_queued",  # which stands for a push that went, too
         "device_reached",
         "accepted",
         "answered",
@@ -904,3 +905,43 @@ def tag_of_from(stage: MobileStage) -> str:
     """The From tag of the PBX's last INVITE."""
     line = stage.sent(PBX, "INVITE")[-1].partition(b"\r\nFrom:")[2].partition(b"\r\n")[0]
     return line.partition(b"tag=")[2].decode()
+
+
+@virtual
+async def test_a_call_is_written_down_before_its_push_and_what_follows_within_a_second() -> None:
+    stage = MobileStage()
+    keeping = stage.keep_calls()
+    stage.app("phone")
+    stage.ring_app()
+    await stage.until_pushed()
+    await asyncio.sleep(0.5)
+    assert stage.answers("SIP/2.0 180")
+    assert len(keeping.journal.rows) == 1
+    assert "mobile.push_sent" not in kept_story(keeping), "nothing needs it at once"
+    assert stage.rows.all == ["push_queued"]
+    await keeping.after(1)
+    assert "mobile.push_sent" in kept_story(keeping)
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rfc("3262", "3")
+@virtual
+async def test_a_180_that_the_caller_acknowledges_is_written_down_at_once() -> None:
+    stage = MobileStage()
+    keeping = stage.keep_calls()
+    stage.app("phone")
+    stage.ring_app(extra="Require: 100rel\r\n")
+    await stage.until_pushed()
+    await asyncio.sleep(0.5)
+    assert stage.answers("SIP/2.0 180")
+    (row,) = keeping.journal.rows.values()
+    assert json.loads(row.body)["legs"][0]["session"]["reliable"] is not None
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+def kept_story(keeping: Keeping) -> list[str]:
+    """The codes of the story of the one call that is written down."""
+    (row,) = keeping.journal.rows.values()
+    return [step[1] for step in json.loads(row.body)["story"]]

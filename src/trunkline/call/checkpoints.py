@@ -168,6 +168,9 @@ def _can_be_written(call: Call) -> bool:
 def _stamp(call: Call) -> Stamp:
     """What tells that a call is no longer as it was written."""
     if call.legs[0].outcome.answered_at is None:
-        return (-1, len(call.legs), sum(leg.done for leg in call.legs)) if call.has_apps else _RINGS
+        if not call.has_apps:
+            return _RINGS
+        # A leg more or less, or whatever else its story tells, such as a push that was taken.
+        return -1, len(call.legs) + sum(leg.done for leg in call.legs), len(call.story.steps)
     doing = call.service.doing if call.service is not None else None
     return call.changes, len(call.legs), id(type(doing)) if call.bridge is None else id(call.bridge)

@@ -231,6 +231,11 @@ class SipLeg:
         if isinstance(self.session, ServerSession):
             self.session.trying()
 
+    @property
+    def rings_reliably(self) -> bool:
+        """Whether the caller was sent a provisional that it acknowledges (RFC 3262)."""
+        return isinstance(self.session, ServerSession) and self.session.reliable is not None
+
     def progress(self, status: int, body: bytes, *, followed: bool = False) -> None:
         if isinstance(self.session, ServerSession):
             if self.preconditions:

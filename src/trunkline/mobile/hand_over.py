@@ -135,6 +135,8 @@ class HandOver(AppParty):
         self.wake()
 
     def _keep(self) -> None:
+        if self.state == SENT:
+            return  # whoever finds the row of a queued push takes it for sent, and the call is as it was written
         if self.state != QUEUED:  # that row is written by whoever sends the push, before it goes
             self.office.journal.keep(row_of(self))
         if self.is_open and self.ringing is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from trunkline.base.wheel import Timer
+from trunkline.call.sip_leg import SipLeg
 from trunkline.mobile.pushing import MAX_NAME, CallFacts, plain
 from trunkline.mobile.words import ACCEPTED, ANSWER, ENDED, EXPIRED, REJECT, TIMEOUT
 
@@ -99,6 +100,9 @@ class Ringing:
         if not self._rang and one.leg is not None:
             self._rang = True
             one.leg.ring()
+            caller = self.call.caller_leg
+            if isinstance(caller, SipLeg) and caller.rings_reliably:
+                self.checkpoint()  # its PRACK may find another process (RFC 3262 §3)
 
     def _repeat_later(self) -> None:
         office = self.office
