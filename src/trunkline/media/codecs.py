@@ -100,9 +100,13 @@ def _read(text: str) -> tuple[AudioFormat, ...]:
 
 
 def ptime_of(shape: Shape) -> int:
-    """The packet length that a section asks for, as the engine takes it: 10, 20, 30, 40 or 60 ms."""
-    wanted = MediaDescription(("m=audio 9 " + shape.text).split("\r\n")).ptime or 20
-    return min((10, 20, 30, 40, 60), key=lambda one: abs(one - wanted))
+    """The packet length that a section asks for, as the engine takes it: 10, 20, 30, 40 or 60 ms.
+
+    Never longer than its ``maxptime`` (RFC 8866 §6.4), unless that is under 10 ms.
+    """
+    media = MediaDescription(("m=audio 9 " + shape.text).split("\r\n"))
+    wanted, longest = media.ptime or 20, max(media.maxptime or 60, 10)
+    return min((one for one in (10, 20, 30, 40, 60) if one <= longest), key=lambda one: abs(one - wanted))
 
 
 def speech(formats: Sequence[AudioFormat]) -> list[AudioFormat]:

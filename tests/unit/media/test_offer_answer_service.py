@@ -55,6 +55,23 @@ def test_telephone_event_is_mirrored_at_the_clock_rate_of_the_codec() -> None:
     assert "48000" not in body
 
 
+@pytest.mark.rfc("8866", "6.4")
+@pytest.mark.parametrize(
+    ("rows", "ms"),
+    [
+        ("a=ptime:40\r\n", 40),
+        ("a=maxptime:10\r\n", 10),
+        ("a=ptime:40\r\na=maxptime:30\r\n", 30),
+        ("a=ptime:60\r\na=maxptime:150\r\n", 60),
+        ("a=maxptime:5\r\n", 10),
+        ("a=maxptime:none\r\n", 20),
+        ("a=ptime:120\r\n", 60),
+    ],
+)
+def test_packets_are_as_long_as_the_peer_asks_and_never_longer_than_it_takes(rows: str, ms: int) -> None:
+    assert answer(HEAD + "m=audio 4000 RTP/AVP 0\r\n" + rows)[1].ptime_ms == ms
+
+
 def test_telephone_event_is_left_out_when_not_offered_or_not_wanted() -> None:
     body, media = answer(HEAD + "m=audio 4000 RTP/AVP 8\r\n")
     assert media.telephone_event is None

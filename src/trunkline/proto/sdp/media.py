@@ -74,7 +74,15 @@ class MediaDescription:
     @property
     def ptime(self) -> int | None:
         """``a=ptime`` in milliseconds 1..1000 (RFC 8866 §6.4); None without one or when it is malformed."""
-        value = self.attributes.get("ptime")
+        return self._milliseconds("ptime")
+
+    @property
+    def maxptime(self) -> int | None:
+        """``a=maxptime``: no packet to the peer may be longer; as ``ptime``."""
+        return self._milliseconds("maxptime")
+
+    def _milliseconds(self, name: str) -> int | None:
+        value = self.attributes.get(name)
         return None if value is None else number_of(value.strip(" ").partition(".")[0], 1000) or None
 
     def rtpmap(self, payload_type: str | int) -> RtpMap | None:
