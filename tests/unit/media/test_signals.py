@@ -37,8 +37,22 @@ def test_busy_is_as_long_as_its_pauses_and_congestion_is_not_slower_unless_it_is
     on, off = signal_of(country, "busy")
     assert on.duration_ms == off.duration_ms
     assert not off.frequencies_hz
-    slower = {"CN", "GB", "AU", "BR", "ES", "TR", "SE"}
+    slower = {"CN", "GB", "AU", "BR", "ES", "TR", "SE", "CO"}
     assert country in slower or signal_of(country, "congestion")[0].duration_ms <= on.duration_ms
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_busy_and_congestion_have_the_same_frequencies(country: str) -> None:
+    busy, congestion = (
+        {tuple(step.frequencies_hz) for step in signal_of(country, name)} for name in ("busy", "congestion")
+    )
+    assert busy == congestion
+
+
+@pytest.mark.parametrize(("country", "beats_hz"), [("IN", 25), ("JP", 16), ("SG", 24), ("ZA", 34)])
+def test_a_modulated_tone_stands_as_two_that_beat_as_quickly(country: str, beats_hz: float) -> None:
+    low, high = signal_of(country, "ringback")[0].frequencies_hz
+    assert high - low == beats_hz
 
 
 def test_there_are_many_countries_by_their_codes_and_each_has_every_signal() -> None:
