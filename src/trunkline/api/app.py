@@ -16,7 +16,8 @@ from trunkline.api import problems
 from trunkline.api.asking import Doorway
 from trunkline.api.auth import Auth
 from trunkline.api.boundary import Boundary
-from trunkline.api.limits import Crowd, Limits
+from trunkline.api.crowds import Crowd, Sources
+from trunkline.api.limits import Limits
 from trunkline.api.openapi import openapi
 from trunkline.api.plan import ApiPlan, AuthPlan
 from trunkline.api.polling import Polling
@@ -46,6 +47,7 @@ def open_doorway(
         readiness=readiness,
         waits=Crowd("requests that wait", plan.limits.waits_each, together),
         streams=Crowd("event channels", each, together),
+        sources=Sources(plan.limits.connections_each, plan.max_connections, plan.proxies),
         closing=asyncio.Event(),
     )
 
@@ -71,7 +73,7 @@ def make_app(doorway: Doorway) -> FastAPI:
         app.add_route("/openapi.json", described, include_in_schema=False)
     _handle_errors(app)
     app.add_middleware(Polling, doorway=doorway)
-    _stand_before(app, plan)
+    _stand_before(app, plan, doorway.sources)
     return app
 
 
@@ -81,7 +83,7 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
 
 
-def _stand_before(app: FastAPI, plan: ApiPlan) -> None:
+def _stand_before(app: FastAPI, plan: ApiPlan, sources: Sources) -> None:
     """The last one added is the first that a request meets."""
     if plan.origins:
         app.add_middleware(
@@ -91,4 +93,4 @@ def _stand_before(app: FastAPI, plan: ApiPlan) -> None:
             allow_headers=("Authorization", "Idempotency-Key", "Prefer", "Last-Event-ID"),
             expose_headers=("Retry-After", "Location", "Preference-Applied"),
         )
-    app.add_middleware(Boundary, plan=plan)
+    app.add_middleware(Boundary, plan=plan, sources=sources)

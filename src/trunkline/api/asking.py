@@ -11,7 +11,8 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from trunkline.api.auth import Auth
-from trunkline.api.limits import Crowd, Limits
+from trunkline.api.crowds import Crowd, Sources
+from trunkline.api.limits import Limits
 from trunkline.api.plan import ApiPlan
 from trunkline.api.ports import Ask, Events, Readiness
 from trunkline.api.principal import Principal
@@ -38,6 +39,7 @@ class Doorway:
     readiness: Readiness
     waits: Crowd
     streams: Crowd
+    sources: Sources
     closing: asyncio.Event
 
 

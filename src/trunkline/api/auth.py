@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from trunkline.api.tokens import ALGORITHM, MAX_SUBJECT, MAX_TOKEN, BadToken, To
 from trunkline.base.messages import Refused
 
 _AUTO: Final = "auto"
+EXPIRED: Final = "auth.token_expired"
 NO_KEY_HINT: Final = (
     "a backend sends its api_key, from a server and never from an app; "
     "an app sends sip_username, sip_password and sip_domain, or device_id and device_key"
@@ -46,6 +48,7 @@ class Auth:
         self._plan = plan
         self._limits = limits
         self._tenant_of_key = tenant_of_key
+        self._clock = clock
         self._tokens = Tokens(plan.secret, plan.expires_s, clock)
         self._oidc = Oidc(plan.oidc, fetch, clock) if plan.oidc and fetch else None
         self.tickets = Tickets()
@@ -72,6 +75,11 @@ class Auth:
             raise Refused("auth.no_token", "a bearer token is needed", "POST /v1/auth/token gives one", 401)
         return await self.by_token(token.strip(), source)
 
+    @staticmethod
+    def expired() -> Refused:
+        """What a request is told whose token has expired while it waited."""
+        return Refused(EXPIRED, "the token has expired", "ask for a new token", 401)
+
     async def by_token(self, token: str, source: str) -> Principal:
         """As ``by_header``, for the token alone."""
         try:
@@ -91,6 +99,10 @@ class Auth:
             hint = "POST /v1/events/ticket gives a new one, good once"
             raise Refused("auth.bad_ticket", "the ticket is used up, too old, or none of ours", hint, 401)
         return principal
+
+    def left_s(self, principal: Principal) -> float:
+        """For how many seconds the token is still good."""
+        return math.inf if principal.expires_at is None else max(0.0, principal.expires_at - self._clock())
 
     async def _read(self, token: str) -> Principal:
         header = {"alg": ALGORITHM} if self._tokens.knows(token) else _header(token)

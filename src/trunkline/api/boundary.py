@@ -7,10 +7,13 @@ from typing import Final
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from trunkline.api.asking import Gone
+from trunkline.api.crowds import Sources
+from trunkline.api.limits import TooMany, source_key
 from trunkline.api.plan import ApiPlan
-from trunkline.api.problems import problem
+from trunkline.api.problems import problem, refused
 
 log = structlog.get_logger("api")
 
@@ -36,21 +39,37 @@ class Refusal(Exception):  # noqa: N818  (it carries a status through the framew
 class Boundary:
     """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, plan: ApiPlan) -> None:
+    def __init__(self, app: ASGIApp, plan: ApiPlan, sources: Sources) -> None:
         self._app = app
         self._plan = plan
+        self._sources = sources
         self._prefix = plan.root_path.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or WebSocket."""
         if scope["type"] in {"http", "websocket"}:
             self._place(scope)
-        if scope["type"] == "http":
-            await _Passage(self._app, self._plan, scope, receive, send).pass_through()
-        elif scope["type"] == "websocket":
-            await self._converse(scope, receive, send)
+            try:
+                await self._counted(scope, receive, send)
+            except TooMany as error:
+                await _refuse(error, scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request or WebSocket of the client that a trusted proxy names, or of the peer. Raises TooMany."""
+        key, crowd = source_key(scope["client"][0] if scope.get("client") else ""), self._sources.requests
+        crowd.enter(key)
+        try:
+            await self._pass(scope, receive, send)
+        finally:
+            crowd.leave(key)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await _Passage(self._app, self._plan, scope, receive, send).pass_through()
+        else:
+            await self._converse(scope, receive, send)
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One WebSocket, closed whatever happens."""
@@ -151,6 +170,14 @@ class _Passage:
             more = [pair for pair in (*_HEADERS, *secure) if pair[0] not in there]
             message = {**message, "headers": [*message["headers"], *more]}
         await self._send(message)
+
+
+async def _refuse(error: TooMany, scope: Scope, receive: Receive, send: Send) -> None:
+    reply = refused(error)
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(reply)
+    else:
+        await reply(scope, receive, send)
 
 
 def _route(scope: Scope) -> str:

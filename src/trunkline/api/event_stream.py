@@ -28,6 +28,7 @@ TICKET: Final = "trunkline.ticket."
 BEARER: Final = "trunkline.bearer."
 GOING_AWAY: Final = 1001
 TRY_AGAIN: Final = 1013
+UNAUTHORIZED: Final = 3000  # in IANA's registry of close codes
 MAX_RECEIVED: Final = 100
 
 
@@ -37,6 +38,8 @@ class Channel:
     def __init__(self, door: Doorway, principal: Principal, subscription: Subscription) -> None:
         self._door = door
         self._key = principal.tenant, principal.subject
+        self._principal = principal
+        self.expired = False
         self.subscription = subscription
 
     @classmethod
@@ -59,7 +62,10 @@ class Channel:
         self._door.streams.leave(self._key)
 
     async def pump(self, send: Callable[[dict[str, Any] | None], Awaitable[None]]) -> None:
-        """Send a hello, then each event, and None as a sign of life; returns when the subscription ends or we stop."""
+        """Send a hello, then each event, and None as a sign of life; returns when the subscription ends or we stop.
+
+        It ends with the token that it was opened by, after a good-bye that says so.
+        """
         await send(
             {"event": "hello", "missed": self.subscription.missed, "heartbeat_s": self._door.plan.heartbeat_s}
         )
@@ -68,9 +74,14 @@ class Channel:
         coming = asyncio.ensure_future(anext(events, None))
         try:
             while True:
+                left_s = self._door.auth.left_s(self._principal)
+                if left_s <= 0:
+                    self.expired = True
+                    await send(_goodbye(self._door.auth.expired()))
+                    return
                 done, _ = await asyncio.wait(
                     [coming, closing],
-                    timeout=self._door.plan.heartbeat_s,
+                    timeout=min(self._door.plan.heartbeat_s, left_s),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if coming in done:
@@ -81,7 +92,7 @@ class Channel:
                     coming = asyncio.ensure_future(anext(events, None))
                 elif done:
                     return
-                else:
+                elif self._door.auth.left_s(self._principal) > 0:
                     await send(None)
         finally:
             for task in (coming, closing):
@@ -99,6 +110,11 @@ def shown(event: AppEvent) -> dict[str, Any]:
         "device_id": event.device_id,
         "data": event.data,
     }
+
+
+def _goodbye(refusal: Refused) -> dict[str, Any]:
+    said = refusal.problem
+    return {"event": "goodbye", "status": said.status, "code": said.code, "detail": said.detail}
 
 
 def _text(value: dict[str, Any]) -> str:
@@ -175,7 +191,9 @@ class Socket:
                 return
         finally:
             self._channel.close()
-        if self._door.closing.is_set():
+        if self._channel.expired:
+            await _sent(self._websocket.close(UNAUTHORIZED, "the token has expired"))
+        elif self._door.closing.is_set():
             await _sent(self._websocket.close(GOING_AWAY, "the server is stopping"))
         else:
             await _sent(self._websocket.close(TRY_AGAIN, self._channel.subscription.why[:100]))

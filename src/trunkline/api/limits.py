@@ -78,38 +78,6 @@ class Limits:
         self.pushes = Buckets(plan.pushes, "test notifications", plan.max_keys, clock)
 
 
-class Crowd:
-    """Counts what is under way, for each key and together."""
-
-    __slots__ = ("_all", "_counts", "_each", "_together", "_what")
-
-    def __init__(self, what: str, each: int, together: int) -> None:
-        self._what = what
-        self._each = each
-        self._all = together
-        self._counts: dict[Hashable, int] = {}
-        self._together = 0
-
-    def __len__(self) -> int:
-        return self._together
-
-    def enter(self, key: Hashable) -> None:
-        """Raises TooMany when there are enough."""
-        if self._counts.get(key, 0) >= self._each or self._together >= self._all:
-            raise TooMany(self._what, 5)
-        self._together += 1
-        self._counts[key] = self._counts.get(key, 0) + 1
-
-    def leave(self, key: Hashable) -> None:
-        """One that has entered is over."""
-        self._together -= 1
-        left = self._counts[key] - 1
-        if left > 0:
-            self._counts[key] = left
-        else:
-            self._counts.pop(key, None)
-
-
 def source_key(host: str) -> str:
     """Whom an address stands for: itself, its /64 for IPv6, since a home has as many as it likes of these."""
     try:

@@ -21,7 +21,7 @@ from joserfc.jws import JWSRegistry
 from trunkline.api.plan import OidcPlan
 from trunkline.api.ports import FetchJson
 from trunkline.api.principal import SIP, Principal
-from trunkline.api.tokens import BadToken, check_times, subject_of
+from trunkline.api.tokens import LEEWAY_S, BadToken, check_times, subject_of
 from trunkline.base.errors import TransportError
 
 log = structlog.get_logger("api")
@@ -103,12 +103,13 @@ class Oidc:
         subject = subject_of(claims)
         if subject.startswith(SIP):
             raise BadToken("auth.bad_token", f"a subject that begins with {SIP} must have been proven here")
+        expires_at = float(claims["exp"]) + LEEWAY_S
         if not self._plan.tenant_claim:
-            return Principal(None, subject)
+            return Principal(None, subject, expires_at=expires_at)
         tenant = claims.get(self._plan.tenant_claim)
         if not isinstance(tenant, str) or not tenant:
             raise BadToken("auth.bad_token", f"the token has no claim {self._plan.tenant_claim}")
-        return Principal(tenant, subject)
+        return Principal(tenant, subject, expires_at=expires_at)
 
     def _key(self, header: Mapping[str, Any]) -> jwk.Key | None:
         kind = ALGORITHMS.get(header.get("alg", ""))

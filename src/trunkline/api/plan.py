@@ -48,6 +48,7 @@ class LimitPlan:
     a time.
 
     ``streams`` event channels and long-polls may be open together, ``streams_each`` and ``waits_each`` of one subject.
+    ``connections_each`` connections may be open of one source, and as many of its requests be under way.
     """
 
     per_source: Rate = Rate(1200, 1200)
@@ -61,6 +62,7 @@ class LimitPlan:
     streams: int = 10_000
     streams_each: int = 10
     waits_each: int = 20
+    connections_each: int = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SIP = "sip:"
 """How the subject of a proven SIP account begins; no backend may name such a one."""
@@ -14,9 +14,10 @@ class Principal:
     within it.
 
     ``kind`` is ``backend`` (a backend or an issuer vouched for the subject) or ``app`` (an app has proven an account or
-    a device itself).
+    a device itself). ``expires_at`` is the Unix second at which the token stops to be good, None where there is none.
     """
 
     tenant: str | None
     subject: str
     kind: str = "backend"
+    expires_at: float | None = field(default=None, compare=False)

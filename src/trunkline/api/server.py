@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, cast
 
@@ -15,6 +16,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from trunkline.api.app import make_app, open_doorway
+from trunkline.api.crowds import Sources
+from trunkline.api.limits import TooMany
 from trunkline.api.lingering import LingeringTransport
 from trunkline.api.plan import ApiPlan, AuthPlan
 from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
@@ -53,7 +56,7 @@ class ApiServer:
         bound = await self._bind()
         self.port = bound[0].getsockname()[1]
         self.doorway.auth.start()
-        self._server = _Server(_config(self._plan, self.app))
+        self._server = _Server(_config(self._plan, self.app, self.doorway.sources))
         self._task = asyncio.create_task(self._server.serve(bound), name="api")
         await self._server.serving.wait()
 
@@ -105,12 +108,12 @@ def _listen(family: int, address: Any) -> socket.socket:
     return sock
 
 
-def _config(plan: ApiPlan, app: Any) -> uvicorn.Config:
+def _config(plan: ApiPlan, app: Any, sources: Sources) -> uvicorn.Config:
     # What strangers send is no event: each WebSocket that is refused would be one. Faults of ours are told by Boundary.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return uvicorn.Config(
         app,
-        http=type("_Http", (_Http,), {"plan": plan}),
+        http=type("_Http", (_Http,), {"plan": plan, "sources": sources}),
         ws=type("_WebSocket", (_WebSocket,), {"plan": plan}),
         lifespan="off",
         log_config=None,
@@ -191,16 +194,26 @@ class _Http(H11Protocol):
     """
 
     plan: ApiPlan
+    sources: Sources
+    _source: str | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as theirs
         self._ending = LingeringTransport(transport, self._is_unread)
         super().connection_made(cast("asyncio.Transport", self._ending))
         self._head = _Patience()
         self._reader = _Patience()
-        if len(self.connections) > self.plan.max_connections:
+        if len(self.connections) > self.plan.max_connections or not self._is_let_in(transport):
             transport.abort()
             return
         self._head.until(self.plan.head_s, transport)
+
+    def _is_let_in(self, transport: asyncio.Transport) -> bool:
+        peer = transport.get_extra_info("peername")
+        try:
+            self._source = self.sources.connected(peer[0] if peer else "")
+        except TooMany:
+            return False
+        return True
 
     def data_received(self, data: bytes) -> None:
         if self._ending.lingers:
@@ -217,8 +230,16 @@ class _Http(H11Protocol):
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self.transport = self._ending.transport  # a WebSocket says good-bye in its own way
         super().handle_websocket_upgrade(event)
+        protocol = self.transport.get_protocol()
+        if isinstance(protocol, _WebSocket):
+            protocol.left, self._source = self._leave_for(self._source), None
+
+    def _leave_for(self, source: str | None) -> Callable[[], None]:
+        return lambda: self.sources.connections.leave(source) if source is not None else None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._leave_for(self._source)()
+        self._source = None
         self._ending.lost()
         self._head.enough()
         self._reader.enough()
@@ -251,12 +272,16 @@ class _WebSocket(WebSocketsSansIOProtocol):
     """With a deadline for readers that do not read."""
 
     plan: ApiPlan
+    left: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._reader = _Patience()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        left, self.left = self.left, None
+        if left is not None:
+            left()
         self._reader.enough()
         super().connection_lost(exc)
 

@@ -62,7 +62,8 @@ class Tokens:
         if issued is None or self._clock() - issued > self.expires_s + LEEWAY_S:
             # A shorter life, once configured, holds for the tokens that are out too.
             raise BadToken("auth.token_expired", "the token has expired")
-        return self._principal(claims)
+        # Both were looked at: the one in the token, and a life that was made shorter since.
+        return self._principal(claims, min(float(claims["exp"]), issued + self.expires_s) + LEEWAY_S)
 
     def knows(self, token: str) -> bool:
         """Whether it was read before, and its signature was right; it may have expired since."""
@@ -84,14 +85,14 @@ class Tokens:
                 self._verified.popitem(last=False)
         return claims
 
-    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+    def _principal(self, claims: Mapping[str, Any], expires_at: float) -> Principal:
         subject = subject_of(claims)
         tenant, kind = claims.get("tenant"), claims.get("kind", "backend")
         if kind not in ("backend", "app") or not (tenant is None or isinstance(tenant, str)):
             raise BadToken("auth.bad_token", "the token has claims that we do not write")
         if subject.startswith(SIP) and kind != "app":
             raise BadToken("auth.bad_token", "a token for a SIP account must have been proven")
-        return Principal(tenant, subject, kind)
+        return Principal(tenant, subject, kind, expires_at)
 
 
 def subject_of(claims: Mapping[str, Any]) -> str:

@@ -90,7 +90,7 @@ def api_server(settings: Settings, exchange: Exchange, store: Store) -> ApiServe
 
     asking = Asking(exchange, exchange.mobile.table)
     auth = auth_plan(settings, store.box.derive(SIGNING), asking.tenant(None))
-    return ApiServer(
+    server = ApiServer(
         plan,
         auth,
         asking,
@@ -99,6 +99,8 @@ def api_server(settings: Settings, exchange: Exchange, store: Store) -> ApiServe
         tenant_of_key=ApiKeyHandlers(store).tenant_of,
         fetch=_fetching(settings) if auth.oidc is not None else None,
     )
+    exchange.mobile.crowds = server.doorway
+    return server
 
 
 class _Fetching:

@@ -100,6 +100,8 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         },
         "devices": lambda: device_states(exchange.mobile.book),
         "accounts": exchange.mobile.accounts.by_state,
+        "api_under_way": exchange.mobile.api_figures,
+        "api_refused": exchange.mobile.api_refused,
         "large_requests": lambda: {"by_tcp": large.by_tcp, "came_back": large.came_back},
         "media_ports_open": lambda: exchange.engine.snapshot().ports_open,
         "media_ports_free": lambda: exchange.engine.snapshot().ports_free,

@@ -33,6 +33,7 @@ from trunkline.store.mobile_journal import MobileCallJournal, MobileJournal
 from trunkline.ua.registrations import Registration, Registrations
 
 if TYPE_CHECKING:
+    from trunkline.api.asking import Doorway
     from trunkline.app.exchange import Exchange
     from trunkline.app.handlers import Handler
     from trunkline.app.settings import Settings
@@ -125,6 +126,24 @@ class MobilePlane:
             Notices(office, endpoint.now),
             exchange.authenticator.ignores,
         )
+
+    crowds: Doorway | None = None
+    """Who is connected to the API, once it is served."""
+
+    def api_figures(self) -> dict[str, float]:
+        """What is under way at the API."""
+        door = self.crowds
+        if door is None:
+            return {}
+        return {
+            "requests": len(door.sources.requests),
+            "streams": len(door.streams),
+            "waits": len(door.waits),
+        }
+
+    def api_refused(self) -> float:
+        """How often a source had enough."""
+        return self.crowds.sources.refused if self.crowds is not None else 0
 
     # What the exchange asks
 

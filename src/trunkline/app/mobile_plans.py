@@ -118,6 +118,7 @@ def _limits(settings: Settings) -> LimitPlan:
         devices=Rate(limits.devices, limits.devices),
         calls=Rate(limits.calls, max(1, limits.calls // 2)),
         pushes=Rate(limits.pushes, max(1, limits.pushes // 2)),
+        connections_each=limits.connections,
     )
 
 

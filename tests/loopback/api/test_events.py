@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -14,8 +15,9 @@ from structlog.testing import capture_logs
 
 from tests.loopback.api.serving import Served, serving
 from tests.unit.api.door import DEFAULT
-from trunkline.api.event_stream import PROTOCOL
+from trunkline.api.event_stream import PROTOCOL, UNAUTHORIZED
 from trunkline.api.plan import ApiPlan, LimitPlan
+from trunkline.api.tokens import LEEWAY_S
 
 
 async def next_event(ws: aiohttp.ClientWebSocketResponse) -> Any:
@@ -270,3 +272,44 @@ async def test_a_client_that_answers_no_ping_is_cut() -> None:
         await next_event(ws)
         assert (await ws.receive()).type is aiohttp.WSMsgType.PING
         await served.events.idle.wait()
+
+
+def expiring(served: Served, after_s: float) -> None:
+    """Tokens of now are good until so much later: our clock is ahead."""
+    auth = served.server.doorway.auth
+    at = time.time() + 3600 + LEEWAY_S - after_s
+    began = time.monotonic()
+    auth._clock = lambda: at + time.monotonic() - began
+
+
+async def test_a_stream_ends_with_its_token_and_says_so() -> None:
+    async with serving() as served, served.client() as client, asyncio.timeout(20):
+        async with (
+            client.ws_connect("/v1/events") as ws,
+            client.get("/v1/events", headers={"Accept": "text/event-stream"}) as stream,
+        ):
+            await next_event(ws)
+            await stream.content.readuntil(b"\n\n")
+            expiring(served, 0.2)
+            served.events.tell(DEFAULT, "alice", "call.incoming")  # whoever waits looks at the clock again
+            assert (await next_event(ws))["event"] == "call.incoming"
+            goodbye = await next_event(ws)
+            assert (goodbye["event"], goodbye["status"]) == ("goodbye", 401)
+            assert goodbye["code"] == "auth.token_expired"
+            await ws.receive(timeout=10)
+            assert ws.close_code == UNAUTHORIZED
+            assert b"event: goodbye" in await stream.content.read()
+        await served.events.idle.wait()
+
+
+async def test_a_stream_that_a_ticket_opened_ends_with_the_token_of_the_ticket() -> None:
+    async with serving() as served, served.client() as client, asyncio.timeout(20):
+        async with client.post("/v1/events/ticket") as reply:
+            ticket = (await reply.json())["ticket"]
+        expiring(served, 0.2)
+        async with (
+            aiohttp.ClientSession(served.url) as browser,
+            browser.ws_connect(f"/v1/events?ticket={ticket}") as ws,
+        ):
+            assert (await next_event(ws))["event"] == "hello"
+            assert (await next_event(ws))["event"] == "goodbye"

@@ -263,6 +263,31 @@ async def test_no_more_connections_than_may_be() -> None:
         second.transport.abort()
 
 
+async def test_one_address_has_so_many_connections_unless_a_proxy_is_trusted() -> None:
+    limits = LimitPlan(connections_each=1)
+    async with serving(ApiPlan(port=0, limits=limits, proxies=())) as served:
+        async with served.client() as client, client.ws_connect("/v1/events") as ws:
+            await ws.receive_json(timeout=10)
+            reader, second = await open_raw(served)
+            async with asyncio.timeout(10):
+                with suppress(ConnectionError):
+                    assert await reader.read() == b""
+            second.transport.abort()
+        sources = served.server.doorway.sources
+        async with asyncio.timeout(10):
+            while len(sources.connections):  # noqa: ASYNC110  (nobody tells the test)
+                await asyncio.sleep(0.01)
+        assert sources.refused == 1
+        async with served.client() as client, client.get("/health") as reply:
+            assert reply.status == 200
+    async with serving(ApiPlan(port=0, limits=limits)) as served:
+        writers = [(await open_raw(served))[1] for _ in range(3)]
+        async with served.client() as client, client.get("/health") as reply:
+            assert reply.status == 200
+        for writer in writers:
+            writer.transport.abort()
+
+
 async def test_browsers_of_listed_origins_may_ask() -> None:
     listed = "https://app.example.com"
     asking = {"Origin": listed, "Access-Control-Request-Method": "POST"}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.unit.api.backend import SDP
-from tests.unit.api.door import DEFAULT, KEY, Door
-from trunkline.api.limits import Buckets, Crowd, TooMany, source_key
+from tests.unit.api.door import DEFAULT, KEY, Door, Told
+from trunkline.api.crowds import Crowd, Sources
+from trunkline.api.limits import Buckets, TooMany, source_key
 from trunkline.api.plan import ApiPlan, LimitPlan, Rate
 
 
@@ -104,3 +106,41 @@ async def test_each_limit_holds(limit: str, method: str, path: str, body: dict[s
     filled = body and {name: value.replace("?", device) for name, value in body.items()}
     statuses = [(await door.ask(method, path.replace("?", device), filled)).status for _ in range(2)]
     assert statuses == [200, 429]
+
+
+# What is under way at a time
+
+
+async def waits(door: Door, client: str) -> asyncio.Task[Told]:
+    """A long-poll of this address that is under way."""
+    before = len(door.doorway.sources.requests)
+    task = asyncio.create_task(door.ask("GET", "/v1/calls/x/status?wait=20", client=client))
+    async with asyncio.timeout(10):
+        while len(door.doorway.sources.requests) == before:  # noqa: ASYNC110  (nobody tells the test)
+            await asyncio.sleep(0)
+    return task
+
+
+async def test_one_address_has_so_many_requests_under_way_and_others_go_on() -> None:
+    door = Door(ApiPlan(limits=LimitPlan(connections_each=2)))
+    door.backend.held.add("app-call.ask-status")
+    tasks = [await waits(door, "2001:db8::1"), await waits(door, "2001:db8::2")]
+    told = await door.ask("GET", "/v1/calls", client="2001:db8::3")
+    assert (told.status, told.json()["code"]) == (429, "limit.rate")
+    assert "retry-after" in told.headers
+    assert (await door.ask("GET", "/health", token=None, client="2001:db8:1::3")).status == 200
+    assert door.doorway.sources.refused == 1
+    door.leave.set()
+    await asyncio.gather(*tasks)
+    assert (await door.ask("GET", "/health", token=None, client="2001:db8::3")).status == 200
+    assert len(door.doorway.sources.requests) == 0
+
+
+def test_a_trusted_proxys_connections_are_not_counted_as_one_client() -> None:
+    sources = Sources(1, 10, ("127.0.0.0/8", "10.1.0.0/16"))
+    assert [sources.connected("10.1.2.3") for _ in range(5)] == [None] * 5
+    assert sources.connected("192.0.2.1") == "192.0.2.1"
+    with pytest.raises(TooMany):
+        sources.connected("192.0.2.1")
+    sources.connections.leave("192.0.2.1")
+    assert sources.connected("192.0.2.1") == "192.0.2.1"

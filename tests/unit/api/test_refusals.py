@@ -264,3 +264,12 @@ async def test_bytes_of_peers_that_are_no_text(door: Door) -> None:
     owner, row = door.backend.calls[call]
     door.backend.calls[call] = owner, replace(row, peer="b\udcfcb\u00e9")
     assert (await door.ask("GET", "/v1/calls")).json()["calls"][0]["peer"] == "b\ufffdb\u00e9"
+
+
+async def test_a_long_poll_ends_with_its_token(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [0.5, 0.0]
+    monkeypatch.setattr(door.doorway.auth, "left_s", lambda _principal: left.pop(0))
+    call = door.backend.add_call(DEFAULT, "alice")
+    check(await door.ask("GET", f"/v1/calls/{call}/status?wait=20"), 401, "auth.token_expired")
+    assert door.backend.asked[-1].wait_s == 0.5  # type: ignore[attr-defined]
+    assert len(door.doorway.waits) == 0

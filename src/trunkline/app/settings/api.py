@@ -19,7 +19,9 @@ GATEWAY_LISTEN = "0.0.0.0:8080"
 
 
 class ApiLimits(Section):
-    """How often something may be asked in a minute: by one address (of IPv6 the /64), or by one user's tokens."""
+    """How often something may be asked in a minute: by one address (of IPv6 the /64), or by one user's tokens; and how
+    many connections there may be.
+    """
 
     per_source: int = Field(
         default=1200, ge=1, le=1_000_000, description="Requests without a token of one address."
@@ -34,6 +36,13 @@ class ApiLimits(Section):
     )
     calls: int = Field(default=60, ge=1, le=100_000, description="Calls that one user places.")
     pushes: int = Field(default=10, ge=1, le=100_000, description="Test pushes that one user asks for.")
+    connections: int = Field(
+        default=2000,
+        ge=10,
+        le=20_000,
+        description="Connections of one address at a time, and as many requests under way. Behind a trusted proxy, requests "
+        "of the client that it names.",
+    )
 
 
 class Api(Section):

@@ -114,6 +114,7 @@ LIVE: frozenset[str] = frozenset({
 RESTART: frozenset[str] = frozenset({
     "api.docs",
     "api.limits.calls",
+    "api.limits.connections",
     "api.limits.devices",
     "api.limits.failures",
     "api.limits.per_source",
