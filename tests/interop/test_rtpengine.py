@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.loopback.media.rtp_phone import Exchange, Phone, free_range, key_press, receiver_report, rtp
+from tests.peers.authority import Authority
 from tests.peers.ports import free_ports
 from tests.peers.rtpengine import RtpengineProcess
-from trunkline.base.errors import MediaError
+from trunkline.base.errors import MediaError, TransportError
 from trunkline.media import commands as c
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
 from trunkline.media.engine import MediaEngine
 from trunkline.media.events import DtmfReceived, EngineLost, MediaEvent, PortLatched
 from trunkline.media.mixed import MixedEngine
 from trunkline.media.ng.engine import RtpengineCluster
+from trunkline.media.ng.instance import transport_to
 from trunkline.media.ng.plan import ClusterPlan, InstancePlan
 
 QUIET_S = 0.3
@@ -88,6 +90,43 @@ async def test_two_parties_hear_each_other(at: Exchange) -> None:
     a, b = await at.call(alice, bob)
     assert (a.rtp_port % 2, a.rtcp_port) == (0, a.rtp_port + 1)
     await talk(alice, a, bob, b)
+
+
+async def test_commands_go_over_tls_to_a_server_that_is_trusted(tmp_path: Path) -> None:
+    authority, stranger = Authority(tmp_path / "ca"), Authority(tmp_path / "other")
+    async with RtpengineProcess(tmp_path, tls=authority.issue("127.0.0.1")) as process:
+        trusting = replace(plan(process.secure), ca=str(authority.ca))
+        async with running(RtpengineCluster(trusting)) as at:
+            await up(at)
+            alice, bob = at.phone(ssrc=1), at.phone(ssrc=2)
+            a, b = await at.call(alice, bob)
+            await talk(alice, a, bob, b)
+        for ca in ("", str(stranger.ca)):
+            way = transport_to(process.secure, ca)
+            await way.start()
+            with pytest.raises(TransportError, match="its certificate is not trusted"):
+                await way.ask({"command": "ping"}, 1.0)
+            await way.stop()
+
+
+async def test_a_certificate_of_another_host_is_not_taken(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    async with RtpengineProcess(tmp_path, tls=authority.issue("media.example.com")) as process:
+        way = transport_to(process.secure, str(authority.ca))
+        await way.start()
+        with pytest.raises(TransportError, match="IP address mismatch"):
+            await way.ask({"command": "ping"}, 1.0)
+        await way.stop()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_authorities_that_cannot_be_used_is_told(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(MediaError, match=r"media\.rtpengine\.ca") as refused:
+        transport_to("wss://127.0.0.1:2226", str(file))
+    assert refused.value.code == "media.config"
 
 
 async def test_a_held_party_hears_nothing_and_rtcp_goes_on(at: Exchange) -> None:
@@ -436,3 +475,63 @@ async def test_a_relayed_party_is_echoed_here(rtpengine: RtpengineProcess) -> No
         while not (await asyncio.wait([heard], timeout=0.02))[0]:
             alice.speak(a)
         assert len(await heard) == 172
+
+
+async def test_a_call_that_is_drained_goes_on_at_the_other_and_is_heard_by_both_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with (
+        RtpengineProcess(tmp_path, "one") as one,
+        RtpengineProcess(tmp_path, "two") as two,
+        running(RtpengineCluster(plan(one.udp, two.websocket))) as at,
+    ):
+        await up(at, 2)
+        cluster = at.engine
+        assert isinstance(cluster, RtpengineCluster)
+        alice, bob = at.phone(ssrc=1), at.phone(ssrc=2)
+        a, b = await at.call(alice, bob)
+        await talk(alice, a, bob, b)
+        before, after = (one, two) if a.rtp_port in one.media_ports else (two, one)
+        name = cluster.states()[0 if before is one else 1].name
+        cluster.drain(name, move=True)
+        assert (await at.event("engine_leaving")).owner == "call"
+        moved = await cluster.execute(c.MoveOwner("call"))
+        assert [port.rtp_port in after.media_ports for port in moved.ports] == [True, True]
+        new_a, new_b = moved.ports
+        # Whoever has not been told yet is still heard by who has not, and whoever has by who has.
+        await talk(alice, a, bob, b)
+        await talk(alice, new_a, bob, new_b)
+        statistics = (await cluster.execute(c.ReadStatistics("a"))).statistics
+        assert statistics.packets_in == 10, "those that came to the old place late are not told"
+
+
+async def test_what_a_process_that_died_has_left_is_deleted(tmp_path: Path) -> None:
+    async with RtpengineProcess(tmp_path) as process:
+        ours = replace(plan(process.udp), mark="ours")
+        async with (
+            running(RtpengineCluster(ours)) as dead,
+            running(RtpengineCluster(plan(process.udp))) as theirs,
+        ):
+            kept = await dead.open("kept-a", "kept")
+            await dead.open("gone-a", "gone")
+            await theirs.open("theirs-a", "theirs")
+            async with running(RtpengineCluster(ours)) as again:
+                await again.engine.execute(c.OpenPort("kept-a", "kept", rtp_port=kept.rtp_port))
+                await again.engine.execute(c.CloseStrays())
+                await again.do(c.ReadStatistics("kept-a"))
+            await theirs.do(c.ReadStatistics("theirs-a"))
+            with pytest.raises(MediaError, match="Unknown call-id"):
+                await dead.do(c.ReadStatistics("gone-a"))
+
+
+async def test_a_port_that_is_closed_leaves_the_one_that_it_was_linked_with(at: Exchange) -> None:
+    alice, bob, carol = at.phone(ssrc=1), at.phone(ssrc=2), at.phone(ssrc=3)
+    a, b = await at.call(alice, bob)
+    await talk(alice, a, bob, b)
+    closed = await at.engine.execute(c.ClosePort("a"))
+    assert closed.statistics.packets_in == 5
+    third = await at.open("c")
+    await at.do(carol.remote("c"), c.Link("b", "c"))
+    await talk(carol, third, bob, b)
+    alice.speak(a)
+    assert await hears_nothing(bob)

@@ -182,6 +182,36 @@ async def test_an_instance_dies_and_its_calls_go_on_at_the_other(
     await exchange.no_calls()
 
 
+async def test_an_instance_is_drained_and_its_calls_move_without_a_gap(
+    exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
+) -> None:
+    await are(exchange, "up", "up")
+    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(caller, callee)
+    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    done = json.loads(await exchange.run("media", "drain", name, "--move", "--json"))
+    assert done["moving"] == 1
+    async with asyncio.timeout(30):
+        while (await instances(exchange))[name]["sessions"]:  # noqa: ASYNC110  (no event tells it)
+            await asyncio.sleep(0.1)
+    await cluster[name].kill()
+    await are(exchange, "up", "down")
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    await cluster[name].start()
+    await are(exchange, "up", "up")
+    assert "drained" in await exchange.run("media", "list")
+    others = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(*others)
+    assert (await instances(exchange))[name]["sessions"] == 0
+    await exchange.run("media", "drain", name, "--undo")
+    assert not (await instances(exchange))[name]["draining"]
+    for one, other in ((caller, callee), others):
+        await one.hangup()
+        await other.event("CALL_CLOSED")
+    await exchange.no_calls()
+
+
 async def test_a_call_on_hold_moves_too_and_is_resumed(
     exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
 ) -> None:

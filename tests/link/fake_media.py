@@ -87,6 +87,8 @@ class FakeEngine:
         self.rtp_ports: dict[str, int] = {}
         self.stays: set[str] = set()  # owners whose engine is well
         self.moves = 0
+        self.relays_away = False  # whether ports that need no more than a relay are at another machine
+        self.away: set[str] = set()
         self.fault: Callable[[Command[Reply]], bool] = lambda _command: False
         self._listeners: list[tuple[str | None, Listener]] = []
         self._next_port = 20_000
@@ -114,6 +116,8 @@ class FakeEngine:
             return self._do_in_room(command)
         if port not in self.owners:
             raise MediaError(f"port {port} is not open", "media.unknown_port")
+        if port in self.away and isinstance(command, SetKeys | SetDtls | SetIce):
+            raise MediaError("it takes no keys", "media.not_with_rtpengine")
         if isinstance(command, ClosePort):
             return StatisticsRead(self._close(port))
         if isinstance(command, ReadStatistics):
@@ -293,7 +297,10 @@ class FakeEngine:
             number = self._next_port = self._next_port + 2
         self.owners[command.port] = command.owner
         self.rtp_ports[command.port] = number
-        return PortOpened(command.port, self.ADDRESS, self.ADDRESS, number, number + 1)
+        here = command.here or not self.relays_away
+        if not here:
+            self.away.add(command.port)
+        return PortOpened(command.port, self.ADDRESS, self.ADDRESS, number, number + 1, here)
 
     @property
     def rtp_ports_open(self) -> set[int]:

@@ -319,3 +319,68 @@ async def test_a_party_that_talks_to_us_is_told_too() -> None:
     lose(stage, stage.calls.all[-1])
     await told_anew(stage, alice)
     await hang_up(stage, alice)
+
+
+# A party that begins to encrypt, where another machine relays
+
+
+SDES = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj"
+DTLS = (
+    "a=setup:actpass\r\na=fingerprint:sha-256 " + ":".join(["5C"] * 32),
+    "UDP/TLS/RTP/SAVP",
+)
+
+
+def secured(party: Party, how: str, version: int) -> bytes:
+    rows, protocol = (SDES, "RTP/SAVP") if how == "sdes" else DTLS
+    return describe(party.host, rows, version=version).replace(b"RTP/AVP", protocol.encode())
+
+
+@pytest.mark.parametrize("how", ["sdes", "dtls"])
+@both_sides
+@virtual
+async def test_a_party_that_turns_to_encryption_gets_a_port_here(side: str, how: str) -> None:
+    stage = Stage()
+    stage.engine.relays_away = True
+    await talking(stage)
+    one, other = who(stage, side)
+    legs = stage.calls.all[-1].legs
+    leg, across = legs if side == "caller" else reversed(legs)
+    before, stays = leg.media.ports[0], across.media.ports[0]
+    status, answer = await one.reoffer(secured(one, how, 2))
+    assert status == 200
+    port = leg.media.ports[0] or ""
+    assert port != before
+    assert before not in stage.engine.owners
+    assert port_of(answer) == stage.engine.rtp_ports[port]
+    assert port in (stage.engine.keys if how == "sdes" else stage.engine.dtls)
+    assert stage.engine.links[port] == across.media.ports[0] == stays
+    assert b"RTP/AVP" in last(other)
+    await hang_up(stage, one)
+
+
+@both_sides
+@virtual
+async def test_a_turn_that_is_refused_or_withdrawn_leaves_the_port(side: str) -> None:
+    stage = Stage()
+    stage.engine.relays_away = True
+    await talking(stage)
+    one, other = who(stage, side)
+    legs = stage.calls.all[-1].legs
+    leg, across = legs if side == "caller" else reversed(legs)
+    before = leg.media.ports[0] or ""
+    for version in (2, 3, 4):
+        other.offer_answer = 488
+        assert (await one.reoffer(secured(one, "sdes", version)))[0] == 488
+        assert leg.media.ports[0] == before
+    assert len(stage.engine.owners) == 3, "one port waits for a turn that is accepted"
+    other.offer_answer = None
+    turning = asyncio.ensure_future(one.reoffer(secured(one, "sdes", 5)))
+    await other.until("offered")
+    await asyncio.sleep(1)
+    one.dialogue.reoffer.withdraw()
+    assert (await turning)[0] == 487
+    assert leg.media.ports[0] == before
+    assert stage.engine.links[before] == across.media.ports[0]
+    await asyncio.sleep(5)
+    await hang_up(stage, one)

@@ -8,6 +8,7 @@ from typing import Self
 
 from tests.peers.ports import free_ports, is_bound
 from tests.peers.programs import end_process, program
+from trunkline.net import CertificateFiles
 
 MEDIA_PORTS = 120
 
@@ -15,16 +16,23 @@ MEDIA_PORTS = 120
 class RtpengineProcess:
     """Ready when entered, ended when left. ``keys_at`` is where it reports pressed keys: HOST:PORT.
 
-    ``timeout_s`` is after which silence it drops a call.
+    ``timeout_s`` is after which silence it drops a call. With ``tls`` it listens for WebSockets over TLS too.
     """
 
     def __init__(
-        self, folder: Path, name: str = "rtpengine", *, keys_at: str = "", timeout_s: int = 60
+        self,
+        folder: Path,
+        name: str = "rtpengine",
+        *,
+        keys_at: str = "",
+        timeout_s: int = 60,
+        tls: CertificateFiles | None = None,
     ) -> None:
         self.folder = folder / name
+        self._tls = tls
         self._keys_at = keys_at
         self._timeout_s = timeout_s
-        self._first = free_ports(MEDIA_PORTS + 2)
+        self._first = free_ports(MEDIA_PORTS + 4)
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -38,9 +46,14 @@ class RtpengineProcess:
         return f"ws://127.0.0.1:{self._first + 1}"
 
     @property
+    def secure(self) -> str:
+        """Its address for commands over WebSocket and TLS, when it has a certificate."""
+        return f"wss://127.0.0.1:{self._first + 2}"
+
+    @property
     def media_ports(self) -> range:
         """The ports that it may give."""
-        return range(self._first + 2, self._first + 2 + MEDIA_PORTS)
+        return range(self._first + 4, self._first + 4 + MEDIA_PORTS)
 
     async def __aenter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +71,11 @@ class RtpengineProcess:
             f"--listen-http=127.0.0.1:{self._first + 1}", f"--timeout={self._timeout_s}", "--num-threads=2",
             f"--port-min={self.media_ports[0]}", f"--port-max={self.media_ports[-1]}",
         ]  # fmt: skip
+        if self._tls is not None:
+            options += [
+                f"--listen-https=127.0.0.1:{self._first + 2}", f"--https-cert={self._tls.certificate}",
+                f"--https-key={self._tls.key}",
+            ]  # fmt: skip
         if self._keys_at:
             options.append(f"--dtmf-log-dest={self._keys_at}")
         with (self.folder / "log").open("ab") as log:
@@ -84,7 +102,8 @@ class RtpengineProcess:
             await end_process(process, grace_s=grace_s)
 
     def _listens(self) -> bool:
-        return is_bound(self._first, "udp") and is_bound(self._first + 1, "tcp")
+        secure = self._tls is None or is_bound(self._first + 2, "tcp")
+        return secure and is_bound(self._first, "udp") and is_bound(self._first + 1, "tcp")
 
     def log(self) -> str:
         """The end of what it said."""

@@ -13,6 +13,7 @@ from trunkline.app.call_rows import rows_of
 from trunkline.app.conference_handlers import ConferenceHandlers
 from trunkline.app.explain_handlers import ExchangeExplaining, StoreExplaining, explain_table
 from trunkline.app.extension_handlers import ExtensionHandlers
+from trunkline.app.media_handlers import MediaHandlers
 from trunkline.app.recording_handlers import RecordingHandlers
 from trunkline.app.registration_handlers import RegistrationHandlers
 from trunkline.app.registration_rows import away, registered, registration_row
@@ -146,6 +147,7 @@ class ExchangeHandlers(StoreHandlers):
             ClearBans: bans.clear,
             **RecordingHandlers(exchange).table,
             **ConferenceHandlers(exchange).table,
+            **MediaHandlers(exchange.engine, moves=exchange.settings.media.rtpengine.moves_per_s > 0).table,
             **WaitingHandlers(exchange.text_queue).table,
             **SubscriptionHandlers(
                 exchange.events, exchange.directory, exchange.endpoint.now, exchange.wall

@@ -48,7 +48,9 @@ def media_rows(engine: MediaEngine) -> tuple[MediaInstanceRow, ...]:
     if not isinstance(engine, MixedEngine):
         return ()
     return tuple(
-        MediaInstanceRow(one.name, one.state, one.since_s, one.sessions, one.sessions_all, one.failures)
+        MediaInstanceRow(
+            one.name, one.state, one.since_s, one.sessions, one.sessions_all, one.failures, one.draining
+        )
         for one in engine.states()
     )
 
@@ -59,7 +61,9 @@ def media_troubles(engine: MediaEngine) -> Iterator[str]:
     for one in rows:
         if one.state == "down":
             yield f"rtpengine {one.name} does not answer: trunkline check pings it"
-    if rows and not any(one.state == "up" for one in rows):
-        yield "no rtpengine is up: calls between parties are refused"
+        elif one.draining:
+            yield f"rtpengine {one.name} gets no new calls: trunkline media drain {one.name} --undo"
+    if rows and not any(one.state == "up" and not one.draining for one in rows):
+        yield "no rtpengine takes calls: those between parties are refused"
     elif engine.snapshot().ports_free == 0:
         yield "no media port is free: widen [media] ports"

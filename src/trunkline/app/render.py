@@ -17,6 +17,7 @@ from trunkline.base.messages import (
     ExtensionRow,
     GeneratedPassword,
     MailboxRow,
+    MediaInstanceRow,
     RecordingRow,
     RecordRow,
     RegistrationRow,
@@ -30,6 +31,11 @@ from trunkline.base.messages import (
 def clock(at: float | None) -> str:
     """Local date and time to the second; empty for None."""
     return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def state_of(row: MediaInstanceRow) -> str:
+    """``up``, ``down``, ``unknown``, and whether it gets no new calls."""
+    return f"{row.state}, drained" if row.draining else row.state
 
 
 def duration(seconds: float) -> str:
@@ -93,6 +99,16 @@ BANS = (
     Column[BanRow]("SINCE", lambda row: clock(row.banned_at)),
     Column[BanRow]("EXPIRES", lambda row: remaining(row.expires_s), justify="right"),
     Column[BanRow]("REASON", lambda row: row.code, "yellow"),
+)
+MEDIA = (
+    Column[MediaInstanceRow]("NAME", lambda row: row.name, "bold"),
+    Column[MediaInstanceRow]("STATE", state_of, "cyan"),
+    Column[MediaInstanceRow]("FOR", lambda row: duration(row.since_s), justify="right"),
+    Column[MediaInstanceRow]("CALLS", lambda row: str(row.sessions), justify="right"),
+    Column[MediaInstanceRow](
+        "OF ALL", lambda row: "" if row.sessions_all is None else str(row.sessions_all), justify="right"
+    ),
+    Column[MediaInstanceRow]("FAILURES", lambda row: str(row.failures), justify="right"),
 )
 TRUNKS = (
     Column[TrunkRow]("NAME", lambda row: row.name, "bold"),
@@ -206,7 +222,7 @@ def show_status(screen: Screen, status: ExchangeStatus) -> None:
         facts["kernel path"] = status.kernel
     for number, one in enumerate(status.media):
         facts["rtpengine" + " " * number] = (
-            f"{one.name} {one.state} for {duration(one.since_s)}, {one.sessions} calls"
+            f"{one.name} {state_of(one)} for {duration(one.since_s)}, {one.sessions} calls"
         )
     facts |= _apps(status)
     if status.trunks:

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from trunkline.base.errors import CallFailed, MediaError
 from trunkline.base.ids import TokenPool
 from trunkline.call.leg_codecs import LegCodecs
+from trunkline.call.leg_places import LegPlaces
 from trunkline.media.codecs import Key, formats_of, narrowed, pairing, widened
 from trunkline.media.commands import (
     AdoptPort,
     ClosePort,
     Family,
     OpenPort,
-    PortOpened,
     ReadIdentity,
     SetDirection,
     SetFormats,
@@ -45,7 +45,7 @@ from trunkline.proto.sdp import Direction, excerpt
 _POOL = TokenPool()
 
 
-class LegMedia(LegCodecs):
+class LegMedia(LegCodecs, LegPlaces):
     """Ports are named by opaque ids and opened as streams ask for them; they stay for the leg's life.
 
     ``address`` is what we tell while no port is open; its family is that of the ports. Opening raises
@@ -56,9 +56,11 @@ class LegMedia(LegCodecs):
     """
 
     __slots__ = (
+        "_away",
         "_engine",
         "_family",
         "_formats",
+        "_given_up",
         "_here",
         "_hushed",
         "_lender",
@@ -67,6 +69,7 @@ class LegMedia(LegCodecs):
         "_remotes",
         "_said",
         "_sealed",
+        "_spare",
         "converts",
         "identity",
         "ports",
@@ -95,6 +98,10 @@ class LegMedia(LegCodecs):
         self._sealed = False
         self._hushed = False
         self._here: set[str] = set()  # the ports that are more than a relay's
+        self._away: set[str] = set()  # those that cannot be more
+        # Ports that are replaced when the party's offer is accepted, and what is in their place when it is not.
+        self._given_up: dict[int, tuple[str, LocalPort | None]] = {}
+        self._spare: dict[int, tuple[str, LocalPort | None]] = {}
         self.profile: Profile = PROFILES[profile]
         self.ports: list[str | None] = []
         self._local: list[LocalPort | None] = []
@@ -175,6 +182,7 @@ class LegMedia(LegCodecs):
         """The offer that was read last is refused: how the party is secured stays as it was."""
         if self.security is not None:
             self.security.take_back()
+        self._go_back()
 
     @property
     def told(self) -> str:
@@ -205,6 +213,8 @@ class LegMedia(LegCodecs):
                 carried = True
                 if self.ports[index] is None:
                     await self._open(index, here=other.security is not None)
+                elif self.security is not None:
+                    await self._bring_here(index)
         if self.security is not None:
             await self._know_identity()
         if not carried:
@@ -230,6 +240,8 @@ class LegMedia(LegCodecs):
             self.ports.append(None)
             self._local.append(None)
         await self._know_identity()
+        if self.security is not None:
+            await self._bring_here(0)
         return self._local[0] or await self._open(0, here=here)
 
     async def _open(self, index: int, port: str = "", rtp_port: int = 0, *, here: bool = False) -> LocalPort:
@@ -243,6 +255,8 @@ class LegMedia(LegCodecs):
         opened = await self._engine.execute(OpenPort(port, self._owner, self._family, rtp_port, here))
         if here:
             self._here.add(port)
+        if not opened.here:
+            self._away.add(port)
         local = LocalPort(opened.advertised, opened.rtp_port, opened.rtcp_port)
         self.ports[index] = port
         self._local[index] = local
@@ -302,6 +316,8 @@ class LegMedia(LegCodecs):
 
         ``first`` is the place of the first stream in the party's description.
         """
+        if self._given_up:
+            await self._close_given_up()
         for index, (port, stream, other) in enumerate(zip(self.ports, streams, across, strict=False)):
             if port is not None:
                 remote = remote_of(port, stream, other)
@@ -370,38 +386,6 @@ class LegMedia(LegCodecs):
             if known is not None and across is not None and known[0].dtmf_payload_type is not None:
                 return across, known[0].dtmf_payload_type
         return None
-
-    # When the engine that had the ports is lost
-
-    @property
-    def said(self) -> bytes:
-        """What the party has said last, plain; empty when that is not known any more."""
-        return self._said
-
-    def move_to(self, opened: Sequence[PortOpened]) -> None:
-        """Where those of the ports are from now on that were opened anew. The party is yet to be told."""
-        places = {one.port: LocalPort(one.advertised, one.rtp_port, one.rtcp_port) for one in opened}
-        for index, port in enumerate(self.ports):
-            if port in places:
-                self._local[index] = places[port]
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether the party was told last of places where its ports are no more."""
-        told = streams_of(self.told) if self.told else []
-        return any(
-            local is not None
-            and not stream.rejected
-            and (stream.address, stream.port) != (local.address, local.port)
-            for stream, local in zip(told, self._local, strict=False)
-        )
-
-    def retold(self) -> bytes:
-        """What the party was told last, as an offer from where the ports are now; keys are fresh ones."""
-        told = self.told
-        local = self._local[: len(streams_of(told))]
-        dress = self.dress(offer=True) if self.security is not None else None
-        return rewrite(told, local, self.identity, offer=True, dress=dress).encode("utf-8", "surrogateescape")
 
     # For the process that carries on after a crash
 

@@ -433,6 +433,7 @@ class SipLeg:
         send_refresh(self, session)
 
     def on_offer_withdrawn(self, _session: Session) -> None:
+        self.media.take_back()
         self.observer.leg_offer_withdrawn(self)
 
     def on_ended(self, _session: Session, code: str, request: Request | None) -> None:

@@ -108,6 +108,8 @@ class PortOpened(Reply):
     """Even (RFC 3550 §11)."""
     rtcp_port: int
     """The next one; unused once rtcp-mux is agreed."""
+    here: bool = True
+    """Whether it takes keys; False of a port that another machine relays by."""
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from trunkline.app.terminal import Screen
 from trunkline.base.errors import TrunklineError
 
 PANELS: Mapping[str, Sequence[str]] = {
-    "The exchange": ("up", "check", "status", "reload", "log", "drain", "stop"),
+    "The exchange": ("up", "check", "status", "reload", "log", "drain", "media", "stop"),
     "Who may call": ("extension", "tenant", "devices", "registrations", "bans", "trunks"),
     "Calls": ("calls", "hangup", "records", "explain", "trace", "recording", "conference"),
     "Texts and lamps": ("texts", "subscriptions", "mwi"),

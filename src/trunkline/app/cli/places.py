@@ -42,6 +42,7 @@ _GROUPS: Final = (
     "devices",
     "bans",
     "log",
+    "media",
     "recording",
     "conference",
     "phone",

@@ -101,6 +101,7 @@ from trunkline.base.messages.live import (
     RegistrationList,
     RegistrationRow,
 )
+from trunkline.base.messages.media import DrainMedia, MediaDrained
 from trunkline.base.messages.operation import (
     Drain,
     DrainState,
@@ -221,6 +222,7 @@ __all__ = [
     "DeviceRemoved",
     "DeviceRow",
     "Drain",
+    "DrainMedia",
     "DrainState",
     "DropTexts",
     "ExchangeStatus",
@@ -268,6 +270,7 @@ __all__ = [
     "MailboxRow",
     "MailboxState",
     "MakeApiKey",
+    "MediaDrained",
     "MediaInstanceRow",
     "MuteMember",
     "PastTrace",

@@ -44,6 +44,8 @@ class MediaInstanceRow:
     sessions: int = 0
     sessions_all: int | None = None
     failures: int = 0
+    draining: bool = False
+    """Whether it gets no new calls because it was told so."""
 
 
 @message("exchange.state")

@@ -24,6 +24,8 @@ class NgCall:
     """Commands of one owner are carried out in their order."""
     closed: list[PortStatistics] = field(default_factory=list)
     """The last figures of ports that were closed before the others."""
+    leaving: list[NgPort] = field(default_factory=list)
+    """Ports that are closed for us, and not yet for rtpengine: it would close those that they were linked with too."""
     lost: bool = False
     """Whether its instance died or forgot it: told once."""
 
@@ -52,6 +54,8 @@ class NgPort:
     blocked: bool | None = False
     """Whether rtpengine withholds what its peer says; None: who knows, it was told before we were started anew."""
     was_linked: bool = False
+    peers: set[str] = field(default_factory=set)
+    """The ports with which it was ever linked at its instance, as far as they are open there."""
     injects: bool = False
     """Whether rtpengine was told to be ready to send keys on its link; that costs it the cheap way."""
     injected: list[str] = field(default_factory=list)

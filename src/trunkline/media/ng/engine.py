@@ -20,7 +20,7 @@ from trunkline.media.ng.dtmf_log import KeyPress
 from trunkline.media.ng.figures import fill
 from trunkline.media.ng.instance import Instance
 from trunkline.media.ng.key_hearing import KeyHearing
-from trunkline.media.ng.linking import close_party
+from trunkline.media.ng.linking import close_port
 from trunkline.media.ng.moving import move
 from trunkline.media.ng.opening import find_again, open_anywhere, open_beside
 from trunkline.media.ng.plan import ClusterPlan, InstanceState
@@ -203,7 +203,7 @@ class RtpengineCluster:
             port.link = linked.link = None
         if port.call.instance.up and not port.call.lost:
             with contextlib.suppress(MediaError):
-                answer = await close_party(port.call, port.id)
+                answer = await close_port(port)
                 fill(port.statistics, answer, linked.id if linked else "", port.earlier)
         port.call.closed.append(port.statistics)
         return c.StatisticsRead(port.statistics)
@@ -313,7 +313,7 @@ class _Turn:
 
 def _opened(port: NgPort) -> c.PortOpened:
     local = port.local
-    return c.PortOpened(port.id, local.address, local.address, local.rtp_port, local.rtcp_port)
+    return c.PortOpened(port.id, local.address, local.address, local.rtp_port, local.rtcp_port, here=False)
 
 
 def _copy(statistics: PortStatistics) -> PortStatistics:

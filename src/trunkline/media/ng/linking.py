@@ -34,6 +34,31 @@ async def close_party(call: NgCall, port: str) -> Answer:
     return await call.instance.ask("delete", call_id=call.id, from_tag=port, delete_delay=0)
 
 
+async def close_port(port: NgPort) -> Answer:
+    """End a port; its last figures. It is given back at once, or when nobody there depends on it any more."""
+    call = port.call
+    if not any(other.peers == {port.id} for other in call.ports.values()):
+        return await _give_back(port)
+    port.link, port.was_linked = None, True
+    call.leaving.append(port)
+    await gate([port, *call.ports.values()])
+    return await call.instance.ask("query", call_id=call.id)
+
+
+async def close_leaving(call: NgCall) -> None:
+    """Give those back on which nobody depends any more. rtpengine ends a party with the last that it was joined to."""
+    for port in list(call.leaving):
+        if not any(other.peers == {port.id} for other in call.ports.values()):
+            call.leaving.remove(port)
+            await _give_back(port)
+
+
+async def _give_back(port: NgPort) -> Answer:
+    for other in port.call.ports.values():
+        other.peers.discard(port.id)
+    return await close_party(port.call, port.id)
+
+
 async def join(one: NgPort, other: NgPort, *, convert: bool) -> None:
     """Relay between two parties from now on, by what is known of their peers."""
     parted = _part(one, other)
@@ -43,6 +68,7 @@ async def join(one: NgPort, other: NgPort, *, convert: bool) -> None:
     if one.call.here:
         await refresh(one)
         await gate([one, other, *parted])
+        await close_leaving(one.call)
 
 
 async def refresh(one: NgPort) -> None:
@@ -59,6 +85,8 @@ async def refresh(one: NgPort) -> None:
     except MediaError:
         one.stale = True
         raise
+    one.peers.add(other.id)
+    other.peers.add(one.id)
     for port, said in ((other, offer), (one, answer)):
         if _local(said).rtp_port != port.local.rtp_port:
             raise MediaError(

@@ -86,10 +86,12 @@ async def _open_all(
 def _settle(call: NgCall, places: dict[str, LocalAddress]) -> None:
     """The ports as new ones, of which their instance has been told nothing."""
     now = asyncio.get_running_loop().time()
+    call.leaving.clear()
     for port in call.ports.values():
         port.local = places[port.id]
         port.stale, port.was_linked, port.blocked, port.injects = True, False, False, False
         port.source, port.heard, port.heard_at = None, 0, now
+        port.peers.clear()
         port.keep_figures()
 
 

@@ -25,8 +25,8 @@ _FIRST_S: Final = 1.0
 class WebSocketTransport:
     """Keeps one connection open, and opens it anew when it breaks.
 
-    At ``wss://`` the server's certificate must be of an authority that the system trusts, or of the PEM file ``ca``, and
-    name the host. Raises MediaError ``media.config`` when that file cannot be used.
+    At ``wss://`` the server's certificate must name the host, and be of an authority that the system trusts, or of the
+    PEM file ``ca``. Raises MediaError ``media.config`` when that file cannot be used.
     """
 
     def __init__(self, url: str, ca: str = "") -> None:
@@ -112,9 +112,7 @@ def tls_context(ca: str) -> ssl.SSLContext:
     if ca:
         try:
             context.load_verify_locations(ca)
-        except (OSError, ssl.SSLError) as error:
-            why = (
-                error.strerror if isinstance(error, OSError) and error.strerror else "no PEM of certificates"
-            )
+        except OSError as error:
+            why = "no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
             raise MediaError(f"media.rtpengine.ca: {ca}: {why}", "media.config") from None
     return context
