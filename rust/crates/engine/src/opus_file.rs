@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use opus::{Application, Bitrate, Channels, Encoder};
 
 use crate::error::Fault;
-use crate::sound_file::{check_space, fault_of};
+use crate::sound_file::{check_space, check_there, fault_of};
 
 /// Packets of a page: a second. 255 would fit.
 const PACKETS: usize = 50;
@@ -167,6 +167,7 @@ impl OpusFile {
     /// # Errors
     /// The [`Fault`] to tell.
     pub fn complete(&mut self, samples: u64) -> Result<(), Fault> {
+        check_there(&self.file, &self.path)?;
         let end = samples.min(self.samples + self.pending.len() as u64 / u64::from(self.channels));
         // What the encoder still holds back comes out with silence behind it.
         let ahead = self.skip * u64::from(self.rate_hz) / GRANULES_HZ + u64::from(self.rate_hz / 50);
@@ -176,11 +177,12 @@ impl OpusFile {
         self.end_at(end)
     }
 
-    /// Looks whether enough stays free.
+    /// Looks whether the file is still there, and enough stays free.
     ///
     /// # Errors
     /// The [`Fault`] when it does not.
     pub fn check_space(&self) -> Result<(), Fault> {
+        check_there(&self.file, &self.path)?;
         check_space(&self.file, &self.path, self.keep_free)
     }
 

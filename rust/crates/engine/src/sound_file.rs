@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::fstatvfs;
@@ -88,17 +88,19 @@ impl SoundFile {
     /// The [`Fault`] to tell.
     pub fn complete(&mut self, samples: u64) -> Result<(), Fault> {
         self.flush()?;
+        check_there(&self.file, &self.path)?;
         self.written = self.written.min(samples * self.block());
         let length = HEADER as u64 + self.written;
         self.file.set_len(length).map_err(|error| fault_of(&self.path, &error))?;
         self.write_header()
     }
 
-    /// Looks whether enough stays free.
+    /// Looks whether the file is still there, and enough stays free.
     ///
     /// # Errors
     /// The [`Fault`] when it does not.
     pub fn check_space(&self) -> Result<(), Fault> {
+        check_there(&self.file, &self.path)?;
         check_space(&self.file, &self.path, self.keep_free)
     }
 
@@ -139,6 +141,22 @@ pub fn check_space(file: &File, path: &Path, keep_free: u64) -> Result<(), Fault
     let text =
         format!("{}: {free} octets are free on the file system, {keep_free} shall stay so", path.display());
     Err(Fault::new("media.disk_full", text))
+}
+
+/// Looks whether a file that is written has still a name: one that was deleted takes all that is written, and nobody
+/// ever finds it. One that was moved is followed.
+///
+/// # Errors
+/// The [`Fault`] when it has none.
+pub fn check_there(file: &File, path: &Path) -> Result<(), Fault> {
+    match file.metadata() {
+        Ok(known) if known.nlink() == 0 => {
+            let text = format!("{}: it was deleted while it was written", path.display());
+            Err(Fault::new("media.file_unwritable", text))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(fault_of(path, &error)),
+    }
 }
 
 /// What to tell of a file that cannot be made or written.

@@ -193,3 +193,26 @@ fn a_pause_of_the_writer_costs_no_memory() {
     assert!(recording.file.waiting() < 65_536);
     assert_eq!(recording.taken, 10_000 * 160 - PATIENCE);
 }
+
+#[test]
+fn a_file_that_was_deleted_is_told_at_once_and_one_that_was_moved_is_followed() {
+    for name in ["r.wav", "r.opus"] {
+        let mut bench = bench(1, false);
+        bench.plan.file = bench.scratch.path(name);
+        let code = |event: Event| match event {
+            Event::RecordFailed(told) => told.fault.code,
+            _ => "",
+        };
+        let mut recording = bench.begin();
+        feed(&mut recording, 0, 0..50);
+        fs::remove_file(&bench.plan.file).unwrap();
+        assert_eq!(recording.keep_up(at_packet(150)).unwrap_err().code, "media.file_unwritable");
+        let recording = bench.begin();
+        fs::remove_file(&bench.plan.file).unwrap();
+        assert_eq!(code(recording.finish(at_packet(10), Ended::Stopped)), "media.file_unwritable");
+        let mut recording = bench.begin();
+        feed(&mut recording, 0, 0..50);
+        fs::rename(&bench.plan.file, bench.scratch.path("elsewhere")).unwrap();
+        assert_eq!(code(recording.finish(at_packet(50), Ended::Stopped)), "");
+    }
+}
