@@ -25,7 +25,7 @@
 
 // How long what `notice` has learnt is believed: user space sends far more often while it can.
 #define WAY_VALID_NS 10000000000ULL
-// A packet above this might need to be fragmented on its way out.
+// No frame above this is passed on; a leg may allow less.
 #define LARGEST 1400
 // RFC 3550 A.1: a jump ahead of less than this is loss; more is for user space to judge.
 #define MAX_DROPOUT 3000
@@ -50,7 +50,8 @@ struct leg {
 	__u32 address_sum, port_sum;       // what that adds to a checksum (RFC 1624)
 	__be32 ssrc;
 	__u8 payload_type, traffic_class, spare[2];
-	__u32 clock_hz, ticks, unused;     // RTP clock; the same per nanosecond, as a fraction of 2^32
+	__u32 clock_hz, ticks;             // RTP clock; the same per nanosecond, as a fraction of 2^32
+	__u32 largest;                     // octets of a frame that need not be fragmented on its way out
 	__u64 look_every_ns;               // how often user space wants a packet
 	// What `forward` counts.
 	__u64 packets, octets, heard_ns, look_at_ns;
@@ -178,7 +179,7 @@ static __always_inline int forward4(struct __sk_buff *skb)
 	struct key4 key = { ip->saddr, ip->daddr, udp->source, udp->dest };
 	struct leg *leg = leg_of(&ARRIVALS4, &key);
 	__u32 length = bpf_ntohs(udp->len);
-	if (!leg || bpf_ntohs(ip->tot_len) != sizeof(*ip) + length || !whole(skb, sizeof(*eth) + sizeof(*ip), length))
+	if (!leg || skb->len > leg->largest || bpf_ntohs(ip->tot_len) != sizeof(*ip) + length || !whole(skb, sizeof(*eth) + sizeof(*ip), length))
 		return PASS;
 	if (!take(leg, (void *)(udp + 1), length - sizeof(*udp)))
 		return PASS;
@@ -219,7 +220,7 @@ static __always_inline int forward6(struct __sk_buff *skb)
 	key.target_port = udp->dest;
 	struct leg *leg = leg_of(&ARRIVALS6, &key);
 	__u32 length = bpf_ntohs(udp->len);
-	if (!leg || ip->payload_len != udp->len || !whole(skb, sizeof(*eth) + sizeof(*ip), length))
+	if (!leg || skb->len > leg->largest || ip->payload_len != udp->len || !whole(skb, sizeof(*eth) + sizeof(*ip), length))
 		return PASS;
 	if (!take(leg, (void *)(udp + 1), length - sizeof(*udp)))
 		return PASS;

@@ -49,14 +49,18 @@ async def test_the_story_tells_that_the_kernel_forwards() -> None:
     call = await stage.connect(alice, bob)
     for leg in call.legs:
         port = leg.media.ports[0] or ""
-        stage.engine.figures[port] = PortStatistics(port, packets_in=500, kernel=True)
+        stage.engine.figures[port] = PortStatistics(port, packets_in=500, kernel=True, kernel_packets=400)
     hearing = Hearing(stage.context, stage.calls)
     for _ in range(4):
         hearing.step(asyncio.get_running_loop().time())
         await asyncio.sleep(LOOK_S)
     assert [step.code for step in call.story.steps].count("media.in_kernel") == 1
+    for figures in stage.engine.figures.values():
+        figures.kernel = False  # a port that is closed is in the kernel no more
     alice.dialogue.hang_up()
     await stage.settle()
+    told = {(record.quality["kernel"], record.quality["kernel_packets"]) for record in stage.records}
+    assert told == {(True, 400)}
 
 
 @virtual

@@ -36,6 +36,8 @@ def manner_of(call: Call, leg: Leg, port: str, quality: dict[str, Any] | None) -
     heard = quality["payload_type"]
     quality["codec"] = leg.media.codec_of(heard) if heard is not None else ""
     quality["suite"] = leg.media.suites.get(port, "")
+    # Its port has been taken back by now: whether it was there is told by what passed.
+    quality["kernel"] = quality["kernel_packets"] > 0
     quality["converted"] = call.bridge is not None and leg.media.is_converted(port)
     return quality
 

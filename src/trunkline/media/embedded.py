@@ -66,6 +66,8 @@ class MediaSettings:
     """Whether calls that need nothing but forwarding are handed to a program in the kernel, where that may be."""
     kernel_interfaces: tuple[str, ...] = ()
     """Where that program sits; none: on the interfaces that carry the addresses."""
+    kernel_by_filters: bool = False
+    """Whether it hangs there as before Linux 6.6, whatever this system has: for tests."""
 
 
 class EmbeddedMediaEngine:
@@ -121,6 +123,7 @@ class EmbeddedMediaEngine:
                 event_queue=settings.event_queue,
                 kernel_program=str(KERNEL_PROGRAM) if settings.kernel else None,
                 kernel_interfaces=list(settings.kernel_interfaces),
+                kernel_by_filters=settings.kernel_by_filters,
             )
         except _native.EngineError as error:
             raise _media_error(error) from None
@@ -318,6 +321,7 @@ def _statistics(port: str, figures: _native.PortFigures) -> PortStatistics:
         mos=figures.mos,
         remote_mos=figures.remote_mos,
         kernel=figures.kernel,
+        kernel_packets=figures.kernel_packets,
     )
 
 

@@ -56,6 +56,8 @@ class PortStatistics:
     """How well the peer hears us, by its reports."""
     kernel: bool = False
     """Whether its packets pass in the kernel now."""
+    kernel_packets: int = 0
+    """Of ``packets_in``, those that passed there."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form. ``asdict`` would copy each plain value deeply, at ten times the cost."""

@@ -143,7 +143,7 @@ impl Shared {
         let slots: Box<[Slot]> = (0..pairs * config.addresses.len())
             .map(|slot| Slot { worker: (slot % pairs) * config.workers / pairs, ..Slot::default() })
             .collect();
-        let kernel = Kernel::start(config.kernel.as_ref(), &config.addresses, slots.len());
+        let kernel = Kernel::start(config.kernel.as_ref(), &config.addresses, config.first_port, slots.len());
         let posts = (0..config.workers).map(|_| Post::new()).collect::<io::Result<_>>()?;
         Ok(Self {
             slots,

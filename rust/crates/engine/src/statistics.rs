@@ -54,6 +54,8 @@ pub struct Statistics {
     pub remote_mos: Option<f64>,
     /// Whether packets from the peer pass in the kernel now.
     pub kernel: bool,
+    /// How many of them have passed there.
+    pub kernel_packets: u64,
 }
 
 impl Statistics {
@@ -122,6 +124,8 @@ pub struct Counts {
     round_trip_us: AtomicU64,
     /// Packets lost and jitter in microseconds, and a flag above.
     remote: AtomicU64,
+    /// Of `packets_in`, those that passed in the kernel.
+    elsewhere: AtomicU64,
 }
 
 /// Adds without the bus lock that only several writers would need.
@@ -147,6 +151,7 @@ impl Counts {
     /// So many RTP packets of the peer passed in the kernel, the last one at `heard_ns`.
     pub fn received_elsewhere(&self, packets: u64, octets: u64, heard_ns: u64) {
         add_alone(&self.packets_in, packets);
+        add_alone(&self.elsewhere, packets);
         add_alone(&self.bytes_in, octets);
         self.heard_ns.store(heard_ns, Ordering::Relaxed);
     }
@@ -247,6 +252,7 @@ impl Counts {
             &self.clock_hz,
             &self.round_trip_us,
             &self.remote,
+            &self.elsewhere,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -279,6 +285,7 @@ impl Counts {
             rtt_ms: get(&self.round_trip_us).checked_sub(1).map(|microseconds| microseconds as f64 / 1e3),
             remote_lost: reported.then_some((remote >> 32) as u32 & 0xff_ffff),
             remote_jitter_ms: reported.then(|| f64::from(remote as u32) / 1e3),
+            kernel_packets: get(&self.elsewhere),
             ..Statistics::default()
         }
         .judged(get(&self.clock_hz) as u32)
@@ -308,11 +315,14 @@ mod tests {
         counts.received(172, 1_000_000_000, 0xffff_ffff, 127);
         counts.quality(3, 1500);
         counts.sent(100);
-        let figures = counts.read(3_500_000_000);
+        let mut figures = counts.read(3_500_000_000);
         assert_eq!((figures.packets_in, figures.bytes_in, figures.lost), (1, 172, 3));
         assert_eq!((figures.packets_out, figures.bytes_out), (1, 100));
         assert_eq!((figures.ssrc, figures.payload_type), (Some(0xffff_ffff), Some(127)));
         assert_eq!((figures.last_heard_s, figures.jitter_ms), (Some(2.5), 1.5));
+        counts.received_elsewhere(50, 8600, 4_000_000_000);
+        figures = counts.read(4_000_000_000);
+        assert_eq!((figures.packets_in, figures.kernel_packets), (51, 50));
         counts.reset();
         assert_eq!(counts.read(5), Statistics::default());
     }

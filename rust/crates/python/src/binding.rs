@@ -27,7 +27,7 @@ pub struct MediaEngine {
 #[pymethods]
 impl MediaEngine {
     #[new]
-    #[pyo3(signature = (addresses, first_port, last_port, *, workers, inactivity_s, quarantine_s, learn_s, relearn_s, coalesce_us, event_queue, kernel_program=None, kernel_interfaces=Vec::new()))]
+    #[pyo3(signature = (addresses, first_port, last_port, *, workers, inactivity_s, quarantine_s, learn_s, relearn_s, coalesce_us, event_queue, kernel_program=None, kernel_interfaces=Vec::new(), kernel_by_filters=false))]
     fn new(
         addresses: Vec<String>,
         first_port: u16,
@@ -41,6 +41,7 @@ impl MediaEngine {
         event_queue: usize,
         kernel_program: Option<PathBuf>,
         kernel_interfaces: Vec<String>,
+        kernel_by_filters: bool,
     ) -> PyResult<Self> {
         let config = Config {
             addresses: addresses.iter().map(|text| address(text)).collect::<PyResult<Vec<IpAddr>>>()?,
@@ -53,7 +54,11 @@ impl MediaEngine {
             relearn: seconds("relearn_s", relearn_s)?,
             coalesce: Duration::from_micros(u64::from(coalesce_us)),
             event_queue,
-            kernel: kernel_program.map(|program| KernelWish { program, interfaces: kernel_interfaces }),
+            kernel: kernel_program.map(|program| KernelWish {
+                program,
+                interfaces: kernel_interfaces,
+                by_filters: kernel_by_filters,
+            }),
         };
         Ok(Self { engine: Engine::start(config).map_err(refused)? })
     }

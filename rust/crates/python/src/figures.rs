@@ -28,6 +28,7 @@ pub struct PortFigures {
     mos: Option<f64>,
     remote_mos: Option<f64>,
     kernel: bool,
+    kernel_packets: u64,
 }
 
 impl From<Statistics> for PortFigures {
@@ -55,6 +56,7 @@ impl From<Statistics> for PortFigures {
             mos: of.mos,
             remote_mos: of.remote_mos,
             kernel: of.kernel,
+            kernel_packets: of.kernel_packets,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const ROUTES: &str = "/proc/thread-self/net/route";
 const ADDRESSES6: &str = "/proc/thread-self/net/if_inet6";
 const LOOPBACK: &str = "lo";
+/// What stands for the interface of a route that leads nowhere (`ip route add blackhole …`).
+const NOWHERE: &str = "*";
 
 /// The interfaces that reach the networks of these local addresses, and those of the default routes; never
 /// the loopback interface.
@@ -34,7 +36,7 @@ fn of_routes(table: &str, addresses: &[IpAddr]) -> BTreeSet<String> {
             IpAddr::V4(v4) => u32::from_ne_bytes(v4.octets()) & mask == network,
             IpAddr::V6(_) => false,
         };
-        addresses.iter().any(is_of).then(|| name.to_owned())
+        (name != NOWHERE && addresses.iter().any(is_of)).then(|| name.to_owned())
     };
     table.lines().filter_map(of_line).collect()
 }
@@ -63,10 +65,12 @@ mod tests {
             format!("{name}\t{}\t00000000\t0001\t0\t0\t0\t{}\t0\t0\t0\n", hex(network), hex(mask))
         };
         let table = format!(
-            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n{}{}{}",
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n{}{}{}{}",
             line("eth0", "0.0.0.0", "0.0.0.0"),
             line("eth1", "192.0.2.0", "255.255.255.0"),
             line("eth2", "198.51.100.0", "255.255.255.0"),
+            // A route to nowhere is of no interface.
+            line("*", "192.0.0.0", "255.0.0.0"),
         );
         let of =
             |address: &str| of_routes(&table, &[address.parse().unwrap()]).into_iter().collect::<Vec<_>>();

@@ -14,6 +14,7 @@ const SSRC: usize = 11;
 const MARKS: usize = 12;
 const CLOCK: usize = 13;
 const TICKS: usize = 14;
+const LARGEST: usize = 15;
 const LOOK_EVERY: usize = 16;
 const PACKETS: usize = 18;
 const OCTETS: usize = 20;
@@ -57,6 +58,8 @@ pub struct Leg {
     pub traffic_class: u8,
     /// The RTP clock of that payload type.
     pub clock_hz: u32,
+    /// Octets of the largest frame that need not be fragmented on its way out.
+    pub largest: u32,
     /// How often user space wants to see a packet, in nanoseconds.
     pub look_every_ns: u64,
     /// The extended sequence number heard last.
@@ -115,6 +118,7 @@ impl Leg {
         words[MARKS] = u32::from_ne_bytes([self.payload_type, self.traffic_class, 0, 0]);
         words[CLOCK] = self.clock_hz;
         words[TICKS] = ((u64::from(self.clock_hz) << 32) / 1_000_000_000) as u32;
+        words[LARGEST] = self.largest;
         put(&mut words, LOOK_EVERY, self.look_every_ns);
         words[HIGHEST] = self.highest;
         words[JITTER] = self.jitter_x16;
@@ -222,6 +226,7 @@ mod tests {
             payload_type: 8,
             traffic_class: 0xb8,
             clock_hz: 8000,
+            largest: 1294,
             look_every_ns: 1 << 40,
             highest: 70_000,
             jitter_x16: 33,
@@ -229,7 +234,7 @@ mod tests {
         let words = leg.words();
         assert_eq!(words[SSRC].to_ne_bytes(), [1, 2, 3, 4]);
         assert_eq!(words[MARKS].to_ne_bytes(), [8, 0xb8, 0, 0]);
-        assert_eq!((words[TICKS], get(&words, LOOK_EVERY)), (34_359, 1 << 40));
+        assert_eq!((words[TICKS], words[LARGEST], get(&words, LOOK_EVERY)), (34_359, 1294, 1 << 40));
         let passed = Passed::read(&words);
         assert_eq!(passed, Passed { highest: 70_000, jitter_x16: 33, ..Passed::default() });
     }

@@ -23,7 +23,7 @@ use crate::statistics::Statistics;
 use leg::Key;
 pub use leg::{Flow, Leg, Passed};
 pub use passage::Passage;
-use program::Program;
+use program::{Hanging, Program, has_links};
 
 /// Nobody.
 const NONE: u32 = u32::MAX;
@@ -35,6 +35,8 @@ pub struct KernelWish {
     pub program: PathBuf,
     /// The interfaces that it shall sit on; none: those that carry the media addresses.
     pub interfaces: Vec<String>,
+    /// Whether it hangs on filters of a queueing discipline as before Linux 6.6, whatever this system has.
+    pub by_filters: bool,
 }
 
 #[derive(Debug)]
@@ -84,8 +86,8 @@ pub struct Told {
 
 impl Kernel {
     /// Starts the program, if it is wanted and possible; [`Self::text`] says what came of it.
-    pub fn start(wish: Option<&KernelWish>, addresses: &[IpAddr], slots: usize) -> Self {
-        let attached = attach(wish, addresses, slots);
+    pub fn start(wish: Option<&KernelWish>, addresses: &[IpAddr], first_port: u16, slots: usize) -> Self {
+        let attached = attach(wish, addresses, first_port, slots);
         let (program, text, loopback) = match attached {
             Ok((program, interfaces)) => {
                 let loopback = interfaces.iter().any(|name| name == "lo");
@@ -187,6 +189,7 @@ impl Kernel {
         let (sent, _) = state.untold(state.from[slot as usize]);
         figures.packets_in += heard.0;
         figures.bytes_in += heard.1;
+        figures.kernel_packets += heard.0;
         figures.packets_out += sent.0;
         figures.bytes_out += sent.1;
         if heard.0 > 0 {
@@ -240,6 +243,7 @@ pub fn monotonic_ns() -> u64 {
 fn attach(
     wish: Option<&KernelWish>,
     addresses: &[IpAddr],
+    first_port: u16,
     slots: usize,
 ) -> Result<(Program, Vec<String>), String> {
     let wish = wish.ok_or("not wanted")?;
@@ -250,5 +254,10 @@ fn attach(
     }
     let ipv6 = addresses.iter().any(IpAddr::is_ipv6);
     let slots = u32::try_from(slots).map_err(|_| "too many ports")?;
-    Ok((Program::start(&wish.program, &interfaces, slots, ipv6)?, interfaces))
+    let hanging = if wish.by_filters || !has_links() {
+        Hanging::filters(addresses, first_port)
+    } else {
+        Hanging::Links
+    };
+    Ok((Program::start(&wish.program, hanging, &interfaces, slots, ipv6)?, interfaces))
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
-use rustix::net::getsockname;
+use rustix::net::{getsockname, sockopt};
 
 use crate::kernel::{Flow, Leg, Told, monotonic_ns};
 use crate::mailbox::{Peer, Task};
@@ -22,6 +22,8 @@ const LOOK_NS: u64 = 1_000_000_000;
 const LET_THROUGH_NS: u64 = 2_000_000_000;
 /// Packets seen between two looks that tell that the program does not see the stream.
 const TOO_MANY: u32 = 20;
+/// Octets of an Ethernet header.
+const LINK_HEADER: u32 = 14;
 /// How long a stream that the program does not see is left alone.
 const IN_VAIN_NS: u64 = 60_000_000_000;
 
@@ -32,6 +34,7 @@ pub struct Passage {
     from_ns: u64,
     look_ns: u64,
     seen: u32,
+    largest: u32,
     handed: bool,
 }
 
@@ -46,6 +49,7 @@ impl Port {
     /// A packet of the peer's stream came to user space; another stream must be steady first.
     pub fn follow(&mut self, context: &Context<'_>, ssrc: u32, payload_type: u8) {
         if self.passage.stream == Some((ssrc, payload_type)) {
+            self.passage.seen = self.passage.seen.saturating_add(1);
             return;
         }
         self.passage.stream = Some((ssrc, payload_type));
@@ -65,7 +69,6 @@ impl Port {
 
     /// Takes what passed in the kernel into the port's own figures, before anything else is judged by them.
     pub fn catch_up(&mut self, context: &Context<'_>) {
-        self.passage.seen += 1;
         let Some(told) =
             context.shared.kernel.tell(self.slot, |told| count(context, self.slot(context), told))
         else {
@@ -102,12 +105,14 @@ impl Port {
 
     /// Reads the counters; a stream that the program does not see, or that needs more by now, is taken back.
     fn look(&mut self, context: &Context<'_>) {
-        let in_vain = self.passage.seen > TOO_MANY;
-        if in_vain || self.leg(context).is_none() {
+        let narrowed = |leg: &Leg| leg.largest < self.passage.largest;
+        if self.leg(context).is_none_or(|(_, leg)| narrowed(&leg)) {
             context.shared.kernel.cut(self.slot);
         }
         self.catch_up(context);
-        if in_vain {
+        // By now it tells of what came since the program passed something on for the last time.
+        if self.passage.handed && self.passage.seen > TOO_MANY {
+            self.leave_kernel(context);
             self.passage.from_ns = context.now_ns + IN_VAIN_NS;
         }
     }
@@ -121,7 +126,7 @@ impl Port {
         let mailboxes = [self.slot, peer.slot].map(|slot| &context.shared.post_of(slot).mailbox);
         let busy = || mailboxes.iter().any(|mailbox| mailbox.is_waiting());
         if context.shared.kernel.hand_over(self.slot, peer, &leg, busy) {
-            (self.passage.handed, self.passage.seen) = (true, 0);
+            (self.passage.handed, self.passage.seen, self.passage.largest) = (true, 0, leg.largest);
             self.passage.look_ns = context.now_ns + LOOK_NS;
         }
     }
@@ -166,6 +171,7 @@ impl Port {
             payload_type,
             traffic_class: EXPEDITED,
             clock_hz: self.clock_hz(payload_type),
+            largest: largest_to(slot, target),
             look_every_ns: LET_THROUGH_NS,
             highest,
             jitter_x16,
@@ -190,6 +196,14 @@ fn count(context: &Context<'_>, slot: &Slot, told: &Told) {
 /// When the last packet came, on the engine's own clock.
 fn heard_ns(context: &Context<'_>, told: &Told) -> u64 {
     context.now_ns.saturating_sub(monotonic_ns().saturating_sub(told.passed.heard_ns))
+}
+
+/// The largest frame that reaches a slot's peer whole, as far as the system knows: of the route, and what ICMP told.
+fn largest_to(slot: &Slot, target: SocketAddr) -> u32 {
+    let Some(sockets) = slot.sockets.get() else { return u32::MAX };
+    let known =
+        if target.is_ipv4() { sockopt::ip_mtu(&sockets.rtp) } else { sockopt::ipv6_mtu(&sockets.rtp) };
+    known.map_or(u32::MAX, |octets| octets.saturating_add(LINK_HEADER))
 }
 
 /// The address that the connected socket of a slot sends from and hears at.

@@ -1,17 +1,53 @@
 //! The program in the kernel: loaded, attached, its tables filled and read.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::path::Path;
 use std::{fmt, io};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use aya::programs::{SchedClassifier, TcAttachType, tc};
+use aya::programs::links::LinkOrder;
+use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
+use aya::programs::{SchedClassifier, TcAttachType};
+use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfLoader};
 
 use crate::kernel::leg::{Key, Passed, Words};
 
 const HOOKS: [(&str, TcAttachType); 2] =
     [("forward", TcAttachType::Ingress), ("notice", TcAttachType::Egress)];
+
+/// Our filters' place among others of an interface: whatever is sure to be of the same kind.
+const PRIORITY: u16 = 21_579;
+
+/// How the program hangs on an interface.
+#[derive(Clone, Copy, Debug)]
+pub enum Hanging {
+    /// On links that die with the process, since Linux 6.6.
+    Links,
+    /// On filters of a queueing discipline, which outlive a process that was killed. By this handle the next
+    /// engine with the same ports finds them; that of another engine on the same interface has another one.
+    Filters(TcHandle),
+}
+
+/// Whether this system has links for programs at interfaces.
+pub fn has_links() -> bool {
+    KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0))
+}
+
+impl Hanging {
+    /// On filters, for the engine that has the ports from this one on, of the first of these addresses.
+    pub fn filters(addresses: &[IpAddr], first_port: u16) -> Self {
+        let octets = match addresses.first() {
+            Some(IpAddr::V4(v4)) => v4.octets().to_vec(),
+            Some(IpAddr::V6(v6)) => v6.octets().to_vec(),
+            None => Vec::new(),
+        };
+        let major = octets.iter().fold(0u16, |sum, &octet| sum.wrapping_mul(31).wrapping_add(octet.into()));
+        // The system takes handles of 31 bits.
+        Self::Filters(TcHandle::new(major & 0x7fff, first_port))
+    }
+}
 
 type Table<K> = HashMap<MapData, K, u32>;
 
@@ -42,7 +78,13 @@ impl Program {
     ///
     /// # Errors
     /// Why it cannot work, as a text for whoever runs the engine.
-    pub fn start(file: &Path, interfaces: &[String], slots: u32, ipv6: bool) -> Result<Self, String> {
+    pub fn start(
+        file: &Path,
+        hanging: Hanging,
+        interfaces: &[String],
+        slots: u32,
+        ipv6: bool,
+    ) -> Result<Self, String> {
         if !file.exists() {
             return Err(format!(
                 "{} is missing: it is compiled at setup when clang is installed",
@@ -59,7 +101,7 @@ impl Program {
         let mut loaded =
             loader.map_max_entries("LEGS", slots).load_file(file).map_err(|error| reason(&error))?;
         for (name, hook) in HOOKS {
-            attach(&mut loaded, name, hook, interfaces)?;
+            attach(&mut loaded, name, (hook, hanging), interfaces)?;
         }
         Self::with_tables(loaded).ok_or_else(|| format!("{} is of another version", file.display()))
     }
@@ -122,18 +164,46 @@ fn table<K: aya::Pod>(map: Option<Map>) -> Option<Table<K>> {
     HashMap::try_from(map?).ok()
 }
 
-fn attach(loaded: &mut Ebpf, name: &str, hook: TcAttachType, interfaces: &[String]) -> Result<(), String> {
+fn attach(
+    loaded: &mut Ebpf,
+    name: &str,
+    how: (TcAttachType, Hanging),
+    interfaces: &[String],
+) -> Result<(), String> {
     let program = loaded.program_mut(name).ok_or_else(|| format!("the program has no {name}"))?;
     let program: &mut SchedClassifier = program.try_into().map_err(|error| reason(&error))?;
     program.load().map_err(|error| reason(&error))?;
     for interface in interfaces {
-        // Before Linux 6.6 a program hangs on a queueing discipline and outlives a process that was killed;
-        // since then it hangs on a link that dies with the process, and neither line does anything.
-        let _ = tc::qdisc_add_clsact(interface);
-        let _ = tc::qdisc_detach_program(interface, hook, name);
-        program.attach(interface, hook).map_err(|error| format!("{interface}: {}", reason(&error)))?;
+        hang(program, interface, how).map_err(|error| format!("{interface}: {error}"))?;
     }
     Ok(())
+}
+
+fn hang(
+    program: &mut SchedClassifier,
+    interface: &str,
+    (hook, hanging): (TcAttachType, Hanging),
+) -> Result<(), String> {
+    let handle = match hanging {
+        Hanging::Links => {
+            let last = TcAttachOptions::TcxOrder(LinkOrder::default());
+            return program
+                .attach_with_options(interface, hook, last)
+                .map(drop)
+                .map_err(|error| reason(&error));
+        }
+        Hanging::Filters(handle) => handle,
+    };
+    // It fails when the interface has one already, which others may use too, and must stay.
+    let _ = tc::qdisc_add_clsact(interface);
+    let options = NlOptions { priority: PRIORITY, handle, classid: None };
+    let Err(error) = program.attach_with_options(interface, hook, TcAttachOptions::Netlink(options)) else {
+        return Ok(());
+    };
+    // What an engine that was killed has left there is replaced.
+    let left = SchedClassifierLink::attached(interface, hook, PRIORITY, handle, None);
+    let left = left.map_err(|error| error.to_string())?;
+    program.attach_to_link(left).map(drop).map_err(|_| reason(&error))
 }
 
 /// The innermost cause says most; a refusal tells what would be needed.
