@@ -10,6 +10,8 @@ const KEPT: usize = 32_768;
 const WATCHED: u32 = 100;
 /// How far the sender's clock may be off before it is corrected: 60 ms.
 const TOLERANCE: i64 = 480;
+/// A packet at most this far behind is late or doubled; further behind, the sender may have begun anew (RFC 3550 A.1).
+const MAX_MISORDER: u16 = 100;
 
 /// A packet of a stream, decoded, and when it came in samples since the recording began.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,8 @@ pub struct Timeline {
     /// The position behind the last sample that was placed.
     end: u64,
     anchor: Option<Anchor>,
+    /// The number that would show that a sender has begun anew, far behind where it was.
+    anew: Option<u16>,
     watched: u32,
     /// The least delay among the packets watched, against their places.
     least_lag: i64,
@@ -65,6 +69,7 @@ impl Timeline {
             begin: 0,
             end: 0,
             anchor: None,
+            anew: None,
             watched: 0,
             least_lag: i64::MAX,
             drift: 0,
@@ -85,7 +90,10 @@ impl Timeline {
         let lag = arrival - position;
         if (heard.sequence.wrapping_sub(anchor.sequence) as i16) <= 0 {
             let places = -AHEAD * self.scale..=PATIENCE as i64 * self.scale;
-            return places.contains(&lag) && self.put(position, heard.samples);
+            if places.contains(&lag) {
+                return self.put(position, heard.samples);
+            }
+            return self.begins_anew(heard, anchor.sequence) && self.settle(heard, arrival);
         }
         if !(-AHEAD * self.scale..(PATIENCE as i64 - TOLERANCE) * self.scale).contains(&lag) {
             return self.settle(heard, arrival);
@@ -109,8 +117,15 @@ impl Timeline {
         }
     }
 
+    /// Two packets in a row, far behind and at no time that fits, are of a sender that numbers and times anew.
+    fn begins_anew(&mut self, heard: &Heard<'_>, before: u16) -> bool {
+        let expected = self.anew.replace(heard.sequence.wrapping_add(1));
+        before.wrapping_sub(heard.sequence) > MAX_MISORDER && expected == Some(heard.sequence)
+    }
+
     /// The stream, as placed, begins anew here.
     fn settle(&mut self, heard: &Heard<'_>, position: i64) -> bool {
+        self.anew = None;
         (self.watched, self.least_lag, self.drift) = (0, i64::MAX, 0);
         self.follow(heard, position)
     }

@@ -181,3 +181,32 @@ fn no_packet_makes_it_fall() {
         timeline.place(&heard);
     }
 }
+
+#[test]
+fn a_sender_that_numbers_and_times_anew_is_heard_from_its_second_packet_on() {
+    let mut stream = Stream::new(40_000, 0x8000_0000);
+    for n in 0..50 {
+        assert!(stream.hear_next(n * 160));
+    }
+    (stream.sequence, stream.timestamp) = (100, 77);
+    assert!(!stream.hear_next(8000));
+    for n in 51..100 {
+        assert!(stream.hear_next(n * 160));
+    }
+    let all = stream.all(16_000);
+    assert_eq!((&all[..8000], &all[8160..]), (&counting(1, 8001)[..], &counting(8161, 16_001)[..]));
+}
+
+#[test]
+fn what_comes_much_too_late_is_no_sender_that_begins_anew() {
+    let mut stream = Stream::new(500, 0);
+    let held: Vec<_> = (0..3).map(|_| stream.next()).collect();
+    for n in 3..90 {
+        assert!(stream.hear_next(n * 160));
+    }
+    for packet in &held {
+        assert!(!stream.hear(packet, 90 * 160));
+    }
+    assert!(stream.hear_next(90 * 160));
+    assert_eq!(stream.all(91 * 160)[3 * 160..], counting(481, 14_561));
+}
