@@ -170,7 +170,8 @@ async def line(networks: Networks, first_port: int = 20_000) -> AsyncIterator[Li
             talk.close()
         for phone in at.phones:
             phone.close()
-        await engine.stop()
+        with within(namespace):  # filters are taken off where they are
+            await engine.stop()
 
 
 @pytest.mark.parametrize("hosts", [PHONES, PHONES6])

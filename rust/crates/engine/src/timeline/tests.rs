@@ -184,7 +184,7 @@ fn no_packet_makes_it_fall() {
 
 #[test]
 fn a_sender_that_numbers_and_times_anew_is_heard_from_its_second_packet_on() {
-    let mut stream = Stream::new(40_000, 0x8000_0000);
+    let mut stream = Stream::new(20_000, 0x8000_0000);
     for n in 0..50 {
         assert!(stream.hear_next(n * 160));
     }
