@@ -69,7 +69,7 @@ impl DtmfDetector {
             }
             let next_segment = pressed.timestamp.wrapping_add(FULL_SEGMENT);
             if pressed.key == key && timestamp == next_segment {
-                before = pressed.before + FULL_SEGMENT;
+                before = pressed.before.saturating_add(FULL_SEGMENT);
             } else {
                 unfinished = self.release();
             }
@@ -81,7 +81,7 @@ impl DtmfDetector {
     fn release(&mut self) -> Option<Digit> {
         let pressed = self.pressed.take()?;
         self.reported = Some(pressed.timestamp);
-        Some(Digit { key: pressed.key, duration: pressed.before + pressed.duration })
+        Some(Digit { key: pressed.key, duration: pressed.before.saturating_add(pressed.duration) })
     }
 }
 
@@ -160,6 +160,17 @@ mod tests {
         assert_eq!(detector.on_payload(1000 + 0xffff, &packet(3, false, 1600), 0), None);
         let digit = detector.on_payload(1000 + 0xffff, &packet(3, true, 3200), 0);
         assert_eq!(digit, Some(Digit { key: '3', duration: 0xffff + 3200 }));
+    }
+
+    #[test]
+    fn a_press_that_never_ends_has_the_longest_duration() {
+        let mut detector = DtmfDetector::default();
+        let mut timestamp = 1000u32;
+        for _ in 0..0x1_0003 {
+            assert_eq!(detector.on_payload(timestamp, &packet(3, false, 0xffff), 0), None);
+            timestamp = timestamp.wrapping_add(FULL_SEGMENT);
+        }
+        assert_eq!(detector.flush(200, 100), Some(Digit { key: '3', duration: u32::MAX }));
     }
 
     #[test]

@@ -117,11 +117,12 @@ impl<'a> Iterator for Elements<'a> {
         loop {
             let (&first, rest) = self.bytes.split_first()?;
             self.bytes = rest;
-            // Zero is padding between elements; 15 ends them (RFC 8285 §4.2).
+            // A zero is padding between elements; the number 15 ends them, and so does the number 0 with a length
+            // (RFC 8285 §4.2).
             if first == 0 {
                 continue;
             }
-            if first >> 4 == 15 {
+            if matches!(first >> 4, 0 | 15) {
                 return None;
             }
             let (value, rest) = rest.split_at_checked(usize::from(first & 0x0f) + 1)?;
@@ -175,6 +176,18 @@ mod tests {
         let one = Extension::new(3, ONE_BYTE, &[1]).unwrap();
         assert_eq!(one.read(&bytes), None);
         assert_eq!(radio.read(&written(&one, &bytes)), None, "one form replaces the other");
+    }
+
+    #[test]
+    fn an_element_without_a_number_ends_the_others() {
+        let (one, two) = (Extension::new(3, ONE_BYTE, &[9]).unwrap(), Extension::new(5, ONE_BYTE, &[8]).unwrap());
+        for end in [0x01, 0xf1] {
+            let mut bytes = packet(b"sound");
+            bytes[0] |= 0x10;
+            bytes.splice(HEADER..HEADER, [0xbe, 0xde, 0, 2, 0x30, 9, end, 7, 7, 0x50, 8, 0]);
+            assert_eq!((one.read(&bytes), two.read(&bytes)), (Some(&[9][..]), None));
+            assert_eq!(written(&one, &bytes)[12..20], [0xbe, 0xde, 0, 1, 0x30, 9, 0, 0]);
+        }
     }
 
     #[test]
