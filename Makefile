@@ -6,7 +6,7 @@
 BIN := .venv/bin
 SECONDS_PER_TARGET ?= 5
 
-.PHONY: help setup setup-lint setup-test run test rules removals lint fmt bench fuzz fuzz-media soak docs lock clean
+.PHONY: help setup setup-lint setup-test run test rules removals lint fmt bench fuzz fuzz-media sanitize soak docs lock clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ fuzz: setup  ## fuzz each target for SECONDS_PER_TARGET seconds
 
 fuzz-media:  ## fuzz what the media engine reads, guided by coverage (nightly Rust, cargo-fuzz)
 	@scripts/fuzz-media $(SECONDS_PER_TARGET) $(ARGS)
+
+sanitize:  ## the media engine's Rust tests under Miri, AddressSanitizer, ThreadSanitizer (nightly Rust; ARGS="miri")
+	@scripts/sanitize-media $(ARGS)
 
 soak: setup-test  ## 20 calls/s for 60 s through the exchange, then look for leaks
 	@TRUNKLINE_LOAD_SECONDS=60 TRUNKLINE_LOAD_RATE=20 $(BIN)/pytest tests/interop/test_load.py

@@ -163,6 +163,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long")]
     fn a_press_that_never_ends_has_the_longest_duration() {
         let mut detector = DtmfDetector::default();
         let mut timestamp = 1000u32;

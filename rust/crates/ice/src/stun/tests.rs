@@ -78,7 +78,8 @@ fn writes_what_it_reads() {
 #[test]
 fn every_changed_bit_is_noticed() {
     let vector = octets(REQUEST);
-    for bit in 0..vector.len() * 8 {
+    // Miri takes a quarter of a second for each.
+    for bit in (0..vector.len() * 8).step_by(if cfg!(miri) { 31 } else { 1 }) {
         let mut bytes = vector.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
         let Ok(message) = Message::parse(&bytes) else { continue };
@@ -108,7 +109,7 @@ fn cut_and_random_bytes_are_refused_or_read_without_harm() {
         assert!(Message::parse(&vector[..end]).is_err());
     }
     let mut state = 1u64;
-    for round in 0..20_000 {
+    for round in 0..if cfg!(miri) { 300 } else { 20_000 } {
         let mut bytes: Vec<u8> = (0..round % 120)
             .map(|_| {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
