@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn an_element_without_a_number_ends_the_others() {
-        let (one, two) = (Extension::new(3, ONE_BYTE, &[9]).unwrap(), Extension::new(5, ONE_BYTE, &[8]).unwrap());
+        let (one, two) =
+            (Extension::new(3, ONE_BYTE, &[9]).unwrap(), Extension::new(5, ONE_BYTE, &[8]).unwrap());
         for end in [0x01, 0xf1] {
             let mut bytes = packet(b"sound");
             bytes[0] |= 0x10;

@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_whole_stream_loses_nothing_across_the_wrap() {
-        assert_eq!(lost((0..200_000u32).map(|n| (n + 65_000) as u16)), 0);
+        let packets = if cfg!(miri) { 2000 } else { 200_000u32 };
+        assert_eq!(lost((0..packets).map(|n| (n + 65_000) as u16)), 0);
     }
 
     #[test]
