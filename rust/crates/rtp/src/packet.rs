@@ -80,11 +80,9 @@ impl<'a> RtpPacket<'a> {
             let length = self.bytes.get(start + 2..start + 4)?;
             start += 4 + usize::from(u16::from_be_bytes([length[0], length[1]])) * 4;
         }
-        let mut end = self.bytes.len();
-        if self.bytes[0] & 0x20 != 0 {
-            end = end.checked_sub(usize::from(self.bytes[end - 1]))?;
-        }
-        self.bytes.get(start..end)
+        let rest = self.bytes.get(start..)?;
+        let padding = if self.bytes[0] & 0x20 != 0 { usize::from(*rest.last()?) } else { 0 };
+        rest.get(..rest.len().checked_sub(padding)?)
     }
 }
 
@@ -150,6 +148,10 @@ mod tests {
         let mut padded = header(0xa0).to_vec();
         padded.push(200);
         assert_eq!(RtpPacket::parse(&padded).unwrap().payload(), None);
+        // The padding tells its length itself, and not the header's last octet for it.
+        let mut bare = header(0xa0);
+        bare[11] = 0;
+        assert_eq!(RtpPacket::parse(&bare).unwrap().payload(), None);
     }
 
     #[test]
