@@ -58,7 +58,8 @@ class MediaHandlers:
                 "drain it without --move, and wait until its calls have ended",
                 409,
             )
-        if not any(one.state == "up" and not one.draining for one in media_rows(self._engine) if one != row):
+        others = (one for one in media_rows(self._engine) if one.name != row.name)
+        if not any(one.state == "up" and not one.draining for one in others):
             raise Refused(
                 "media.no_engine",
                 f"no other rtpengine takes calls, so that those of {row.name} cannot move",
