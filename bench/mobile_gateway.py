@@ -108,7 +108,10 @@ def seed(data: Path, devices: int) -> None:
                 some = range(first, min(first + _AT_ONCE, devices))
                 accounts = [_account(store, tenant, index) for index in some]
                 pairs = zip(some, accounts, strict=True)
-                rows = [mobile_device_row(_device(tenant, index, account.id)) for index, account in pairs]
+                rows = [
+                    mobile_device_row(_device(tenant, index, account.id), store.box)
+                    for index, account in pairs
+                ]
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(UPSERT_MOBILE_ACCOUNT.sql, map(mobile_account_row, accounts))
                 connection.executemany(UPSERT_MOBILE_DEVICE.sql, rows)

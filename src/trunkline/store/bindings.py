@@ -28,7 +28,8 @@ class Bindings(Repository):
         if alive_at is not None:
             query = query.where(binding.c.expires_at > alive_at)
         with self._database.reading() as connection:
-            found = map(binding_from, connection.execute(query))
+            box = self._database.secrets
+            found = (binding_from(row, box) for row in connection.execute(query))
             return tuple(sorted(found, key=attrgetter("id")))  # cheaper here than sorting whole rows there
 
     def upsert_many(self, scope: Scope, bindings: Iterable[Binding]) -> None:
@@ -37,7 +38,7 @@ class Bindings(Repository):
         rows = []
         for one in bindings:
             may_write(scope, one.tenant)
-            rows.append(binding_row(one))
+            rows.append(binding_row(one, self._database.secrets))
         if rows:
             with self._database.writing() as connection:
                 connection.exec_driver_sql(UPSERT_BINDING.sql, rows)

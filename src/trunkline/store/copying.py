@@ -14,15 +14,21 @@ from pathlib import Path
 
 from trunkline.store.database import Database
 from trunkline.store.errors import SchemaError
+from trunkline.store.sealed_cells import is_sealed
 
 _STEPS = 20_000  # of SQLite's virtual machine between two looks at the progress
 _TRANSIENT = ("call_journal", "mobile_call")  # calls in progress end long before a copy is used
-_SEALED = ("extension", "mobile_account")  # the tables with a sealed secret, bound to the row's id
+# Tables with a sealed secret, its column, and what it is bound to.
+_SEALED = (
+    ("extension", "secret", "id"),
+    ("mobile_account", "secret", "id"),
+    ("mobile_device", "push_token", "id || '/push_token'"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A stored password as it is sealed, with what it is bound to; ``key_id`` names the key."""
+    """A stored password or token as it is sealed, with what it is bound to; ``key_id`` names the key."""
 
     secret: str
     tenant: str
@@ -70,11 +76,11 @@ def sealed_secret(path: Path) -> Sealed | None:
     """One sealed password of a store, None when it holds none. Raises SchemaError."""
     with _opened(path) as connection:
         _require_store(connection, path)
-        for table in _SEALED:
+        for table, column, owner in _SEALED:
             if _has(connection, table):
-                query = f"SELECT secret, tenant_id, id FROM {table} WHERE secret IS NOT NULL LIMIT 1"  # noqa: S608
+                query = f"SELECT {column}, tenant_id, {owner} FROM {table} WHERE {column} > '' LIMIT 1"  # noqa: S608
                 row = connection.execute(query).fetchone()
-                if row is not None:
+                if row is not None and is_sealed(row[0]):
                     return Sealed(*map(str, row))
     return None
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 from trunkline.store.errors import SchemaError, StoreUnavailableError
+from trunkline.store.secret_box import SecretBox
 
 BUSY_TIMEOUT_S = 15.0
 CACHE_KIB = 512  # of the writer's pages; SQLite's two megabytes fill up in seconds and save it nothing
@@ -40,10 +41,14 @@ _UNAVAILABLE = {
 
 
 class Database:
-    """One SQLite file. Threads may share it: each transaction has a connection of its own."""
+    """One SQLite file. Threads may share it: each transaction has a connection of its own.
+
+    ``box`` seals what rows hold of secrets; whoever opens the store puts it in.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.box: SecretBox | None = None
         # hide_parameters: an error's text must not hold the values of its statement.
         self.engine: Engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
         event.listen(self.engine, "connect", _on_connect)
@@ -51,6 +56,13 @@ class Database:
         self._writing_engine = self.engine.execution_options(
             **{_WRITES: True}
         )  # the same pool of connections
+
+    @property
+    def secrets(self) -> SecretBox:
+        """``box``, which must be there."""
+        if self.box is None:
+            raise StoreUnavailableError(f"{self.path} was not opened with its key")
+        return self.box
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

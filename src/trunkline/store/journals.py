@@ -40,7 +40,7 @@ class BindingJournal:
 
     def new(self, binding: Binding) -> asyncio.Future[None]:
         """Write a binding; done when it is committed, and its 200 may be sent. Raises as Writer.commit."""
-        future = self._writer.commit(Operation(UPSERT_BINDING, (binding_row(binding),)))
+        future = self._writer.commit(Operation(UPSERT_BINDING, (binding_row(binding, self._writer.secrets),)))
         self._dirty.pop(binding.id, None)
         return future
 
@@ -81,7 +81,8 @@ class BindingJournal:
             self._submit(list(islice(self._dirty.values(), SLICE_ROWS)))
 
     def _submit(self, bindings: list[Binding], *, kept: bool = False) -> None:
-        self._writer.submit(Operation(UPSERT_BINDING, [binding_row(one) for one in bindings], kept))
+        box = self._writer.secrets
+        self._writer.submit(Operation(UPSERT_BINDING, [binding_row(one, box) for one in bindings], kept))
         for one in bindings:
             del self._dirty[one.id]
 

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from trunkline.model.device import MobileDevice
 from trunkline.model.tenant import Scope
+from trunkline.store.mobile_rows import mobile_device_from
 from trunkline.store.repository import Repository
 from trunkline.store.scope import within
 from trunkline.store.tables import mobile_device
@@ -17,7 +18,9 @@ class MobileDevices(Repository):
     __slots__ = ()
 
     def load_all(self, scope: Scope) -> tuple[MobileDevice, ...]:
-        """All of the scope, by id."""
+        """All of the scope, by id. Raises KeyFileError for tokens that another key has sealed."""
         query = select(mobile_device).where(within(scope, mobile_device)).order_by(mobile_device.c.id)
         with self._database.reading() as connection:
-            return tuple(MobileDevice(*row) for row in connection.execute(query))
+            found = connection.execute(query).all()
+        box = self._database.secrets
+        return tuple(mobile_device_from(row, box) for row in found)

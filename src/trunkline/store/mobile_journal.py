@@ -34,7 +34,9 @@ class MobileJournal:
         """Write a device with its account; done when they are committed. Raises as Writer.commit."""
         if account is not None:
             self.keep_accounts((account,))
-        return self._writer.commit(Operation(UPSERT_MOBILE_DEVICE, (mobile_device_row(device),)))
+        return self._writer.commit(
+            Operation(UPSERT_MOBILE_DEVICE, (mobile_device_row(device, self._writer.secrets),))
+        )
 
     def keep_accounts(self, accounts: Iterable[MobileAccount]) -> None:
         """Write them, new or known, some time soon. Raises WriterFullError, WriterStoppedError."""
@@ -42,7 +44,8 @@ class MobileJournal:
 
     def keep_devices(self, devices: Iterable[MobileDevice]) -> None:
         """Likewise devices."""
-        self._writer.submit(Operation(UPSERT_MOBILE_DEVICE, [mobile_device_row(one) for one in devices]))
+        box = self._writer.secrets
+        self._writer.submit(Operation(UPSERT_MOBILE_DEVICE, [mobile_device_row(one, box) for one in devices]))
 
     def forget_account(self, tenant: str, key: str) -> None:
         """Delete an account. Raises WriterStoppedError."""

@@ -6,9 +6,13 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final
 
+from sqlalchemy import Row
+
 from trunkline.model.device import MobileAccount, MobileCall, MobileDevice
 from trunkline.store import tables
 from trunkline.store.rows import Cells, deleting, storable, upserting
+from trunkline.store.sealed_cells import DEVICE_COLUMNS, open_cell, seal_cell
+from trunkline.store.secret_box import SecretBox
 
 UPSERT_MOBILE_ACCOUNT: Final = upserting(tables.mobile_account)
 DELETE_MOBILE_ACCOUNT: Final = deleting(tables.mobile_account)
@@ -25,6 +29,8 @@ def _cells_of(kind: type) -> Any:
 _account_cells = _cells_of(MobileAccount)
 _device_cells = _cells_of(MobileDevice)
 _call_cells = _cells_of(MobileCall)
+_DEVICE_FIELDS: Final = [one.name for one in fields(MobileDevice)]
+_SEALED: Final = [_DEVICE_FIELDS.index(name) for name in DEVICE_COLUMNS]
 
 
 def mobile_account_row(account: MobileAccount) -> Cells:
@@ -32,9 +38,20 @@ def mobile_account_row(account: MobileAccount) -> Cells:
     return storable(_account_cells(account))
 
 
-def mobile_device_row(device: MobileDevice) -> Cells:
-    """The cells for UPSERT_MOBILE_DEVICE, as the device is now."""
-    return storable(_device_cells(device))
+def mobile_device_row(device: MobileDevice, box: SecretBox) -> Cells:
+    """The cells for UPSERT_MOBILE_DEVICE, as the device is now, its tokens sealed."""
+    cells = list(storable(_device_cells(device)))
+    for index in _SEALED:
+        cells[index] = seal_cell(box, cells[index], device.tenant, device.id, _DEVICE_FIELDS[index])
+    return tuple(cells)
+
+
+def mobile_device_from(row: Row[Any], box: SecretBox) -> MobileDevice:
+    """A device from a row of ``SELECT`` over all columns of the table in order. Raises KeyFileError."""
+    cells = list(row)
+    for index in _SEALED:
+        cells[index] = open_cell(box, cells[index], row.tenant_id, row.id, _DEVICE_FIELDS[index])
+    return MobileDevice(*cells)
 
 
 def mobile_call_row(call: MobileCall) -> Cells:

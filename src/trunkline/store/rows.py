@@ -20,6 +20,8 @@ from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
 from trunkline.model.text import Text
 from trunkline.store import tables
+from trunkline.store.sealed_cells import has_token, is_sealed, open_cell, seal_cell
+from trunkline.store.secret_box import SecretBox
 
 Cells: TypeAlias = tuple[Any, ...]
 
@@ -111,6 +113,7 @@ INSERT_TEXT = adding(tables.text)
 DELETE_TEXT = deleting(tables.text)
 
 _BINDING_FIELDS = _fields(tables.binding)
+_CONTACT = _BINDING_FIELDS.index("contact")
 _RECORD_FIELDS = _fields(tables.call_record)
 _text_cells = attrgetter(*_fields(tables.text))
 _binding_cells = attrgetter(*_BINDING_FIELDS)
@@ -119,8 +122,16 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=
 _JSON_CELLS = 2  # quality and story are the last columns of a call record
 
 
-def binding_row(binding: Binding) -> Cells:
-    """The cells for UPSERT_BINDING, as the binding is now."""
+def binding_row(binding: Binding, box: SecretBox | None = None) -> Cells:
+    """The cells for UPSERT_BINDING, as the binding is now; a contact with a push token in it is sealed by ``box``."""
+    cells = _binding_row(binding)
+    if box is None or not has_token(binding.contact):
+        return cells
+    sealed = seal_cell(box, cells[_CONTACT], binding.tenant, binding.id, "contact")
+    return (*cells[:_CONTACT], sealed, *cells[_CONTACT + 1 :])
+
+
+def _binding_row(binding: Binding) -> Cells:
     cells: Cells = _binding_cells(binding)
     b = binding
     if f"{b.contact}{b.user}{b.call_id}{b.user_agent}{b.path}{b.instance}{b.flow}{b.received}{b.params}".isascii():
@@ -128,8 +139,12 @@ def binding_row(binding: Binding) -> Cells:
     return tuple(map(_storable, cells))
 
 
-def binding_from(row: Row[Any]) -> Binding:
-    """A binding from a row of ``SELECT`` over all columns of the table in order."""
+def binding_from(row: Row[Any], box: SecretBox) -> Binding:
+    """A binding from a row of ``SELECT`` over all columns of the table in order. Raises KeyFileError."""
+    contact = row[_CONTACT]
+    if is_sealed(contact):
+        opened = open_cell(box, contact, row.tenant_id, row.id, "contact")
+        row = (*row[:_CONTACT], opened, *row[_CONTACT + 1 :])  # type: ignore[assignment]  # cells in the same order
     return Binding(**dict(zip(_BINDING_FIELDS, row, strict=True)))
 
 

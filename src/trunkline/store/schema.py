@@ -6,6 +6,7 @@ command line takes to run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,17 @@ from trunkline.store.errors import SchemaError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0008"  # the newest revision in migrations/versions; a test compares
+    from trunkline.store.secret_box import SecretBox
+
+HEAD = "0009"  # the newest revision in migrations/versions; a test compares
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def migrate(connection: Connection) -> None:
-    """Bring the store to HEAD inside the caller's write transaction. Raises SchemaError."""
+def migrate(connection: Connection, box: Callable[[], SecretBox] | None = None) -> None:
+    """Bring the store to HEAD inside the caller's write transaction; ``box`` gives the key to what is to be sealed.
+
+    Raises SchemaError.
+    """
     current = revision(connection)
     if current == HEAD:
         return
@@ -30,6 +36,7 @@ def migrate(connection: Connection) -> None:
     refuse_unknown(current)
     config = alembic_config()
     config.attributes["connection"] = connection
+    config.attributes["box"] = box
     command.upgrade(config, "head")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, Table, make_url, select
+from sqlalchemy import Column, Connection, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from trunkline.base.errors import ConfigError
@@ -31,7 +32,7 @@ from trunkline.store.mobile_devices import MobileDevices
 from trunkline.store.records import CallRecords
 from trunkline.store.schema import migrate
 from trunkline.store.secret_box import SecretBox, create_key, load_key
-from trunkline.store.tables import extension, mobile_account, tenant
+from trunkline.store.tables import extension, mobile_account, mobile_device, tenant
 from trunkline.store.tenants import DEFAULT_TENANT, Tenants, insert_tenant
 from trunkline.store.texts import KeptTexts
 
@@ -47,7 +48,7 @@ class Store:
 
     def __init__(self, database: Database, box: SecretBox) -> None:
         self.database = database
-        self.box = box
+        self.box = database.box = box
         self.directory = Directory(database)
         self.tenants = Tenants(database)
         self.extensions = Extensions(database, box)
@@ -74,8 +75,8 @@ class Store:
             database = Database(path)
             try:
                 database.prepare_file()
-                _prepare_schema(database)
-                box = _key_for(database, key)
+                _prepare_schema(database, cache(lambda: _key_for(database, key)))
+                box = _key_for(database, key, mobile_device.c.push_token)
             except BaseException:
                 database.close()
                 raise
@@ -136,18 +137,17 @@ def _locked(lock: int) -> bool:
     return True
 
 
-def _prepare_schema(database: Database) -> None:
+def _prepare_schema(database: Database, box: Callable[[], SecretBox]) -> None:
     with database.writing() as connection:
-        migrate(connection)
+        migrate(connection, box)
         if connection.execute(select(tenant.c.id).limit(1)).first() is None:
             insert_tenant(connection, Tenant(uuid7(), DEFAULT_TENANT))
 
 
-def _key_for(database: Database, given: SecretBox | None) -> SecretBox:
+def _key_for(database: Database, given: SecretBox | None, *more: Column[str]) -> SecretBox:
+    secrets = (extension.c.secret, mobile_account.c.secret, *more)
     with database.reading() as connection:
-        sealed = next(
-            filter(None, (_any_secret(connection, one) for one in (extension, mobile_account))), None
-        )
+        sealed = next(filter(None, (_any_secret(connection, one) for one in secrets)), None)
     file = database.path.with_name(KEY_FILE)
     if given is None and sealed is None and not file.exists():
         return create_key(file)
@@ -157,8 +157,7 @@ def _key_for(database: Database, given: SecretBox | None) -> SecretBox:
     return box
 
 
-def _any_secret(connection: Connection, table: Table) -> str | None:
-    secret: str | None = connection.execute(
-        select(table.c.secret).where(table.c.secret.is_not(None)).limit(1)
-    ).scalar()
+def _any_secret(connection: Connection, column: Column[str]) -> str | None:
+    """One that is there; NULL and "" are none."""
+    secret: str | None = connection.execute(select(column).where(column > "").limit(1)).scalar()
     return secret

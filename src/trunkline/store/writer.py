@@ -37,6 +37,7 @@ from trunkline.store.errors import (
 )
 from trunkline.store.inbox import Entry, Inbox
 from trunkline.store.rows import Statement
+from trunkline.store.secret_box import SecretBox
 
 LIMIT_ROWS = 50_000
 LINGER_S = 0.005  # a new binding waits that long for company; alone it would pay for a whole transaction
@@ -77,6 +78,11 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._thread.start()
+
+    @property
+    def secrets(self) -> SecretBox:
+        """Seals what is written, where rows hold secrets."""
+        return self._database.secrets
 
     @property
     def queued(self) -> int:

@@ -8,14 +8,20 @@ from pathlib import Path
 import pytest
 from alembic import command
 
-from tests.unit.store.samples import SYSTEM, a_mobile_account, a_mobile_call, a_mobile_device
+from tests.unit.store.samples import SYSTEM, a_binding, a_mobile_account, a_mobile_call, a_mobile_device
 from trunkline.model.tenant import TenantScope
 from trunkline.store import Store
 from trunkline.store.copying import copy_database, sealed_secret
 from trunkline.store.database import Database
 from trunkline.store.errors import KeyFileError
+from trunkline.store.journals import BindingJournal
 from trunkline.store.mobile_journal import MobileCallJournal, MobileJournal
-from trunkline.store.mobile_rows import UPSERT_MOBILE_ACCOUNT, mobile_account_row
+from trunkline.store.mobile_rows import (
+    UPSERT_MOBILE_ACCOUNT,
+    UPSERT_MOBILE_DEVICE,
+    mobile_account_row,
+    mobile_device_row,
+)
 from trunkline.store.schema import HEAD, alembic_config, migrate, revision
 from trunkline.store.writer import Writer
 
@@ -115,3 +121,73 @@ def test_a_store_of_the_schema_before_is_brought_up_with_all_that_is_in_it(tmp_p
 
 def id_of(row: object) -> str:
     return str(getattr(row, "id", ""))
+
+
+TOKEN = "a-push-token-of-nobody-else"
+CONTACT = f"<sip:1001@10.0.0.1;pn-provider=fcm;pn-param=x;pn-prid={TOKEN}>"
+
+
+def stored(path: Path) -> bytes:
+    """All that is in the folder but the key."""
+    return b"".join(file.read_bytes() for file in path.iterdir() if file.name != "secret.key")
+
+
+async def test_push_tokens_are_in_no_file(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        tenant = store.tenants.list(SYSTEM)[0].id
+        device = a_mobile_device(
+            tenant, push_token=TOKEN, alert_token=TOKEN[::-1], auth="a secret of Web Push"
+        )
+        async with Writer(store.database) as writer:
+            await MobileJournal(writer).new_device(device, None)
+            await BindingJournal(writer).new(binding := a_binding(tenant, "1001", contact=CONTACT))
+        assert store.mobile_devices.load_all(SYSTEM) == (device,)
+        assert [one.contact for one in store.bindings.load_all(SYSTEM)] == [binding.contact]
+        for secret in (TOKEN, TOKEN[::-1], "a secret of Web Push"):
+            assert secret.encode() not in stored(tmp_path)
+    with Store.open(tmp_path) as again:
+        assert again.mobile_devices.load_all(SYSTEM) == (device,)
+    assert TOKEN.encode() not in stored(tmp_path)
+    (tmp_path / "secret.key").unlink()
+    with pytest.raises(KeyFileError):
+        Store.open(tmp_path)
+
+
+async def test_a_token_that_was_copied_to_another_device_is_refused(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        tenant = store.tenants.list(SYSTEM)[0].id
+        async with Writer(store.database) as writer:
+            journal = MobileJournal(writer)
+            await journal.new_device(a_mobile_device(tenant, id="a", push_token=TOKEN), None)
+            await journal.new_device(a_mobile_device(tenant, id="b", push_token="other"), None)
+        with store.database.writing() as connection:
+            connection.exec_driver_sql(
+                "UPDATE mobile_device SET push_token = (SELECT push_token FROM mobile_device WHERE id = 'a') "
+                "WHERE id = 'b'"
+            )
+        with pytest.raises(KeyFileError):
+            store.mobile_devices.load_all(SYSTEM)
+
+
+def test_tokens_of_the_schema_before_are_sealed_and_the_way_back_opens_them(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        tenant = store.tenants.list(SYSTEM)[0].id
+        plain = a_mobile_device(tenant, push_token=TOKEN, alert_token="", auth="a secret of Web Push")
+        binding = a_binding(tenant, "1001", contact=CONTACT)
+        other = a_binding(tenant, "1002")
+        store.bindings.upsert_many(SYSTEM, [binding, other])
+        with store.database.writing() as connection:
+            connection.exec_driver_sql(UPSERT_MOBILE_DEVICE.sql, mobile_device_row(plain, store.box))
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            config.attributes["box"] = lambda: store.box
+            command.downgrade(config, "0008")
+            row = connection.exec_driver_sql("SELECT push_token, alert_token, auth FROM mobile_device").one()
+            assert tuple(row) == (TOKEN, "", "a secret of Web Push")
+            contacts = connection.exec_driver_sql("SELECT contact FROM binding").scalars()
+            assert set(contacts) == {CONTACT, other.contact}
+    assert TOKEN.encode() in stored(tmp_path)
+    with Store.open(tmp_path) as again:
+        assert again.mobile_devices.load_all(SYSTEM) == (plain,)
+        assert {one.contact for one in again.bindings.load_all(SYSTEM)} == {CONTACT, other.contact}
+    assert TOKEN.encode() not in stored(tmp_path)

@@ -97,7 +97,7 @@ class World:
         with store.database.writing() as connection:
             account, device = (
                 mobile_account_row(a_mobile_account(owner)),
-                mobile_device_row(a_mobile_device(owner)),
+                mobile_device_row(a_mobile_device(owner), store.box),
             )
             connection.exec_driver_sql(UPSERT_MOBILE_ACCOUNT.sql, account)
             connection.exec_driver_sql(UPSERT_MOBILE_DEVICE.sql, device)
