@@ -42,6 +42,7 @@ MAX_BODY: Final = 4096  # of an answer: Apple's are a reason and a time
 MAX_AT_ONCE: Final = 1000
 _LAST_STREAM: Final = 2**30  # ids end at 2^31 - 1 (RFC 9113 §5.1.1); a new connection long before
 
+_INDEXED: Final = 0x80  # a header that is in the table (RFC 7541 §6.1)
 _POST: Final = HeaderTuple(b":method", b"POST")
 _HTTPS: Final = HeaderTuple(b":scheme", b"https")
 
@@ -106,11 +107,33 @@ Happening: TypeAlias = Ready | Answered | Lost | Leaving | Dead
 
 
 class _PlainEncoder(Encoder):
-    """Without Huffman's code: it spares some 30 bytes of a request and costs more than the rest of its headers."""
+    """Without Huffman's code: it spares some 30 bytes of a request and costs more than the rest of its headers.
+
+    What the peer keeps has the same index until its table changes, and is not looked up again for each request.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._indices: dict[HeaderTuple, bytes] = {}
 
     def encode(self, headers: Any, huffman: bool = False) -> bytes:
-        """See ``Encoder``."""
-        return super().encode(headers, huffman)
+        """See ``Encoder``; ``headers`` are HeaderTuples."""
+        if self.header_table.resized:
+            self._indices.clear()
+            return super().encode(headers, huffman)
+        return b"".join([self._one(header, huffman) for header in headers])
+
+    def _one(self, header: HeaderTuple, huffman: bool) -> bytes:
+        if not header.indexable:
+            return self.add(header, True, huffman)
+        known = self._indices.get(header)
+        if known is None:
+            known = self.add(header, False, huffman)
+            if known[0] & _INDEXED:
+                self._indices[header] = known
+            else:
+                self._indices.clear()  # indices count from the newest entry: all are others now
+        return known
 
 
 class Connection:

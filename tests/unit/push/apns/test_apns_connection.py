@@ -115,6 +115,46 @@ def test_only_what_requests_have_in_common_is_kept_by_the_peer() -> None:
     assert not {b":path", b"apns-id"} & set(kept)
 
 
+def asked_headers(link: Link) -> list[list[tuple[str, str]]]:
+    """The headers of all requests, as the server read them."""
+    requests = [event for event in link.asked if isinstance(event, RequestReceived)]
+    return [[(str(name), str(value)) for name, value in event.headers] for event in requests]
+
+
+@pytest.mark.rfc("7541", "4.2")
+@given(st.data())
+def test_headers_are_read_as_they_were_written_however_requests_and_table_sizes_alternate(data: Any) -> None:
+    """Tokens change, apps alternate, tables are too small: the peer's table is always the one that we think of."""
+    link = Link()
+    link.run()
+    wanted = []
+    for number in range(data.draw(st.integers(1, 25))):
+        if data.draw(st.booleans()):
+            link.settings(header_table_size=data.draw(st.sampled_from([0, 60, 200, 500, 4096, 65_536])))
+        topic, token = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 2))
+        usual = ((b"apns-topic", b"com.example.app%d" % topic), (b"authorization", b"%d" % token * 200))
+        own = ((b"apns-id", b"%d" % number),)
+        stream = link.client.request(Request(b"/3/device/%d" % number, usual, own, b"{}"))
+        link.run()
+        link.answer(stream)
+        named = [(":method", "POST"), (":scheme", "https"), (":authority", "api.push.apple.com")]
+        texts = [(name.decode(), value.decode()) for name, value in (*usual, *own)]
+        wanted.append([*named, (":path", f"/3/device/{number}"), *texts])
+    assert asked_headers(link) == wanted
+
+
+def test_what_requests_have_in_common_costs_a_byte_each_from_the_second_on() -> None:
+    link = Link()
+    link.run()
+    sizes = []
+    for _ in range(3):
+        link.client.request(REQUEST)
+        sizes.append(len(link.client.data_to_send()))
+    # Method, scheme, authority and topic by index; path and id in full; two frame heads and the body.
+    assert sizes[1:] == [4 + (2 + 14) + (1 + 8 + 2) + 2 * 9 + 2] * 2
+    assert sizes[0] > sizes[1]
+
+
 def test_no_more_requests_at_once_than_the_peer_takes_which_begins_with_one() -> None:
     link = Link(streams=1)
     link.run()
