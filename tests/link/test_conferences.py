@@ -60,6 +60,25 @@ async def test_members_meet_in_a_room_of_their_number_and_it_ends_with_the_last(
 
 
 @virtual
+async def test_one_beep_tells_who_comes_and_two_who_goes() -> None:
+    stage = Stage()
+
+    def beeps() -> list[int]:
+        played = [command.files for command in stage.engine.played if command.port.startswith("room-")]
+        return [len(files) for files in played if all(file.endswith("/beep.wav") for file in files)]
+
+    alice, carol = await joined(stage, "*6100"), await joined(stage, "*6100")
+    assert beeps() == [1, 1]
+    alice.dialogue.hang_up()
+    await asyncio.sleep(1)
+    assert beeps() == [1, 1, 2]
+    carol.dialogue.hang_up()
+    await asyncio.sleep(1)
+    await stage.settle()
+    assert beeps() == [1, 1, 2]
+
+
+@virtual
 async def test_keys_mute_and_change_how_loud_one_is_and_leave() -> None:
     stage = Stage()
     await joined(stage, "*6100")

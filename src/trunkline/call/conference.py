@@ -38,6 +38,8 @@ class Member:
     muted: bool = False
     gain_db: float = 0.0
     joined: bool = False
+    came: bool = False
+    """Whether the others were told of it."""
 
 
 @dataclass(slots=True)

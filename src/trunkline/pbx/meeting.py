@@ -14,6 +14,7 @@ _LISTENS_S: Final = 3600.0  # for one key; then again
 _LOUDER_DB: Final = 3.0
 _LOUDEST_DB: Final = 12.0
 _MOST_SPOKEN: Final = 60  # there are prompts for numbers up to it
+_MOST_ANNOUNCED: Final = 20  # a larger room does not hear who comes and goes
 
 
 def meeting(name: str) -> Script:
@@ -29,15 +30,25 @@ def meeting(name: str) -> Script:
             others = len(room.members) - 1
             call.tell("conference.joined", f"joined the conference {name}, {others} others are in it")
             await _join(service, room, member)
-            await conferences.announce(room, call.context.sounds.find("beep"))
+            member.came = True
+            await _announce(call, room, "beep")
             await _stay(call, service, room, member)
             member.joined = False
             await service.play("goodbye")
         finally:
             await conferences.leave(room, call)
+            if member.came:
+                await _announce(call, room, "beep", "beep")
             call.tell("conference.left", f"left the conference {name}")
 
     return script
+
+
+async def _announce(call: Call, room: Room, *prompts: str) -> None:
+    """One beep for who comes, two for who goes; nobody is left to hear them in an empty room."""
+    if 0 < len(room.members) <= _MOST_ANNOUNCED:
+        sounds = call.context.sounds
+        await call.context.conferences.announce(room, *(sounds.find(prompt) for prompt in prompts))
 
 
 def _greeting(others: int) -> list[str]:
