@@ -78,7 +78,7 @@ async def test_a_caller_who_gave_up_meanwhile_is_told_so(step: str) -> None:
     await new.pbx.until("failed 487")
     with pytest.raises(Refused) as refused:
         await phone.accept()
-    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "cancelled")
+    assert (refused.value.problem.status, refused.value.problem.reason) == (410, "cancelled")
     await new.settle()
 
 
@@ -109,13 +109,13 @@ async def test_a_token_whose_call_is_lost_says_that_we_were_restarted() -> None:
     phone.stage = new
     with pytest.raises(Refused) as refused:
         await phone.get()
-    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "restarted")
+    assert (refused.value.problem.status, refused.value.problem.reason) == (410, "restarted")
     assert phone.events == ["call.incoming", "call.ended"]
     again = await crash(new.keeping)
     phone.stage = again
     with pytest.raises(Refused) as refused:
         await phone.accept()
-    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "restarted"), "still"
+    assert (refused.value.problem.status, refused.value.problem.reason) == (410, "restarted"), "still"
     await asyncio.sleep(121)
     late = await crash(again.keeping)
     phone.stage = late

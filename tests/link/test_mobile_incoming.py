@@ -207,7 +207,7 @@ async def test_a_caller_who_gives_up_is_told_to_a_phone_that_nobody_hears(provid
     await stage.pbx.until("failed 487")
     with pytest.raises(Refused) as refused:
         await phone.accept()
-    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "cancelled")
+    assert (refused.value.problem.status, refused.value.problem.reason) == (410, "cancelled")
     row = await phone.status()
     assert (row.status, row.reason) == ("ended", "cancelled")
     await stage.settle()
@@ -269,7 +269,7 @@ async def test_a_call_that_the_pbx_says_was_answered_elsewhere_is_no_missed_call
     await stage.until_event(phone, "call.answered_elsewhere")
     with pytest.raises(Refused) as refused:
         await phone.accept()
-    assert (refused.value.problem.status, refused.value.problem.hint) == (410, "answered_elsewhere")
+    assert (refused.value.problem.status, refused.value.problem.reason) == (410, "answered_elsewhere")
     await stage.settle()
     assert stage.provider.after() == [("background", "alert-phone", "answered_elsewhere")]
 

@@ -83,7 +83,7 @@ async def test_what_the_exchange_refuses_is_told_with_its_status(status: int, ht
     with pytest.raises(Refused) as refused:
         await stage.place(device)
     problem = refused.value.problem
-    assert (problem.code, problem.status, problem.hint) == ("call.failed", http, f"SIP status {status}")
+    assert (problem.code, problem.status, problem.sip_status) == ("call.failed", http, status)
     await stage.finish()
 
 
@@ -152,7 +152,7 @@ async def test_nobody_answers_in_time() -> None:
     stage.pbx.answers = False
     with pytest.raises(Refused) as refused:
         await stage.place(device)
-    assert (refused.value.problem.status, refused.value.problem.hint) == (504, "SIP status 408")
+    assert (refused.value.problem.status, refused.value.problem.sip_status) == (504, 408)
     await stage.until_sent(HOST, "CANCEL")
     await stage.finish()
 
@@ -181,7 +181,7 @@ async def test_a_wrong_password_fails_at_once() -> None:
         await stage.place(account=SipAccount("alice", PBX, "wrong"))
     problem = refused.value.problem
     assert (problem.status, problem.detail) == (502, "the account or its password is wrong")
-    assert problem.hint.startswith("SIP status 401 ")
+    assert (problem.sip_status, bool(problem.reason)) == (401, True)
     assert stage.loop.time() - begun < 1
     assert len(stage.pbx.invites) == 3, "the challenge, and the answer refused twice"
     await stage.finish()
@@ -208,7 +208,7 @@ async def test_a_device_whose_password_is_known_to_be_wrong_asks_nobody() -> Non
     device = await stage.device(password="wrong")
     with pytest.raises(Refused) as refused:
         await stage.place(device)
-    assert refused.value.problem.hint == "SIP status 401"
+    assert refused.value.problem.sip_status == 401
     assert not stage.pbx.invites
     await stage.finish()
 

@@ -97,7 +97,7 @@ async def test_an_app_holds_and_resumes() -> None:
     stage.pbx.offer_answer = 488
     with pytest.raises(Refused) as refused:
         await stage.app_calls.hold(TENANT, hold)
-    assert refused.value.problem.hint == "SIP status 488"
+    assert refused.value.problem.sip_status == 488
     stage.pbx.dialogue.hang_up()
     await stage.settle()
 
@@ -111,7 +111,7 @@ async def test_an_app_asks_the_pbx_to_call_somebody_else() -> None:
     ask = TransferAppCall(call_token=phone.token, destination="dave@pbx.example", owner=phone.device.owner)
     with pytest.raises(Refused) as refused:
         await stage.app_calls.transfer(TENANT, ask)
-    assert refused.value.problem.hint == "SIP status 603"
+    assert refused.value.problem.sip_status == 603
     refer = next(one for one in stage.pbx.requests if one.method == "REFER")
     assert refer.headers["Refer-To"] == "<sip:dave@pbx.example>"
     assert stage.devices.events[-1][1] == "call.transfer"
@@ -139,7 +139,7 @@ async def test_whoever_calls_a_number_is_one_of_the_apps_own_exchange() -> None:
     stage.pbx.answer_with = 603
     with pytest.raises(Refused) as refused:
         await stage.app_calls.transfer(TENANT, TransferAppCall(call_token=phone.token, destination="1003"))
-    assert refused.value.problem.hint == "SIP status 603"
+    assert refused.value.problem.sip_status == 603
     (refer,) = [one for one in stage.pbx.requests if one.method == "REFER"]
     assert refer.headers["Refer-To"] == "<sip:1003@a.home>"
     stage.pbx.dialogue.hang_up()

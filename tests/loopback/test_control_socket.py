@@ -114,7 +114,7 @@ async def test_a_refusal_comes_back_as_it_was_raised(path: Path) -> None:
             await ask(path, RemoveExtension(number="1"))
     assert caught.value.problem.to_dict() == {
         "type": "problem", "code": "extension.unknown", "detail": "no such extension", "hint": "list them",
-        "status": 404,
+        "status": 404, "sip_status": 0, "reason": "",
     }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -38,8 +37,6 @@ _CODES: Final = {
     503: ("request.stopping", "the server is stopping"),
     504: ("request.deadline", "there was no answer in time"),
 }
-_sip_status = re.compile(r"(?:SIP status )?([1-6][0-9]{2})(?: (.*))?").fullmatch
-_word = re.compile(r"[a-z][a-z_]*").fullmatch
 
 
 class ProblemReply(JSONResponse):
@@ -85,12 +82,12 @@ def refused(error: Refused) -> ProblemReply:
 
 
 def _extra(said: Problem) -> dict[str, Any]:
-    """``sip_status`` and ``reason`` where the hint is a SIP status, ``reason`` where it is a word, else ``hint``."""
-    if sip := _sip_status(said.hint):
-        return {"error": said.detail, "sip_status": int(sip[1]), "reason": sip[2] or said.detail}
-    if said.status in {409, 410} and _word(said.hint):
-        return {"reason": said.hint}
-    extra: dict[str, Any] = {"error": said.detail} if said.status in {502, 504} else {}
+    """What stands in a problem beside the usual: how a call failed, why it is over, or else the next step."""
+    extra: dict[str, Any] = {"error": said.detail} if said.status in {502, 504} or said.sip_status else {}
+    if said.sip_status:
+        extra |= {"sip_status": said.sip_status, "reason": said.reason or said.detail}
+    elif said.reason:
+        extra["reason"] = said.reason
     return {**extra, "hint": said.hint} if said.hint else extra
 
 

@@ -60,7 +60,14 @@ class ControlClient:
             raise TransportError(f"{request.type} has {len(line)} bytes, more than {MAX_REQUEST}")
         answer = self._exchange(line, time.monotonic() + deadline_s + _SLACK_S)
         if isinstance(answer, Problem):
-            raise Refused(answer.code, answer.detail, answer.hint, answer.status)
+            raise Refused(
+                answer.code,
+                answer.detail,
+                answer.hint,
+                answer.status,
+                sip_status=answer.sip_status,
+                reason=answer.reason,
+            )
         if not isinstance(answer, request.reply_type()):
             raise TransportError(f"the exchange answered {request.type} with {answer.type}")
         return cast("R", answer)

@@ -316,7 +316,7 @@ async def _done(begin: Callable[[OnDone], None], within_s: float) -> AppCallDone
     except TimeoutError:
         status, body = 408, b""
     if status >= 300:
-        raise Refused("call.refused", "the other party refused", f"SIP status {status}", 502)
+        raise Refused("call.refused", "the other party refused", "", 502, sip_status=status)
     return AppCallDone(sdp_answer=body.decode("utf-8", "surrogateescape"), status=status)
 
 
@@ -329,5 +329,7 @@ def _taken() -> Refused:
 def _refusal(over: _Over) -> Refused:
     """RFC 9110 §15.5.11: it was there, and is gone; unless it is somebody else's now."""
     if over.elsewhere:
-        return Refused("call.elsewhere", "another device has answered the call", over.row.reason, 409)
-    return Refused("call.over", f"the call is over: {over.row.reason}", over.row.reason, 410)
+        return Refused(
+            "call.elsewhere", "another device has answered the call", "", 409, reason=over.row.reason
+        )
+    return Refused("call.over", f"the call is over: {over.row.reason}", "", 410, reason=over.row.reason)

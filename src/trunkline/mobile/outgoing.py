@@ -134,7 +134,7 @@ class OutgoingCalls:
         story.add(context.endpoint.now(), "call.received", f"{account.address} calls {user} by {party.label}")
         if row.own:
             if self._place_for_extension is None:
-                raise Refused("call.failed", "there is no exchange here", "SIP status 404", 502)
+                raise Refused("call.failed", "there is no exchange here", "", 502, sip_status=404)
             placed = self._place_for_extension(row.tenant, row.user, user, story)
             call = Call(context, row.tenant, placed.caller, user, story)
         else:

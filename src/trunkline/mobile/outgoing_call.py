@@ -59,7 +59,7 @@ class OutgoingCall(AppParty):
     async def outcome(self, within_s: float) -> CallPlaced:
         """Wait for the answer; a call for which nobody waits any more is cancelled.
 
-        Refused: ``call.failed`` 502, or 504 when nobody answered, with the SIP status in the hint.
+        Refused: ``call.failed`` 502, or 504 when nobody answered, with ``sip_status``.
         """
         self.waiters += 1
         try:
@@ -199,13 +199,12 @@ def _reason(code: str, by: str) -> str:
 
 def _refusal(failure: CallFailed) -> Refused:
     status = 504 if failure.status in {408, 504} or failure.code == "call.no_answer" else 502
-    if failure.status in {
-        401,
-        407,
-    }:  # the PBX says that somebody is to say who he is; we have, and it asks again
-        hint = f"SIP status {failure.status} {failure.reason}"
-        return Refused("call.failed", "the account or its password is wrong", hint, status)
-    return Refused("call.failed", failure.reason, f"SIP status {failure.status}", status)
+    if failure.status in {401, 407}:
+        # The PBX says that somebody is to say who he is; we have, and it asks again.
+        detail, reason = "the account or its password is wrong", failure.reason
+    else:
+        detail, reason = failure.reason, ""
+    return Refused("call.failed", detail, "", status, sip_status=failure.status, reason=reason)
 
 
 def _text(body: bytes) -> str:

@@ -35,7 +35,7 @@ class WaysOut:
             raise Refused("device.inactive", "the account's password was forgotten", "register it again", 410)
         if registration.trouble == WRONG and not registration.is_registered(self._now()):
             # One more wrong answer would bring all of us nearer to being locked out.
-            raise Refused("call.failed", "the account's password is wrong", "SIP status 401", 502)
+            raise Refused("call.failed", "the account's password is wrong", "", 502, sip_status=401)
         digest = registration.digest
         target = self._target(account, user, host, DigestClientOf(digest, self._accounts))
         target.route = registration.route
@@ -74,7 +74,7 @@ class WaysOut:
             ways = await hops.ways(account.registrar_uri(), sticky=target.sticky)
             target.flow = ways.next()
         except (TransportError, RemoteProtocolError) as error:
-            raise Refused("call.failed", str(error), "SIP status 503", 502) from error
+            raise Refused("call.failed", str(error), "", 502, sip_status=503) from error
         return target
 
     def _now(self) -> float:

@@ -75,7 +75,7 @@ class Backend:
         if row is None or owner != (request.tenant, request.owner):
             raise Refused("call.unknown", f"no call {request.call_token}", "", 404)
         if row.status == "ended":
-            raise Refused("call.over", "the call is over", row.reason, 410)
+            raise Refused("call.over", "the call is over", "", 410, reason=row.reason)
         return row
 
     def become(self, request: Any, **changes: Any) -> m.AppCallDone:

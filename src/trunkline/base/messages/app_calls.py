@@ -28,7 +28,7 @@ class PlaceCall(Command[CallPlaced]):
 
     ``key`` makes it idempotent: the same key of the same owner within a day is the same call. Whoever asked and leaves
     cancels the task that waits, and with it the call. Refused: ``call.failed`` 502 (504 when nobody answered) with the
-    SIP status in the hint, ``account.domain`` 422, ``account.tries`` 429, ``call.destination`` 422, ``call.key`` 422,
+    ``sip_status``, ``account.domain`` 422, ``account.tries`` 429, ``call.destination`` 422, ``call.key`` 422,
     ``call.sdp`` 422, ``device.unknown`` 404, ``device.inactive`` 410, ``call.limit`` 429, ``call.draining`` 503.
     """
 
@@ -177,7 +177,7 @@ class PressKeys(Command[AppCallDone]):
 class HoldAppCall(Command[AppCallDone]):
     """Hold or resume. With ``sdp_offer`` the app says how; else its last description is sent with another direction.
 
-    Refused: ``call.not_active`` 409, ``call.refused`` 502 with the SIP status in the hint.
+    Refused: ``call.not_active`` 409, ``call.refused`` 502 with ``sip_status``.
     """
 
     call_token: str

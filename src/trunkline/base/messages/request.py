@@ -26,21 +26,36 @@ class Problem(Message):
     """Why a request was refused.
 
     ``code`` is stable (``extension.exists``), ``detail`` one line for people, ``hint`` the next step,
-    ``status`` the HTTP status that says the same (400..599). Free of secrets.
+    ``status`` the HTTP status that says the same (400..599). Of a call ``sip_status`` is how the other side refused
+    (300..699, 0 when it did not) and ``reason`` why it failed or is over: its phrase, or a stable word. No secret is in
+    any of them.
     """
 
     code: str
     detail: str
     hint: str = ""
     status: int = 400
+    sip_status: int = 0
+    reason: str = ""
 
 
 class Refused(TrunklineError):  # noqa: N818  (a normal answer, not a fault)
     """A handler refuses a request; carries the problem that the client is told."""
 
-    def __init__(self, code: str, detail: str, hint: str = "", status: int = 400) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        hint: str = "",
+        status: int = 400,
+        *,
+        sip_status: int = 0,
+        reason: str = "",
+    ) -> None:
         super().__init__(f"{detail} ({hint})" if hint else detail)
-        self.problem = Problem(code=code, detail=detail, hint=hint, status=status)
+        self.problem = Problem(
+            code=code, detail=detail, hint=hint, status=status, sip_status=sip_status, reason=reason
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
