@@ -17,6 +17,7 @@ from tests.peers.exchange import ECHO_NUMBER, ExchangeProcess
 from tests.peers.ports import free_ports
 from tests.peers.rtpengine import RtpengineProcess
 from tests.peers.tones import read_channels, tone_level_dbfs
+from trunkline.media.ng.instance import transport_to
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -279,6 +280,57 @@ async def test_a_call_goes_on_while_the_exchange_is_killed_and_started_again(
     await callee.hangup()
     await caller.event("CALL_CLOSED")
     await exchange.no_calls()
+
+
+async def test_a_call_goes_on_when_the_exchange_and_its_instance_die_together(
+    exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
+) -> None:
+    await are(exchange, "up", "up")
+    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(caller, callee)
+    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    await exchange.has_kept_calls(1)
+    await exchange.crash()
+    await cluster[name].kill()
+    await exchange.restart()
+    await caller.hears(CALLEE_HZ)
+    await callee.hears(CALLER_HZ)
+    await callee.hangup()
+    await caller.event("CALL_CLOSED")
+    codes = [step["code"] for step in await story_of(exchange, caller)]
+    assert codes.index("call.restored") < codes.index("media.moved")
+    await cluster[name].start()
+    await are(exchange, "up", "up")
+
+
+async def test_a_call_that_rang_when_the_exchange_was_killed_leaves_nothing_at_its_instance(
+    exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
+) -> None:
+    await are(exchange, "up", "up")
+    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await caller.dial(callee.account.user)
+    await callee.event("CALL_INCOMING")
+    assert sum(one["sessions"] for one in (await instances(exchange)).values()) == 1
+    assert await known_at(cluster) == 1
+    await exchange.crash()
+    assert await known_at(cluster) == 1
+    await exchange.restart()
+    async with asyncio.timeout(20):
+        while await known_at(cluster):  # noqa: ASYNC110  (it tells no event)
+            await asyncio.sleep(0.1)
+
+
+async def known_at(cluster: Cluster) -> int:
+    """How many calls all instances know, as they tell it themselves."""
+    known = 0
+    for one in cluster.values():
+        way = transport_to(one.udp)
+        await way.start()
+        listed = (await way.ask({"command": "list"}, 5.0))["calls"]
+        await way.stop()
+        assert isinstance(listed, list)
+        known += len(listed)
+    return known
 
 
 async def test_check_pings_each(exchange: ExchangeProcess, cluster: Cluster) -> None:

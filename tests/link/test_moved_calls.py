@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from tests.link.crash import Keeping
 from tests.link.phones import Party, describe
 from tests.link.stage import Stage
 from tests.link.talking import both_sides, port_of, talking, version_of, who
@@ -14,7 +15,7 @@ from tests.link.virtual_time import virtual
 from trunkline.app.media_story import MediaStory
 from trunkline.call.call import Call
 from trunkline.call.moving import AGAIN_S, Moves
-from trunkline.media.commands import Command, MoveOwner, Reply
+from trunkline.media.commands import Command, MoveOwner, PortOpened, Reply
 from trunkline.media.events import EngineLeaving, EngineLost
 from trunkline.media.offer_answer import streams_of
 from trunkline.pbx import scripts
@@ -296,6 +297,34 @@ async def test_a_call_that_is_over_before_its_turn_is_let_go() -> None:
     alice.dialogue.hang_up()
     await stage.settle()
     assert stage.engine.moves == 1
+
+
+@virtual
+async def test_a_call_whose_ports_are_elsewhere_after_a_crash_tells_its_parties() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice, bob = await talking(stage)
+    await keeping.after(4)
+    later = (await keeping.crash()).stage
+    (call,) = later.calls.active.values()
+    moves = Moves(later.calls, 10.0)
+    moves.resume([call])
+    await asyncio.sleep(3)
+    assert later.engine.moves == 0, "they are where they were"
+    places = [
+        PortOpened(leg.media.ports[0] or "", "198.51.100.77", "198.51.100.77", 31_000 + 2 * number, 31_001)
+        for number, leg in enumerate(call.legs)
+    ]
+    for leg in call.legs:
+        leg.media.move_to(places)
+    later.engine.stays.add(call.id)
+    moves.resume([call])
+    await told_anew(later, alice, bob)
+    assert [port_of(last(party)) for party in (alice, bob)] == [31_000, 31_002]
+    await asyncio.sleep(1)
+    alice.dialogue.hang_up()
+    await later.settle()
+    assert later.story.count("media.moved") == 1
 
 
 @virtual

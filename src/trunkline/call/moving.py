@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
@@ -42,6 +43,13 @@ class Moves:
         if call is not None:
             lost = isinstance(event, EngineLost)
             self._wait(call, event.reason if isinstance(event, EngineLost) else "it is to be left", lost=lost)
+
+    def resume(self, calls: Iterable[Call]) -> None:
+        """Calls that another process had before it died, as far as their ports could not be had where they were."""
+        for call in calls:
+            if self._per_s and any(leg.media.is_elsewhere for leg in call.legs if not leg.done):
+                call.tell("media.moved", "media is elsewhere since the exchange crashed")
+                self._wait(call, "the exchange crashed", lost=False)
 
     def _wait(self, call: Call, why: str, *, lost: bool) -> None:
         if lost or call.id not in self._waiting:
@@ -86,6 +94,7 @@ class Moves:
             for leg in call.legs:
                 leg.media.move_to(moved.ports)
             call.changes += 1
+        if any(leg.media.is_elsewhere for leg in call.legs if not leg.done):
             await self._tell_parties(call)
 
     async def _tell_parties(self, call: Call) -> None:

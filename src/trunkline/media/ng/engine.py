@@ -163,7 +163,7 @@ class RtpengineCluster:
         async with self._opening(command.owner):
             known = self._calls.get(command.owner)
             if command.rtp_port:
-                opened = await find_again(self._cluster, known, command)
+                opened = await self._find_again(known, command)
             elif known is not None:
                 self._check(known)
                 async with known.lock:
@@ -172,6 +172,21 @@ class RtpengineCluster:
                 opened = await open_anywhere(self._cluster, command)
             self._take(opened)
         return _opened(opened)
+
+    async def _find_again(self, known: NgCall | None, command: c.OpenPort) -> NgPort:
+        """Where it was before we were started anew; elsewhere, when the instance that may have it is not there."""
+        try:
+            return await find_again(self._cluster, known, command)
+        except MediaError:
+            away = [one for one in self._cluster.instances if not one.up]
+            if not away:
+                raise
+        for one in away:
+            self._departed.note(one, self._cluster.call_id(command.owner))
+        if known is None:
+            return await open_anywhere(self._cluster, command)
+        async with known.lock:
+            return await open_beside(known, command)
 
     def _take(self, opened: NgPort) -> None:
         call = opened.call
