@@ -14,10 +14,12 @@ from trunkline.base.ids import uuid7
 
 BUILT_IN: Final = Path(__file__).parents[1] / "prompts" / "en"
 """The prompts that come with the exchange."""
+_SUFFIXES: Final = (".opus", ".wav")
+"""A WAV file comes before an Ogg Opus file of the same name."""
 
 
 class Sounds:
-    """Prompts by their names: WAV files in ``folders``, of which the first that has a name gives it.
+    """Prompts by their names: WAV and Ogg Opus files in ``folders``, of which the first that has a name gives it.
 
     The folders are looked through once, when the first prompt is asked for. ``scratch`` is a folder for
     recordings that nobody keeps.
@@ -32,7 +34,8 @@ class Sounds:
         """Every prompt: its name and its file."""
         found: dict[str, Path] = {}
         for folder in reversed(self._folders):
-            found |= {file.stem: file for file in sorted(folder.glob("*.wav"))}
+            for suffix in _SUFFIXES:
+                found |= {file.stem: file for file in sorted(folder.glob(f"*{suffix}"))}
         return found
 
     def find(self, sound: str | Path) -> str:
@@ -43,7 +46,7 @@ class Sounds:
         if file is None:
             places = ", ".join(str(folder) for folder in self._folders)
             raise MediaError(
-                f"there is no prompt {sound!r}: no {sound}.wav in {places}", "media.unknown_prompt"
+                f"there is no prompt {sound!r}: no {sound}.wav or {sound}.opus in {places}", "media.unknown_prompt"
             )
         return str(file)
 

@@ -22,9 +22,11 @@ class Play(Command[Done]):
 
     Ends what the port did before, as ``Tone`` does; another command that does so ends it. All files are looked
     at before the first packet: one that cannot be played is told by ``Played`` with the outcome ``failed``.
-    Files: RIFF WAVE with PCM of 8 or 16 bits or G.711, mono or stereo (mixed), 8000 to 48000 Hz (resampled); by their
-    names, raw samples of 16 bits, little-endian (``.raw`` and ``.sln`` at 8000 Hz, ``.sln12``, ``.sln16``, ``.sln24``,
-    ``.sln32``, ``.sln44``, ``.sln48``), G.711 (``.ulaw``, ``.ul``, ``.alaw``, ``.al``) and G.722 (``.g722``). An entry
+    One that turns out to be damaged further on is played up to there, and has failed too.
+    Files: RIFF WAVE with PCM of 8, 16, 24 or 32 bits, float or G.711, mono or stereo (mixed), 8000 to 48000 Hz
+    (resampled); Ogg Opus (RFC 7845), mono or stereo, chained streams one after the other; by their names, raw samples
+    of 16 bits, little-endian (``.raw`` and ``.sln`` at 8000 Hz, ``.sln12``, ``.sln16``, ``.sln24``, ``.sln32``,
+    ``.sln44``, ``.sln48``), G.711 (``.ulaw``, ``.ul``, ``.alaw``, ``.al``) and G.722 (``.g722``). An entry
     ``memory:ID`` is what ``LoadSound`` loaded; one that is not there refuses the command with ``media.memory``.
     """
 
@@ -53,9 +55,9 @@ class LoadSound(Command[Done]):
     sound: str
     """The id."""
     data: str = field(repr=False)
-    """Samples of 16 bits, little-endian, one channel, in base64."""
+    """Samples of 16 bits, little-endian, one channel, in base64; with the rate 0 all of a WAV or Ogg Opus file."""
     rate_hz: int = 8000
-    """8000 to 48000."""
+    """8000 to 48000; 0: ``data`` is a file, which says it itself."""
 
 
 @dataclass(slots=True)

@@ -19,6 +19,14 @@ def test_the_first_folder_that_has_a_name_gives_it(tmp_path: Path) -> None:
     assert "notes" not in sounds.prompts
 
 
+def test_a_prompt_may_be_ogg_opus_and_a_wav_file_of_its_name_comes_first(tmp_path: Path) -> None:
+    for name in ("welcome.opus", "goodbye.opus", "goodbye.wav"):
+        (tmp_path / name).write_bytes(b"")
+    sounds = Sounds((tmp_path, BUILT_IN))
+    assert sounds.find("welcome") == str(tmp_path / "welcome.opus")
+    assert sounds.find("goodbye") == str(tmp_path / "goodbye.wav")
+
+
 def test_a_path_is_taken_as_it_is() -> None:
     assert Sounds().find(Path("/somewhere/else.wav")) == "/somewhere/else.wav"
 

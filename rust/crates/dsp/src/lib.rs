@@ -1,4 +1,4 @@
-//! Samples: codecs, tones, WAV files, other sampling rates. No I/O.
+//! Samples: codecs, tones, WAV and Ogg files, other sampling rates. No I/O.
 #![forbid(unsafe_code)]
 
 pub mod codec;
@@ -10,6 +10,7 @@ pub mod listen;
 pub mod machine;
 pub mod mix;
 pub mod noise;
+pub mod ogg;
 pub mod pitch;
 pub mod progress;
 pub mod rates;
@@ -27,6 +28,7 @@ pub mod window;
 
 pub use codec::{Codec, CodecError, Decoder, Encoder};
 pub use g711::Law;
+pub use ogg::OggOpus;
 pub use rates::Rates;
 pub use resample::Resampler;
 pub use tone::Sine;

@@ -140,7 +140,8 @@ impl BeepDetector {
     pub fn hear(&mut self, look: &Look) -> bool {
         match self.bursts.hear(look) {
             Heard::On(_) => self.last = None,
-            Heard::Over(burst) => {
+            Heard::Over(mut burst) => {
+                burst.off_ms = 0;
                 let beep =
                     burst.lone && BEEP_HZ.contains(&burst.frequency_hz) && BEEP_MS.contains(&burst.on_ms);
                 self.last = beep.then_some(burst);

@@ -10,6 +10,8 @@ use crate::spectrum::{HOP_MS, Look};
 const WEAKEST: f32 = 53_800.0;
 /// A tone is over when it has fallen below this part of its power.
 const FALLEN: f32 = 0.25;
+/// It may be weaker for so long: a tone that is modulated with 16 Hz, as in Japan, comes and goes.
+const DIP_MS: u32 = 40;
 /// Dial, busy and ringback tones lie here.
 const SIGNALS_HZ: std::ops::RangeInclusive<f32> = 325.0..=680.0;
 /// Tones of one signal may differ by so much: 413 and 438 Hz beat.
@@ -75,7 +77,7 @@ pub struct Burst {
 
 impl Burst {
     fn follow(&mut self, look: &Look, frequency_hz: f32) {
-        self.on_ms += HOP_MS;
+        self.on_ms += HOP_MS + std::mem::take(&mut self.off_ms);
         self.power = self.power.max(look.power);
         if self.on_ms <= 5 * HOP_MS {
             // At its very beginning a tone is blurred.
@@ -122,6 +124,11 @@ impl Bursts {
                 let moved = burst.on_ms > 3 * HOP_MS && (frequency_hz - burst.frequency_hz).abs() > SAME_HZ;
                 if tonal && !moved && look.power >= burst.power * FALLEN {
                     burst.follow(look, frequency_hz);
+                    return Heard::On(*burst);
+                }
+                burst.off_ms += HOP_MS;
+                // Another tone is no weakness of this one.
+                if burst.off_ms <= DIP_MS && !(tonal && moved) {
                     return Heard::On(*burst);
                 }
                 let over = *burst;
@@ -183,11 +190,11 @@ impl ProgressDetector {
     /// A burst shorter than a look at it is a remainder of another one, or a click.
     fn remember(&mut self, burst: Burst) {
         if burst.on_ms <= 2 * HOP_MS {
-            self.past[0].off_ms += burst.on_ms + HOP_MS;
+            self.past[0].off_ms += burst.on_ms + burst.off_ms;
             return;
         }
         self.past.rotate_right(1);
-        self.past[0] = Burst { off_ms: HOP_MS, ..burst };
+        self.past[0] = burst;
     }
 
     fn while_on(&self, burst: Burst) -> Option<Progress> {

@@ -9,9 +9,11 @@ pub const LONGEST_HEADER: usize = 65_536;
 /// Octets of the header that [`header`] writes.
 pub const HEADER: usize = 44;
 /// What can be played, for people.
-pub const SUPPORTED: &str = "RIFF WAVE with PCM of 8 or 16 bits or G.711, mono or stereo, 8000 to 48000 Hz";
+pub const SUPPORTED: &str =
+    "RIFF WAVE with PCM of 8 to 32 bits, float or G.711, 8000 to 48000 Hz, or Ogg Opus, each mono or stereo";
 
 const PCM: u16 = 1;
+const FLOAT: u16 = 3;
 const A_LAW: u16 = 6;
 const MU_LAW: u16 = 7;
 /// The true format stands in the first two octets of a sub-format (`WAVEFORMATEXTENSIBLE`).
@@ -24,13 +26,27 @@ pub enum Coding {
     Pcm8,
     /// Signed, little-endian.
     Pcm16,
+    /// The same with 24 bits.
+    Pcm24,
+    /// The same with 32 bits.
+    Pcm32,
+    /// IEEE 754, between -1 and 1, little-endian.
+    Float32,
+    /// The same in double precision.
+    Float64,
     /// G.711.
     G711(Law),
 }
 
 impl Coding {
     fn octets(self) -> usize {
-        if self == Self::Pcm16 { 2 } else { 1 }
+        match self {
+            Self::Pcm8 | Self::G711(_) => 1,
+            Self::Pcm16 => 2,
+            Self::Pcm24 => 3,
+            Self::Pcm32 | Self::Float32 => 4,
+            Self::Float64 => 8,
+        }
     }
 }
 
@@ -60,7 +76,7 @@ pub enum Unplayable {
     NoSound,
     /// A format tag that we do not decode.
     Coding(u16),
-    /// PCM or G.711 with so many bits a sample.
+    /// PCM, float or G.711 with so many bits a sample.
     Bits(u16),
     /// So many channels.
     Channels(u16),
@@ -102,7 +118,7 @@ impl Wav {
                 b"data" => {
                     let (coding, channels, rate_hz) = format.ok_or(Unplayable::NoFormat)?;
                     // Who writes into a pipe cannot come back to fill the length in.
-                    let unknown = length == 0 || length == u32::MAX;
+                    let unknown = (length == 0 && !chunk_follows(bytes, at)) || length == u32::MAX;
                     let length = (!unknown).then_some(u64::from(length));
                     return Ok(Self { coding, channels, rate_hz, start: at, length });
                 }
@@ -131,11 +147,24 @@ impl Wav {
     fn sample(&self, octets: &[u8]) -> i16 {
         match (self.coding, octets) {
             (Coding::Pcm16, &[low, high]) => i16::from_le_bytes([low, high]),
+            // What is finer than 16 bits is not heard in a call.
+            (Coding::Pcm24, &[_, low, high]) | (Coding::Pcm32, &[_, _, low, high]) => {
+                i16::from_le_bytes([low, high])
+            }
+            (Coding::Float32, &[a, b, c, d]) => of_float(f64::from(f32::from_le_bytes([a, b, c, d]))),
+            (Coding::Float64, octets) => {
+                octets.first_chunk().map_or(0, |&octets| of_float(f64::from_le_bytes(octets)))
+            }
             (Coding::Pcm8, &[octet]) => (i16::from(octet) - 128) << 8,
             (Coding::G711(law), &[octet]) => law.decode(octet),
             _ => 0,
         }
     }
+}
+
+/// What is beyond the loudest is as loud as that; what is no number is silence.
+fn of_float(level: f64) -> i16 {
+    (level * 32_768.0).round() as i16
 }
 
 /// The header of a file with so many octets of PCM sound, 16 bits at 8000 Hz; longer than a file can be counts as
@@ -185,9 +214,13 @@ fn parse_format(bytes: &[u8], length: u32) -> Result<(Coding, u16, u32), Unplaya
     let coding = match (tag, bits) {
         (PCM, 8) => Coding::Pcm8,
         (PCM, 16) => Coding::Pcm16,
+        (PCM, 24) => Coding::Pcm24,
+        (PCM, 32) => Coding::Pcm32,
+        (FLOAT, 32) => Coding::Float32,
+        (FLOAT, 64) => Coding::Float64,
         (A_LAW, 8) => Coding::G711(Law::A),
         (MU_LAW, 8) => Coding::G711(Law::Mu),
-        (PCM | A_LAW | MU_LAW, bits) => return Err(Unplayable::Bits(bits)),
+        (PCM | FLOAT | A_LAW | MU_LAW, bits) => return Err(Unplayable::Bits(bits)),
         (tag, _) => return Err(Unplayable::Coding(tag)),
     };
     match (channels, rate) {
@@ -195,6 +228,15 @@ fn parse_format(bytes: &[u8], length: u32) -> Result<(Coding, u16, u32), Unplaya
         (1 | 2, rate) => Err(Unplayable::Rate(rate)),
         (channels, _) => Err(Unplayable::Channels(channels)),
     }
+}
+
+/// Whether another chunk lies here, within what the file says it has.
+fn chunk_follows(bytes: &[u8], at: usize) -> bool {
+    let named =
+        bytes.get(at..at + 4).is_some_and(|name| name.iter().all(|octet| (b' '..=b'~').contains(octet)));
+    let end = u32_at(bytes, at + 4).map(|length| at as u64 + 8 + u64::from(length));
+    let all = u32_at(bytes, 4).map_or(0, |all| u64::from(all) + 8);
+    named && end.is_some_and(|end| end <= all)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -244,6 +286,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_finer_than_16_bits_loses_what_nobody_hears() {
+        assert_eq!(samples(&file(1, 1, 48_000, 24, &[9, 1, 2, 9, 0xff, 0xff, 7])), [513, -1]);
+        assert_eq!(samples(&file(1, 2, 8000, 32, &[9, 9, 100, 0, 9, 9, 50, 0])), [75]);
+        let octets =
+            |levels: &[f32]| levels.iter().flat_map(|level| level.to_le_bytes()).collect::<Vec<u8>>();
+        let floats = octets(&[0.5, -1.0, 1.0, 7.0, f32::NAN, f32::NEG_INFINITY]);
+        assert_eq!(samples(&file(3, 1, 8000, 32, &floats)), [16_384, -32_768, 32_767, 32_767, 0, -32_768]);
+        assert_eq!(samples(&file(3, 1, 8000, 64, &(-0.25f64).to_le_bytes())), [-8192]);
+    }
+
+    #[test]
+    fn no_sound_before_other_chunks_is_none() {
+        let mut bytes = file(1, 1, 8000, 16, b"");
+        bytes.extend(b"LIST\x04\0\0\0abcd");
+        let length = bytes.len() as u32 - 8;
+        bytes[4..8].copy_from_slice(&length.to_le_bytes());
+        assert_eq!(Wav::parse(&bytes).unwrap().length, Some(0));
+    }
+
+    #[test]
     fn the_loudest_samples_of_two_channels_do_not_wrap() {
         assert_eq!(
             samples(&file(1, 2, 8000, 16, &[0, 0x80, 0, 0x80, 0xff, 0x7f, 0xff, 0x7f])),
@@ -289,7 +351,8 @@ mod tests {
         assert_eq!(wrong(b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\xffab"), Unplayable::NoSound);
         assert_eq!(wrong(&file(1, 1, 8000, 16, b"")[..40]), Unplayable::NoSound);
         assert_eq!(wrong(&file(85, 1, 8000, 16, b"")), Unplayable::Coding(85));
-        assert_eq!(wrong(&file(1, 1, 8000, 24, b"")), Unplayable::Bits(24));
+        assert_eq!(wrong(&file(1, 1, 8000, 12, b"")), Unplayable::Bits(12));
+        assert_eq!(wrong(&file(3, 1, 8000, 16, b"")), Unplayable::Bits(16));
         assert_eq!(wrong(&file(7, 1, 8000, 16, b"")), Unplayable::Bits(16));
         assert_eq!(wrong(&file(1, 0, 8000, 16, b"")), Unplayable::Channels(0));
         assert_eq!(wrong(&file(1, 6, 8000, 16, b"")), Unplayable::Channels(6));

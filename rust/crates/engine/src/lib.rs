@@ -7,6 +7,7 @@
 
 mod allowance;
 mod association;
+mod beat;
 mod config;
 mod control;
 mod convert;

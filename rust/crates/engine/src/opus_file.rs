@@ -159,7 +159,8 @@ impl OpusFile {
         if self.packets == 0 {
             return Ok(());
         }
-        self.write_page(0, self.granule_of(self.samples))
+        // What the decoder leaves out at the beginning is among the samples encoded (RFC 7845 §4.3).
+        self.write_page(0, self.samples * GRANULES_HZ / u64::from(self.rate_hz))
     }
 
     /// Writes everything, and leaves out what lies behind so many samples.
@@ -213,6 +214,7 @@ impl OpusFile {
         Ok(())
     }
 
+    /// Where the sound ends that so many samples are.
     fn granule_of(&self, samples: u64) -> u64 {
         self.skip + samples * GRANULES_HZ / u64::from(self.rate_hz)
     }

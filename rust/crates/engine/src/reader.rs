@@ -185,8 +185,9 @@ impl Reading {
             (self.next, self.said_something) = (0, false);
         }
         let form = self.forms[self.next];
-        let open = self.job.files[self.next].open(form)?;
-        self.file = Some((open, self.resampler(form.rate_hz())));
+        let wanted_hz = self.job.feed.rate_hz;
+        let open = self.job.files[self.next].open(form, wanted_hz)?;
+        self.file = Some((open, self.resampler(form.rate_hz(wanted_hz))));
         self.next += 1;
         Ok(true)
     }

@@ -52,6 +52,8 @@ pub struct Hall {
     /// The rate at which it mixes.
     pub rate_hz: u32,
     room: Mutex<Room>,
+    /// Only who leads the room takes it: encoding costs more than all else, and members need not wait for it.
+    scribe: Mutex<Scribe>,
 }
 
 impl Hall {
@@ -64,14 +66,27 @@ impl Hall {
             members: Vec::new(),
             mix: Mix::new(samples),
             speakers: Speakers::new(speakers, FRAME_MS),
-            common: Vec::new(),
             silence: vec![0; samples].into(),
             player: None,
             taps: Vec::new(),
             beat: 0,
             closed: false,
         };
-        Self { rate_hz, room: Mutex::new(room) }
+        let scribe = Scribe { rate_hz, common: Vec::new(), wanted: Vec::new() };
+        Self { rate_hz, room: Mutex::new(room), scribe: Mutex::new(scribe) }
+    }
+
+    /// One beat: mixes. Returns whether the room goes on, and a playback that has come to its end.
+    pub fn lead(&self, now_ns: u64) -> (bool, Option<Box<Playback>>) {
+        let mut scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = self.lock();
+        let (goes_on, over, whole) = room.mix(now_ns);
+        let Some(whole) = whole else { return (goes_on, over) };
+        room.ask(&mut scribe.wanted);
+        drop(room);
+        scribe.write(&whole);
+        self.lock().hand_out(&whole, &scribe);
+        (goes_on, over)
     }
 
     /// The room, for a moment.
@@ -113,6 +128,15 @@ struct Common {
     unneeded: u32,
 }
 
+/// Who encodes what most members hear, once for each codec.
+#[derive(Debug)]
+struct Scribe {
+    rate_hz: u32,
+    common: Vec<Common>,
+    /// The codecs of this beat.
+    wanted: Vec<Codec>,
+}
+
 /// Members, what they said and what they shall hear.
 #[derive(Debug)]
 pub struct Room {
@@ -121,7 +145,6 @@ pub struct Room {
     members: Vec<Member>,
     mix: Mix,
     speakers: Speakers,
-    common: Vec<Common>,
     silence: Arc<[i16]>,
     player: Option<Player>,
     taps: Vec<Tap>,
@@ -216,13 +239,13 @@ impl Room {
         self.members.iter_mut().find(|member| member.slot == slot)
     }
 
-    /// One beat: mixes. Returns whether the room goes on, and a playback that has come to its end.
-    pub fn lead(&mut self, now_ns: u64) -> (bool, Option<Box<Playback>>) {
+    /// Whether the room goes on, a playback that has come to its end, and all that was said, if there is anybody.
+    fn mix(&mut self, now_ns: u64) -> (bool, Option<Box<Playback>>, Option<Arc<[i16]>>) {
         if self.closed {
-            return (false, None);
+            return (false, None, None);
         }
         if self.members.is_empty() && self.player.is_none() && self.taps.is_empty() {
-            return (true, None);
+            return (true, None, None);
         }
         self.beat = self.beat.wrapping_add(1);
         self.listen();
@@ -233,12 +256,30 @@ impl Room {
             self.mix.whole(&mut sound);
             whole = sound.into();
         }
-        self.hand_out(&whole);
         self.taps.retain(|tap| !tap.is_over());
         for tap in &self.taps {
             tap.pass_sound(now_ns, self.beat, self.rate_hz, &whole);
         }
-        (true, over)
+        (true, over, Some(whole))
+    }
+
+    /// The codecs in which somebody hears the whole.
+    fn ask(&self, wanted: &mut Vec<Codec>) {
+        wanted.clear();
+        for member in &self.members {
+            if let Some(codec) = self.common_codec(member)
+                && !wanted.contains(&codec)
+            {
+                wanted.push(codec);
+            }
+        }
+    }
+
+    /// The codec of a member that hears what all others hear.
+    fn common_codec(&self, member: &Member) -> Option<Codec> {
+        let speech = member.speech.filter(|speech| speech.ptime_ms == FRAME_MS)?;
+        let common = !member.deaf && self.speakers.part_of(member.slot) == Part::Silent;
+        common.then_some(speech.codec)
     }
 
     /// What each has said, and who is loud enough to be heard.
@@ -294,10 +335,9 @@ impl Room {
         None
     }
 
-    /// Lays ready what each hears: the whole for most of them, which is encoded once for each codec.
-    fn hand_out(&mut self, whole: &Arc<[i16]>) {
-        let Self { members, mix, speakers, common, silence, samples, rate_hz, .. } = self;
-        common.iter_mut().for_each(|common| (common.payload, common.unneeded) = (None, common.unneeded + 1));
+    /// Lays ready what each hears: the whole for most of them, encoded already.
+    fn hand_out(&mut self, whole: &Arc<[i16]>, scribe: &Scribe) {
+        let Self { members, mix, speakers, silence, samples, .. } = self;
         for member in members {
             let Some(speech) = member.speech else { continue };
             let mixed = if member.deaf {
@@ -306,8 +346,8 @@ impl Room {
                 let mut own = vec![0; *samples];
                 mix.without(&member.now, &mut own);
                 Mixed::Sound(own.into())
-            } else if speech.ptime_ms == FRAME_MS {
-                encoded(common, speech.codec, *rate_hz, whole)
+            } else if let Some(payload) = scribe.payload(speech) {
+                Mixed::Payload(payload)
             } else {
                 Mixed::Sound(Arc::clone(whole))
             };
@@ -316,39 +356,46 @@ impl Room {
             }
             member.hears.push_back(mixed);
         }
-        common.retain(|common| common.unneeded < UNNEEDED);
     }
 }
 
-/// The whole in this codec, from the encoder that all share.
-fn encoded(common: &mut Vec<Common>, codec: Codec, rate_hz: u32, whole: &Arc<[i16]>) -> Mixed {
-    let known = common.iter().position(|one| one.codec == codec);
-    let at = match known {
-        Some(at) => at,
-        None => {
-            let Ok(encoder) = Encoder::new(codec) else { return Mixed::Sound(Arc::clone(whole)) };
-            let to_hz = codec.rate_hz();
-            let rates = Rates::new(rate_hz, to_hz).filter(|_| rate_hz != to_hz);
-            let sound = Vec::with_capacity(2 * MOST_SAMPLES);
-            common.push(Common { codec, encoder, rates, sound, payload: None, unneeded: 0 });
-            common.len() - 1
+impl Scribe {
+    /// Encodes the whole in each codec that is wanted.
+    fn write(&mut self, whole: &[i16]) {
+        let Self { rate_hz, common, wanted } = self;
+        common.iter_mut().for_each(|one| (one.payload, one.unneeded) = (None, one.unneeded + 1));
+        for &codec in &*wanted {
+            if !common.iter().any(|one| one.codec == codec) {
+                let Ok(encoder) = Encoder::new(codec) else { continue };
+                let to_hz = codec.rate_hz();
+                let rates = Rates::new(*rate_hz, to_hz).filter(|_| *rate_hz != to_hz);
+                let sound = Vec::with_capacity(2 * MOST_SAMPLES);
+                common.push(Common { codec, encoder, rates, sound, payload: None, unneeded: 0 });
+            }
+            common.iter_mut().filter(|one| one.codec == codec).for_each(|one| one.write(whole));
         }
-    };
-    let one = &mut common[at];
-    one.unneeded = 0;
-    if one.payload.is_none() {
-        one.sound.clear();
-        match &mut one.rates {
-            None => one.sound.extend_from_slice(whole),
-            Some(rates) => append(rates, whole, &mut one.sound),
+        common.retain(|one| one.unneeded < UNNEEDED);
+    }
+
+    /// What was written for who is spoken to so.
+    fn payload(&self, speech: Speech) -> Option<Arc<[u8]>> {
+        let one = self.common.iter().find(|one| one.codec == speech.codec && speech.ptime_ms == FRAME_MS)?;
+        one.payload.clone()
+    }
+}
+
+impl Common {
+    fn write(&mut self, whole: &[i16]) {
+        self.unneeded = 0;
+        self.sound.clear();
+        match &mut self.rates {
+            None => self.sound.extend_from_slice(whole),
+            Some(rates) => append(rates, whole, &mut self.sound),
         }
         let mut octets = [0; LONGEST_PAYLOAD];
-        let length = one.encoder.encode(&one.sound, &mut octets);
-        one.payload = length.ok().map(|length| octets[..length].into());
+        let length = self.encoder.encode(&self.sound, &mut octets);
+        self.payload = length.ok().map(|length| octets[..length].into());
     }
-    one.payload
-        .as_ref()
-        .map_or_else(|| Mixed::Sound(Arc::clone(whole)), |payload| Mixed::Payload(Arc::clone(payload)))
 }
 
 #[cfg(test)]
@@ -384,15 +431,15 @@ mod tests {
     /// What each of the members hears after a second in which the first ones say a tone each.
     fn meeting(members: u32, rights: impl Fn(u32) -> Rights, tones: &[f64]) -> Vec<Vec<i16>> {
         let hall = Hall::new(8000, 4);
-        let mut room = hall.lock();
-        (0..members).for_each(|slot| room.admit(slot, rights(slot), Some(plain(Law::Mu))));
+        (0..members).for_each(|slot| hall.lock().admit(slot, rights(slot), Some(plain(Law::Mu))));
         let tones: Vec<Vec<Vec<i16>>> = tones.iter().map(|&frequency| tone(frequency, 50)).collect();
         let mut all = vec![Vec::new(); members as usize];
         for beat in 0..50 {
-            tones.iter().enumerate().for_each(|(slot, tone)| room.bring(slot as u32, &tone[beat]));
-            room.lead(beat as u64);
+            let said = tones.iter().enumerate();
+            said.for_each(|(slot, tone)| hall.lock().bring(slot as u32, &tone[beat]));
+            hall.lead(beat as u64);
             for slot in 0..members {
-                all[slot as usize].extend(heard(&mut room, slot));
+                all[slot as usize].extend(heard(&mut hall.lock(), slot));
             }
         }
         all.into_iter().map(|samples| samples[4000..].to_vec()).collect()
@@ -432,10 +479,9 @@ mod tests {
     #[test]
     fn what_waits_is_bounded() {
         let hall = Hall::new(8000, 4);
-        let mut room = hall.lock();
-        room.admit(1, RIGHTS, Some(plain(Law::Mu)));
-        (0..100).for_each(|_| room.bring(1, &[0; 160]));
-        (0..100).for_each(|beat| drop(room.lead(beat)));
-        assert_eq!((0..100).filter(|_| room.fetch(1).is_some()).count(), MOST_WAITING);
+        hall.lock().admit(1, RIGHTS, Some(plain(Law::Mu)));
+        (0..100).for_each(|_| hall.lock().bring(1, &[0; 160]));
+        (0..100).for_each(|beat| drop(hall.lead(beat)));
+        assert_eq!((0..100).filter(|_| hall.lock().fetch(1).is_some()).count(), MOST_WAITING);
     }
 }

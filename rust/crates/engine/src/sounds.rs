@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use trunkline_dsp::wav::{Coding, SUPPORTED};
+
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::source::{Form, form_by_beginning, raw};
 
 /// What the name of a sound in memory begins with, where a file may stand.
 pub const PREFIX: &str = "memory:";
@@ -13,12 +16,12 @@ pub const PREFIX: &str = "memory:";
 const MOST_OCTETS: usize = 64 << 20;
 const MOST_SOUNDS: usize = 4096;
 
-/// A sound: 16 bits a sample, little-endian, one channel.
+/// A sound.
 #[derive(Debug)]
 pub struct Sound {
-    /// Samples a second, 8000 to 48000.
-    pub rate_hz: u32,
-    /// Whole samples.
+    /// How its octets are read.
+    pub form: Form,
+    /// Samples, or all of a file.
     pub octets: Vec<u8>,
     in_all: Arc<AtomicUsize>,
 }
@@ -37,20 +40,14 @@ pub struct Sounds {
 }
 
 impl Sounds {
-    /// Keeps a sound; one of this name before is forgotten.
+    /// Keeps a sound: samples of 16 bits, little-endian, one channel; at the rate 0 all of a WAV or Ogg Opus file, which
+    /// says it itself. One of this name before is forgotten.
     ///
     /// # Errors
-    /// [`EngineError::Argument`] for a rate out of range or no whole samples, [`EngineError::Memory`] when there is no
+    /// [`EngineError::Argument`] for a rate out of range, no whole samples or no such file, [`EngineError::Memory`] when there is no
     /// room.
     pub fn load(&self, name: &str, octets: Vec<u8>, rate_hz: u32) -> Result<(), EngineError> {
-        if !(8000..=48_000).contains(&rate_hz) {
-            let text = format!("a sound in memory has 8000 to 48000 samples a second, got {rate_hz}");
-            return Err(EngineError::Argument(text));
-        }
-        if octets.is_empty() || !octets.len().is_multiple_of(2) {
-            let text = format!("a sound in memory has whole samples of 16 bits, got {} octets", octets.len());
-            return Err(EngineError::Argument(text));
-        }
+        let form = form_of(name, &octets, rate_hz).map_err(EngineError::Argument)?;
         let mut by_name = self.lock();
         if by_name.len() >= MOST_SOUNDS && !by_name.contains_key(name) {
             let text = format!(
@@ -68,7 +65,7 @@ impl Sounds {
             )));
         }
         self.in_all.fetch_add(octets.len(), Ordering::Relaxed);
-        let sound = Sound { rate_hz, octets, in_all: Arc::clone(&self.in_all) };
+        let sound = Sound { form, octets, in_all: Arc::clone(&self.in_all) };
         by_name.insert(name.into(), Arc::new(sound));
         Ok(())
     }
@@ -93,8 +90,24 @@ impl Sounds {
     }
 }
 
+fn form_of(name: &str, octets: &[u8], rate_hz: u32) -> Result<Form, String> {
+    if rate_hz == 0 {
+        return form_by_beginning(octets).map_err(|why| {
+            format!("sound {name}: {why}; a file in memory is {SUPPORTED}, and samples need a rate")
+        });
+    }
+    if !(8000..=48_000).contains(&rate_hz) {
+        return Err(format!("a sound in memory has 8000 to 48000 samples a second, got {rate_hz}"));
+    }
+    if octets.is_empty() || !octets.len().is_multiple_of(2) {
+        return Err(format!("a sound in memory has whole samples of 16 bits, got {} octets", octets.len()));
+    }
+    Ok(Form::Plain(raw(Coding::Pcm16, rate_hz)))
+}
+
 impl Engine {
-    /// Keeps a sound in memory under a name, 16 bits a sample, little-endian, one channel.
+    /// Keeps a sound in memory under a name: 16 bits a sample, little-endian, one channel; with the rate 0 all of a WAV
+    /// or Ogg Opus file.
     ///
     /// # Errors
     /// [`EngineError::Argument`], [`EngineError::Memory`].
@@ -133,6 +146,18 @@ mod tests {
         for (octets, rate_hz) in [(vec![], 8000), (vec![1], 8000), (vec![1, 2], 7999), (vec![1, 2], 96_000)] {
             assert_eq!(sounds.load("a", octets, rate_hz).unwrap_err().code(), "media.argument");
         }
+    }
+
+    #[test]
+    fn a_file_says_itself_how_it_is_read_and_what_is_none_is_refused() {
+        let sounds = Sounds::default();
+        let file = [&trunkline_dsp::wav::header_at(16_000, 1, 2)[..], &[1, 2]].concat();
+        sounds.load("a", file, 0).unwrap();
+        assert_eq!(sounds.find("a").unwrap().form.rate_hz(8000), 16_000);
+        let refused = sounds.load("b", b"ID3".to_vec(), 0).unwrap_err();
+        assert_eq!(refused.code(), "media.argument");
+        assert!(refused.to_string().contains("sound b: it is not a RIFF WAVE file"), "{refused}");
+        assert_eq!(sounds.load("b", b"OggS".to_vec(), 0).unwrap_err().code(), "media.argument");
     }
 
     #[test]

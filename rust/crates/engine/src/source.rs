@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
+use trunkline_dsp::ogg::{BadOgg, Step};
 use trunkline_dsp::wav::{Coding, LONGEST_HEADER, SUPPORTED};
-use trunkline_dsp::{Codec, Decoder, Law, Wav};
+use trunkline_dsp::{Codec, Decoder, Law, OggOpus, Wav, ogg};
 
 use crate::error::Fault;
 use crate::sounds::Sound;
@@ -43,6 +44,8 @@ pub enum Form {
     Plain(Wav),
     /// ITU-T G.722 at 64 kbit/s.
     G722,
+    /// Opus in Ogg (RFC 7845).
+    Opus,
 }
 
 impl Source {
@@ -53,7 +56,7 @@ impl Source {
     pub fn look_at(&self) -> Result<Form, Fault> {
         let path = match self {
             Self::File(path) => path,
-            Self::Memory(sound) => return Ok(Form::Plain(raw(Coding::Pcm16, sound.rate_hz))),
+            Self::Memory(sound) => return Ok(sound.form),
         };
         let file = open(path).map_err(|error| unreadable(path, &error))?;
         if let Some(form) = form_by_name(path) {
@@ -63,7 +66,7 @@ impl Source {
         file.take(LONGEST_HEADER as u64)
             .read_to_end(&mut beginning)
             .map_err(|error| unreadable(path, &error))?;
-        Wav::parse(&beginning).map(Form::Plain).map_err(|why| {
+        form_by_beginning(&beginning).map_err(|why| {
             let text = format!(
                 "{}: {why}; what can be played is {SUPPORTED}, and raw sound in files that end in .raw, .sln, .sln16 \
                  and the like, .ulaw, .alaw or .g722",
@@ -73,38 +76,39 @@ impl Source {
         })
     }
 
-    /// Begins to read it.
+    /// Begins to read it, for whom who wants so many samples a second.
     ///
     /// # Errors
     /// The [`Fault`] to tell when that is not possible.
-    pub fn open(&self, form: Form) -> Result<Open, Fault> {
-        let (octets, most) = match self {
-            Self::Memory(sound) => (Octets::Memory(Arc::clone(sound), 0), u64::MAX),
+    pub fn open(&self, form: Form, wanted_hz: u32) -> Result<Open, Fault> {
+        let (start, length) = if let Form::Plain(wav) = form { (wav.start, wav.length) } else { (0, None) };
+        let octets = match self {
+            Self::Memory(sound) => Octets::Memory(Arc::clone(sound), start),
             Self::File(path) => {
-                let start = if let Form::Plain(wav) = form { wav.start } else { 0 };
                 let opened = open(path).and_then(|mut file| {
                     file.seek(SeekFrom::Start(start as u64))?;
                     Ok(file)
                 });
                 let file = opened.map_err(|error| unreadable(path, &error))?;
-                let length = if let Form::Plain(wav) = form { wav.length } else { None };
-                (Octets::File(file, path.clone()), length.unwrap_or(u64::MAX))
+                Octets::File(file, path.clone())
             }
         };
-        let decoder = match form {
-            Form::Plain(_) => None,
-            Form::G722 => Decoder::new(Codec::G722).ok(),
+        let reader = match form {
+            Form::Plain(wav) => Reader::Plain(wav),
+            Form::G722 => Reader::G722(Decoder::new(Codec::G722).ok()),
+            Form::Opus => Reader::Opus(Box::new(OggOpus::new(wanted_hz))),
         };
-        Ok(Open { octets, form, left: most, decoder })
+        Ok(Open { octets, reader, left: length.unwrap_or(u64::MAX) })
     }
 }
 
 impl Form {
-    /// Samples a second.
-    pub fn rate_hz(self) -> u32 {
+    /// Samples a second, for whom who wants so many: of Opus just these.
+    pub fn rate_hz(self, wanted_hz: u32) -> u32 {
         match self {
             Self::Plain(wav) => wav.rate_hz,
             Self::G722 => G722_HZ,
+            Self::Opus => wanted_hz,
         }
     }
 }
@@ -112,9 +116,8 @@ impl Form {
 /// A source that is being read.
 pub struct Open {
     octets: Octets,
-    form: Form,
+    reader: Reader,
     left: u64,
-    decoder: Option<Decoder>,
 }
 
 enum Octets {
@@ -122,37 +125,71 @@ enum Octets {
     Memory(Arc<Sound>, usize),
 }
 
+enum Reader {
+    Plain(Wav),
+    G722(Option<Decoder>),
+    Opus(Box<OggOpus>),
+}
+
 impl Open {
-    /// Appends the samples of the next `block` octets at most; returns whether there may be more.
+    /// Appends the samples of the next `block` octets at most, or about so many samples; returns whether there may be
+    /// more.
     ///
     /// # Errors
     /// The [`Fault`] to tell.
     pub fn read(&mut self, block: usize, samples: &mut Vec<i16>) -> Result<bool, Fault> {
-        let whole = match self.form {
-            Form::Plain(wav) => block - block % wav.block(),
-            Form::G722 => block,
-        };
+        if let Reader::Opus(file) = &mut self.reader {
+            while samples.len() < block / 2 {
+                match file.decode(samples).map_err(|why| self.octets.broken(why))? {
+                    Step::Sound => {}
+                    Step::Hungry if samples.is_empty() => break,
+                    Step::Hungry => return Ok(true),
+                }
+            }
+            if !samples.is_empty() {
+                return Ok(true);
+            }
+        }
+        let whole = if let Reader::Plain(wav) = self.reader { block - block % wav.block() } else { block };
         let wanted = self.left.min(whole as u64);
         let octets = self.octets.read(wanted)?;
         self.left -= octets.len() as u64;
-        match self.form {
-            Form::Plain(wav) => wav.decode(&octets, samples),
-            Form::G722 => self.decode(&octets, samples),
+        let more = octets.len() as u64 == wanted && self.left > 0;
+        match &mut self.reader {
+            Reader::Plain(wav) => wav.decode(&octets, samples),
+            Reader::G722(decoder) => decode(decoder.as_mut(), &octets, samples),
+            Reader::Opus(file) if octets.is_empty() => {
+                file.finish().map_err(|why| self.octets.broken(why))?;
+                return Ok(false);
+            }
+            Reader::Opus(file) => {
+                file.push(&octets);
+                return Ok(true);
+            }
         }
-        Ok(octets.len() as u64 == wanted && self.left > 0)
+        Ok(more)
     }
+}
 
-    fn decode(&mut self, octets: &[u8], samples: &mut Vec<i16>) {
-        let Some(decoder) = &mut self.decoder else { return };
-        let mut sound = [0; 2 * G722_BLOCK];
-        for block in octets.chunks(G722_BLOCK) {
-            let made = decoder.decode(block, &mut sound).unwrap_or(0);
-            samples.extend_from_slice(&sound[..made]);
-        }
+fn decode(decoder: Option<&mut Decoder>, octets: &[u8], samples: &mut Vec<i16>) {
+    let Some(decoder) = decoder else { return };
+    let mut sound = [0; 2 * G722_BLOCK];
+    for block in octets.chunks(G722_BLOCK) {
+        let made = decoder.decode(block, &mut sound).unwrap_or(0);
+        samples.extend_from_slice(&sound[..made]);
     }
 }
 
 impl Octets {
+    /// What to tell of what is in it.
+    fn broken(&self, why: BadOgg) -> Fault {
+        let text = match self {
+            Self::File(_, path) => format!("{}: {why}", path.display()),
+            Self::Memory(..) => format!("a sound in memory: {why}"),
+        };
+        Fault::new("media.file_format", text)
+    }
+
     fn read(&mut self, wanted: u64) -> Result<Vec<u8>, Fault> {
         match self {
             Self::File(file, path) => {
@@ -168,6 +205,17 @@ impl Octets {
             }
         }
     }
+}
+
+/// What the beginning of a file says.
+///
+/// # Errors
+/// Why it cannot be played.
+pub fn form_by_beginning(beginning: &[u8]) -> Result<Form, String> {
+    if beginning.starts_with(ogg::MAGIC) {
+        return OggOpus::look_at(beginning).map(|()| Form::Opus).map_err(|why| why.to_string());
+    }
+    Wav::parse(beginning).map(Form::Plain).map_err(|why| why.to_string())
 }
 
 /// What the name of a file says of raw sound in it.
@@ -187,7 +235,8 @@ fn form_by_name(path: &Path) -> Option<Form> {
     }
 }
 
-fn raw(coding: Coding, rate_hz: u32) -> Wav {
+/// Samples of one channel, from the first octet to the last.
+pub fn raw(coding: Coding, rate_hz: u32) -> Wav {
     Wav { coding, channels: 1, rate_hz, start: 0, length: None }
 }
 

@@ -12,15 +12,14 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, recvfrom};
 
+use crate::beat::Beat;
 use crate::egress::Egress;
-use crate::events::{Event, PortEvent};
+use crate::events::Event;
 use crate::mailbox::{Order, Task};
 use crate::overlay::IN_SOUND;
 use crate::pacing::Pacer;
 use crate::port::{Context, Job, Port};
-use crate::room::Hall;
 use crate::shared::{Channel, Post, Shared, WAKE};
-use crate::voice::FRAME_NS;
 
 /// How often silence and unfinished keys are looked for, in nanoseconds.
 const TICK_NS: u64 = 200_000_000;
@@ -39,12 +38,10 @@ pub struct Worker {
     shared: Arc<Shared>,
     index: usize,
     ports: Vec<Option<Box<Port>>>,
-    speakers: Vec<u32>,
+    beat: Beat,
     /// Ports that have a path or a session to look after.
     associated: Vec<u32>,
     next_association_ns: u64,
-    /// The rooms that this worker leads.
-    rooms: Vec<Arc<Hall>>,
     /// Orders that were fetched, the first one last.
     orders: Vec<(u32, Order)>,
     /// Sockets that were not empty when their turn was over, each once.
@@ -54,7 +51,6 @@ pub struct Worker {
     at: Option<u32>,
     buffer: Box<[u8; LARGEST]>,
     next_tick_ns: u64,
-    next_frame_ns: u64,
 }
 
 impl Worker {
@@ -65,17 +61,15 @@ impl Worker {
             shared,
             index,
             ports,
-            speakers: Vec::new(),
+            beat: Beat::default(),
             associated: Vec::new(),
             next_association_ns: u64::MAX,
-            rooms: Vec::new(),
             orders: Vec::new(),
             backlog: Vec::with_capacity(READY),
             unread: Vec::with_capacity(READY),
             at: None,
             buffer: Box::new([0; LARGEST]),
             next_tick_ns: TICK_NS,
-            next_frame_ns: 0,
         }
     }
 
@@ -95,6 +89,7 @@ impl Worker {
             let packets = self.turn(&context, &mut ready);
             if let Some(beat) = pacer.after(context.now_ns, packets)
                 && self.backlog.is_empty()
+                && !self.beat.is_unfinished()
             {
                 let spent_ns = shared.now_ns() - context.now_ns;
                 thread::sleep(beat.saturating_sub(Duration::from_nanos(spent_ns)));
@@ -131,19 +126,10 @@ impl Worker {
     }
 
     fn timeout(&self, now_ns: u64) -> Timespec {
-        let due_ns = match (self.backlog.is_empty(), !self.has_beat()) {
-            (false, _) => now_ns,
-            (true, true) => self.next_tick_ns,
-            (true, false) => self.next_tick_ns.min(self.next_frame_ns),
-        };
+        let due_ns = if self.backlog.is_empty() { self.next_tick_ns.min(self.beat.due_ns()) } else { now_ns };
         let due_ns = due_ns.min(self.next_association_ns);
         let wait_ns = due_ns.saturating_sub(now_ns);
         Timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 }
-    }
-
-    /// Whether anybody waits for the beat of 20 ms.
-    fn has_beat(&self) -> bool {
-        !self.speakers.is_empty() || !self.rooms.is_empty()
     }
 
     fn obey(&mut self, context: &Context<'_>) {
@@ -170,16 +156,13 @@ impl Worker {
             (Order::SetFormats(formats), Some(port)) => port.set_formats(formats),
             (Order::Join(hall, rights), Some(port)) => {
                 port.join(context, hall, rights);
-                self.start_speaking(context, slot);
+                self.beat.add_speaker(context.now_ns, slot);
             }
             (Order::Audio(line, speak), Some(port)) => {
                 port.answer(context, line, speak);
-                self.start_speaking(context, slot);
+                self.beat.add_speaker(context.now_ns, slot);
             }
-            (Order::Lead(hall), _) => {
-                self.rooms.push(hall);
-                self.begin_beat(context);
-            }
+            (Order::Lead(hall), _) => self.beat.add_room(context.now_ns, hall),
             (Order::Counterpart(formats), Some(port)) => port.other = Some(formats),
             (Order::SetDirection { send, receive }, Some(port)) => port.set_direction(context, send, receive),
             (Order::SetKeys(keys), Some(port)) => {
@@ -198,24 +181,24 @@ impl Worker {
             (Order::SetExtension(signalling), Some(port)) => {
                 port.set_extension(context, signalling.map(|wanted| *wanted));
                 if port.is_keeping_alive() {
-                    self.start_speaking(context, slot);
+                    self.beat.add_speaker(context.now_ns, slot);
                 }
             }
             (Order::Work(task), Some(port)) => {
                 port.work(context, task);
                 if matches!(task, Task::Tone(_)) {
-                    self.start_speaking(context, slot);
+                    self.beat.add_speaker(context.now_ns, slot);
                 }
             }
             (Order::Play(playback), Some(port)) => {
                 port.begin(context, Job::Play(playback));
-                self.start_speaking(context, slot);
+                self.beat.add_speaker(context.now_ns, slot);
             }
             (Order::Adopt(owner), Some(port)) => port.adopt(owner),
             (Order::StopPlay(playback), Some(port)) => port.stop_play(context, &playback),
             (Order::Sound(sounding), Some(port)) => {
                 port.sound(context, *sounding);
-                self.start_speaking(context, slot);
+                self.beat.add_speaker(context.now_ns, slot);
             }
             (Order::Listen(wanted), Some(port)) => port.listen_for(context, wanted),
             (Order::Press(digits), Some(port)) => {
@@ -224,7 +207,7 @@ impl Worker {
                 } else {
                     port.keys.get_or_insert_default().add(*digits);
                 }
-                self.start_speaking(context, slot);
+                self.beat.add_speaker(context.now_ns, slot);
             }
             (Order::Tap(tap), Some(port)) => port.taps.get_or_insert_default().add(*tap),
             (Order::Close, place) => {
@@ -236,19 +219,6 @@ impl Worker {
             #[cfg(test)]
             (Order::Fail, Some(_)) => panic!("wanted"),
             (_, None) => {}
-        }
-    }
-
-    fn begin_beat(&mut self, context: &Context<'_>) {
-        if self.speakers.is_empty() && self.next_frame_ns < context.now_ns {
-            self.next_frame_ns = context.now_ns;
-        }
-    }
-
-    fn start_speaking(&mut self, context: &Context<'_>, slot: u32) {
-        self.begin_beat(context);
-        if !self.speakers.contains(&slot) {
-            self.speakers.push(slot);
         }
     }
 
@@ -332,8 +302,8 @@ impl Worker {
     }
 
     fn keep_time(&mut self, context: &Context<'_>) {
-        if self.has_beat() && context.now_ns >= self.next_frame_ns {
-            self.let_speak(context);
+        if context.now_ns >= self.beat.due_ns() {
+            self.beat.go_on(context, &mut self.ports, &mut self.at);
         }
         if context.now_ns >= self.next_association_ns {
             self.keep_associations(context);
@@ -378,42 +348,6 @@ impl Worker {
         // At least a moment later, whatever the deadlines are.
         self.next_association_ns = next_ns.max(context.now_ns + 1_000_000);
     }
-
-    fn let_speak(&mut self, context: &Context<'_>) {
-        // Before anything can go wrong: what does is not met again at once.
-        self.next_frame_ns += FRAME_NS;
-        if context.now_ns > self.next_frame_ns {
-            self.next_frame_ns = context.now_ns + FRAME_NS;
-        }
-        let (ports, at) = (&mut self.ports, &mut self.at);
-        for &slot in &self.speakers {
-            *at = Some(slot);
-            if let Some(port) = &mut ports[slot as usize] {
-                port.hear(context);
-            }
-        }
-        *at = None;
-        lead(context, &mut self.rooms);
-        self.speakers.retain(|&slot| {
-            *at = Some(slot);
-            ports[slot as usize].as_mut().is_some_and(|port| port.speak(context))
-        });
-        self.at = None;
-    }
-}
-
-/// A beat of the rooms: after all have been heard, and before anybody speaks.
-fn lead(context: &Context<'_>, rooms: &mut Vec<Arc<Hall>>) {
-    rooms.retain(|hall| {
-        // A fault in it ends the room alone: its members hear silence.
-        let led = catch_unwind(AssertUnwindSafe(|| hall.lock().lead(context.now_ns)));
-        let (goes_on, over) = led.unwrap_or_else(|_| (false, hall.lock().close()));
-        if let Some(playback) = over {
-            let event = playback.ended();
-            context.shared.events.push(PortEvent { slot: 0, generation: 0, event });
-        }
-        goes_on
-    });
 }
 
 /// Makes this thread punctual, as far as the system lets it: nothing here is needed for it to work.

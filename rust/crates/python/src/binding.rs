@@ -286,7 +286,7 @@ impl MediaEngine {
         self.engine.play(port, playback, files, law, repeat).map_err(refused)
     }
 
-    /// Keeps a sound in memory: 16 bits a sample, little-endian.
+    /// Keeps a sound in memory: 16 bits a sample, little-endian; with the rate 0 all of a file.
     #[pyo3(signature = (sound, octets, rate_hz))]
     fn load_sound(&self, sound: &str, octets: &[u8], rate_hz: u32) -> PyResult<()> {
         self.engine.load_sound(sound, octets.to_vec(), rate_hz).map_err(refused)

@@ -151,3 +151,67 @@ fn what_is_dropped_while_it_is_played_is_played_to_its_end() {
     sounds.forget("m");
     assert_eq!(played_of(vec![source], false, 100).0, [1000; 1600]);
 }
+
+fn opus(scratch: &Scratch, name: &str, hz: f64, pieces: usize) -> PathBuf {
+    let path = scratch.path(name);
+    let mut file = crate::opus_file::OpusFile::create(&path, 1, 16_000, 0, 7).unwrap();
+    let mut sine = trunkline_dsp::Sine::new(hz, -10.0, 16_000.0);
+    for _ in 0..pieces * 320 {
+        file.push(sine.sample());
+    }
+    file.complete(pieces as u64 * 320).unwrap();
+    path
+}
+
+#[test]
+fn what_was_recorded_as_opus_is_played_for_as_long_and_follows_other_files_without_a_gap() {
+    let scratch = Scratch::new();
+    let file = opus(&scratch, "a.opus", 500.0, 100);
+    let bytes = std::fs::read(&file).unwrap();
+    let sounds = crate::sounds::Sounds::default();
+    sounds.load("m", bytes, 0).unwrap();
+    sounds.load("w", wav(&[1; 160]), 0).unwrap();
+    let files = vec![
+        Source::File(file.clone()),
+        Source::File(scratch.file("b.wav", &wav(&[1; 160]))),
+        Source::File(file),
+        Source::Memory(sounds.find("m").unwrap()),
+        Source::Memory(sounds.find("w").unwrap()),
+    ];
+    let (sound, fault) = played_of(files, false, 1000);
+    assert!(fault.is_none(), "{fault:?}");
+    assert_eq!(sound.len(), 3 * 16_000 + 2 * 160);
+    for begin in [0, 16_160, 32_160] {
+        let tone = sound[begin + 400..begin + 15_600].chunks_exact(160);
+        let peaks = tone.map(|piece| piece.iter().copied().max().unwrap());
+        assert!(peaks.clone().all(|peak| (13_000..16_000).contains(&peak)), "{:?}", peaks.min());
+    }
+    assert_eq!(sound[16_000..16_160], [1; 160]);
+    assert_eq!(sound[48_160..], [1; 160]);
+}
+
+#[test]
+fn a_loop_of_opus_goes_on() {
+    let scratch = Scratch::new();
+    let (sound, fault) = played(vec![opus(&scratch, "a.opus", 500.0, 3)], true, 100);
+    assert!(fault.is_none());
+    assert_eq!(sound.len(), 100 * 160);
+    assert!(sound[400..].chunks_exact(160).all(|piece| piece.iter().any(|&sample| sample > 5000)));
+}
+
+#[test]
+fn a_damaged_opus_file_is_told_where_it_is_damaged() {
+    let scratch = Scratch::new();
+    let file = opus(&scratch, "a.opus", 500.0, 200);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let (sound, fault) = played(vec![scratch.file("b.opus", &bytes)], false, 1000);
+    let fault = fault.unwrap();
+    assert_eq!(fault.code, "media.file_format");
+    assert!(fault.text.contains("b.opus: the Ogg page at octet "), "{}", fault.text);
+    assert!(sound.len() >= 8000, "{}", sound.len());
+    let vorbis = [&b"OggS\0\x02"[..], &[0; 20], &[1, 7], b"\x01vorbis"].concat();
+    let fault = played(vec![scratch.file("c.ogg", &vorbis)], false, 10).1.unwrap();
+    assert!(fault.text.contains("c.ogg: the Ogg page at octet 0 is damaged"), "{}", fault.text);
+}
