@@ -61,7 +61,9 @@ async def test_what_ffmpeg_writes_is_heard_for_as_long(tmp_path: Path, arguments
     file.write_bytes(written(arguments))
     async with exchange() as at:
         samples = await heard(at, [str(file)], 20)
-        assert strength(samples[400:2800], 1004.0) == pytest.approx(-10.0, abs=0.7)
+        # What ffmpeg makes two channels of has 3 dB less in each.
+        level_dbov = -13.0 if "-ac 2" in arguments else -10.0
+        assert strength(samples[400:2800], 1004.0) == pytest.approx(level_dbov, abs=0.7)
         assert await outcome(at) == Played("call", "a", "p", "finished", 400, 0, "", "")
 
 
@@ -128,7 +130,7 @@ async def test_a_damaged_opus_file_is_played_up_to_its_damage_which_is_told(tmp_
     data[len(data) // 2] ^= 1
     (tmp_path / "a.opus").write_bytes(data)
     async with exchange() as at:
-        samples = await heard(at, [str(tmp_path / "a.opus")], 30)
+        samples = await heard(at, [str(tmp_path / "a.opus")], 5)
         assert strength(samples[400:], 1004.0) == pytest.approx(-10.0, abs=0.7)
         played = await outcome(at)
         assert (played.outcome, played.code) == ("failed", "media.file_format")
