@@ -80,7 +80,7 @@ impl Hall {
     pub fn lead(&self, now_ns: u64) -> (bool, Option<Box<Playback>>) {
         let mut scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner);
         let mut room = self.lock();
-        let (goes_on, over, whole) = room.mix(now_ns);
+        let Mixture { goes_on, over, whole } = room.mix(now_ns);
         let Some(whole) = whole else { return (goes_on, over) };
         room.ask(&mut scribe.wanted);
         drop(room);
@@ -106,6 +106,17 @@ struct Member {
     said: VecDeque<Box<[i16]>>,
     hears: VecDeque<Mixed>,
     now: Box<[i16]>,
+}
+
+/// What a beat has brought.
+#[derive(Debug)]
+struct Mixture {
+    /// Whether the room goes on.
+    goes_on: bool,
+    /// A playback that has come to its end.
+    over: Option<Box<Playback>>,
+    /// All that was said and played, if there is anybody.
+    whole: Option<Arc<[i16]>>,
 }
 
 /// What is played into a room.
@@ -239,13 +250,10 @@ impl Room {
         self.members.iter_mut().find(|member| member.slot == slot)
     }
 
-    /// Whether the room goes on, a playback that has come to its end, and all that was said, if there is anybody.
-    fn mix(&mut self, now_ns: u64) -> (bool, Option<Box<Playback>>, Option<Arc<[i16]>>) {
-        if self.closed {
-            return (false, None, None);
-        }
-        if self.members.is_empty() && self.player.is_none() && self.taps.is_empty() {
-            return (true, None, None);
+    /// Adds up what was said.
+    fn mix(&mut self, now_ns: u64) -> Mixture {
+        if self.closed || (self.members.is_empty() && self.player.is_none() && self.taps.is_empty()) {
+            return Mixture { goes_on: !self.closed, over: None, whole: None };
         }
         self.beat = self.beat.wrapping_add(1);
         self.listen();
@@ -260,7 +268,7 @@ impl Room {
         for tap in &self.taps {
             tap.pass_sound(now_ns, self.beat, self.rate_hz, &whole);
         }
-        (true, over, Some(whole))
+        Mixture { goes_on: true, over, whole: Some(whole) }
     }
 
     /// The codecs in which somebody hears the whole.
