@@ -58,11 +58,10 @@ class RecordingHandlers:
             raise _running(f", into {running.file}")
         settings = self._exchange.settings.recording
         folder = self._exchange.data / FOLDER
-        file = (
-            folder / default_name(call, settings.format)
-            if ask.file is None
-            else wanted_file(folder, ask.file)
-        )
+        if ask.file is not None:
+            file = wanted_file(folder, ask.file)
+        else:
+            file = await asyncio.to_thread(unused, folder / default_name(call, settings.format))
         keep_free = settings.keep_free_mb * _MEGABYTE
         await asyncio.to_thread(prepare, file, folder, keep_free)
         mono = settings.channels == "mono" if ask.mono is None else ask.mono
@@ -137,6 +136,15 @@ def wanted_file(folder: Path, text: str) -> Path:
     if ".." in path.parts:
         raise Refused("recording.file", f"{text[:200]} leaves its folder", "name it without ..")
     return path if path.is_absolute() else folder / path
+
+
+def unused(file: Path) -> Path:
+    """This file, or ``one-2.wav`` after ``one.wav``: a call may be recorded anew within the same second."""
+    number, made = 1, file
+    while made.exists() or made.is_symlink():
+        number += 1
+        made = file.with_stem(f"{file.stem}-{number}")
+    return made
 
 
 def prepare(file: Path, folder: Path, keep_free: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.app.recording_handlers import default_name, prepare, wanted_file
+from trunkline.app.recording_handlers import default_name, prepare, unused, wanted_file
 from trunkline.base.messages import Refused
 
 FOLDER = Path("/data/recordings")
@@ -87,3 +87,12 @@ def test_what_stands_in_the_way_is_told(tmp_path: Path) -> None:
         with pytest.raises(Refused) as refusal:
             prepare(file, folder, keep_free)
         assert refusal.value.problem.code == code, file
+
+
+def test_a_call_may_be_recorded_anew_within_the_same_second(tmp_path: Path) -> None:
+    file = tmp_path / "203000-1001-1002-56789ab.wav"
+    assert unused(file) == file
+    for name in ("203000-1001-1002-56789ab-2.wav", "203000-1001-1002-56789ab-3.wav"):
+        file.touch()
+        assert unused(file) == tmp_path / name
+        (tmp_path / name).touch()
