@@ -10,6 +10,7 @@ use dimpl::{Dtls, Output};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
 use crate::keys::Keys;
+use crate::request::widened_datagram;
 
 /// How long a handshake may take from its beginning, in nanoseconds.
 pub const HANDSHAKE_NS: u64 = 30_000_000_000;
@@ -87,11 +88,7 @@ impl Session {
     #[must_use]
     pub fn new(identity: &Identity, role: Role, peer: Fingerprint, proven: bool, now_ns: u64) -> Self {
         let epoch = Instant::now();
-        let begun = catch_unwind(AssertUnwindSafe(|| {
-            let mut dtls = identity.begin(proven, epoch);
-            dtls.set_active(role == Role::Active);
-            dtls
-        }));
+        let begun = catch_unwind(AssertUnwindSafe(|| identity.begin(role, proven, epoch)));
         let mut session = Self {
             dtls: begun.ok(),
             role,
@@ -179,7 +176,10 @@ impl Session {
         let Some(dtls) = self.dtls.as_mut() else { return Ok(()) };
         loop {
             match dtls.poll_output(&mut self.room) {
-                Output::Packet(packet) => self.packets.push_back(packet.to_vec()),
+                Output::Packet(packet) => {
+                    let widened = if self.role == Role::Passive { widened_datagram(packet) } else { None };
+                    self.packets.push_back(widened.unwrap_or_else(|| packet.to_vec()));
+                }
                 Output::BufferTooSmall { needed } if needed <= MOST => self.room.resize(needed, 0),
                 Output::BufferTooSmall { .. } => return Err(End::Failed(Failure::Fingerprint)),
                 Output::Timeout(at) => {
