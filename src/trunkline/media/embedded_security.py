@@ -18,6 +18,8 @@ def _set_keys(native: _native.MediaEngine, command: c.SetKeys) -> c.Done:
         command.suite,
         _octets("send_key", command.send_key),
         _octets("receive_key", command.receive_key),
+        _mki("send_mki", command.send_mki),
+        _mki("receive_mki", command.receive_mki),
     )
     return c.Done()
 
@@ -48,6 +50,13 @@ def _octets(name: str, key: str) -> bytes:
     except (binascii.Error, ValueError):
         # From None, and without the text: a key must not get into a log.
         raise MediaError(f"{name} is not base64 (RFC 4568 §6.1)", "media.argument") from None
+
+
+def _mki(name: str, text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise MediaError(f"{name} is {text[:16]!r}, expected hexadecimal digits", "media.argument") from None
 
 
 HANDLERS: dict[type, Callable[[_native.MediaEngine, Any], Any]] = {

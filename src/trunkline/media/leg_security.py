@@ -43,11 +43,11 @@ class StreamSecurity:
     """One m-line's: what the party said last of its RTP, what it was offered, and what is ours.
 
     ``offered`` is what our last offer proposed, ``tags`` the suites of its rows; ``agreed`` how both secure it since
-    the last answer, None before that. While ``opaque`` it is no RTP (fax), and what is agreed for that waits.
+    the last answer, None before that. ``mki`` is what our packets name our key by, as the party's do in its offer. While ``opaque`` it is no RTP (fax), and what is agreed for that waits.
     """
 
     __slots__ = (
-        "agreed", "keys", "offered", "opaque", "peer", "role", "said", "sent", "tags", "token", "ufrag",
+        "agreed", "keys", "mki", "offered", "opaque", "peer", "role", "said", "sent", "tags", "token", "ufrag",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -57,7 +57,8 @@ class StreamSecurity:
         self.tags: dict[int, str] = {}
         self.opaque = False
         self.said = ""  # the protocol that we answer with
-        self.keys: dict[str, str] = {}
+        self.keys: dict[tuple[str, bytes], str] = {}
+        self.mki = b""
         self.role: Setup = "passive"
         self.ufrag = ""
         self.token = ""  # our ICE password
@@ -65,13 +66,13 @@ class StreamSecurity:
 
     def state(self) -> _State:
         """What an offer of the party changes."""
-        return self.peer, self.opaque, self.said, self.role, self.ufrag, self.token
+        return self.peer, self.opaque, self.said, self.role, self.ufrag, self.token, self.mki
 
     def restore(self, state: _State) -> None:
-        self.peer, self.opaque, self.said, self.role, self.ufrag, self.token = state
+        self.peer, self.opaque, self.said, self.role, self.ufrag, self.token, self.mki = state
 
 
-_State: TypeAlias = tuple[Keyed | None, bool, str, Setup, str, str]
+_State: TypeAlias = tuple[Keyed | None, bool, str, Setup, str, str, bytes]
 
 
 class LegSecurity:
@@ -180,6 +181,7 @@ class LegSecurity:
             stream.said = how.protocol
         if not self._note(stream, how):
             return ""
+        stream.mki = how.crypto.mki if how.crypto is not None else b""
         if how.security == "plain":
             if self.encryption == "required" and how.transport == "rtp":
                 return how.complaint or f"{how.protocol}, where encryption is required"
@@ -221,13 +223,14 @@ class LegSecurity:
         return "dtls" if stream.agreed == "dtls" else "off"
 
     def _ours(self, stream: StreamSecurity, theirs: Crypto) -> Crypto:
-        """Our row for the peer's: the same tag and suite (RFC 4568 §5.1.2), a key of our own."""
-        return Crypto(theirs.tag, theirs.suite, self._key(stream, theirs.suite))
+        """Our row for the peer's: the same tag and suite (RFC 4568 §5.1.2), a key of our own, under its MKI."""
+        return Crypto(theirs.tag, theirs.suite, self._key(stream, theirs.suite), stream.mki)
 
     def _key(self, stream: StreamSecurity, suite: str) -> str:
-        key = stream.keys.get(suite)
+        # One key is never used with and without an MKI: the engine takes that for another key, and begins anew.
+        key = stream.keys.get((suite, stream.mki))
         if key is None:
-            key = stream.keys[suite] = new_key(suite, self._entropy)
+            key = stream.keys[suite, stream.mki] = new_key(suite, self._entropy)
         return key
 
     # What it is told
@@ -328,7 +331,7 @@ class LegSecurity:
         new.fingerprint = self.fingerprint
         for stream in self.streams:
             made = StreamSecurity()
-            made.restore((stream.peer, stream.opaque, stream.said, stream.role, "", ""))
+            made.restore((stream.peer, stream.opaque, stream.said, stream.role, "", "", stream.mki))
             made.agreed = stream.agreed
             new.streams.append(made)
         return new
@@ -338,7 +341,9 @@ class LegSecurity:
         while len(self.streams) < len(known.streams):
             self.streams.append(StreamSecurity())
         for stream, before in zip(self.streams, known.streams, strict=False):
-            stream.restore((before.peer, before.opaque, before.said, before.role, stream.ufrag, stream.token))
+            stream.restore(
+                (before.peer, before.opaque, before.said, before.role, stream.ufrag, stream.token, before.mki)
+            )
 
     # What the engine is told
 
@@ -371,7 +376,8 @@ class LegSecurity:
 
     def _commands(self, port: str, stream: StreamSecurity, peer: Keyed) -> list[Command[Done]]:
         if peer.security == "sdes" and peer.crypto is not None:
-            return [SetKeys(port, peer.crypto.suite, self._key(stream, peer.crypto.suite), peer.crypto.key)]
+            suite, key, mki = peer.crypto.suite, peer.crypto.key, peer.crypto.mki
+            return [SetKeys(port, suite, self._key(stream, suite), key, stream.mki.hex(), mki.hex())]
         if peer.security != "dtls":
             return []
         made: list[Command[Done]] = []

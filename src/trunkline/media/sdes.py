@@ -1,7 +1,7 @@
 """Keys in the description (RFC 4568): the rows ``a=crypto`` of a peer, and ours.
 
-A row is taken when we can do all that it says: a suite of ``SUITES``, one master key of the right length without
-MKI, and no session parameter but hints. Lifetimes are read and passed over: no call lasts for 2^31 packets.
+A row is taken when we can do all that it says: a suite of ``SUITES``, one master key of the right length, with or
+without MKI, and no session parameter but hints. Lifetimes are read and passed over: no call lasts for 2^31 packets.
 """
 
 from __future__ import annotations
@@ -28,19 +28,26 @@ KEY_SIZES: Final[dict[str, int]] = {
 _SUITES: Final = {suite.upper(): suite for suite in SUITES}
 _ROW: Final = re.compile(r"a=crypto:\s*(\d{1,9})\s+(\S+)\s+(\S+)(?:\s+(.*))?$", re.IGNORECASE)
 _LIFETIME: Final = re.compile(r"(?:2\^)?\d{1,20}$")
+_MKI: Final = re.compile(r"([0-9]{1,309}):([0-9]{1,3})$")  # 128 octets are 309 digits at most
+_LONGEST_MKI: Final = 128
 _LONGEST_ROW: Final = 1_024
 
 
 class Crypto(NamedTuple):
-    """One row: its ``tag`` (1..999999999), a suite of ``SUITES``, and the sender's key and salt in base64."""
+    """One row: its ``tag`` (1..999999999), a suite of ``SUITES``, and the sender's key and salt in base64.
+
+    ``mki`` is what each of the sender's packets names the key by, 1 to 128 octets; empty when they do not.
+    """
 
     tag: int
     suite: str
     key: str
+    mki: bytes = b""
 
     @property
     def row(self) -> str:
-        return f"a=crypto:{self.tag} {self.suite} inline:{self.key}"
+        named = f"|{int.from_bytes(self.mki)}:{len(self.mki)}" if self.mki else ""
+        return f"a=crypto:{self.tag} {self.suite} inline:{self.key}{named}"
 
     def __repr__(self) -> str:
         return f"Crypto({self.tag}, {self.suite})"
@@ -73,15 +80,20 @@ def _read(row: str) -> Crypto | str:
         if not _is_hint(parameter):
             return f"{place} asks for {excerpt(parameter)}, which is not done here"
     method, _, inline = found[3].partition(":")
+    if method.lower() != "inline" or ";" in inline:
+        return f"{place} has several keys, or what is no inline key; expected one"
     key, *more = inline.split("|")
-    if method.lower() != "inline" or ";" in inline or not all(map(_LIFETIME.match, more)) or len(more) > 1:
-        return f"{place} has several keys, an MKI, or what is no inline key; expected one without MKI"
+    if more and _LIFETIME.match(more[0]):
+        more = more[1:]
+    mki = _mki_of(more[0]) if more else b""
+    if mki is None or len(more) > 1:
+        return f"{place} has {excerpt('|'.join(more))} behind its key, expected a lifetime, an MKI and its length"
     key = _whole(key)
     size = _size(key)
     if size != KEY_SIZES[suite]:
         seen = "is no base64" if size < 0 else f"has {size} octets"
         return f"the key of {place} {seen}, expected {KEY_SIZES[suite]} octets for {suite}"
-    return Crypto(int(found[1]), suite, key)
+    return Crypto(int(found[1]), suite, key, mki)
 
 
 def best_of(rows: Iterable[str]) -> Crypto | None:
@@ -101,6 +113,15 @@ def new_key(suite: str, entropy: Callable[[int], bytes] = os.urandom) -> str:
 def _is_hint(parameter: str) -> bool:
     """RFC 4568 §6.3: a window size binds nobody, nor does what begins with a minus that we do not know."""
     return parameter.upper().startswith(("WSH=", "-")) or parameter.upper() == "KDR=0"
+
+
+def _mki_of(text: str) -> bytes | None:
+    """RFC 4568 §6.1: a number, and in how many octets the packets carry it; None when it is malformed."""
+    found = _MKI.match(text)
+    length = int(found[2]) if found is not None else 0
+    if found is None or not 1 <= length <= _LONGEST_MKI or int(found[1]) >= 1 << 8 * length:
+        return None
+    return int(found[1]).to_bytes(length)
 
 
 def _whole(key: str) -> str:

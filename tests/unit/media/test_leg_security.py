@@ -33,6 +33,44 @@ def body(protocol: str, more: str = "") -> bytes:
     return f"{HEAD}m=audio 4000 {protocol} 0\r\n{more}".encode()
 
 
+@pytest.mark.rfc("4568", "6.1")
+def test_an_mki_of_an_offer_is_in_our_answer_and_both_directions() -> None:
+    leg = security()
+    named = CRYPTO.replace(KEY, f"{KEY}|2^31|7:2")
+    assert leg.read(body("RTP/SAVP", named), answer=False) == body("RTP/AVP")
+    (command,) = leg.commands("p", 0)
+    assert isinstance(command, SetKeys)
+    assert (command.receive_key, command.send_mki, command.receive_mki) == (KEY, "0007", "0007")
+    told = leg.dress(OURS, LOCAL, offer=False)
+    assert told.endswith(f" inline:{command.send_key}|7:2\r\n")
+    assert leg.dress(OURS, LOCAL, offer=True) == told, "and so it stays when we offer"
+
+
+@pytest.mark.rfc("4568", "6.1")
+def test_an_mki_of_an_answer_is_in_what_the_party_sends_alone() -> None:
+    leg = security("required")
+    assert "|" not in leg.dress(OURS, LOCAL, offer=True)
+    leg.read(body("RTP/SAVP", CRYPTO.replace(KEY, f"{KEY}|1:4")), answer=True)
+    (command,) = leg.commands("p", 0)
+    assert isinstance(command, SetKeys)
+    assert (command.send_mki, command.receive_mki) == ("", "00000001")
+
+
+def test_another_mki_has_another_key_of_ours() -> None:
+    """Under one key a number is sealed once, whatever the packets name it by."""
+    leg = security()
+    sent: dict[str, str] = {}
+    for mki in ("", "|1:1", "|1:2", "|2:1"):
+        leg.read(body("RTP/SAVP", CRYPTO.replace(KEY, KEY + mki)), answer=False)
+        (command,) = leg.commands("p", 0)
+        assert isinstance(command, SetKeys)
+        sent[command.send_mki] = command.send_key
+    assert len(set(sent.values())) == 4
+    leg.read(body("RTP/SAVP", CRYPTO.replace(KEY, f"{KEY}|1:1")), answer=False)
+    leg.take_back()
+    assert leg.commands("p", 0) == []
+
+
 @pytest.mark.rfc("4568", "5.1.2")
 def test_an_answer_has_the_tag_and_suite_of_the_offer_and_a_key_of_ours() -> None:
     leg = security()
@@ -112,7 +150,7 @@ def test_no_spelling_of_plain_rtp_gets_past(line: str, encryption: Encryption, a
         (CRYPTO + CRYPTO.replace(":1 ", ":2 "), "2 rows"),
         (CRYPTO.replace(KEY, KEY[4:]), "27 octets, expected 30"),
         (CRYPTO.replace(KEY, f"{KEY[:-1]}!"), "no base64"),
-        (CRYPTO.replace(KEY, f"{KEY}|1:4"), "MKI"),
+        (CRYPTO.replace(KEY, f"{KEY}|1:0"), "an MKI and its length"),
         (CRYPTO.replace("\r", " UNENCRYPTED_SRTP\r"), "UNENCRYPTED_SRTP"),
         (CRYPTO.replace("AES_CM", "F8"), "'F8_128_HMAC_SHA1_80'"),
         ("a=crypto:1\r\n", "malformed"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.media.sdes import KEY_SIZES, best_of, crypto_of, new_key
+from trunkline.media.sdes import KEY_SIZES, Crypto, best_of, complaint_of, crypto_of, new_key
 from trunkline.media.security_commands import SUITES
 
 pytestmark = [pytest.mark.rfc("4568", "6.1"), pytest.mark.rule("T-24")]
@@ -37,9 +37,19 @@ def test_lifetimes_and_hints_are_tolerated(more: str) -> None:
 @pytest.mark.parametrize(
     "row",
     [
-        f"a=crypto:1 {SUITE} inline:{KEY}|2^20|1:4",
-        f"a=crypto:1 {SUITE} inline:{KEY}|1:4",
+        f"a=crypto:1 {SUITE} inline:{KEY}|1:0",
+        f"a=crypto:1 {SUITE} inline:{KEY}|1:129",
+        f"a=crypto:1 {SUITE} inline:{KEY}|256:1",
+        f"a=crypto:1 {SUITE} inline:{KEY}|-1:4",
+        f"a=crypto:1 {SUITE} inline:{KEY}|1:4|2^20",
+        f"a=crypto:1 {SUITE} inline:{KEY}|2^20|1:4|1:4",
+        f"a=crypto:1 {SUITE} inline:{KEY}|1:4:4",
+        f"a=crypto:1 {SUITE} inline:{KEY}|١:4",
+        f"a=crypto:1 {SUITE} inline:{KEY}|:4",
+        f"a=crypto:1 {SUITE} inline:{KEY}|1:",
+        f"a=crypto:1 {SUITE} inline:{KEY}|",
         f"a=crypto:1 {SUITE} inline:{KEY};inline:{KEY}",
+        f"a=crypto:1 {SUITE} inline:{KEY}|2^20|1:4;inline:{KEY}|2^20|2:4",
         f"a=crypto:1 {SUITE} inline:{KEY} UNENCRYPTED_SRTP",
         f"a=crypto:1 {SUITE} inline:{KEY} UNAUTHENTICATED_SRTP",
         f"a=crypto:1 {SUITE} inline:{KEY} KDR=3",
@@ -54,6 +64,37 @@ def test_lifetimes_and_hints_are_tolerated(more: str) -> None:
 )
 def test_what_we_could_not_do_is_not_taken(row: str) -> None:
     assert crypto_of(row) is None
+
+
+@pytest.mark.parametrize("lifetime", ["", "|2^20", "|1048576"])
+@pytest.mark.parametrize(
+    ("said", "mki"),
+    [
+        ("1:4", b"\0\0\0\1"),
+        ("255:1", b"\xff"),
+        ("0:1", b"\0"),
+        ("1:128", bytes(127) + b"\1"),
+        (f"{(1 << 1024) - 1}:128", b"\xff" * 128),
+    ],
+)
+def test_an_mki_is_read_in_its_length_and_written_again(lifetime: str, said: str, mki: bytes) -> None:
+    crypto = crypto_of(f"a=crypto:7 {SUITE} inline:{KEY}{lifetime}|{said}")
+    assert crypto is not None
+    assert (crypto.key, crypto.mki) == (KEY, mki)
+    assert crypto.row == f"a=crypto:7 {SUITE} inline:{KEY}|{said}"
+
+
+def test_a_malformed_mki_is_complained_of_without_the_key() -> None:
+    complaint = complaint_of([f"a=crypto:7 {SUITE} inline:{KEY}|2^20|256:1"])
+    assert "256:1" in complaint
+    assert KEY not in complaint
+
+
+@given(st.binary(min_size=1, max_size=128))
+def test_any_mki_comes_through(mki: bytes) -> None:
+    crypto = crypto_of(Crypto(1, SUITE, KEY, mki).row)
+    assert crypto is not None
+    assert crypto.mki == mki
 
 
 def test_the_first_row_that_can_be_taken_is() -> None:

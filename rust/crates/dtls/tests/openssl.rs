@@ -4,24 +4,72 @@
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use trunkline_dtls::{Fingerprint, Identity, Keys, Outcome, Profile, Role, Session};
+use trunkline_dtls::{Failure, Fingerprint, Identity, Keys, Outcome, Profile, Role, Session};
 
 const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/b.p8");
 const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/b.der");
 /// Longer than any of this takes; a test that waits so long fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// OpenSSL with the certificate B, and what it says.
+/// A certificate of RSA, made for this run.
+struct RsaCertificate {
+    folder: std::path::PathBuf,
+}
+
+impl RsaCertificate {
+    fn new(bits: u32) -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("trunkline-dtls-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let made = Self { folder };
+        let status = Command::new("openssl")
+            .args(["req", "-x509", "-nodes", "-sha256", "-days", "2", "-subj", "/CN=phone"])
+            .args(["-newkey", &format!("rsa:{bits}"), "-outform", "DER"])
+            .args(["-keyout", &made.path("key.pem"), "-out", &made.path("certificate.der")])
+            .stderr(Stdio::null())
+            .status();
+        assert!(status.expect("this test needs OpenSSL: apt-get install openssl").success());
+        made
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&std::fs::read(self.path("certificate.der")).unwrap())
+    }
+
+    fn peer(&self, arguments: &[&str]) -> Peer {
+        let (certificate, key) = (self.path("certificate.der"), self.path("key.pem"));
+        Peer::with(arguments, "SRTP_AES128_CM_SHA1_80", [&certificate, &key, "PEM"])
+    }
+}
+
+impl Drop for RsaCertificate {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// OpenSSL with a certificate, and what it says.
 struct Peer(Child);
 
 impl Peer {
+    /// With the certificate B.
     fn start(arguments: &[&str], profile: &str) -> Self {
+        Self::with(arguments, profile, [CERTIFICATE, KEY, "DER"])
+    }
+
+    fn with(arguments: &[&str], profile: &str, [certificate, key, form]: [&str; 3]) -> Self {
         let child = Command::new("openssl")
             .args(arguments)
             .args(["-dtls1_2", "-use_srtp", profile])
-            .args(["-cert", CERTIFICATE, "-certform", "DER", "-key", KEY, "-keyform", "DER"])
+            .args(["-cert", certificate, "-certform", "DER", "-key", key, "-keyform", form])
             .args(["-keymatexport", "EXTRACTOR-dtls_srtp"])
             .args(["-keymatexportlen", if profile.contains("_CM_") { "60" } else { "56" }])
             .stdin(Stdio::piped())
@@ -52,14 +100,25 @@ impl Drop for Peer {
 }
 
 fn session(role: Role, now_ns: u64) -> Session {
+    session_with(role, Fingerprint::of(include_bytes!("../testdata/b.der")), now_ns)
+}
+
+fn session_with(role: Role, peer: Fingerprint, now_ns: u64) -> Session {
     let certificate = include_bytes!("../testdata/a.der").to_vec();
     let identity = Identity::new(certificate, include_bytes!("../testdata/a.p8").to_vec()).unwrap();
-    let peer = Fingerprint::of(include_bytes!("../testdata/b.der"));
     Session::new(&identity, role, peer, false, now_ns)
 }
 
 /// Carries datagrams until there are keys.
-fn shake_hands(socket: &UdpSocket, mut session: Session, mut peer: Option<std::net::SocketAddr>) -> Keys {
+fn shake_hands(socket: &UdpSocket, session: Session, peer: Option<std::net::SocketAddr>) -> Keys {
+    match outcome_of(socket, session, peer) {
+        Outcome::Keys(keys) => keys,
+        Outcome::Failed(failure) => panic!("{failure}"),
+    }
+}
+
+/// Carries datagrams until it is known how it went.
+fn outcome_of(socket: &UdpSocket, mut session: Session, mut peer: Option<std::net::SocketAddr>) -> Outcome {
     let start = Instant::now();
     let mut buffer = [0; 2048];
     socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
@@ -77,18 +136,14 @@ fn shake_hands(socket: &UdpSocket, mut session: Session, mut peer: Option<std::n
             }
             Err(_) => session.tick(now_ns),
         };
-        match outcome {
-            None => {}
-            Some(Outcome::Keys(keys)) => {
-                while let Some(packet) = session.next_packet() {
-                    socket.send_to(&packet, peer.unwrap()).unwrap();
-                }
-                return keys;
+        if let Some(outcome) = outcome {
+            while let Some(packet) = session.next_packet() {
+                let _ = socket.send_to(&packet, peer.unwrap());
             }
-            Some(Outcome::Failed(failure)) => panic!("{failure}"),
+            return outcome;
         }
     }
-    panic!("no keys")
+    panic!("the handshake did not end")
 }
 
 fn assert_same(keys: &Keys, ours: Role, material: &[u8]) {
@@ -124,4 +179,53 @@ fn we_connect_to_openssl() {
     let keys = shake_hands(&socket, session(Role::Active, 0), Some(port));
     assert_eq!(keys.profile, Profile::Aes128CmSha1_80);
     assert_same(&keys, Role::Active, &peer.material());
+}
+
+/// Many phones and PBXs have such a certificate (RFC 5763 §5 lets it be anything).
+#[test]
+fn openssl_with_an_rsa_certificate_connects_to_us() {
+    for bits in [2048, 4096] {
+        let certificate = RsaCertificate::new(bits);
+        for suites in ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "DEFAULT"] {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let to = socket.local_addr().unwrap().to_string();
+            let mut peer = certificate.peer(&["s_client", "-connect", &to, "-cipher", suites, "-mtu", "600"]);
+            let session = session_with(Role::Passive, certificate.fingerprint(), 0);
+            let keys = shake_hands(&socket, session, None);
+            assert_same(&keys, Role::Passive, &peer.material());
+        }
+    }
+}
+
+#[test]
+fn an_rsa_certificate_of_somebody_else_gives_no_keys() {
+    let certificate = RsaCertificate::new(2048);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = socket.local_addr().unwrap().to_string();
+    let _peer = certificate.peer(&["s_client", "-connect", &to]);
+    assert_eq!(outcome_of(&socket, session(Role::Passive, 0), None), Outcome::Failed(Failure::Fingerprint));
+}
+
+/// What could be factored proves nothing.
+#[test]
+fn a_short_rsa_key_gives_no_keys() {
+    let certificate = RsaCertificate::new(1024);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = socket.local_addr().unwrap().to_string();
+    let _peer = certificate.peer(&["s_client", "-connect", &to, "-cipher", "DEFAULT@SECLEVEL=0"]);
+    let outcome = outcome_of(&socket, session_with(Role::Passive, certificate.fingerprint(), 0), None);
+    assert!(matches!(outcome, Outcome::Failed(Failure::Protocol(_))), "{outcome:?}");
+}
+
+/// Our ClientHello offers no suite for it: refused at once, and in words.
+#[test]
+fn a_server_with_an_rsa_certificate_refuses_us_in_words() {
+    let certificate = RsaCertificate::new(2048);
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let _peer = certificate.peer(&["s_server", "-accept", &port.to_string(), "-Verify", "1"]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let session = session_with(Role::Active, certificate.fingerprint(), 0);
+    let outcome = outcome_of(&socket, session, Some(port));
+    let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert!(failure.to_string().contains("refused"), "{failure}");
 }

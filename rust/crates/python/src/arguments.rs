@@ -51,8 +51,13 @@ pub fn suite_of(name: &str) -> PyResult<engine::Suite> {
 }
 
 /// A master key and salt; what they are is in no text.
-pub fn master_key(name: &str, suite: engine::Suite, octets: &[u8]) -> PyResult<engine::MasterKey> {
-    engine::MasterKey::new(suite, octets).ok_or_else(|| {
+pub fn master_key(
+    name: &str,
+    suite: engine::Suite,
+    octets: &[u8],
+    mki: &[u8],
+) -> PyResult<engine::MasterKey> {
+    let key = engine::MasterKey::new(suite, octets).ok_or_else(|| {
         let (key, salt) = (suite.key_octets(), suite.salt_octets());
         argument(format!(
             "the {name} key of {} needs {} octets (key {key}, salt {salt}), got {}",
@@ -60,7 +65,10 @@ pub fn master_key(name: &str, suite: engine::Suite, octets: &[u8]) -> PyResult<e
             key + salt,
             octets.len()
         ))
-    })
+    })?;
+    let long =
+        || argument(format!("the MKI of the {name} key has {} octets, 128 at most are taken", mki.len()));
+    key.with_mki(mki).ok_or_else(long)
 }
 
 /// A header extension.

@@ -105,11 +105,21 @@ impl MediaEngine {
     }
 
     /// Encrypts a port; a key is the master key and right after it the salt. `receive` may be empty: not known yet.
-    #[pyo3(signature = (port, suite, send, receive))]
-    fn set_keys(&self, port: &str, suite: &str, send: &[u8], receive: &[u8]) -> PyResult<()> {
+    /// The MKI of either may be empty: its packets have none.
+    #[pyo3(signature = (port, suite, send, receive, send_mki, receive_mki))]
+    fn set_keys(
+        &self,
+        port: &str,
+        suite: &str,
+        send: &[u8],
+        receive: &[u8],
+        send_mki: &[u8],
+        receive_mki: &[u8],
+    ) -> PyResult<()> {
         let suite = suite_of(suite)?;
-        let receive = (!receive.is_empty()).then(|| master_key("receive", suite, receive)).transpose()?;
-        self.engine.set_keys(port, master_key("send", suite, send)?, receive).map_err(refused)
+        let hear = || master_key("receive", suite, receive, receive_mki);
+        let receive = (!receive.is_empty()).then(hear).transpose()?;
+        self.engine.set_keys(port, master_key("send", suite, send, send_mki)?, receive).map_err(refused)
     }
 
     /// Says who the engine is in DTLS: a certificate in DER, its ECDSA key in PKCS#8.

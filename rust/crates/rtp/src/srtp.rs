@@ -2,10 +2,12 @@
 //!
 //! A [`Sealer`] encrypts what one side sends, an [`Opener`] decrypts what it hears; each has a master key of its own.
 //! Both work in place, allocate nothing for a packet once they know its source, and keep what RFC 3711 §3.2.3 wants
-//! kept for each source: roll-over counter and replay window. The key derivation rate is 0, and there is no MKI.
+//! kept for each source: roll-over counter and replay window. The key derivation rate is 0. A key may have an MKI
+//! ([`MasterKey::with_mki`]), which each packet then carries.
 
 mod cipher;
 mod key;
+mod mki;
 mod opener;
 mod sealer;
 mod sources;
@@ -21,8 +23,10 @@ pub use opener::Opener;
 pub use sealer::Sealer;
 pub use suite::Suite;
 
-/// The most octets that sealing adds to a packet: a tag of 16 octets, and the index of RTCP.
-pub const OVERHEAD: usize = 20;
+/// The most octets of an MKI (RFC 4568 §6.1).
+pub const LONGEST_MKI: usize = 128;
+/// The most octets that sealing adds to a packet: a tag of 16 octets, the index of RTCP, and the MKI.
+pub const OVERHEAD: usize = 20 + LONGEST_MKI;
 /// The sources that a context knows; it takes no packet of another one.
 pub const SOURCES: usize = 64;
 

@@ -6,7 +6,7 @@ use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes128, Aes256, Block};
 use zeroize::Zeroize;
 
-use crate::srtp::Suite;
+use crate::srtp::{LONGEST_MKI, Suite};
 
 /// Octets of the longest key.
 const LONGEST_KEY: usize = 32;
@@ -21,6 +21,7 @@ pub struct MasterKey {
     suite: Suite,
     key: [u8; LONGEST_KEY],
     salt: [u8; LONGEST_SALT],
+    mki: Box<[u8]>,
 }
 
 impl MasterKey {
@@ -31,10 +32,22 @@ impl MasterKey {
             return None;
         }
         let (from_key, from_salt) = key_and_salt.split_at(suite.key_octets());
-        let mut made = Self { suite, key: [0; LONGEST_KEY], salt: [0; LONGEST_SALT] };
+        let mut made = Self { suite, key: [0; LONGEST_KEY], salt: [0; LONGEST_SALT], mki: Box::default() };
         made.key[..from_key.len()].copy_from_slice(from_key);
         made.salt[..from_salt.len()].copy_from_slice(from_salt);
         Some(made)
+    }
+
+    /// The same key with its identifier, which is in each packet under it (RFC 3711 §3.1); none when it is empty.
+    /// `None` when it is longer than [`LONGEST_MKI`].
+    #[must_use]
+    pub fn with_mki(mut self, mki: &[u8]) -> Option<Self> {
+        self.mki = mki.into();
+        (mki.len() <= LONGEST_MKI).then_some(self)
+    }
+
+    pub(super) fn mki(&self) -> &[u8] {
+        &self.mki
     }
 
     /// For which suite it is.
@@ -81,7 +94,7 @@ fn stream<C: BlockCipherEncrypt<BlockSize = aes::cipher::consts::U16>>(
 
 impl PartialEq for MasterKey {
     fn eq(&self, other: &Self) -> bool {
-        self.suite == other.suite && self.key == other.key && self.salt == other.salt
+        self.suite == other.suite && self.key == other.key && self.salt == other.salt && self.mki == other.mki
     }
 }
 

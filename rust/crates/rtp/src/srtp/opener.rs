@@ -4,6 +4,7 @@ use hmac::Mac;
 
 use crate::srtp::cipher::{Cipher, Place};
 use crate::srtp::key::Purpose;
+use crate::srtp::mki;
 use crate::srtp::sealer::named;
 use crate::srtp::sources::Sources;
 use crate::srtp::window::nearest_index;
@@ -16,6 +17,7 @@ const ENCRYPTED: u32 = 0x8000_0000;
 #[derive(Clone, Debug)]
 pub struct Opener {
     suite: Suite,
+    mki: Box<[u8]>,
     rtp: Cipher,
     rtcp: Cipher,
     rtp_sources: Sources,
@@ -30,11 +32,13 @@ impl Opener {
             master.suite(),
             Cipher::new(master, Purpose::Rtp)?,
             Cipher::new(master, Purpose::Rtcp)?,
+            master.mki(),
         ))
     }
 
-    pub(super) fn with(suite: Suite, rtp: Cipher, rtcp: Cipher) -> Self {
-        Self { suite, rtp, rtcp, rtp_sources: Sources::default(), rtcp_sources: Sources::default() }
+    pub(super) fn with(suite: Suite, rtp: Cipher, rtcp: Cipher, mki: &[u8]) -> Self {
+        let (rtp_sources, rtcp_sources) = (Sources::default(), Sources::default());
+        Self { suite, mki: mki.into(), rtp, rtcp, rtp_sources, rtcp_sources }
     }
 
     /// Opens an SRTP packet in place; returns the length of the RTP packet. What is refused may be looked at no more
@@ -43,6 +47,40 @@ impl Opener {
     /// # Errors
     /// [`Refused`].
     pub fn open_rtp(&mut self, bytes: &mut [u8]) -> Result<usize, Refused> {
+        if self.mki.is_empty() {
+            return self.open_bare_rtp(bytes);
+        }
+        self.open_named(bytes, self.suite.rtp_mac(), Self::open_bare_rtp)
+    }
+
+    /// Opens an SRTCP packet in place; returns the length of the compound RTCP packet.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn open_rtcp(&mut self, bytes: &mut [u8]) -> Result<usize, Refused> {
+        if self.mki.is_empty() {
+            return self.open_bare_rtcp(bytes);
+        }
+        self.open_named(bytes, self.suite.rtcp_mac(), Self::open_bare_rtcp)
+    }
+
+    /// Opens a packet that has the MKI before its last `mac` octets.
+    #[cold]
+    fn open_named(
+        &mut self,
+        bytes: &mut [u8],
+        mac: usize,
+        open: fn(&mut Self, &mut [u8]) -> Result<usize, Refused>,
+    ) -> Result<usize, Refused> {
+        let length = mki::take_out(&self.mki, bytes, mac)?;
+        let opened = open(self, &mut bytes[..length]);
+        if opened.is_err() {
+            mki::put_in(&self.mki, bytes, length, mac)?;
+        }
+        opened
+    }
+
+    fn open_bare_rtp(&mut self, bytes: &mut [u8]) -> Result<usize, Refused> {
         let length = bytes.len().checked_sub(self.suite.rtp_tag()).ok_or(Refused::TooShort)?;
         let (packet, tag) = bytes.split_at_mut(length);
         let header = rtp_header(packet).ok_or(Refused::TooShort)?;
@@ -58,11 +96,7 @@ impl Opener {
         Ok(length)
     }
 
-    /// Opens an SRTCP packet in place; returns the length of the compound RTCP packet.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    pub fn open_rtcp(&mut self, bytes: &mut [u8]) -> Result<usize, Refused> {
+    fn open_bare_rtcp(&mut self, bytes: &mut [u8]) -> Result<usize, Refused> {
         let length = bytes.len().checked_sub(self.suite.rtcp_tag() + 4).ok_or(Refused::TooShort)?;
         if length < 8 {
             return Err(Refused::TooShort);

@@ -4,6 +4,7 @@ use hmac::Mac;
 
 use crate::srtp::cipher::{Cipher, Place};
 use crate::srtp::key::Purpose;
+use crate::srtp::mki;
 use crate::srtp::sources::Sources;
 use crate::srtp::window::nearest_index;
 use crate::srtp::{MasterKey, Refused, Suite, rtp_header, word};
@@ -20,6 +21,7 @@ const ENCRYPTED: u32 = 0x8000_0000;
 #[derive(Clone, Debug)]
 pub struct Sealer {
     suite: Suite,
+    mki: Box<[u8]>,
     rtp: Cipher,
     rtcp: Cipher,
     sources: Sources,
@@ -34,11 +36,12 @@ impl Sealer {
             master.suite(),
             Cipher::new(master, Purpose::Rtp)?,
             Cipher::new(master, Purpose::Rtcp)?,
+            master.mki(),
         ))
     }
 
-    pub(super) fn with(suite: Suite, rtp: Cipher, rtcp: Cipher) -> Self {
-        Self { suite, rtp, rtcp, sources: Sources::default(), rtcp_index: 0 }
+    pub(super) fn with(suite: Suite, rtp: Cipher, rtcp: Cipher, mki: &[u8]) -> Self {
+        Self { suite, mki: mki.into(), rtp, rtcp, sources: Sources::default(), rtcp_index: 0 }
     }
 
     /// Seals the first `length` octets of a buffer, an RTP packet; returns the new length.
@@ -49,6 +52,9 @@ impl Sealer {
         let packet = buffer.get(..length).ok_or(Refused::TooShort)?;
         let header = rtp_header(packet).ok_or(Refused::TooShort)?;
         let end = length + self.suite.rtp_tag();
+        if buffer.len() < end + self.mki.len() {
+            return Err(Refused::TooShort);
+        }
         let (packet, tag) = buffer.get_mut(..end).ok_or(Refused::TooShort)?.split_at_mut(length);
         let place = self.place(packet)?;
         let (clear, text) = packet.split_at_mut(header);
@@ -61,7 +67,7 @@ impl Sealer {
             authenticate(&self.rtp, packet, &roll_over, tag);
         }
         self.sources.note(place.ssrc, place.index);
-        Ok(end)
+        mki::put_in(&self.mki, buffer, end, self.suite.rtp_mac())
     }
 
     /// Seals the first `length` octets of a buffer, a compound RTCP packet; returns the new length.
@@ -73,6 +79,9 @@ impl Sealer {
             return Err(if length < 8 { Refused::TooShort } else { Refused::Exhausted });
         }
         let end = length + self.suite.rtcp_tag() + 4;
+        if buffer.len() < end + self.mki.len() {
+            return Err(Refused::TooShort);
+        }
         let bytes = buffer.get_mut(..end).ok_or(Refused::TooShort)?;
         let ssrc = word(bytes, 4).ok_or(Refused::TooShort)?;
         let place = Place { ssrc, index: self.rtcp_index.into() };
@@ -94,7 +103,7 @@ impl Sealer {
             authenticate(&self.rtcp, packet, &index, tag);
         }
         self.rtcp_index += 1;
-        Ok(end)
+        mki::put_in(&self.mki, buffer, end, self.suite.rtcp_mac())
     }
 
     fn place(&mut self, packet: &[u8]) -> Result<Place, Refused> {

@@ -77,6 +77,16 @@ impl Suite {
         }
     }
 
+    /// Octets of RTP behind its MKI: the tag, unless the cipher makes it.
+    pub(super) const fn rtp_mac(self) -> usize {
+        if self.is_aead() { 0 } else { self.rtp_tag() }
+    }
+
+    /// Octets of RTCP behind its MKI.
+    pub(super) const fn rtcp_mac(self) -> usize {
+        if self.is_aead() { 0 } else { self.rtcp_tag() }
+    }
+
     /// Octets of the tag of RTCP.
     #[must_use]
     pub const fn rtcp_tag(self) -> usize {

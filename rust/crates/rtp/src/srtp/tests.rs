@@ -3,7 +3,7 @@ use std::time::Instant;
 use crate::packet::{HEADER, write_header};
 use crate::srtp::cipher::{Cipher, Place};
 use crate::srtp::key::{Purpose, SessionKeys};
-use crate::srtp::{MasterKey, OVERHEAD, Opener, Refused, SOURCES, Sealer, Suite};
+use crate::srtp::{LONGEST_MKI, MasterKey, OVERHEAD, Opener, Refused, SOURCES, Sealer, Suite};
 
 fn octets(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(|octet| !octet.is_ascii_whitespace()).collect();
@@ -137,9 +137,9 @@ fn galois_packets_are_those_of_their_standard() {
         ),
     ] {
         let cipher = || Cipher::of_session(suite, &session(key, salt)).unwrap();
-        let sealed = sealed_rtp(&mut Sealer::with(suite, cipher(), cipher()), &plain).unwrap();
+        let sealed = sealed_rtp(&mut Sealer::with(suite, cipher(), cipher(), &[]), &plain).unwrap();
         assert_eq!(sealed, octets(expected));
-        assert_eq!(opened_rtp(&mut Opener::with(suite, cipher(), cipher()), &sealed).unwrap(), plain);
+        assert_eq!(opened_rtp(&mut Opener::with(suite, cipher(), cipher(), &[]), &sealed).unwrap(), plain);
     }
     let plain = octets(
         "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
@@ -157,10 +157,10 @@ fn galois_packets_are_those_of_their_standard() {
         ),
     ] {
         let cipher = || Cipher::of_session(suite, &session(key, salt)).unwrap();
-        let mut sealer = Sealer::with(suite, cipher(), cipher());
+        let mut sealer = Sealer::with(suite, cipher(), cipher(), &[]);
         (0..1492).for_each(|_| drop(sealed_rtcp(&mut sealer, &RECEIVER_REPORT)));
         assert_eq!(sealed_rtcp(&mut sealer, &plain), octets(protected));
-        let opened = opened_rtcp(&mut Opener::with(suite, cipher(), cipher()), &octets(protected));
+        let opened = opened_rtcp(&mut Opener::with(suite, cipher(), cipher(), &[]), &octets(protected));
         assert_eq!(opened.unwrap(), plain);
     }
 }
@@ -373,3 +373,60 @@ fn cost_of_a_packet() {
         println!("{:26} seal {:4} ns  open {:4} ns", suite.name(), each(sealing), each(opening));
     }
 }
+
+/// RFC 3711 §3.1, §3.4, RFC 7714 §8, §9: where the MKI stands, and that the rest is as without it.
+#[test]
+fn an_mki_stands_before_the_tag_of_its_packet_or_comes_last() {
+    for suite in Suite::ALL {
+        for mki in [&[7][..], &[0, 0, 0, 1], &[0x5a; LONGEST_MKI]] {
+            let master = MasterKey::new(suite, &vec![9; suite.key_octets() + suite.salt_octets()]).unwrap();
+            let named = master.clone().with_mki(mki).unwrap();
+            let (mut bare, mut sealer) = (Sealer::new(&master).unwrap(), Sealer::new(&named).unwrap());
+            let (rtp, rtcp) = (octets(MKI_RTP), octets(MKI_RTCP));
+            let behind = |tag| if suite.is_aead() { 0 } else { tag };
+            let with_mki = |packet: Vec<u8>, behind: usize| {
+                let (head, tail) = packet.split_at(packet.len() - behind);
+                [head, mki, tail].concat()
+            };
+            let sealed = sealed_rtp(&mut sealer, &rtp).unwrap();
+            assert_eq!(sealed, with_mki(sealed_rtp(&mut bare, &rtp).unwrap(), behind(suite.rtp_tag())));
+            let report = sealed_rtcp(&mut sealer, &rtcp);
+            assert_eq!(report, with_mki(sealed_rtcp(&mut bare, &rtcp), behind(suite.rtcp_tag())));
+            let mut opener = Opener::new(&named).unwrap();
+            assert_eq!(opened_rtp(&mut opener, &sealed).unwrap(), rtp);
+            assert_eq!(opened_rtcp(&mut opener, &report).unwrap(), rtcp);
+        }
+    }
+}
+
+#[test]
+fn a_packet_with_another_mki_or_none_is_refused_and_stays_as_it_was() {
+    for suite in Suite::ALL {
+        let master = MasterKey::new(suite, &vec![9; suite.key_octets() + suite.salt_octets()]).unwrap();
+        let named = |mki: &[u8]| master.clone().with_mki(mki).unwrap();
+        let mut opener = Opener::new(&named(&[0, 1])).unwrap();
+        for other in [&[0, 2][..], &[], &[1], &[0, 0, 1]] {
+            let rtp = sealed_rtp(&mut Sealer::new(&named(other)).unwrap(), &octets(MKI_RTP)).unwrap();
+            let mut bytes = rtp.clone();
+            assert!(opener.open_rtp(&mut bytes).is_err(), "{suite:?} {other:?}");
+            assert_eq!(bytes, rtp);
+        }
+        let right = sealed_rtp(&mut Sealer::new(&named(&[0, 1])).unwrap(), &octets(MKI_RTP)).unwrap();
+        let mut bytes = right.clone();
+        bytes[12] ^= 1;
+        let changed = bytes.clone();
+        assert!(opener.open_rtp(&mut bytes).is_err());
+        assert_eq!(bytes, changed, "what is refused stays as it was");
+        for length in 0..right.len() {
+            assert!(opener.open_rtp(&mut right[..length].to_vec()).is_err());
+            assert!(opener.open_rtcp(&mut right[..length].to_vec()).is_err());
+        }
+        assert!(opener.open_rtp(&mut right.clone()).is_ok());
+    }
+    assert!(
+        MasterKey::new(Suite::AeadAes128Gcm, &[1; 28]).unwrap().with_mki(&[0; LONGEST_MKI + 1]).is_none()
+    );
+}
+
+const MKI_RTP: &str = "8000 0001 0000 00a0 cafe babe 0102 0304 0506 0708 090a 0b0c 0d0e 0f10 1112 1314";
+const MKI_RTCP: &str = "80c9 0001 cafe babe 81ca 0002 cafe babe 0102 6162";
