@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.peers.baresip import Account, Baresip
 from tests.peers.exchange import DOMAIN, ExchangeProcess, Extension
+from tests.peers.linphone import Linphone
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("T-24")]
 
@@ -75,6 +76,67 @@ async def test_a_phone_that_encrypts_calls_one_that_does_not(
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
         await talk(first, second)
     await exchange.no_calls()
+
+
+async def test_a_phone_with_dtls_calls_one_that_does_not_encrypt(
+    exchange: ExchangeProcess, tmp_path: Path
+) -> None:
+    """Its certificate is one of RSA."""
+    one, other = account(exchange, "dtls_srtp"), account(exchange)
+    async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
+        await talk(first, second)
+    await exchange.no_calls()
+
+
+async def test_a_phone_with_dtls_calls_one_with_keys_in_its_description(
+    strict: ExchangeProcess, tmp_path: Path
+) -> None:
+    one, other = account(strict, "dtls_srtp"), account(strict, "srtp-mand")
+    async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
+        await talk(first, second)
+    await strict.no_calls()
+
+
+async def linphone_talks(phone: Linphone, baresip: Baresip, *, calls: bool) -> None:
+    """One of both calls the other; both tones are heard, after a hold too."""
+    await phone.registered()
+    await baresip.registered()
+    if calls:
+        phone.command(f"call sip:{baresip.account.user}@{DOMAIN}")
+        await baresip.event("CALL_INCOMING")
+        await baresip.accept()
+    else:
+        await baresip.dial(phone.account.user)
+        await phone.said("new incoming call")
+        phone.command("answer")
+    await baresip.event("CALL_ESTABLISHED")
+    await phone.said("connected")
+    await baresip.hears(FIRST_HZ, LOUD_DBFS)
+    await phone.hears(SECOND_HZ, LOUD_DBFS)
+    await baresip.hold()
+    await phone.hears_nothing_of(SECOND_HZ)
+    await baresip.resume()
+    await phone.hears(SECOND_HZ, LOUD_DBFS)
+    await baresip.hears(FIRST_HZ, LOUD_DBFS)
+    await baresip.hangup()
+    await phone.said("ended")
+
+
+@pytest.mark.parametrize("media", ["srtp", "dtls"])
+async def test_linphone_encrypts_and_calls_a_phone_that_does_not(
+    exchange: ExchangeProcess, tmp_path: Path, media: str
+) -> None:
+    one, other = account(exchange, media), account(exchange)
+    async with Linphone(tmp_path, one, FIRST_HZ) as phone, Baresip(tmp_path, other, SECOND_HZ) as second:
+        await linphone_talks(phone, second, calls=True)
+    await exchange.no_calls()
+
+
+async def test_linphone_that_encrypts_is_called(strict: ExchangeProcess, tmp_path: Path) -> None:
+    one, other = account(strict, "srtp"), account(strict, "srtp-mand")
+    async with Linphone(tmp_path, one, FIRST_HZ) as phone, Baresip(tmp_path, other, SECOND_HZ) as second:
+        await linphone_talks(phone, second, calls=False)
+    await strict.no_calls()
 
 
 @pytest.mark.parametrize(

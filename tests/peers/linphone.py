@@ -30,7 +30,7 @@ sip_tcp_port={tcp}
 sip_tls_port=0
 use_ipv6=0
 guess_hostname=0
-media_encryption=none
+media_encryption={media}
 use_rfc2833=1
 use_info=0
 default_proxy=0
@@ -64,7 +64,7 @@ _CODECS = (("PCMU", 1), ("PCMA", 1), ("opus", 0), ("speex", 0), ("GSM", 0), ("G7
 
 
 class Linphone:
-    """One phone with one account. It plays a tone of ``tone_hz`` into every call and records what it hears."""
+    """One phone with one account, whose ``media`` is ``srtp`` (keys in the description), ``dtls`` or nothing. It plays a tone of ``tone_hz`` into every call and records what it hears."""
 
     def __init__(self, folder: Path, account: Account, tone_hz: float = 440.0) -> None:
         self.account = account
@@ -118,6 +118,7 @@ class Linphone:
             rtp=self.sip_port + 2,
             server=self.account.server,
             transport=self.account.transport,
+            media=self.account.media or "none",
             user=self.account.user,
             domain=self.account.domain,
             password=self.account.password,

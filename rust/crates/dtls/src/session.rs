@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use dimpl::{Dtls, Output};
+use dimpl::{Dtls, Output, SecurityError};
 
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
@@ -22,6 +22,7 @@ const STALE_NS: u64 = 100_000_000;
 const MOST: usize = 65_536;
 /// Octets of a record before its first message, and types of records and messages (RFC 6347 §4.1, §4.3.2).
 const RECORD_HEADER: usize = 13;
+const HANDSHAKE_FAILURE: u8 = 40;
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
@@ -161,7 +162,8 @@ impl Session {
 
     fn work(&mut self, now_ns: u64, now: Instant, datagram: Option<&[u8]>) -> Result<(), End> {
         let Some(dtls) = self.dtls.as_mut() else { return Ok(()) };
-        let refused = |error: dimpl::Error| End::Failed(Failure::Protocol(error.to_string()));
+        let role = self.role;
+        let refused = |error: dimpl::Error| End::Failed(Failure::Protocol(words_of(&error, role)));
         dtls.handle_timeout(now).map_err(refused)?;
         self.drain(now_ns)?;
         if let (Some(datagram), Some(dtls)) = (datagram, self.dtls.as_mut()) {
@@ -244,6 +246,40 @@ impl Session {
             (Role::Passive, Some(&HANDSHAKE)) => message != Some(CLIENT_HELLO),
             _ => true,
         }
+    }
+}
+
+/// What went wrong, for whoever reads it in a call's story.
+fn words_of(error: &dimpl::Error, role: Role) -> String {
+    let dimpl::Error::SecurityError(SecurityError::FatalAlert { description }) = error else {
+        return error.to_string();
+    };
+    let (number, name) = (*description, alert_name(*description));
+    // RFC 5246 §7.2.2: that is how a server says that no suite fits its certificate.
+    let advice = match (role, number) {
+        (Role::Active, HANDSHAKE_FAILURE) => {
+            "; it may have an RSA certificate, which is taken from peers that begin the handshake (a=setup:active)"
+        }
+        _ => "",
+    };
+    format!("the peer refused it with alert {number}, {name}{advice}")
+}
+
+/// The alerts that handshakes end with (RFC 5246 §7.2, RFC 8446 §6).
+fn alert_name(number: u8) -> &'static str {
+    match number {
+        10 => "unexpected message",
+        HANDSHAKE_FAILURE => "handshake failure",
+        42..=46 => "it does not take our certificate",
+        47 => "illegal parameter",
+        48 => "unknown authority",
+        50 | 51 => "our message or signature is wrong to it",
+        70 => "protocol version",
+        71 => "insufficient security",
+        80 => "internal error",
+        109 => "missing extension",
+        116 => "certificate required",
+        _ => "without a known name",
     }
 }
 

@@ -2,11 +2,13 @@
 //! the RTP port with media, and are told from it by a datagram's first octet (RFC 7983).
 
 use std::net::SocketAddr;
+use std::sync::PoisonError;
 
 use trunkline_dtls::{Failure, Fingerprint, HANDSHAKE_NS, Identity, Keys, Outcome, Profile, Role, Session};
 use trunkline_ice::{Agent, Credentials, Event as PathEvent};
 use trunkline_rtp::srtp::{MasterKey, Suite};
 
+use crate::allowance::Allowance;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::events::Event;
@@ -16,6 +18,13 @@ use crate::relay::transmit;
 
 /// Where a DTLS record has the low half of its number (RFC 6347 §4.1).
 const RECORD_NUMBER: usize = 9;
+/// What a datagram of a handshake may cost a worker, in nanoseconds, and how much of that in a row: 500 of all ports,
+/// and 2000 a second. Whoever is not heard in time says it again.
+const DATAGRAM_NS: u64 = 500_000;
+const MOST_DATAGRAMS: u64 = 500;
+/// The same for one port: 50 in a row, and 20 a second, more than a handshake with losses needs.
+const OWN_DATAGRAM_NS: u64 = 50_000_000;
+const MOST_OWN_DATAGRAMS: u64 = 50;
 
 /// What a datagram is (RFC 7983 §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +78,13 @@ struct Handshake {
     session: Option<Session>,
     since_ns: u64,
     failed: bool,
+    /// So that no peer uses up what all ports of a worker share.
+    allowance: Allowance,
+}
+
+/// What all handshakes of a worker may cost it, beside its calls.
+pub fn handshake_allowance() -> Allowance {
+    Allowance::new(MOST_DATAGRAMS * DATAGRAM_NS, 1)
 }
 
 impl Association {
@@ -110,7 +126,13 @@ impl Port {
             .is_some_and(|handshake| handshake.partner == partner && !handshake.failed);
         if !goes_on {
             let since_ns = context.now_ns;
-            association.handshake = Some(Handshake { partner, session: None, since_ns, failed: false });
+            association.handshake = Some(Handshake {
+                partner,
+                session: None,
+                since_ns,
+                failed: false,
+                allowance: Allowance::new(MOST_OWN_DATAGRAMS * OWN_DATAGRAM_NS, 1),
+            });
         }
         self.close_to_plain(context);
         self.seek_partner(context);
@@ -175,6 +197,10 @@ impl Port {
             self.slot(context).counts.foreign();
             return;
         }
+        if !self.may_shake_hands(context) {
+            self.slot(context).counts.invalid();
+            return;
+        }
         self.begin_session(context);
         let outcome = self.session().and_then(|session| session.receive(context.now_ns, bytes));
         self.settle_association(context, outcome);
@@ -198,6 +224,15 @@ impl Port {
 
     fn handshake(&mut self) -> Option<&mut Handshake> {
         self.association.as_mut()?.handshake.as_mut()
+    }
+
+    /// Whether a datagram of the handshake is looked at: what it costs is taken from the calls of this worker.
+    fn may_shake_hands(&mut self, context: &Context<'_>) -> bool {
+        let now_ns = context.now_ns;
+        self.handshake().is_some_and(|handshake| handshake.allowance.take(now_ns, OWN_DATAGRAM_NS)) && {
+            let mut shared = context.post.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.take(now_ns, DATAGRAM_NS)
+        }
     }
 
     fn session(&mut self) -> Option<&mut Session> {
@@ -378,6 +413,26 @@ mod tests {
         let events = told(&shared);
         assert!(matches!(events[..], [Event::SecurityFailed { .. }]), "{events:?}");
         assert_eq!(port.association.as_ref().unwrap().deadline_ns(), u64::MAX);
+    }
+
+    #[test]
+    fn a_flood_at_one_port_leaves_handshakes_to_others_and_one_at_many_leaves_calls_their_worker() {
+        let shared = shared();
+        let now = at(&shared, SECOND);
+        let partner = Partner { role: Role::Passive, fingerprint: Fingerprint::of(b"certificate") };
+        let flooded = |_| {
+            let mut port = Port::new(0, 1, 7, &now);
+            port.set_dtls(&now, partner.clone());
+            (0..10 * MOST_OWN_DATAGRAMS).filter(|_| port.may_shake_hands(&now)).count() as u64
+        };
+        let heard: Vec<u64> = (0..20).map(flooded).collect();
+        let ports = (MOST_DATAGRAMS / MOST_OWN_DATAGRAMS) as usize;
+        assert!(heard[..ports].iter().all(|&heard| heard == MOST_OWN_DATAGRAMS), "{heard:?}");
+        assert!(heard[ports..].iter().all(|&heard| heard == 0), "{heard:?}");
+        let later = at(&shared, 2 * SECOND);
+        let mut port = Port::new(0, 1, 7, &later);
+        port.set_dtls(&later, partner.clone());
+        assert!(port.may_shake_hands(&later));
     }
 
     #[test]

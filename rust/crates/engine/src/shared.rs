@@ -10,6 +10,8 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 
 use trunkline_dtls::Identity;
 
+use crate::allowance::Allowance;
+use crate::association::handshake_allowance;
 use crate::config::Config;
 use crate::egress::EgressCell;
 use crate::events::EventQueue;
@@ -99,6 +101,8 @@ pub struct Post {
     pub wake: OwnedFd,
     /// What it counts.
     pub counts: WorkerCounts,
+    /// What handshakes may cost the worker; nobody else takes of it.
+    pub handshakes: Mutex<Allowance>,
 }
 
 impl Post {
@@ -106,7 +110,13 @@ impl Post {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
         epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
-        Ok(Self { mailbox: Mailbox::default(), epoll, wake, counts: WorkerCounts::default() })
+        Ok(Self {
+            mailbox: Mailbox::default(),
+            epoll,
+            wake,
+            counts: WorkerCounts::default(),
+            handshakes: Mutex::new(handshake_allowance()),
+        })
     }
 
     /// Makes the worker look at its mailbox now.
