@@ -126,11 +126,57 @@ class Key:
         return session
 
 
-class SecurePhone:
-    """Wraps a phone: its key, that of the engine's port, and a libsrtp session for each."""
+@dataclass(slots=True)
+class NamedSession:
+    """Packets of another session with an MKI, which pylibsrtp does not offer (RFC 3711 §3.1, RFC 7714 §8, §9)."""
 
-    def __init__(self, phone: Phone, suite: str = "AES_CM_128_HMAC_SHA1_80") -> None:
+    session: Session
+    mki: bytes
+    suite: str
+
+    def protect(self, packet: bytes) -> bytes:
+        """Seals RTP."""
+        return self._named(self.session.protect(packet), self._rtp_tag)
+
+    def unprotect(self, packet: bytes) -> bytes:
+        """Opens RTP."""
+        return self.session.unprotect(self._bare(packet, self._rtp_tag))
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """Seals RTCP."""
+        return self._named(self.session.protect_rtcp(packet), self._rtcp_tag)
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        """Opens RTCP."""
+        return self.session.unprotect_rtcp(self._bare(packet, self._rtcp_tag))
+
+    @property
+    def _rtp_tag(self) -> int:
+        return 4 if self.suite.endswith("32") else self._rtcp_tag
+
+    @property
+    def _rtcp_tag(self) -> int:
+        return 0 if self.suite.startswith("AEAD") else 10
+
+    def _named(self, packet: bytes, tag: int) -> bytes:
+        at = len(packet) - tag
+        return packet[:at] + self.mki + packet[at:]
+
+    def _bare(self, packet: bytes, tag: int) -> bytes:
+        at = len(packet) - tag
+        assert packet[at - len(self.mki) : at] == self.mki
+        return packet[: at - len(self.mki)] + packet[at:]
+
+
+class SecurePhone:
+    """Wraps a phone: its key, that of the engine's port, and a libsrtp session for each.
+
+    ``mki`` is in the packets of both directions; empty: in none.
+    """
+
+    def __init__(self, phone: Phone, suite: str = "AES_CM_128_HMAC_SHA1_80", mki: bytes = b"") -> None:
         self.phone = phone
+        self.mki = mki
         self.sequence = 1000
         self.renew(suite)
 
@@ -139,16 +185,32 @@ class SecurePhone:
         self.ours, self.theirs = Key.random(suite), Key.random(suite)
         self.sealing = self.ours.session(pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
         self.opening = self.theirs.session(pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        if self.mki:
+            self.sealing = NamedSession(self.sealing, self.mki, suite)
+            self.opening = NamedSession(self.opening, self.mki, suite)
 
     def keys(self, port: str, *, answered: bool = True) -> c.SetKeys:
         """What tells the engine."""
-        return c.SetKeys(port, self.ours.suite, self.theirs.base64, self.ours.base64 if answered else "")
+        ours = self.ours.base64 if answered else ""
+        return c.SetKeys(
+            port,
+            self.ours.suite,
+            self.theirs.base64,
+            ours,
+            send_mki=self.mki.hex(),
+            receive_mki=self.mki.hex(),
+        )
 
     def packet(self) -> tuple[bytes, bytes]:
         """The next packet, in the clear and sealed."""
         self.sequence += 1
         plain = rtp(self.sequence, self.phone.ssrc, payload=os.urandom(160))
         return plain, self.sealing.protect(plain)
+
+    def with_another_mki(self, sealed: bytes) -> bytes:
+        """A packet that names another key."""
+        at = sealed.rindex(self.mki)
+        return sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
 
     def send(self, to: c.PortOpened, sealed: bytes) -> None:
         """Send any octets."""

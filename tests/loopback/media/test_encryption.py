@@ -65,6 +65,39 @@ async def test_reports_are_encrypted_too(suite: str, muxed: bool) -> None:
             assert alice.opening.unprotect_rtcp(sealed) == receiver_report(2)
 
 
+@pytest.mark.rule("T-24")
+@pytest.mark.rfc("3711", "3.1")
+@pytest.mark.parametrize("mki", [b"\1", b"\0\0\0\7", bytes(range(128))], ids=len)
+async def test_packets_name_their_key_when_it_was_agreed_so(suite: str, mki: bytes) -> None:
+    async with exchange() as at:
+        alice, bob = SecurePhone(at.phone(ssrc=1), suite, mki), at.phone(ssrc=2)
+        a, b = await at.open("a"), await at.open("b")
+        remote = alice.phone.remote("a", rtcp_port=0, rtcp_mux=True)
+        await at.do(alice.keys("a"), remote, bob.remote("b", rtcp_port=bob.rtcp_port), c.Link("a", "b"))
+        for _ in range(3):
+            assert alice.speak(a) == await bob.hear()
+            said = bob.speak(b)
+            assert await alice.hear() == said
+        assert alice.report(a, muxed=True) == await bob.hear_rtcp()
+        bob.rtcp.sendto(receiver_report(2), (b.address, b.rtcp_port))
+        assert alice.opening.unprotect_rtcp(await alice.phone.hear()) == receiver_report(2)
+        plain, sealed = alice.packet()
+        alice.send(a, alice.with_another_mki(sealed))
+        await at.figures_when("a", lambda now: now.refused == 1)
+        alice.send(a, sealed)
+        assert await bob.hear() == plain
+
+
+async def test_an_mki_that_is_none_is_refused() -> None:
+    key = Key.random(SUITE).base64
+    async with exchange() as at:
+        await at.open("a")
+        for mki in ("0", "xy", "00" * 129):
+            with pytest.raises(MediaError) as refused:
+                await at.do(c.SetKeys("a", SUITE, key, key, receive_mki=mki))
+            assert refused.value.code == "media.argument"
+
+
 async def test_nothing_passes_in_the_clear_and_nothing_before_there_are_keys() -> None:
     async with exchange() as at:
         alice, bob = SecurePhone(at.phone(ssrc=1)), at.phone(ssrc=2)
