@@ -64,7 +64,10 @@ _CODECS = (("PCMU", 1), ("PCMA", 1), ("opus", 0), ("speex", 0), ("GSM", 0), ("G7
 
 
 class Linphone:
-    """One phone with one account, whose ``media`` is ``srtp`` (keys in the description), ``dtls`` or nothing. It plays a tone of ``tone_hz`` into every call and records what it hears."""
+    """One phone with one account, whose ``media`` is ``srtp`` (keys in the description), ``dtls`` or nothing.
+
+    It plays a tone of ``tone_hz`` into every call and records what it hears.
+    """
 
     def __init__(self, folder: Path, account: Account, tone_hz: float = 440.0) -> None:
         self.account = account

@@ -43,7 +43,8 @@ class StreamSecurity:
     """One m-line's: what the party said last of its RTP, what it was offered, and what is ours.
 
     ``offered`` is what our last offer proposed, ``tags`` the suites of its rows; ``agreed`` how both secure it since
-    the last answer, None before that. ``mki`` is what our packets name our key by, as the party's do in its offer. While ``opaque`` it is no RTP (fax), and what is agreed for that waits.
+    the last answer, None before that. ``mki`` is what our packets name our key by, as the party's do in its
+    offer. While ``opaque`` it is no RTP (fax), and what is agreed for that waits.
     """
 
     __slots__ = (

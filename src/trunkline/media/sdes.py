@@ -79,21 +79,27 @@ def _read(row: str) -> Crypto | str:
     for parameter in (found[4] or "").split():
         if not _is_hint(parameter):
             return f"{place} asks for {excerpt(parameter)}, which is not done here"
-    method, _, inline = found[3].partition(":")
+    read = _inline_of(found[3], KEY_SIZES[suite])
+    return f"{place} {read}" if isinstance(read, str) else Crypto(int(found[1]), suite, *read)
+
+
+def _inline_of(text: str, octets: int) -> tuple[str, bytes] | str:
+    """The key and the MKI of ``inline:KEY|LIFETIME|MKI:LENGTH``, or what is wrong with it; no part of it is shown."""
+    method, _, inline = text.partition(":")
     if method.lower() != "inline" or ";" in inline:
-        return f"{place} has several keys, or what is no inline key; expected one"
+        return "has several keys, or what is no inline key; expected one"
     key, *more = inline.split("|")
     if more and _LIFETIME.match(more[0]):
         more = more[1:]
     mki = _mki_of(more[0]) if more else b""
     if mki is None or len(more) > 1:
-        return f"{place} has {excerpt('|'.join(more))} behind its key, expected a lifetime, an MKI and its length"
+        return "has behind its key something else than a lifetime, an MKI and its length"
     key = _whole(key)
     size = _size(key)
-    if size != KEY_SIZES[suite]:
-        seen = "is no base64" if size < 0 else f"has {size} octets"
-        return f"the key of {place} {seen}, expected {KEY_SIZES[suite]} octets for {suite}"
-    return Crypto(int(found[1]), suite, key, mki)
+    if size != octets:
+        seen = "that is no base64" if size < 0 else f"of {size} octets"
+        return f"has a key {seen}, expected {octets} octets"
+    return key, mki
 
 
 def best_of(rows: Iterable[str]) -> Crypto | None:

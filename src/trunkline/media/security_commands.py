@@ -36,7 +36,7 @@ class SetKeys(Command[Done]):
     receive_key: str = field(repr=False)
     """Those of the peer; empty until its answer has come: what it sends before is dropped."""
     send_mki: str = ""
-    """What each packet to the peer names our key by (RFC 3711 §3.1): up to 128 octets in hexadecimal; empty: nothing."""
+    """What each packet to the peer names our key by (RFC 3711 §3.1), up to 128 octets in hexadecimal."""
     receive_mki: str = ""
     """What each packet of the peer must name its key by."""
 
