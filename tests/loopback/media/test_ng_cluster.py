@@ -427,3 +427,17 @@ async def test_calls_of_a_process_before_are_deleted_and_those_of_others_left() 
         deleted = [told["call-id"] for told in one.told if told["command"] == b"delete"]
         assert deleted == [b"trunkline-m1-gone"]
         await engine.stop()
+
+
+async def test_a_call_that_begins_while_strays_are_looked_for_is_none() -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        listed: list[str] = []
+        one.answer = lambda question: (
+            {"result": "ok", "calls": list(listed)} if question["command"] == b"list" else one.usual(question)
+        )
+        for number in range(20):
+            listed.append(f"trunkline-call{number}")
+            await asyncio.gather(
+                engine.execute(c.CloseStrays()), engine.execute(c.OpenPort(f"a{number}", f"call{number}"))
+            )
+        assert "delete" not in one.commands()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Container, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from trunkline.base.errors import MediaError
 from trunkline.media.ng.instance import Instance
 
+Known: TypeAlias = Callable[[], Container[str]]
+"""Gives the call-ids that live."""
 KEPT_S: Final = 10.0
 """How long a call that was moved still passes packets where it was: until its parties know of the new place."""
 _MAX_FORGOTTEN: Final = 4096
@@ -48,10 +50,10 @@ class Departed:
 
     async def _delete_later(self, instance: Instance, call_id: str) -> None:
         await asyncio.sleep(KEPT_S)
-        await self._delete(instance, call_id)
+        await self.delete(instance, call_id)
 
-    async def _delete(self, instance: Instance, call_id: str) -> None:
-        """Until it has answered, whatever it says, the call may still be there."""
+    async def delete(self, instance: Instance, call_id: str) -> None:
+        """Delete a call now. Until it has answered, whatever it says, the call may still be there."""
         try:
             await instance.ask("delete", call_id=call_id, delete_delay=0)
         except MediaError as error:
@@ -59,23 +61,27 @@ class Departed:
                 return
         self._calls.get(instance.name, set()).discard(call_id)
 
-    async def clear(self, instance: Instance, known: Container[str]) -> None:
-        """The instance answers again: delete what was left there; ``known`` are the call-ids that live."""
+    async def clear(self, instance: Instance, known: Known) -> None:
+        """The instance answers again: delete what was left there."""
         for call_id in list(self._calls.get(instance.name, ())):
-            await self._delete(instance, call_id)
+            if instance.up:
+                await self.delete(instance, call_id)
         if instance.name in self._strays_at:
             await self.find_strays(instance, known)
 
-    async def find_strays(self, instance: Instance, known: Container[str]) -> None:
+    async def find_strays(self, instance: Instance, known: Known) -> None:
         """Delete whatever a process before us has left there; later, when the instance is not there."""
         self._strays_at.add(instance.name)
+        if not instance.up:
+            return
         with contextlib.suppress(MediaError):
             answer = await instance.ask("list", limit=_LISTED)
             listed = answer.get("calls")
+            alive = known()  # asked now: calls were opened meanwhile
             for call_id in self._ours(listed if isinstance(listed, list) else []):
-                if call_id not in known:
+                if call_id not in alive:
                     self.note(instance, call_id)
-                    await self._delete(instance, call_id)
+                    await self.delete(instance, call_id)
             self._strays_at.discard(instance.name)
 
     def _ours(self, listed: list[Any]) -> list[str]:
@@ -87,5 +93,5 @@ class Departed:
         for instance in instances:
             if instance.up:
                 await asyncio.gather(
-                    *(self._delete(instance, call_id) for call_id in list(self._calls.get(instance.name, ())))
+                    *(self.delete(instance, call_id) for call_id in list(self._calls.get(instance.name, ())))
                 )

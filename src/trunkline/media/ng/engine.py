@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from trunkline.base.errors import MediaError
@@ -22,10 +22,11 @@ from trunkline.media.ng.instance import Instance
 from trunkline.media.ng.key_hearing import KeyHearing
 from trunkline.media.ng.linking import close_port
 from trunkline.media.ng.moving import move
-from trunkline.media.ng.opening import find_again, open_anywhere, open_beside
+from trunkline.media.ng.opening import open_again, open_anywhere, open_beside
 from trunkline.media.ng.plan import ClusterPlan, InstanceState
 from trunkline.media.ng.sounds import Sounds
 from trunkline.media.ng.telling import NOTED, Telling
+from trunkline.media.ng.turns import Turns
 from trunkline.media.ng.watch import Watch, lose
 from trunkline.media.statistics import EngineCounters, PortStatistics
 
@@ -50,7 +51,7 @@ class RtpengineCluster:
         self._sounds = Sounds(self._listeners.tell, self._spawn)
         self._watch = Watch(self._calls.values, self._listeners.tell, plan.inactivity_s)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turns: dict[str, _Turn] = {}
+        self._turns = Turns()
         self._keys = KeyHearing(self._take_key)
         self._departed = Departed(self._spawn, self._cluster.prefix)
         telling = Telling(self._spawn, self._port, self._sounds)
@@ -160,10 +161,10 @@ class RtpengineCluster:
     async def _open_port(self, command: c.OpenPort) -> c.PortOpened:
         if command.port in self._ports:
             raise MediaError(f"the port {command.port!r} is open already", "media.duplicate_port")
-        async with self._opening(command.owner):
+        async with self._turns.of(command.owner):
             known = self._calls.get(command.owner)
             if command.rtp_port:
-                opened = await self._find_again(known, command)
+                opened = await open_again(self._cluster, self._departed, known, command)
             elif known is not None:
                 self._check(known)
                 async with known.lock:
@@ -173,21 +174,6 @@ class RtpengineCluster:
             self._take(opened)
         return _opened(opened)
 
-    async def _find_again(self, known: NgCall | None, command: c.OpenPort) -> NgPort:
-        """Where it was before we were started anew; elsewhere, when the instance that may have it is not there."""
-        try:
-            return await find_again(self._cluster, known, command)
-        except MediaError:
-            away = [one for one in self._cluster.instances if not one.up]
-            if not away:
-                raise
-        for one in away:
-            self._departed.note(one, self._cluster.call_id(command.owner))
-        if known is None:
-            return await open_anywhere(self._cluster, command)
-        async with known.lock:
-            return await open_beside(known, command)
-
     def _take(self, opened: NgPort) -> None:
         call = opened.call
         if call.owner not in self._calls:
@@ -195,19 +181,6 @@ class RtpengineCluster:
             call.instance.sessions += 1
         opened.heard_at = asyncio.get_running_loop().time()
         call.ports[opened.id] = self._ports[opened.id] = opened
-
-    @contextlib.asynccontextmanager
-    async def _opening(self, owner: str) -> AsyncIterator[None]:
-        """One at a time for an owner: its ports must not come to be at two instances, nor after its end."""
-        turn = self._turns.setdefault(owner, _Turn())
-        turn.wanted += 1
-        try:
-            async with turn.lock:
-                yield
-        finally:
-            turn.wanted -= 1
-            if not turn.wanted:
-                self._turns.pop(owner, None)
 
     async def _close_port(self, port: NgPort, command: c.ClosePort) -> c.StatisticsRead:
         port.closed = True
@@ -224,7 +197,7 @@ class RtpengineCluster:
         return c.StatisticsRead(port.statistics)
 
     async def _move_owner(self, owner: str) -> c.OwnerMoved:
-        async with self._opening(owner):
+        async with self._turns.of(owner):
             call = self._calls.get(owner)
             if call is None or not call.ports:
                 return c.OwnerMoved()
@@ -237,7 +210,7 @@ class RtpengineCluster:
             return c.OwnerMoved(tuple(_opened(port) for port in call.ports.values()), *moved)
 
     async def _close_owner(self, owner: str) -> c.OwnerClosed:
-        async with self._opening(owner):
+        async with self._turns.of(owner):
             call = self._calls.pop(owner, None)
         self._listeners.forget(owner)
         if call is None:
@@ -291,14 +264,18 @@ class RtpengineCluster:
             with contextlib.suppress(MediaError):
                 await instance.ask("query", call_id=call.id)
                 call.lost = False
-        await self._departed.clear(instance, self._names())
+        await self._departed.clear(instance, self._names)
 
     def _names(self) -> set[str]:
-        return {call.id for call in self._calls.values()}
+        """Our calls at instances, those that are being opened included."""
+        return {call.id for call in self._calls.values()} | {
+            self._cluster.call_id(one) for one in self._turns
+        }
 
     async def _close_strays(self) -> c.Done:
-        names = self._names()
-        await asyncio.gather(*(self._departed.find_strays(one, names) for one in self._cluster.instances))
+        await asyncio.gather(
+            *(self._departed.find_strays(one, self._names) for one in self._cluster.instances)
+        )
         return _DONE
 
     def _take_key(self, press: KeyPress) -> None:
@@ -316,14 +293,6 @@ class RtpengineCluster:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-class _Turn:
-    __slots__ = ("lock", "wanted")
-
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.wanted = 0
 
 
 def _opened(port: NgPort) -> c.PortOpened:

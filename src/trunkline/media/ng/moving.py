@@ -77,7 +77,7 @@ async def _open_all(
         except MediaError as refused:
             departed.note(instance, call.id)
             if instance.up:
-                await departed.clear(instance, {call.id})
+                await departed.delete(instance, call.id)
             if refused.code not in ELSEWHERE:
                 raise
             error, failed = refused, failed | {instance.name}

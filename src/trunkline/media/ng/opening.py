@@ -10,6 +10,7 @@ from trunkline.media.commands import OpenPort
 from trunkline.media.ng.call import NgCall, NgPort
 from trunkline.media.ng.cluster import Cluster
 from trunkline.media.ng.courier import Answer
+from trunkline.media.ng.departed import Departed
 from trunkline.media.ng.figures import streams_of
 from trunkline.media.ng.linking import open_party
 from trunkline.media.ng.session import LocalAddress
@@ -41,6 +42,22 @@ async def open_anywhere(cluster: Cluster, command: OpenPort) -> NgPort:
             if refused.code not in ELSEWHERE:
                 raise
             error, failed = refused, failed | {instance.name}
+
+
+async def open_again(cluster: Cluster, departed: Departed, known: NgCall | None, command: OpenPort) -> NgPort:
+    """Where it was before we were started anew; elsewhere, when an instance that may have had it is not there."""
+    try:
+        return await find_again(cluster, known, command)
+    except MediaError:
+        away = [one for one in cluster.instances if not one.up]
+        if not away:
+            raise
+    for one in away:
+        departed.note(one, cluster.call_id(command.owner))
+    if known is None:
+        return await open_anywhere(cluster, command)
+    async with known.lock:
+        return await open_beside(known, command)
 
 
 async def find_again(cluster: Cluster, known: NgCall | None, command: OpenPort) -> NgPort:
