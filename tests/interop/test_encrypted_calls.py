@@ -42,8 +42,14 @@ def account(exchange: ExchangeProcess, media: str = "", codecs: tuple[str, ...] 
     return Account(f"{next(NUMBERS)}", PASSWORD, DOMAIN, server, media=media, codecs=codecs)
 
 
-async def talk(first: Baresip, second: Baresip) -> None:
-    """The first calls the second; both tones are heard, after a hold too."""
+async def secured(exchange: ExchangeProcess, *how: str) -> None:
+    """The one call that is up is encrypted so: ``sdes``, ``dtls`` or empty for each party, the caller first."""
+    (call,) = await exchange.ask("calls")
+    assert [party["security"] for party in call["parties"]] == list(how)
+
+
+async def talk(first: Baresip, second: Baresip, exchange: ExchangeProcess, *how: str) -> None:
+    """The first calls the second, encrypted so; both tones are heard, after a hold too."""
     await first.registered()
     await second.registered()
     await first.dial(second.account.user)
@@ -52,6 +58,7 @@ async def talk(first: Baresip, second: Baresip) -> None:
     await first.event("CALL_ESTABLISHED")
     await first.hears(second.tone_hz, LOUD_DBFS)
     await second.hears(first.tone_hz, LOUD_DBFS)
+    await secured(exchange, *how)
     await first.hold()
     await second.hears_nothing_of(first.tone_hz)
     await first.resume()
@@ -65,7 +72,7 @@ async def talk(first: Baresip, second: Baresip) -> None:
 async def test_two_phones_with_keys_in_their_descriptions(strict: ExchangeProcess, tmp_path: Path) -> None:
     one, other = (account(strict, "srtp-mand") for _ in range(2))
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
-        await talk(first, second)
+        await talk(first, second, strict, "sdes", "sdes")
     await strict.no_calls()
 
 
@@ -74,7 +81,7 @@ async def test_a_phone_that_encrypts_calls_one_that_does_not(
 ) -> None:
     one, other = account(exchange, "srtp-mand"), account(exchange)
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
-        await talk(first, second)
+        await talk(first, second, exchange, "sdes", "")
     await exchange.no_calls()
 
 
@@ -84,7 +91,7 @@ async def test_a_phone_with_dtls_calls_one_that_does_not_encrypt(
     """Its certificate is one of RSA."""
     one, other = account(exchange, "dtls_srtp"), account(exchange)
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
-        await talk(first, second)
+        await talk(first, second, exchange, "dtls", "")
     await exchange.no_calls()
 
 
@@ -93,12 +100,14 @@ async def test_a_phone_with_dtls_calls_one_with_keys_in_its_description(
 ) -> None:
     one, other = account(strict, "dtls_srtp"), account(strict, "srtp-mand")
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
-        await talk(first, second)
+        await talk(first, second, strict, "dtls", "sdes")
     await strict.no_calls()
 
 
-async def linphone_talks(phone: Linphone, baresip: Baresip, *, calls: bool) -> None:
-    """One of both calls the other; both tones are heard, after a hold too."""
+async def linphone_talks(
+    phone: Linphone, baresip: Baresip, exchange: ExchangeProcess, *how: str, calls: bool
+) -> None:
+    """One of both calls the other, encrypted so; both tones are heard, after a hold too."""
     await phone.registered()
     await baresip.registered()
     if calls:
@@ -113,6 +122,7 @@ async def linphone_talks(phone: Linphone, baresip: Baresip, *, calls: bool) -> N
     await phone.said("connected")
     await baresip.hears(FIRST_HZ, LOUD_DBFS)
     await phone.hears(SECOND_HZ, LOUD_DBFS)
+    await secured(exchange, *how)
     await baresip.hold()
     await phone.hears_nothing_of(SECOND_HZ)
     await baresip.resume()
@@ -122,20 +132,20 @@ async def linphone_talks(phone: Linphone, baresip: Baresip, *, calls: bool) -> N
     await phone.said("ended")
 
 
-@pytest.mark.parametrize("media", ["srtp", "dtls"])
+@pytest.mark.parametrize(("media", "how"), [("srtp", "sdes"), ("dtls", "dtls")])
 async def test_linphone_encrypts_and_calls_a_phone_that_does_not(
-    exchange: ExchangeProcess, tmp_path: Path, media: str
+    exchange: ExchangeProcess, tmp_path: Path, media: str, how: str
 ) -> None:
     one, other = account(exchange, media), account(exchange)
     async with Linphone(tmp_path, one, FIRST_HZ) as phone, Baresip(tmp_path, other, SECOND_HZ) as second:
-        await linphone_talks(phone, second, calls=True)
+        await linphone_talks(phone, second, exchange, how, "", calls=True)
     await exchange.no_calls()
 
 
 async def test_linphone_that_encrypts_is_called(strict: ExchangeProcess, tmp_path: Path) -> None:
     one, other = account(strict, "srtp"), account(strict, "srtp-mand")
     async with Linphone(tmp_path, one, FIRST_HZ) as phone, Baresip(tmp_path, other, SECOND_HZ) as second:
-        await linphone_talks(phone, second, calls=False)
+        await linphone_talks(phone, second, strict, "sdes", "sdes", calls=False)
     await strict.no_calls()
 
 
@@ -154,12 +164,12 @@ async def test_phones_that_share_no_codec_hear_each_other(
 ) -> None:
     one, other = account(exchange, codecs=(ours,)), account(exchange, codecs=(theirs,))
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
-        await talk(first, second)
+        await talk(first, second, exchange, "", "")
     await exchange.no_calls()
 
 
 async def test_keys_and_another_codec_at_once(exchange: ExchangeProcess, tmp_path: Path) -> None:
     one, other = account(exchange, "srtp-mand", ("G722/16000/1",)), account(exchange, codecs=("PCMU/8000/1",))
     async with Baresip(tmp_path, one, FIRST_HZ) as first, Baresip(tmp_path, other, SECOND_HZ) as second:
-        await talk(first, second)
+        await talk(first, second, exchange, "sdes", "")
     await exchange.no_calls()
