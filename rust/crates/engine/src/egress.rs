@@ -87,6 +87,16 @@ impl EgressCell {
         }
     }
 
+    /// Something of it, read so that it is in the cache.
+    pub fn touch(&self) -> u64 {
+        self.words[0].load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing may be sent in the clear.
+    pub fn is_sealed(&self) -> bool {
+        self.words[0].load(Ordering::Relaxed) & SEALED != 0
+    }
+
     fn read(&self) -> [u64; 7] {
         loop {
             let before = self.version.load(Ordering::Acquire);

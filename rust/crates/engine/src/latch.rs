@@ -71,14 +71,15 @@ enum Rank {
     Signalled,
 }
 
-/// The state of one port's latch; time is any steady count of nanoseconds.
+/// The state of one port's latch; time is any steady count of nanoseconds. What each packet needs comes first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Latch {
+    lock: Option<Lock>,
     times: Times,
     policy: Policy,
     signalled: Option<SocketAddr>,
     window_ends_ns: u64,
-    lock: Option<Lock>,
     candidate: Option<Candidate>,
 }
 

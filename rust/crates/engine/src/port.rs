@@ -73,61 +73,64 @@ pub enum Job {
 }
 
 /// One use of a slot.
+///
+/// The order is kept: what each packet needs comes first, close together, for it is in no near cache when one comes.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Port {
     /// Which slot.
     pub slot: u32,
     generation: u32,
-    /// Random bits for what the port itself sends.
-    pub seed: u64,
+    alive_ns: u64,
     /// What the port does.
     pub job: Job,
-    /// What the peer signalled last.
-    pub remote: Option<Remote>,
     /// Whether what is heard may be passed on.
     pub receive: bool,
-    /// Who is heard.
-    pub latch: Latch,
+    send: bool,
+    drained: bool,
+    inactive: bool,
     /// Keys of what is heard; none in the clear.
     pub security: Option<Box<Security>>,
-    /// A header extension that is written and observed; nearly always none.
-    pub watched: Option<Box<Watched>>,
-    /// What its reports tell.
-    pub reports: Reports,
     /// The path by ICE and the session by DTLS; nearly always none.
     pub association: Option<Box<Association>>,
-    /// Losses and jitter.
-    pub reception: Reception,
-    /// Keys.
-    pub dtmf: DtmfDetector,
+    /// A header extension that is written and observed; nearly always none.
+    pub watched: Option<Box<Watched>>,
     /// Who records what is heard; nearly always nobody.
     pub taps: Option<Box<Taps>>,
-    /// What the port itself says; made when it speaks for the first time.
-    pub voice: Option<Box<Voice>>,
-    /// How it speaks; as the one before.
-    pub mouth: Option<Box<Mouth>>,
     /// What is heard, as even sound: while anybody wants that.
     pub ear: Option<Box<Ear>>,
-    /// Programs that only listen.
-    pub lines: Vec<Line>,
+    /// What is listened for in the peer's sound.
+    pub hearing: Option<Box<Hearing>>,
     /// What the peer sends and takes, if that was told.
     pub formats: Option<Arc<Formats>>,
     /// The same of the port that it is linked with.
     pub other: Option<Arc<Formats>>,
-    /// Keys to be pressed; nearly always none.
-    pub keys: Option<Box<Keys>>,
+    /// Losses and jitter.
+    pub reception: Reception,
+    connected: Option<SocketAddr>,
+    /// Who is heard.
+    pub latch: Latch,
+    /// What the peer signalled last.
+    pub remote: Option<Remote>,
     /// How far it is on its way into the kernel.
     pub passage: Passage,
+    /// Keys to be pressed; nearly always none.
+    pub keys: Option<Box<Keys>>,
     /// What is said in the place of all else; nearly always nothing.
     pub overlay: Option<Box<Overlay>>,
-    /// What is listened for in the peer's sound.
-    pub hearing: Option<Box<Hearing>>,
-    send: bool,
+    /// Keys.
+    pub dtmf: DtmfDetector,
+    /// Random bits for what the port itself sends.
+    pub seed: u64,
+    /// What its reports tell.
+    pub reports: Reports,
+    /// What the port itself says; made when it speaks for the first time.
+    pub voice: Option<Box<Voice>>,
+    /// How it speaks; as the one before.
+    pub mouth: Option<Box<Mouth>>,
+    /// Programs that only listen.
+    pub lines: Vec<Line>,
     rtcp_source: Option<SocketAddr>,
-    connected: Option<SocketAddr>,
-    drained: bool,
-    alive_ns: u64,
-    inactive: bool,
     /// Events that the peer may cause.
     events: Cell<Allowance>,
     /// Packets of the peer that may be looked into.
@@ -302,6 +305,25 @@ impl Port {
         self.drained && self.connected == self.latch.locked()
     }
 
+    /// Something of all that the next packet of the peer needs, read so that it is in the cache by then: here, at its
+    /// slot, and at the slot that it goes to.
+    pub fn touch(&self, shared: &Shared) -> u64 {
+        let here = self.alive_ns
+            ^ u64::from(self.association.is_some() ^ self.other.is_some() ^ self.connected.is_some())
+            ^ u64::from(self.latch.locked().is_some() ^ self.remote.is_some() ^ self.passage.is_handed())
+            ^ u64::from(self.reception.ssrc().is_some() ^ (self.reception.jitter().0 == 0));
+        let keys = self.security.as_ref().map_or(0, |security| security.touch());
+        let there = match self.job {
+            Job::Plain(Task::Relay(peer)) => {
+                let slot = shared.slot(peer.slot);
+                let seal = if slot.egress.is_sealed() { slot.touch_seal() } else { 0 };
+                slot.egress.touch() ^ slot.touch() ^ seal
+            }
+            _ => 0,
+        };
+        here ^ keys ^ there ^ shared.slot(self.slot).touch()
+    }
+
     /// The RTP socket was read until it was empty: from now on it holds what it is connected to.
     pub fn emptied(&mut self) {
         self.drained = self.connected.is_some();
@@ -474,5 +496,20 @@ impl Port {
     /// Lets every worker know the way out.
     pub fn publish(&self, context: &Context<'_>) {
         self.slot(context).egress.store(&self.egress());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// A packet of a plain call needs what lies before `latch`, the beginning of that, and a little behind it.
+    #[test]
+    fn what_each_packet_needs_lies_close_together() {
+        assert!(offset_of!(Port, security) <= 64, "{}", offset_of!(Port, security));
+        assert!(offset_of!(Port, latch) <= 256, "{}", offset_of!(Port, latch));
+        assert_eq!(offset_of!(Slot, counts), 80);
     }
 }

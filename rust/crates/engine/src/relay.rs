@@ -299,7 +299,7 @@ impl Port {
         if clock.is_some() {
             self.follow(context, packet.ssrc(), payload_type);
         }
-        counts.quality(self.reception.lost(), self.reception.jitter_us());
+        counts.quality(self.reception.lost(), self.reception.jitter());
         if is_event
             && let Some(payload) = packet.payload()
             && let Some(digit) = self.dtmf.on_payload(packet.timestamp(), payload, now_us)

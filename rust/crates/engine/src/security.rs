@@ -2,6 +2,7 @@
 //! last of all. From the first [`Port::close_to_plain`] or [`Port::secure`] on nothing passes in the clear, in either
 //! direction, and without keys nothing passes at all.
 
+use std::cell::RefCell;
 use std::sync::PoisonError;
 
 use trunkline_rtp::srtp::{MasterKey, OVERHEAD, Opener, Refused, Sealer};
@@ -26,8 +27,8 @@ pub struct Security {
 /// A key, and what was heard under it.
 #[derive(Debug)]
 struct Hearing {
-    key: MasterKey,
     opener: Opener,
+    key: MasterKey,
 }
 
 impl Hearing {
@@ -65,6 +66,11 @@ impl Security {
         }
     }
 
+    /// Something of the key, read so that it is in the cache when a packet needs it.
+    pub fn touch(&self) -> u64 {
+        self.current.as_ref().map_or(0, |current| current.opener.touch())
+    }
+
     /// Forgets the key of before when its time is over.
     pub fn tick(&mut self, now_ns: u64) {
         self.former.take_if(|(_, until_ns)| now_ns >= *until_ns);
@@ -75,23 +81,27 @@ impl Security {
 #[derive(Debug)]
 pub struct Seal {
     generation: u32,
-    key: MasterKey,
     sealer: Sealer,
-    buffer: Box<[u8; LARGEST + OVERHEAD]>,
+    key: MasterKey,
+}
+
+thread_local! {
+    /// Where a worker seals: one place for all ports stays in the cache.
+    static BUFFER: RefCell<Box<[u8; LARGEST + OVERHEAD]>> = RefCell::new(Box::new([0; LARGEST + OVERHEAD]));
 }
 
 impl Seal {
     fn new(generation: u32, key: MasterKey) -> Option<Box<Self>> {
         let sealer = Sealer::new(&key)?;
-        Some(Box::new(Self { generation, key, sealer, buffer: Box::new([0; LARGEST + OVERHEAD]) }))
+        Some(Box::new(Self { generation, key, sealer }))
     }
 
-    fn seal(
+    fn seal<'a>(
         &mut self,
+        buffer: &'a mut [u8],
         bytes: &[u8],
         with: fn(&mut Sealer, &mut [u8], usize) -> Result<usize, Refused>,
-    ) -> Option<&[u8]> {
-        let buffer = &mut self.buffer[..];
+    ) -> Option<&'a [u8]> {
         buffer.get_mut(..bytes.len())?.copy_from_slice(bytes);
         let length = with(&mut self.sealer, buffer, bytes.len()).ok()?;
         buffer.get(..length)
@@ -109,7 +119,15 @@ pub fn sealed<R>(
 ) -> Option<R> {
     let mut place = slot.seal.lock().unwrap_or_else(PoisonError::into_inner);
     let seal = place.as_mut().filter(|seal| seal.generation == generation)?;
-    seal.seal(bytes, with).map(send)
+    BUFFER.with_borrow_mut(|buffer| seal.seal(&mut buffer[..], bytes, with).map(send))
+}
+
+impl Slot {
+    /// Something of the keys of what goes to its peer, read so that it is in the cache when a packet needs it.
+    pub fn touch_seal(&self) -> u64 {
+        // Whoever has it just now has it in a cache.
+        self.seal.try_lock().ok().and_then(|seal| seal.as_ref().map(|seal| seal.sealer.touch())).unwrap_or(0)
+    }
 }
 
 impl Port {

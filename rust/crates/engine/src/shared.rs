@@ -1,7 +1,7 @@
 //! What the commanding thread and the workers share.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
@@ -55,26 +55,37 @@ impl Channel {
 }
 
 /// One pair of ports: its sockets stay bound for as long as the engine runs.
+///
+/// The order is kept: a packet needs the first three lines of the cache, one for what it is judged and sent by.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub struct Slot {
-    /// The worker that owns the slot.
-    pub worker: usize,
-    /// Set when the pair is used for the first time.
-    pub sockets: OnceLock<Sockets>,
     /// Where packets for this port's peer go.
     pub egress: EgressCell,
+    /// Set when the pair is used for the first time.
+    pub sockets: OnceLock<Sockets>,
+    /// What this port counts.
+    pub counts: Counts,
     /// The key of what goes to this port's peer; taken only when [`crate::egress::Egress::sealed`] is set.
     pub seal: Mutex<Option<Box<Seal>>>,
     /// The header extension of what goes to this port's peer; taken only when it is wanted.
     pub written: Mutex<Option<Box<Written>>>,
     /// What was sent to this port's peer, for reports.
     pub sent: Sent,
-    /// What this port counts.
-    pub counts: Counts,
+    /// The worker that owns the slot.
+    pub worker: usize,
     /// The last use that the worker has let go of.
     pub released: AtomicU32,
     /// Keys that wait to be sent: the commander adds, the worker takes away.
     pub keys: AtomicU32,
+}
+
+impl Slot {
+    /// Something of what the next packet counts and is sent by, read so that it is in the cache by then.
+    pub fn touch(&self) -> u64 {
+        let fd = self.sockets.get().map_or(0, |sockets| sockets.rtp.as_raw_fd());
+        self.counts.touch() ^ fd as u64
+    }
 }
 
 /// Figures of one worker.

@@ -102,21 +102,23 @@ const HEARD_SOMETHING: u64 = 1 << 63;
 /// The counters behind [`Statistics`].
 ///
 /// A counter has one writer, except those of what was sent, which the worker of the other port writes.
+/// The order is kept: what each packet from the peer writes lies together, so does what each packet to it does.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Counts {
     packets_in: AtomicU64,
     bytes_in: AtomicU64,
+    heard_ns: AtomicU64,
+    stream: AtomicU64,
+    lost: AtomicU64,
+    jitter: AtomicU64,
     packets_out: AtomicU64,
     bytes_out: AtomicU64,
     rtcp_in: AtomicU64,
     rtcp_out: AtomicU64,
-    lost: AtomicU64,
-    jitter_us: AtomicU64,
     foreign: AtomicU64,
     invalid: AtomicU64,
     refused: AtomicU64,
-    heard_ns: AtomicU64,
-    stream: AtomicU64,
     concealed: AtomicU64,
     late: AtomicU64,
     clock_hz: AtomicU64,
@@ -162,10 +164,16 @@ impl Counts {
         self.bytes_out.fetch_add(octets, Ordering::Relaxed);
     }
 
-    /// What the stream's accounting says after that packet.
-    pub fn quality(&self, lost: u64, jitter_us: u64) {
+    /// What the stream's accounting says after that packet; jitter in units of a clock, and that clock in hertz.
+    pub fn quality(&self, lost: u64, (jitter, clock_hz): (u32, u32)) {
         self.lost.store(lost, Ordering::Relaxed);
-        self.jitter_us.store(jitter_us, Ordering::Relaxed);
+        // Who reads it divides: a division takes longer than all else here.
+        self.jitter.store(u64::from(clock_hz) << 32 | u64::from(jitter), Ordering::Relaxed);
+    }
+
+    /// Something of what the next packet from the peer and the next one to it write, read so that it is in the cache.
+    pub fn touch(&self) -> u64 {
+        self.packets_in.load(Ordering::Relaxed) ^ self.packets_out.load(Ordering::Relaxed)
     }
 
     /// An RTCP packet of the peer arrived.
@@ -241,7 +249,7 @@ impl Counts {
             &self.rtcp_in,
             &self.rtcp_out,
             &self.lost,
-            &self.jitter_us,
+            &self.jitter,
             &self.foreign,
             &self.invalid,
             &self.refused,
@@ -265,6 +273,8 @@ impl Counts {
         let heard = stream & HEARD_SOMETHING != 0;
         let remote = get(&self.remote);
         let reported = remote & HEARD_SOMETHING != 0;
+        let jitter = get(&self.jitter);
+        let (jitter, jitter_clock_hz) = (f64::from(jitter as u32), f64::from(((jitter >> 32) as u32).max(1)));
         Statistics {
             packets_in: get(&self.packets_in),
             bytes_in: get(&self.bytes_in),
@@ -273,7 +283,7 @@ impl Counts {
             rtcp_in: get(&self.rtcp_in),
             rtcp_out: get(&self.rtcp_out),
             lost: get(&self.lost),
-            jitter_ms: get(&self.jitter_us) as f64 / 1e3,
+            jitter_ms: (jitter * 1e6 / jitter_clock_hz).floor() / 1e3,
             foreign: get(&self.foreign),
             invalid: get(&self.invalid),
             refused: get(&self.refused),
@@ -313,7 +323,7 @@ mod tests {
         let counts = Counts::default();
         assert_eq!(counts.read(5), Statistics::default());
         counts.received(172, 1_000_000_000, 0xffff_ffff, 127);
-        counts.quality(3, 1500);
+        counts.quality(3, (12, 8000));
         counts.sent(100);
         let mut figures = counts.read(3_500_000_000);
         assert_eq!((figures.packets_in, figures.bytes_in, figures.lost), (1, 172, 3));

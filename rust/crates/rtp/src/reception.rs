@@ -42,7 +42,13 @@ impl Reception {
         self.sequence.lost()
     }
 
-    /// Interarrival jitter in microseconds (RFC 3550 A.8).
+    /// Interarrival jitter (RFC 3550 A.8) in units of the stream's clock, and that clock in hertz; 0 before any is known.
+    #[must_use]
+    pub fn jitter(&self) -> (u32, u32) {
+        (self.jitter_x16 >> 4, self.clock_hz)
+    }
+
+    /// Interarrival jitter in microseconds.
     #[must_use]
     pub fn jitter_us(&self) -> u64 {
         match self.clock_hz {

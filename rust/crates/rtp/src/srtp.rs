@@ -7,6 +7,7 @@
 
 mod cipher;
 mod key;
+mod mac;
 mod mki;
 mod opener;
 mod sealer;

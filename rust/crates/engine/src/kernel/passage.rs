@@ -87,7 +87,7 @@ impl Port {
         self.reception.catch_up(told.fresh.0, told.passed.highest, told.passed.jitter_x16);
         self.latch.heard(heard_ns, self.passage.stream.map(|(ssrc, _)| ssrc));
         self.alive(context);
-        self.slot(context).counts.quality(self.reception.lost(), self.reception.jitter_us());
+        self.slot(context).counts.quality(self.reception.lost(), self.reception.jitter());
     }
 
     /// Looks now and then whether the port's direction may be handed over, or what has become of it.

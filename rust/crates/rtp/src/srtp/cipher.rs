@@ -7,11 +7,10 @@ use aes::{Aes128, Aes256};
 use aes_gcm::aead::{AeadInOut, Nonce, Tag, inout::InOutBuf};
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 use ctr::Ctr128BE;
-use hmac::Hmac;
-use sha1::Sha1;
 use zeroize::Zeroize;
 
 use crate::srtp::key::{Purpose, SessionKeys};
+use crate::srtp::mac::Mac;
 use crate::srtp::{MasterKey, Refused, Suite};
 
 /// Octets of the longest tag.
@@ -60,11 +59,21 @@ impl Cipher {
     }
 
     /// The keyed HMAC, for the suites in counter mode.
-    pub(super) fn mac(&self) -> Option<&Hmac<Sha1>> {
+    pub(super) fn mac(&self) -> Option<&Mac> {
         match self {
             Self::Cm128(mode) => Some(&mode.mac),
             Self::Cm256(mode) => Some(&mode.mac),
             Self::Gcm128(_) | Self::Gcm256(_) => None,
+        }
+    }
+
+    /// Something of it, read so that it is in the cache when a packet needs it.
+    pub(super) fn touch(&self) -> u64 {
+        match self {
+            Self::Cm128(mode) => mode.mac.touch() ^ u64::from(mode.salt[0]),
+            Self::Cm256(mode) => mode.mac.touch() ^ u64::from(mode.salt[0]),
+            Self::Gcm128(mode) => u64::from(mode.salt[0]),
+            Self::Gcm256(mode) => u64::from(mode.salt[0]),
         }
     }
 
@@ -120,9 +129,9 @@ impl fmt::Debug for Cipher {
 
 #[derive(Clone)]
 pub(super) struct CounterMode<C> {
-    aes: C,
     salt: [u8; 16],
-    mac: Hmac<Sha1>,
+    mac: Mac,
+    aes: C,
 }
 
 impl<C: KeyInit + BlockCipherEncrypt<BlockSize = U16>> CounterMode<C> {
@@ -130,8 +139,7 @@ impl<C: KeyInit + BlockCipherEncrypt<BlockSize = U16>> CounterMode<C> {
         let mut salt = [0; 16];
         salt[..14].copy_from_slice(&keys.salt);
         let aes = C::new_from_slice(key).ok()?;
-        let mac = Hmac::new_from_slice(&keys.authentication).ok()?;
-        Some(Box::new(Self { aes, salt, mac }))
+        Some(Box::new(Self { salt, mac: Mac::new(&keys.authentication), aes }))
     }
 
     /// RFC 3711 §4.1.1. The last 16 bits count blocks, hence a packet may have 2^20 octets.

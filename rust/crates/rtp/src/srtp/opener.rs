@@ -1,7 +1,5 @@
 //! What one side hears.
 
-use hmac::Mac;
-
 use crate::srtp::cipher::{Cipher, Place};
 use crate::srtp::key::Purpose;
 use crate::srtp::mki;
@@ -89,7 +87,7 @@ impl Opener {
             let (clear, text) = packet.split_at_mut(header);
             self.rtp.decrypt(&self.rtp.nonce(place), clear, text, tag)?;
         } else {
-            verify(&self.rtp, packet, &((place.index >> 16) as u32).to_be_bytes(), tag)?;
+            verify(&self.rtp, packet, (place.index >> 16) as u32, tag)?;
             self.rtp.apply(place, &mut packet[header..]);
         }
         self.rtp_sources.note(place.ssrc, place.index);
@@ -115,7 +113,7 @@ impl Opener {
         if self.suite.is_aead() {
             self.open_rtcp_aead(place, packet, tag, index, encrypted)?;
         } else {
-            verify(&self.rtcp, packet, trailer, tag)?;
+            verify(&self.rtcp, packet, index, tag)?;
             if encrypted {
                 self.rtcp.apply(place, &mut packet[8..]);
             }
@@ -145,6 +143,12 @@ impl Opener {
         self.rtcp.decrypt(&nonce, &known, text, tag)
     }
 
+    /// Something of all that the next RTP packet needs, read so that it is in the cache by then.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        self.rtp.touch() ^ self.rtp_sources.touch()
+    }
+
     fn rtp_place(&mut self, packet: &[u8]) -> Result<Place, Refused> {
         let (ssrc, sequence) = named(packet)?;
         let Some(window) = self.rtp_sources.find(ssrc) else {
@@ -171,8 +175,7 @@ impl Opener {
     }
 }
 
-fn verify(cipher: &Cipher, packet: &[u8], after: &[u8], tag: &[u8]) -> Result<(), Refused> {
+fn verify(cipher: &Cipher, packet: &[u8], after: u32, tag: &[u8]) -> Result<(), Refused> {
     let mac = cipher.mac().ok_or(Refused::NotAuthentic)?;
-    let mac = mac.clone().chain_update(packet).chain_update(after);
-    mac.verify_truncated_left(tag).map_err(|_| Refused::NotAuthentic)
+    if mac.verify(packet, after.to_be_bytes(), tag) { Ok(()) } else { Err(Refused::NotAuthentic) }
 }

@@ -1,7 +1,5 @@
 //! What one side sends.
 
-use hmac::Mac;
-
 use crate::srtp::cipher::{Cipher, Place};
 use crate::srtp::key::Purpose;
 use crate::srtp::mki;
@@ -64,7 +62,7 @@ impl Sealer {
         } else {
             self.rtp.apply(place, text);
             let roll_over = ((place.index >> 16) as u32).to_be_bytes();
-            authenticate(&self.rtp, packet, &roll_over, tag);
+            authenticate(&self.rtp, packet, roll_over, tag);
         }
         self.sources.note(place.ssrc, place.index);
         mki::put_in(&self.mki, buffer, end, self.suite.rtp_mac())
@@ -100,10 +98,16 @@ impl Sealer {
             self.rtcp.apply(place, &mut packet[8..]);
             let (trailer, tag) = rest.split_at_mut(4);
             trailer.copy_from_slice(&index);
-            authenticate(&self.rtcp, packet, &index, tag);
+            authenticate(&self.rtcp, packet, index, tag);
         }
         self.rtcp_index += 1;
         mki::put_in(&self.mki, buffer, end, self.suite.rtcp_mac())
+    }
+
+    /// Something of all that the next RTP packet needs, read so that it is in the cache by then.
+    #[must_use]
+    pub fn touch(&self) -> u64 {
+        self.rtp.touch() ^ self.sources.touch()
     }
 
     fn place(&mut self, packet: &[u8]) -> Result<Place, Refused> {
@@ -126,9 +130,8 @@ pub(super) fn named(packet: &[u8]) -> Result<(u32, u16), Refused> {
     Ok((ssrc, word(packet, 0).ok_or(Refused::TooShort)? as u16))
 }
 
-fn authenticate(cipher: &Cipher, packet: &[u8], after: &[u8], tag: &mut [u8]) {
+fn authenticate(cipher: &Cipher, packet: &[u8], after: [u8; 4], tag: &mut [u8]) {
     if let Some(mac) = cipher.mac() {
-        let made = mac.clone().chain_update(packet).chain_update(after).finalize().into_bytes();
-        tag.copy_from_slice(&made[..tag.len()]);
+        tag.copy_from_slice(&mac.sign(packet, after)[..tag.len()]);
     }
 }
