@@ -43,6 +43,9 @@ const MOST_EVENTS: u64 = 64;
 const PACKET_NS: u64 = 2_000_000;
 const MOST_PACKETS: u64 = 1000;
 
+/// Packets that come further apart than this are taken one by one: a little less than the shortest packet of speech lasts.
+const APART_NS: u64 = 4_000_000;
+
 /// What a port needs of its surroundings while it works.
 pub struct Context<'a> {
     /// Everything shared.
@@ -80,15 +83,16 @@ pub enum Job {
 pub struct Port {
     /// Which slot.
     pub slot: u32,
-    generation: u32,
-    alive_ns: u64,
-    /// What the port does.
-    pub job: Job,
     /// Whether what is heard may be passed on.
     pub receive: bool,
     send: bool,
     drained: bool,
     inactive: bool,
+    alive_ns: u64,
+    /// When the RTP socket was read last.
+    read_ns: u64,
+    /// What the port does.
+    pub job: Job,
     /// Keys of what is heard; none in the clear.
     pub security: Option<Box<Security>>,
     /// The path by ICE and the session by DTLS; nearly always none.
@@ -131,6 +135,7 @@ pub struct Port {
     /// Programs that only listen.
     pub lines: Vec<Line>,
     rtcp_source: Option<SocketAddr>,
+    generation: u32,
     /// Events that the peer may cause.
     events: Cell<Allowance>,
     /// Packets of the peer that may be looked into.
@@ -173,6 +178,7 @@ impl Port {
             connected: None,
             drained: false,
             alive_ns: context.now_ns,
+            read_ns: 0,
             inactive: false,
             events: Cell::new(Allowance::new(MOST_EVENTS * EVENT_NS, 1)),
             attention: Allowance::new(MOST_PACKETS * PACKET_NS, 1),
@@ -303,6 +309,13 @@ impl Port {
     /// Whether the RTP socket can hold packets of the locked source only.
     pub fn is_exclusive(&self) -> bool {
         self.drained && self.connected == self.latch.locked()
+    }
+
+    /// The RTP socket is read now: whether a single packet may be taken and the rest, if there is any, left for the next
+    /// look. Not when it was read a moment ago, for then there may be many, nor while it has to be emptied.
+    pub fn brings_one(&mut self, now_ns: u64) -> bool {
+        let since_ns = now_ns.saturating_sub(std::mem::replace(&mut self.read_ns, now_ns));
+        since_ns >= APART_NS && self.is_exclusive()
     }
 
     /// Something of all that the next packet of the peer needs, read so that it is in the cache by then: here, at its

@@ -47,9 +47,8 @@ pub struct Worker {
     next_association_ns: u64,
     /// Orders that were fetched, the first one last.
     orders: Vec<(u32, Order)>,
-    /// Sockets that were not empty when their turn was over, each once.
-    backlog: Vec<u64>,
-    unread: Vec<u64>,
+    /// Whether a socket had more than one turn's worth: the next look is due at once.
+    flooded: bool,
     /// The port that is worked at, by which a fault is known.
     at: Option<u32>,
     buffer: Box<[u8; LARGEST]>,
@@ -68,8 +67,7 @@ impl Worker {
             associated: Vec::new(),
             next_association_ns: u64::MAX,
             orders: Vec::new(),
-            backlog: Vec::with_capacity(READY),
-            unread: Vec::with_capacity(READY),
+            flooded: false,
             at: None,
             buffer: Box::new([0; LARGEST]),
             next_tick_ns: TICK_NS,
@@ -85,13 +83,15 @@ impl Worker {
         let mut ready = Vec::with_capacity(READY);
         while !shared.stopping.load(Ordering::Acquire) {
             let timeout = self.timeout(shared.now_ns());
+            // A fault may have left some behind: they are told of again.
+            ready.clear();
             // An interrupted wait is a look that found nothing.
             let _ = epoll::wait(&post.epoll, rustix::buffer::spare_capacity(&mut ready), Some(&timeout));
             post.counts.wakeups.fetch_add(1, Ordering::Relaxed);
             let context = Context { shared: &shared, post, now_ns: shared.now_ns() };
-            let packets = self.turn(&context, &mut ready);
+            let packets = self.turn(&context, &ready);
             if let Some(beat) = pacer.after(context.now_ns, packets)
-                && self.backlog.is_empty()
+                && !self.flooded
                 && !self.beat.is_unfinished()
             {
                 let spent_ns = shared.now_ns() - context.now_ns;
@@ -101,7 +101,7 @@ impl Worker {
     }
 
     /// One look at orders, sockets and time. A fault in it ends the port that it was met at, and nothing else.
-    fn turn(&mut self, context: &Context<'_>, ready: &mut Vec<epoll::Event>) -> usize {
+    fn turn(&mut self, context: &Context<'_>, ready: &[epoll::Event]) -> usize {
         let turn = catch_unwind(AssertUnwindSafe(|| {
             self.obey(context);
             let packets = self.serve(context, ready);
@@ -129,8 +129,7 @@ impl Worker {
     }
 
     fn timeout(&self, now_ns: u64) -> Timespec {
-        let due_ns = if self.backlog.is_empty() { self.next_tick_ns.min(self.beat.due_ns()) } else { now_ns };
-        let due_ns = due_ns.min(self.next_association_ns);
+        let due_ns = self.next_tick_ns.min(self.beat.due_ns()).min(self.next_association_ns);
         let wait_ns = due_ns.saturating_sub(now_ns);
         Timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 }
     }
@@ -226,12 +225,9 @@ impl Worker {
     }
 
     /// Reads every socket that has something; returns how many packets there were.
-    fn serve(&mut self, context: &Context<'_>, ready: &mut Vec<epoll::Event>) -> usize {
+    fn serve(&mut self, context: &Context<'_>, ready: &[epoll::Event]) -> usize {
         let mut packets = 0;
-        std::mem::swap(&mut self.backlog, &mut self.unread);
-        while let Some(token) = self.unread.pop() {
-            packets += self.read(context, token);
-        }
+        self.flooded = false;
         for events in ready.chunks(AHEAD) {
             self.touch(context, events);
             for event in events {
@@ -244,7 +240,6 @@ impl Worker {
                 }
             }
         }
-        ready.clear();
         self.at = None;
         packets
     }
@@ -259,20 +254,22 @@ impl Worker {
         black_box(ports.fold(0, |seen, port| seen ^ port.touch(context.shared)));
     }
 
-    /// Reads one socket until it is empty or has had its turn. Readiness is told once for each arrival
-    /// (edge-triggered): what is left goes to the backlog.
+    /// Reads one socket until it is empty or has had its turn. Whatever is left in it is told of at the next look
+    /// (level-triggered), so the one packet that a stream brings in its time is not followed by a read that finds nothing.
     fn read(&mut self, context: &Context<'_>, token: u64) -> usize {
         let (slot, channel) = Channel::of_token(token);
         self.at = Some(slot);
+        let is_alone = channel == Channel::Rtp
+            && self.ports[slot as usize].as_mut().is_some_and(|port| port.brings_one(context.now_ns));
         for packets in 0..BURST {
             if !self.read_one(context, slot, channel) {
                 return packets;
             }
+            if is_alone {
+                return 1;
+            }
         }
-        // It may be ready and left over: a flood must not earn itself one turn more each time.
-        if !self.backlog.contains(&token) {
-            self.backlog.push(token);
-        }
+        self.flooded = true;
         BURST
     }
 
@@ -388,7 +385,7 @@ impl Port {
 /// What the operating system says.
 pub fn watch(post: &Post, shared: &Shared, slot: u32) -> rustix::io::Result<()> {
     let Some(sockets) = shared.slot(slot).sockets.get() else { return Ok(()) };
-    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    let flags = epoll::EventFlags::IN;
     for (channel, socket) in
         [(Channel::Rtp, &sockets.rtp), (Channel::Guard, &sockets.guard), (Channel::Rtcp, &sockets.rtcp)]
     {

@@ -79,10 +79,48 @@ fn a_socket_that_never_becomes_empty_has_one_turn_at_a_time() {
         for _ in 0..3 * BURST {
             flood.send_to(&[0x80; 12], (Ipv4Addr::LOCALHOST, 19_310)).unwrap();
         }
+        ready.clear();
         let _ = epoll::wait(&context.post.epoll, rustix::buffer::spare_capacity(&mut ready), None);
-        worker.serve(&context, &mut ready);
-        assert_eq!(worker.backlog.len(), 1);
+        assert_eq!(worker.serve(&context, &ready), BURST);
+        assert!(worker.flooded);
     }
+}
+
+#[test]
+fn a_stream_is_read_packet_by_packet_and_a_burst_of_it_by_the_next_look() {
+    let shared = Arc::new(Shared::new(config(19_320)).unwrap());
+    let at = |now_ns| Context { shared: &shared, post: &shared.posts[0], now_ns };
+    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), 19_320).unwrap();
+    shared.slot(0).sockets.set(sockets).unwrap();
+    watch(at(0).post, &shared, 0).unwrap();
+    let mut worker = Worker::new(Arc::clone(&shared), 0);
+    let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    phone.connect((Ipv4Addr::LOCALHOST, 19_320)).unwrap();
+    worker.carry_out(&at(0), 0, Order::Open { generation: 1, seed: 7 });
+    let remote = crate::mailbox::Remote {
+        rtp: Some(phone.local_addr().unwrap()),
+        rtcp: None,
+        mux: false,
+        policy: crate::latch::Policy::Signalled,
+        dtmf_payload_type: None,
+        clock_hz: 8000,
+        opaque: false,
+    };
+    worker.carry_out(&at(0), 0, Order::SetRemote(remote));
+    let mut ready = Vec::with_capacity(READY);
+    let mut look = |now_ms: u64, packets: usize| {
+        (0..packets).for_each(|_| assert_eq!(phone.send(&[0x80; 60]).unwrap(), 60));
+        ready.clear();
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let _ = epoll::wait(&at(0).post.epoll, rustix::buffer::spare_capacity(&mut ready), Some(&at_once));
+        worker.serve(&at(now_ms * 1_000_000), &ready)
+    };
+    // Once it is read until it is empty: from then on it holds packets of this peer alone.
+    assert_eq!([look(20, 2), look(21, 0)], [2, 0]);
+    // One packet in its time; of three at once the first at once, the others a look later; none is forgotten.
+    assert_eq!([look(40, 1), look(60, 3), look(61, 0), look(62, 0)], [1, 1, 2, 0]);
+    // As fast as video: all that is there.
+    assert_eq!([look(63, 4), look(64, 5), look(65, 0)], [4, 5, 0]);
 }
 
 #[test]
