@@ -18,7 +18,8 @@ class CallJournal:
 
     def write(self, calls: Sequence[KeptCall]) -> None:
         """Write calls, new or known, some time soon. Raises WriterFullError, WriterStoppedError."""
-        self._writer.submit(Operation(UPSERT_CALL, [call_row(one) for one in calls]))
+        box = self._writer.secrets
+        self._writer.submit(Operation(UPSERT_CALL, [call_row(one, box) for one in calls]))
 
     def gone(self, calls: Iterable[tuple[str, str]]) -> None:
         """Delete calls by (tenant, id). Raises WriterStoppedError."""

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from trunkline.model.device import MobileCall
 from trunkline.model.tenant import Scope
+from trunkline.store.mobile_rows import mobile_call_from
 from trunkline.store.repository import Repository
 from trunkline.store.scope import within
 from trunkline.store.tables import mobile_call
@@ -20,4 +21,6 @@ class MobileCalls(Repository):
         """All of the scope, by id."""
         query = select(mobile_call).where(within(scope, mobile_call)).order_by(mobile_call.c.id)
         with self._database.reading() as connection:
-            return tuple(MobileCall(*row) for row in connection.execute(query))
+            found = connection.execute(query).all()
+        box = self._database.secrets
+        return tuple(mobile_call_from(row, box) for row in found)

@@ -64,7 +64,8 @@ class MobileCallJournal:
 
     def write_call(self, call: MobileCall) -> asyncio.Future[None]:
         """Write a device's part in a call; done when it is committed. Raises as Writer.commit."""
-        return self._writer.commit(Operation(UPSERT_MOBILE_CALL, (mobile_call_row(call),)))
+        row = mobile_call_row(call, self._writer.secrets)
+        return self._writer.commit(Operation(UPSERT_MOBILE_CALL, (row,)))
 
     async def on_disk(self) -> None:
         """Return when all before is committed. Raises WriterFullError, WriterStoppedError."""
@@ -72,7 +73,8 @@ class MobileCallJournal:
 
     def keep_calls(self, calls: Iterable[MobileCall]) -> None:
         """Write parts in calls some time soon. Raises WriterFullError, WriterStoppedError."""
-        self._writer.submit(Operation(UPSERT_MOBILE_CALL, [mobile_call_row(one) for one in calls]))
+        box = self._writer.secrets
+        self._writer.submit(Operation(UPSERT_MOBILE_CALL, [mobile_call_row(one, box) for one in calls]))
 
     def forget_calls(self, calls: Iterable[tuple[str, str]]) -> None:
         """Delete parts in calls by (tenant, token). Raises WriterStoppedError."""

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from trunkline.model.device import MobileAccount, MobileCall, MobileDevice
 from trunkline.store import tables
 from trunkline.store.rows import Cells, deleting, storable, upserting
-from trunkline.store.sealed_cells import DEVICE_COLUMNS, open_cell, seal_cell
+from trunkline.store.sealed_cells import DEVICE_COLUMNS, open_body, open_cell, seal_body, seal_cell
 from trunkline.store.secret_box import SecretBox
 
 UPSERT_MOBILE_ACCOUNT: Final = upserting(tables.mobile_account)
@@ -31,6 +31,7 @@ _device_cells = _cells_of(MobileDevice)
 _call_cells = _cells_of(MobileCall)
 _DEVICE_FIELDS: Final = [one.name for one in fields(MobileDevice)]
 _SEALED: Final = [_DEVICE_FIELDS.index(name) for name in DEVICE_COLUMNS]
+_BODY: Final = [one.name for one in fields(MobileCall)].index("body")
 
 
 def mobile_account_row(account: MobileAccount) -> Cells:
@@ -54,6 +55,15 @@ def mobile_device_from(row: Row[Any], box: SecretBox) -> MobileDevice:
     return MobileDevice(*cells)
 
 
-def mobile_call_row(call: MobileCall) -> Cells:
-    """The cells for UPSERT_MOBILE_CALL."""
-    return storable(_call_cells(call))
+def mobile_call_row(call: MobileCall, box: SecretBox) -> Cells:
+    """The cells for UPSERT_MOBILE_CALL; a body that tells the passwords of paths is sealed."""
+    cells = list(storable(_call_cells(call)))
+    cells[_BODY] = seal_body(box, cells[_BODY], call.tenant, call.id)
+    return tuple(cells)
+
+
+def mobile_call_from(row: Row[Any], box: SecretBox) -> MobileCall:
+    """A device's part in a call from a row of ``SELECT`` over all columns of the table in order."""
+    cells = list(row)
+    cells[_BODY] = open_body(box, cells[_BODY], row.tenant_id, row.id)
+    return MobileCall(*cells)

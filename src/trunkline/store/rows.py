@@ -20,7 +20,7 @@ from trunkline.model.kept_call import KeptCall
 from trunkline.model.record import CallRecord
 from trunkline.model.text import Text
 from trunkline.store import tables
-from trunkline.store.sealed_cells import has_token, is_sealed, open_cell, seal_cell
+from trunkline.store.sealed_cells import has_token, is_sealed, open_body, open_cell, seal_body, seal_cell
 from trunkline.store.secret_box import SecretBox
 
 Cells: TypeAlias = tuple[Any, ...]
@@ -148,9 +148,17 @@ def binding_from(row: Row[Any], box: SecretBox) -> Binding:
     return Binding(**dict(zip(_BINDING_FIELDS, row, strict=True)))
 
 
-def call_row(call: KeptCall) -> Cells:
-    """The cells for UPSERT_CALL."""
-    return call.tenant, call.id, call.node, call.body, call.updated_at
+def call_row(call: KeptCall, box: SecretBox) -> Cells:
+    """The cells for UPSERT_CALL; a body that tells the passwords of paths is sealed."""
+    body = seal_body(box, call.body, call.tenant, call.id)
+    return call.tenant, call.id, call.node, body, call.updated_at
+
+
+def call_from(row: Row[Any], box: SecretBox) -> KeptCall:
+    """A call in progress from a row of ``SELECT`` over all columns of the table in order."""
+    return KeptCall(
+        row.tenant_id, row.id, row.node, open_body(box, row.body, row.tenant_id, row.id), row.updated_at
+    )
 
 
 def text_row(text: Text) -> Cells:

@@ -1,5 +1,7 @@
 """Cells that are sealed like passwords: who knows a push token, and the keys behind it, can wake a phone.
 
+So are calls in progress whose descriptions tell the passwords of ICE (RFC 8839 §5.4), by which one passes for a party.
+
 Nothing is looked up by them: devices and bindings are held in memory while the exchange runs.
 """
 
@@ -7,11 +9,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from trunkline.store.errors import KeyFileError
 from trunkline.store.secret_box import SecretBox
 
 DEVICE_COLUMNS: Final = ("push_token", "alert_token", "auth")
 _MARK: Final = "pn-prid="
-_SEALED: Final = "1."  # no URI begins so
+_SEALED: Final = "1."  # no URI begins so, and no JSON object
+_PATHS: Final = "a=ice-pwd:"
 
 
 def seal_cell(box: SecretBox, text: str, tenant: str, row: str, column: str) -> str:
@@ -29,9 +33,24 @@ def has_token(contact: str) -> bool:
     return _MARK in contact
 
 
-def is_sealed(contact: str) -> bool:
-    """Whether the contact of a binding stands sealed."""
-    return contact.startswith(_SEALED)
+def is_sealed(cell: str) -> bool:
+    """Whether the contact of a binding, or the body of a call, stands sealed."""
+    return cell.startswith(_SEALED)
+
+
+def seal_body(box: SecretBox, body: str, tenant: str, row: str) -> str:
+    """The body (JSON) of a call in progress, sealed when the passwords of its paths are in it."""
+    return seal_cell(box, body, tenant, row, "body") if _PATHS in body else body
+
+
+def open_body(box: SecretBox, body: str, tenant: str, row: str) -> str:
+    """What ``seal_body`` made, opened. What another key has sealed stays as it is: that call is lost, and no other."""
+    if not is_sealed(body):
+        return body
+    try:
+        return open_cell(box, body, tenant, row, "body")
+    except KeyFileError:
+        return body
 
 
 def owner_of(row: str, column: str) -> str:

@@ -86,7 +86,7 @@ class World:
         """Two calls in progress, one of which has its record already."""
         kept = (a_kept_call(self.other.tenant), a_kept_call(self.other.tenant, id=self.record.call))
         with store.database.writing() as connection:
-            connection.exec_driver_sql(UPSERT_CALL.sql, [call_row(one) for one in kept])
+            connection.exec_driver_sql(UPSERT_CALL.sql, [call_row(one, store.box) for one in kept])
             elsewhere = client_registration_row(a_client_registration(self.other.tenant))
             connection.exec_driver_sql(UPSERT_CLIENT_REGISTRATION.sql, elsewhere)
             connection.exec_driver_sql(INSERT_TEXT.sql, text_row(a_text(self.other.tenant)))
@@ -101,7 +101,8 @@ class World:
             )
             connection.exec_driver_sql(UPSERT_MOBILE_ACCOUNT.sql, account)
             connection.exec_driver_sql(UPSERT_MOBILE_DEVICE.sql, device)
-            connection.exec_driver_sql(UPSERT_MOBILE_CALL.sql, mobile_call_row(a_mobile_call(owner)))
+            call = mobile_call_row(a_mobile_call(owner), store.box)
+            connection.exec_driver_sql(UPSERT_MOBILE_CALL.sql, call)
         store.api_keys.set(self.other, "ab" * 32)
 
     def call(self, method: str, scope: Any) -> Any:
