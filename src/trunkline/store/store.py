@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Column, Connection, make_url, select
+from sqlalchemy import Column, Connection, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from trunkline.base.errors import ConfigError
@@ -158,6 +158,8 @@ def _key_for(database: Database, given: SecretBox | None, *more: Column[str]) ->
 
 
 def _any_secret(connection: Connection, column: Column[str]) -> str | None:
-    """One that is there; NULL and "" are none."""
+    """One that is there; NULL and "" are none, and a schema of long ago has no such table."""
+    if not inspect(connection).has_table(column.table.name):
+        return None
     secret: str | None = connection.execute(select(column).where(column > "").limit(1)).scalar()
     return secret

@@ -191,3 +191,20 @@ def test_tokens_of_the_schema_before_are_sealed_and_the_way_back_opens_them(tmp_
         assert again.mobile_devices.load_all(SYSTEM) == (plain,)
         assert {one.contact for one in again.bindings.load_all(SYSTEM)} == {CONTACT, other.contact}
     assert TOKEN.encode() not in stored(tmp_path)
+
+
+@pytest.mark.parametrize("before", ["0002", "0005", "0007"])
+def test_a_phone_with_a_token_in_its_contact_is_carried_over_from_each_schema_before(
+    tmp_path: Path, before: str
+) -> None:
+    with Store.open(tmp_path) as store:
+        tenant = store.tenants.list(SYSTEM)[0].id
+        store.bindings.upsert_many(SYSTEM, [a_binding(tenant, "1001", contact=CONTACT)])
+        with store.database.writing() as connection:
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            config.attributes["box"] = lambda: store.box
+            command.downgrade(config, before)
+    with Store.open(tmp_path) as again:
+        assert [one.contact for one in again.bindings.load_all(SYSTEM)] == [CONTACT]
+    assert TOKEN.encode() not in stored(tmp_path)
