@@ -65,6 +65,34 @@ async def test_the_call_goes_on_wherever_the_gateway_dies(step: str) -> None:
 
 
 @pytest.mark.scenario(11)
+@pytest.mark.parametrize(
+    ("swept", "told"),
+    [
+        (False, ["mobile.push_queued", "call.restored", "mobile.push_earlier", "mobile.reached"]),
+        (True, ["mobile.push_queued", "mobile.push_sent", "call.restored", "mobile.reached"]),
+    ],
+)
+@virtual
+async def test_the_story_tells_of_a_push_whose_fate_was_not_written_down(
+    swept: bool, told: list[str]
+) -> None:
+    stage = MobileStage()
+    keeping = stage.keep_calls()
+    phone = stage.app("phone")
+    await lead_to(stage, phone, "push_sent")
+    if swept:
+        await keeping.after(1)
+    new = await crash(keeping)
+    phone.stage = new
+    await phone.get()
+    (call,) = new.calls.active.values()
+    wanted = {"call.restored", *told}
+    assert [step.code for step in call.story.steps if step.code in wanted or "push" in step.code] == told
+    new.pbx.dialogue.hang_up()
+    await new.settle()
+
+
+@pytest.mark.scenario(11)
 @pytest.mark.parametrize("step", STEPS[1:5])
 @virtual
 async def test_a_caller_who_gave_up_meanwhile_is_told_so(step: str) -> None:

@@ -319,6 +319,8 @@ class HandOver(AppParty):
         if self.is_open:
             self._wait(max(self.expires_at - self.office.wall(), 1.0))
             self.tell_incoming()
+        if self.state == SENT:
+            self.ringing.tell_of_earlier_push()
         if self.state == TOLD and call_address(self.device) is not None:
             self._be_patient()  # its live channel broke with us, and it was not pushed yet
 

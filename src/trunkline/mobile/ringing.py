@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RINGS: Final = 180
 _MOST_NUMBER: Final = 128
 _MOST_DOMAIN: Final = 128
+_PUSHES: Final = ("mobile.push_sent", "mobile.push_failed", "mobile.push_earlier")
 QUEUED: Final = 182  # it is not lost, and nothing rings yet
 
 
@@ -56,6 +57,15 @@ class Ringing:
         """A provider has taken its push."""
         if self.office.policy.provisional == "on_push_accepted":
             self._ring(one)
+
+    def tell_of_earlier_push(self) -> None:
+        """A push went in the last moments of the process before us, and the story ends at its being queued."""
+        codes = [step.code for step in self.call.story.steps]
+        if codes.count("mobile.push_queued") > sum(codes.count(code) for code in _PUSHES):
+            self.call.tell(
+                "mobile.push_earlier",
+                "a push was handed over before the restart; nobody knows whether its service took it",
+            )
 
     def reached(self, one: HandOver) -> None:
         """A device is in touch, which is more than a push that was taken."""
