@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -59,6 +60,35 @@ class Scene:
         return str(push.payload["callToken"])
 
 
+async def signed_in(app: MobileApp, kamailio: Kamailio) -> None:
+    await app.get_token("anna", API_KEY)
+    await app.register(USER, SECRET, "127.0.0.1", TOKEN, sip_port=kamailio.port, alert_token=ALERT)
+    await app.is_registered()
+
+
+@pytest_asyncio.fixture
+async def office(tmp_path: Path) -> AsyncIterator[tuple[Scene, Baresip]]:
+    """As ``scene``, where both phones are registered at Kamailio too, and send all that they send to it."""
+    apns = FakeApns()
+    await apns.start()
+    gateway = ExchangeProcess(tmp_path, [], listen=("udp", "tcp"))
+    api = gateway.sip_port + 7
+    try:
+        async with Kamailio.registrar(tmp_path, USER, SECRET, "sip:127.0.0.1:9") as kamailio:
+            phones = [
+                Baresip(tmp_path, Account(number, SECRET, server=kamailio.address), tone_hz=hz)
+                for number, hz in (("555", 1200.0), ("556", 1700.0))
+            ]
+            gateway._more = settings(tmp_path, apns, api, "127.0.0.1")
+            async with phones[0], phones[1], gateway, MobileApp(f"http://127.0.0.1:{api}") as app:
+                for phone in phones:
+                    await phone.registered()
+                await signed_in(app, kamailio)
+                yield Scene(gateway, kamailio, apns, app, phones[0]), phones[1]
+    finally:
+        await apns.stop()
+
+
 @pytest_asyncio.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     apns = FakeApns()
@@ -73,11 +103,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         ):
             gateway._more = settings(tmp_path, apns, api, "127.0.0.1")
             async with gateway, MobileApp(f"http://127.0.0.1:{api}", tone_hz=700.0) as app:
-                await app.get_token("anna", API_KEY)
-                await app.register(
-                    USER, SECRET, "127.0.0.1", TOKEN, sip_port=kamailio.port, alert_token=ALERT
-                )
-                await app.is_registered()
+                await signed_in(app, kamailio)
                 yield Scene(gateway, kamailio, apns, app, phone)
     finally:
         await apns.stop()
@@ -176,4 +202,64 @@ async def test_a_crash_while_the_app_rings_does_not_push_again_and_the_call_goes
     await scene.app.hang_up(token)
     await scene.phone.event("CALL_CLOSED")
     assert len([push for push in scene.apns.pushes if push.topic.endswith(".voip")]) == 1
+    await scene.gateway.no_calls()
+
+
+async def transferred(scene: Scene, destination: str) -> tuple[int, Any, list[dict[str, Any]]]:
+    """The phone calls the app, which hands it on: the reply, and what the live channel told from then on."""
+    app = scene.app
+    await scene.phone.dial(f"sip:{USER}@{scene.kamailio.address}")
+    token = await scene.pushed()
+    assert (await app.accept(token))[0] == 200
+    await scene.phone.event("CALL_ESTABLISHED")
+    await app.becomes(token, "active")
+    async with app.events() as channel:
+        path = f"/v1/calls/{token}/transfer"
+        status, body = await app.ask("POST", path, {"destination_uri": destination})
+        told = [await channel.receive_json(timeout=30)]
+        while told[-1]["event"] != "call.ended" and status == 200:
+            told.append(await channel.receive_json(timeout=30))
+    return status, body, told
+
+
+@pytest.mark.rule("T-37")
+@pytest.mark.rfc("3515", "2.4.4")
+async def test_an_app_hands_its_caller_on_by_the_exchange_of_others(office: tuple[Scene, Baresip]) -> None:
+    """Kamailio passes a REFER within a dialog alone; the phone that is asked calls by way of it."""
+    scene, other = office
+
+    async def taken() -> None:
+        await other.event("CALL_INCOMING")
+        await other.accept()
+
+    taking = asyncio.create_task(taken())
+    status, body, told = await transferred(scene, "556")
+    await taking
+    assert status == 200, body
+    assert [one["event"] for one in told] == ["call.transfer", "call.ended"]
+    assert told[0]["data"] == {"sip_status": 200}
+    assert told[1]["call_token"] == told[0]["call_token"]
+    await scene.gateway.no_calls()
+    await scene.phone.hears(other.tone_hz)
+    await other.hears(scene.phone.tone_hz)
+
+
+@pytest.mark.rule("T-37")
+@pytest.mark.rfc("3515", "2.4.4")
+async def test_a_caller_whom_nobody_else_takes_stays_with_the_app(office: tuple[Scene, Baresip]) -> None:
+    scene, other = office
+
+    async def refused() -> None:
+        await other.event("CALL_INCOMING")
+        await other.hangup()
+
+    refusing = asyncio.create_task(refused())
+    status, body, told = await transferred(scene, "sip:556@127.0.0.1")
+    await refusing
+    assert (status, body["code"]) == (502, "call.refused")
+    assert 400 <= body["sip_status"] < 700
+    assert (told[0]["event"], told[0]["data"]) == ("call.transfer", {"sip_status": body["sip_status"]})
+    token = told[0]["call_token"]
+    assert (await scene.app.status(token))["status"] == "active"
+    await scene.app.hang_up(token)
     await scene.gateway.no_calls()

@@ -32,7 +32,8 @@ modparam("jsonrpcs", "transport", 2)
 modparam("jsonrpcs", "fifo_name", "{folder}/rpc.fifo")
 """
 
-# What REGISTERs here is challenged, asks for 90 s at least and is kept; what is called here goes to NEXT.
+# What REGISTERs here is challenged, asks for 90 s at least and is kept. What the user calls goes to NEXT. What others
+# call goes to who has registered under that name, or to the user, whose numbers are all the others.
 _REGISTRAR = """
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
@@ -53,6 +54,7 @@ request_route {{
         sl_send_reply("404", "Not Here");
         exit;
     }}
+    loose_route();  # phones whose outbound proxy we are name us in a Route
     t_check_trans();
     if (is_method("OPTIONS")) {{
         if ($rU != "{user}" || registered("location")) sl_send_reply("200", "OK");
@@ -73,8 +75,10 @@ request_route {{
             t_relay();
             exit;
         }}
-        $ru = "sip:{user}@" + $rd;
-        if (!lookup("location")) {{ sl_send_reply("480", "Not Registered"); exit; }}
+        if (!lookup("location")) {{
+            $ru = "sip:{user}@" + $rd;
+            if (!lookup("location")) {{ sl_send_reply("480", "Not Registered"); exit; }}
+        }}
         record_route();
         t_relay();
         exit;
@@ -139,7 +143,10 @@ class Kamailio:
     def registrar(
         cls, folder: Path, user: str, password: str, next_hop: str, min_expires: int = 90
     ) -> Kamailio:
-        """A registrar for one user, through which that user also calls ``next_hop``."""
+        """A registrar for one user, through which that user also calls ``next_hop``.
+
+        Others may register with that password, and be called.
+        """
         return cls(folder, _REGISTRAR, user=user, password=password, next=next_hop, min_expires=min_expires)
 
     @classmethod

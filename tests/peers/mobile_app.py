@@ -110,6 +110,15 @@ class MobileApp:
                 found = await self.status(token, wait_s=1)  # asked all the time, it would say 429
             return found
 
+    @contextlib.asynccontextmanager
+    async def events(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """The live channel, past its greeting; what follows is the test's to read."""
+        assert self._session is not None
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self._session.ws_connect("/v1/events", headers=headers) as channel:
+            await channel.receive_json(timeout=30)
+            yield channel
+
     async def hang_up(self, token: str) -> None:
         status, body = await self.ask("POST", f"/v1/calls/{token}/hangup")
         assert status == 200, body
