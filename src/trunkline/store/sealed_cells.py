@@ -30,7 +30,7 @@ def open_cell(box: SecretBox, sealed: str, tenant: str, row: str, column: str) -
 
 def has_token(contact: str) -> bool:
     """Whether the contact of a binding carries a push token (RFC 8599 §4.1.1)."""
-    return _MARK in contact
+    return _MARK in contact.lower()  # names of parameters have no case (RFC 3261 §7.3.1)
 
 
 def is_sealed(cell: str) -> bool:

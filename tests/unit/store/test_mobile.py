@@ -153,6 +153,15 @@ async def test_push_tokens_are_in_no_file(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
+def test_a_contact_that_names_its_token_in_capitals_is_sealed_too(tmp_path: Path) -> None:
+    contact = CONTACT.replace("pn-prid", "PN-Prid")
+    with Store.open(tmp_path) as store:
+        tenant = store.tenants.list(SYSTEM)[0].id
+        store.bindings.upsert_many(SYSTEM, [a_binding(tenant, "1001", contact=contact)])
+        assert [one.contact for one in store.bindings.load_all(SYSTEM)] == [contact]
+    assert TOKEN.encode() not in stored(tmp_path)
+
+
 async def test_a_token_that_was_copied_to_another_device_is_refused(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         tenant = store.tenants.list(SYSTEM)[0].id
