@@ -217,3 +217,28 @@ def test_a_phone_with_a_token_in_its_contact_is_carried_over_from_each_schema_be
     with Store.open(tmp_path) as again:
         assert [one.contact for one in again.bindings.load_all(SYSTEM)] == [CONTACT]
     assert TOKEN.encode() not in stored(tmp_path)
+
+
+def test_a_table_of_several_pages_is_sealed_whole_and_rows_without_a_token_stay(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        tenant = store.tenants.list(SYSTEM)[0].id
+        rows = [
+            a_binding(tenant, str(number), id=f"b{number:05}", contact=f"<sip:{number}@10.0.0.1;{tail}>")
+            for number in range(4100)
+            for tail in (f"pn-prid={TOKEN}{number}" if number % 3 else "transport=tcp",)
+        ]
+        store.bindings.upsert_many(SYSTEM, rows)
+        devices = [a_mobile_device(tenant, id=f"d{n}", push_token=TOKEN * n, auth="") for n in range(2)]
+        with store.database.writing() as connection:
+            for one in devices:
+                connection.exec_driver_sql(UPSERT_MOBILE_DEVICE.sql, mobile_device_row(one, store.box))
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            config.attributes["box"] = lambda: store.box
+            command.downgrade(config, "0008")
+            plain = connection.exec_driver_sql("SELECT id, contact FROM binding").all()
+        assert {one.id: one.contact for one in rows} == dict(map(tuple, plain))
+    with Store.open(tmp_path) as again:
+        assert {one.id: one.contact for one in again.bindings.load_all(SYSTEM)} == dict(map(tuple, plain))
+        assert again.mobile_devices.load_all(SYSTEM) == tuple(devices)
+    assert TOKEN.encode() not in stored(tmp_path)

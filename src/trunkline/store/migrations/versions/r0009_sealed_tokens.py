@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +17,7 @@ down_revision = "0008"
 
 _AT_ONCE = 2000
 _Change = Callable[[SecretBox, str, str, str, str], str]
+_Row = sa.Row[tuple[str, ...]]
 
 _device = sa.table(
     "mobile_device", sa.column("tenant_id"), sa.column("id"), *(sa.column(name) for name in DEVICE_COLUMNS)
@@ -43,24 +45,32 @@ def _rewrite(
     connection = op.get_bind()
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete = ON")  # what was plain is not left in free pages
-    for row in _rows(connection, table):
-        changed = {
-            name: change(_box(), value, row.tenant_id, row.id, name)
-            for name in columns
-            if concerns(value := getattr(row, name))
-        }
+    for some in _rows(connection, table):
+        changed = [
+            _changed(row, columns, change)
+            for row in some
+            if any(concerns(getattr(row, name)) for name in columns)
+        ]
         if changed:
-            mine = (table.c.tenant_id == row.tenant_id, table.c.id == row.id)
-            connection.execute(sa.update(table).where(*mine).values(changed))
+            mine = (table.c.tenant_id == sa.bindparam("_tenant"), table.c.id == sa.bindparam("_id"))
+            cells: dict[str, Any] = {name: sa.bindparam(f"_{name}") for name in columns}
+            connection.execute(sa.update(table).where(*mine).values(cells), changed)
 
 
-def _rows(connection: sa.Connection, table: sa.TableClause) -> Iterator[sa.Row[tuple[str, ...]]]:
+def _changed(row: _Row, columns: tuple[str, ...], change: _Change) -> dict[str, str]:
+    """What is bound to the statement for a row; a cell that is empty stays so."""
+    box = _box()
+    cells = {f"_{name}": change(box, getattr(row, name), row.tenant_id, row.id, name) for name in columns}
+    return {"_tenant": row.tenant_id, "_id": row.id, **cells}
+
+
+def _rows(connection: sa.Connection, table: sa.TableClause) -> Iterator[Sequence[_Row]]:
     """All rows, some at a time, in the order of their keys."""
     key = sa.tuple_(table.c.tenant_id, table.c.id)
     query = sa.select(table).order_by(table.c.tenant_id, table.c.id).limit(_AT_ONCE)
     some = connection.execute(query).all()
     while some:
-        yield from some
+        yield some
         last = sa.tuple_(sa.literal(some[-1].tenant_id), sa.literal(some[-1].id))
         some = connection.execute(query.where(key > last)).all()
 
