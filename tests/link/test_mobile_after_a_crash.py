@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.link.mobile import App, MobileStage, crash, until
+from tests.link.mobile import BOB, App, MobileStage, crash, until
+from tests.link.test_mobile_incoming import tag_of_from
 from tests.link.virtual_time import virtual
 from trunkline.base.messages.request import Refused
+from trunkline.push.notification import Purpose
 
 STEPS = ("told", "push_queued", "push_sent", "device_reached", "ringing", "accepted", "answered", "confirmed")
 
@@ -61,6 +63,30 @@ async def test_the_call_goes_on_wherever_the_gateway_dies(step: str) -> None:
     assert len(new.provider.calls) == pushed, "nothing is pushed twice"
     await phone.hang_up()
     await new.pbx.until("ended bye")
+    await new.settle()
+
+
+@pytest.mark.scenario(11)
+@virtual
+async def test_who_shares_a_push_is_pushed_when_the_other_leg_is_withdrawn_after_a_crash() -> None:
+    stage = MobileStage()
+    keeping = stage.keep_calls()
+    stage.app("alice", push_token="the phone")
+    bob = stage.app("bob", BOB, push_token="the phone")
+    stage.ring_app()
+    first = stage.pbx.dialogue
+    stage.ring_app(BOB, like=(first.sip_call_id, tag_of_from(stage)))
+    await stage.until_event(bob, "call.incoming")
+    await stage.until_pushed()
+    await keeping.after(1)
+    new = await crash(keeping)
+    bob.stage = new
+    first.hang_up()
+    await new.until_pushed(2)
+    assert new.provider.of(Purpose.CALL)[-1].data["callToken"] == bob.token
+    await bob.accept()
+    await until(lambda: "call.confirmed" in bob.events)
+    await bob.hang_up()
     await new.settle()
 
 

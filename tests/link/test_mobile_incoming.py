@@ -380,6 +380,50 @@ async def test_two_accounts_on_one_phone_ring_it_once() -> None:
     await stage.settle()
 
 
+@pytest.mark.parametrize("sent", [True, False])
+@virtual
+async def test_a_phone_is_pushed_for_its_other_account_when_the_call_to_the_first_is_withdrawn(
+    *, sent: bool
+) -> None:
+    """The PBX gives up one of its branches, perhaps before the push went; the other one rings on."""
+    stage = MobileStage()
+    stage.app("alice", push_token="the phone")
+    bob = stage.app("bob", BOB, push_token="the phone")
+    stage.rows.takes_s = 0.005 if sent else 0.4
+    stage.ring_app()
+    first = stage.pbx.dialogue
+    stage.ring_app(BOB, like=(first.sip_call_id, tag_of_from(stage)))
+    await stage.until_event(bob, "call.incoming")
+    if sent:
+        await stage.until_pushed()
+    first.hang_up()
+    await stage.pbx.until("failed 487")
+    await stage.until_pushed(2 if sent else 1)
+    assert stage.provider.calls == ["the phone"] * (2 if sent else 1)
+    assert stage.provider.of(Purpose.CALL)[-1].data["callToken"] == bob.token
+    await bob.accept()
+    await stage.until_event(bob, "call.confirmed")
+    await bob.hang_up()
+    await stage.settle()
+
+
+@virtual
+async def test_a_call_that_is_withdrawn_from_two_accounts_of_a_phone_pushes_it_once() -> None:
+    stage = MobileStage()
+    stage.app("alice", push_token="the phone")
+    bob = stage.app("bob", BOB, push_token="the phone")
+    stage.ring_app()
+    first = stage.pbx.dialogue
+    stage.ring_app(BOB, like=(first.sip_call_id, tag_of_from(stage)))
+    await stage.until_event(bob, "call.incoming")
+    await stage.until_pushed()
+    first.hang_up()
+    await asyncio.sleep(0.5)
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+    assert stage.provider.calls == ["the phone"]
+
+
 # Scenario 5
 
 

@@ -24,6 +24,7 @@ from trunkline.mobile.wake_up import WakeUp
 from trunkline.mobile.words import (
     ACCEPT,
     ACCEPTED,
+    ALONE,
     ANSWER,
     ANSWERED,
     CANCEL,
@@ -201,6 +202,14 @@ class HandOver(AppParty):
     def note_sent(self, _argument: Any) -> None:
         if self.ringing is not None:
             self.ringing.pushed(self)
+
+    def take_over(self, _argument: Any) -> None:
+        """Its phone rang for another leg, which is over: it gets its own push, unless the caller gives up both now."""
+        office = self.office
+        self.wake_up.shared = False
+        self.expires_at = office.wall() + office.policy.contact_s
+        self._wait(office.policy.contact_s)
+        self._be_patient()
 
     def miss(self, _argument: Any) -> None:
         """No push reaches the device, so nobody has to wait for it."""
@@ -391,8 +400,13 @@ class HandOver(AppParty):
     }
     TABLE: ClassVar[Table] = {
         TOLD: {PUSH: (QUEUED, (push,)), **_UNTOUCHED},
-        QUEUED: {TAKEN: (SENT, (note_sent,)), UNTAKEN: (ENDED, (miss,)), **_UNTOUCHED},
-        SENT: _UNTOUCHED,
+        QUEUED: {
+            TAKEN: (SENT, (note_sent,)),
+            UNTAKEN: (ENDED, (miss,)),
+            ALONE: (TOLD, (take_over,)),
+            **_UNTOUCHED,
+        },
+        SENT: {ALONE: (TOLD, (take_over,)), **_UNTOUCHED},
         REACHED: {RING: (RINGING, (ring,)), ACCEPT: (ACCEPTED, (accept,)), **_OPEN},
         RINGING: {ACCEPT: (ACCEPTED, (accept,)), **_OPEN},
         ACCEPTED: {
@@ -416,6 +430,8 @@ _LATE: Final = "RFC 3261 §9.2: a CANCEL has no effect on an answered INVITE"
 IGNORED: Final = {
     **{(state, PUSH): "a push went, or is not needed" for state in (*OPEN[1:], *TAKEN_UP)},
     **{(TOLD, what): "no push was asked for" for what in (TAKEN, UNTAKEN)},
+    (TOLD, ALONE): "it shares no push",
+    **{(state, ALONE): "it is in touch" for state in (REACHED, RINGING, *TAKEN_UP)},
     **{(SENT, what): "it is sent" for what in (TAKEN, UNTAKEN)},
     **{(state, TAKEN): "the device was faster" for state in (REACHED, RINGING, *TAKEN_UP)},
     **{(state, UNTAKEN): "the device is reached without" for state in (REACHED, RINGING, *TAKEN_UP)},

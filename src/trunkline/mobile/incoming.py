@@ -116,13 +116,16 @@ class IncomingCalls:
     def resume(self, calls: Iterable[Call]) -> None:
         """Go on with those whose calls go on; a token of any other is told that we were restarted."""
         kept, self._kept = self._kept, {}
+        back = []
         for call in calls:
             for leg in call.legs:
                 one = kept.get(leg.id)
                 if one is not None and not leg.done:
                     del kept[leg.id]
                     one.resume(leg)
-                    self.claims.take(one)
+                    back.append(one)
+        for one in sorted(back, key=lambda one: one.wake_up.shared):
+            self.claims.take(one)
         for one in kept.values():
             if one.state not in FINAL:  # else it was told so while its call was taken up
                 one.tell("call.ended", reason="restarted", sip_status=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from trunkline.base.wheel import Timer
 from trunkline.call.sip_leg import SipLeg
 from trunkline.mobile.pushing import MAX_NAME, CallFacts, plain
-from trunkline.mobile.words import ACCEPTED, ANSWER, ENDED, EXPIRED, REJECT, TIMEOUT
+from trunkline.mobile.words import ACCEPTED, ALONE, ANSWER, ENDED, EXPIRED, REJECT, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RINGS: Final = 180
 _MOST_NUMBER: Final = 128
 _MOST_DOMAIN: Final = 128
+_NO_PHONE: Final = frozenset({"push_failed", "unreachable"})
 _PUSHES: Final = ("mobile.push_sent", "mobile.push_failed", "mobile.push_earlier")
 QUEUED: Final = 182  # it is not lost, and nothing rings yet
 
@@ -148,19 +149,26 @@ class Claims:
         return False
 
     def take(self, one: HandOver) -> None:
-        """It was pushed by the process before us."""
-        self._first.setdefault(_key(one), one)
+        """It was pushed by the process before us, or shares a push of that one; who was pushed is taken first."""
+        first = self._first.setdefault(_key(one), one)
+        if first is not one and one.wake_up.shared:
+            self._others.setdefault(first, []).append(one)
 
     def let_go(self, one: HandOver) -> None:
-        """It is over: what its user said holds for those that rang by the same push."""
+        """It is over: what its user said, or did not say, holds for those that rang by the same push.
+
+        What the caller, an operator or another device did holds for this leg alone.
+        """
         key = _key(one)
         if self._first.get(key) is one:
             del self._first[key]
         for other in self._others.pop(one, ()):
             if one.state == ENDED and one.reason == "rejected":
                 other.step(REJECT, one.sip_status)
-            elif one.state in (ENDED, EXPIRED):
+            elif one.state == EXPIRED or (one.state == ENDED and (one.accepted or one.reason in _NO_PHONE)):
                 other.step(TIMEOUT)
+            else:
+                other.step(ALONE)
 
     def __len__(self) -> int:
         return len(self._first)

@@ -56,7 +56,8 @@ class WakeUp:
 
     async def _share(self) -> None:
         await self._write()
-        self._hand_over.step(TAKEN)
+        if self.shared:
+            self._hand_over.step(TAKEN)
 
     async def _send(self, note: Notification) -> None:
         one = self._hand_over

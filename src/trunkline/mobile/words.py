@@ -27,6 +27,7 @@ FINAL: Final = (CANCELLED, ELSEWHERE, EXPIRED, ENDED)
 PUSH: Final = "push"
 TAKEN: Final = "taken"  # the provider has it
 UNTAKEN: Final = "untaken"
+ALONE: Final = "alone"  # the leg that the phone was pushed for is over, and this one is not
 CONTACT: Final = "contact"
 RING: Final = "ring"
 ACCEPT: Final = "accept"
@@ -41,6 +42,6 @@ END: Final = "end"
 GONE: Final = "gone"  # the device was removed, or is somebody else's now
 
 INPUTS: Final = (
-    PUSH, TAKEN, UNTAKEN, CONTACT, RING, ACCEPT, REJECT, HANG_UP, ANSWER, CONFIRM, CANCEL, LOSE, TIMEOUT, END,
-    GONE,
+    PUSH, TAKEN, UNTAKEN, ALONE, CONTACT, RING, ACCEPT, REJECT, HANG_UP, ANSWER, CONFIRM, CANCEL, LOSE, TIMEOUT,
+    END, GONE,
 )  # fmt: skip
