@@ -52,7 +52,7 @@ class Boundary:
             try:
                 await self._counted(scope, receive, send)
             except TooMany as error:
-                await _refuse(error, scope, receive, send)
+                await self._refuse(error, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -64,6 +64,13 @@ class Boundary:
             await self._pass(scope, receive, send)
         finally:
             crowd.leave(key)
+
+    async def _refuse(self, error: TooMany, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = refused(error)
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(reply)
+        else:
+            await reply(scope, receive, _Passage(self._app, self._plan, scope, receive, send).send)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -170,14 +177,6 @@ class _Passage:
             more = [pair for pair in (*_HEADERS, *secure) if pair[0] not in there]
             message = {**message, "headers": [*message["headers"], *more]}
         await self._send(message)
-
-
-async def _refuse(error: TooMany, scope: Scope, receive: Receive, send: Send) -> None:
-    reply = refused(error)
-    if scope["type"] == "websocket":
-        await WebSocket(scope, receive, send).send_denial_response(reply)
-    else:
-        await reply(scope, receive, send)
 
 
 def _route(scope: Scope) -> str:

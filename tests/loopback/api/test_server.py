@@ -288,6 +288,22 @@ async def test_one_address_has_so_many_connections_unless_a_proxy_is_trusted() -
             writer.transport.abort()
 
 
+async def test_what_one_address_asks_beyond_its_limit_is_refused_with_the_headers_of_all_replies() -> None:
+    async with serving(ApiPlan(port=0, limits=LimitPlan(connections_each=1))) as served:
+        async with served.client() as client, client.ws_connect("/v1/events") as ws:
+            await ws.receive_json(timeout=10)
+            async with client.get("/health") as reply:
+                assert (reply.status, reply.headers["Retry-After"]) == (429, "5")
+                assert reply.headers["X-Content-Type-Options"] == "nosniff"
+                assert reply.headers["Cache-Control"] == "no-store"
+            async with client.get("/health", headers={"X-Forwarded-For": "10.9.9.9, 192.0.2.1"}) as reply:
+                assert reply.status == 200, "a proxy asks for somebody else"
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await client.ws_connect("/v1/events")
+            assert refused.value.status == 429
+        assert not len(served.server.doorway.sources.connections)
+
+
 async def test_browsers_of_listed_origins_may_ask() -> None:
     listed = "https://app.example.com"
     asking = {"Origin": listed, "Access-Control-Request-Method": "POST"}
