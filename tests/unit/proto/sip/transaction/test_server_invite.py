@@ -266,3 +266,20 @@ def test_after_another_answer_no_100_goes(world: World) -> None:
     world.pass_time(60.0)
     assert world.udp.statuses == [180, 486]
     world.assert_nothing_left()
+
+
+@pytest.mark.rfc(3261, "9.2")
+@pytest.mark.parametrize("wire", ["udp", "tcp"])
+def test_who_cancels_before_the_100_is_let_go_hears_487_and_no_100(world: World, wire: str) -> None:
+    by = world.tcp if wire == "tcp" else world.udp
+    world.receive(INVITE, by)
+    transaction = incoming(world).begin_invite(hold=True)
+    world.receive(request_bytes("CANCEL"), by)
+    assert by.statuses == [200]
+    incoming(world).respond(487, to_tag="t1")
+    transaction.let_go(world.now)
+    world.pass_time(0.4)
+    assert by.statuses == [200, 487]
+    world.receive(ACK, by)
+    world.pass_time(60.0)
+    world.assert_nothing_left()
