@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from heapq import nsmallest
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
@@ -44,6 +46,11 @@ class Moves:
             lost = isinstance(event, EngineLost)
             self._wait(call, event.reason if isinstance(event, EngineLost) else "it is to be left", lost=lost)
 
+    @property
+    def pending(self) -> int:
+        """How many calls wait, move, or have parties that are being told."""
+        return len(self._waiting.keys() | self._under_way | self._telling)
+
     def resume(self, calls: Iterable[Call]) -> None:
         """Calls that another process had before it died, as far as their ports could not be had where they were."""
         for call in calls:
@@ -59,26 +66,32 @@ class Moves:
             call.context.spawn(self._pace())
 
     async def _pace(self) -> None:
-        """One call after another; whoever waits is chosen anew each time."""
+        """One call after another; which ones is chosen anew each second, for thousands may wait."""
         try:
             await asyncio.sleep(0)  # all that an engine's end tells is told first
             while self._waiting:
-                call = self._next()
-                if call is not None:
-                    call.context.spawn(self._move(call, self._waiting.pop(call.id)))
-                    await asyncio.sleep(1.0 / self._per_s)
-                elif self._waiting:
+                batch = self._first()
+                for call in batch:
+                    if self._is_ready(call):
+                        call.context.spawn(self._move(call, self._waiting.pop(call.id)))
+                        await asyncio.sleep(1.0 / self._per_s)
+                if not batch and self._waiting:
                     await asyncio.sleep(_LOOK_S)
         finally:
             self._paces = False
 
-    def _next(self) -> Call | None:
-        """The first that can be moved now: not in the midst of a transfer, whose ports are yet in nobody's books."""
+    def _first(self) -> list[Call]:
+        """Those that are moved in the next second; calls that are over wait no more."""
         active = self._calls.active
         for gone in [call for call in self._waiting if call not in active]:
             del self._waiting[gone]
-        ready = [active[call] for call in self._waiting if call not in self._under_way]
-        return min((call for call in ready if call.transfer is None), key=_rank, default=None)
+        ready = (call for call in map(active.__getitem__, self._waiting) if self._is_ready(call))
+        return nsmallest(ceil(self._per_s), ready, key=_rank)
+
+    def _is_ready(self, call: Call) -> bool:
+        """Whether it waits and can be moved: in the midst of a transfer its ports are yet in nobody's books."""
+        waits = call.id in self._waiting and call.id in self._calls.active
+        return waits and call.id not in self._under_way and call.transfer is None
 
     async def _move(self, call: Call, why: str) -> None:
         self._under_way.add(call.id)
@@ -147,8 +160,11 @@ def _break(call: Call, error: Exception) -> None:
 
 
 async def _is_still(call: Call) -> bool:
-    """Wait until its parties talk and nothing is being changed; False when it is over before."""
-    while not call.legs[0].done:
+    """Wait until its parties talk and nothing is being changed; False when it is over before.
+
+    The caller may have left by a transfer long ago.
+    """
+    while not all(leg.done for leg in call.legs):
         parties = _parties(call)
         if parties and call.transfer is None and all(leg.settled for leg in parties):
             return True
@@ -170,7 +186,7 @@ async def _offer(call: Call, leg: Leg) -> bool:
         _, answer = await ask(leg, body)
         check_answer(streams_of(leg.media.told), answer)
     except CallFailed as failure:
-        if not leg.done and not call.legs[0].done:
+        if not leg.done:
             who = leg.outcome.number
             call.tell(
                 "media.move_refused", f"{who} does not take the new address: {failure}", status=failure.status

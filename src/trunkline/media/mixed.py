@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -127,7 +128,8 @@ class MixedEngine:
         for one in moved.ports:
             stands_for = self._inner.get(one.port)
             if stands_for is not None:
-                await self._here.execute(c.SetRemote(stands_for + _MINE, one.address, one.rtp_port))
+                with suppress(MediaError):  # it is being closed: the others have moved all the same
+                    await self._here.execute(c.SetRemote(stands_for + _MINE, one.address, one.rtp_port))
         return replace(moved, ports=tuple(one for one in moved.ports if one.port not in self._inner))
 
     async def _link(self, command: c.Link) -> c.Done:

@@ -14,7 +14,8 @@ Known: TypeAlias = Callable[[], Container[str]]
 """Gives the call-ids that live."""
 KEPT_S: Final = 10.0
 """How long a call that was moved still passes packets where it was: until its parties know of the new place."""
-_MAX_FORGOTTEN: Final = 4096
+_MAX_FORGOTTEN: Final = 65_536
+"""More than an instance has ports for."""
 _LISTED: Final = 800
 """Call-ids in one answer: it must fit into a datagram."""
 
@@ -75,14 +76,20 @@ class Departed:
         if not instance.up:
             return
         with contextlib.suppress(MediaError):
-            answer = await instance.ask("list", limit=_LISTED)
-            listed = answer.get("calls")
-            alive = known()  # asked now: calls were opened meanwhile
-            for call_id in self._ours(listed if isinstance(listed, list) else []):
-                if call_id not in alive:
+            seen: set[str] = set()
+            while strays := [one for one in await self._strays(instance, known) if one not in seen]:
+                seen.update(strays)
+                for call_id in strays:
                     self.note(instance, call_id)
                     await self.delete(instance, call_id)
             self._strays_at.discard(instance.name)
+
+    async def _strays(self, instance: Instance, known: Known) -> list[str]:
+        """Some of them: when an instance has more calls than it lists at once, the rest comes after these."""
+        answer = await instance.ask("list", limit=_LISTED)
+        listed = answer.get("calls")
+        alive = known()  # asked now: calls were opened meanwhile
+        return [one for one in self._ours(listed if isinstance(listed, list) else []) if one not in alive]
 
     def _ours(self, listed: list[Any]) -> list[str]:
         names = [one.decode("utf-8", "replace") for one in listed if isinstance(one, bytes)]

@@ -108,6 +108,8 @@ class RtpengineCluster:
             raise MediaError(f"rtpengine cannot do this: {command.kind}", "media.not_with_rtpengine")
         port = self._port(getattr(command, "port", ""))
         async with port.call.lock:
+            if port.closed:  # while the command waited: told now, it would bring the call to life again
+                raise _unknown(port.id)
             if type(command) not in NOTED and not isinstance(command, c.ClosePort):
                 self._check(port.call)
             return await handler(port, command)  # type: ignore[return-value]  # the reply is the command's
@@ -149,7 +151,7 @@ class RtpengineCluster:
     def _port(self, port: str) -> NgPort:
         found = self._ports.get(port)
         if found is None:
-            raise MediaError(f"no port {port!r} is open", "media.unknown_port")
+            raise _unknown(port)
         return found
 
     def _check(self, call: NgCall) -> None:
@@ -202,11 +204,11 @@ class RtpengineCluster:
             if call is None or not call.ports:
                 return c.OwnerMoved()
             async with call.lock:
-                for port in call.ports.values():
-                    self._sounds.forget(port)
                 moved = await move(self._cluster, self._departed, call)
             if moved is None:
                 return c.OwnerMoved()
+            for port in call.ports.values():
+                self._sounds.interrupt(port)
             return c.OwnerMoved(tuple(_opened(port) for port in call.ports.values()), *moved)
 
     async def _close_owner(self, owner: str) -> c.OwnerClosed:
@@ -293,6 +295,10 @@ class RtpengineCluster:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _unknown(port: str) -> MediaError:
+    return MediaError(f"no port {port!r} is open", "media.unknown_port")
 
 
 def _opened(port: NgPort) -> c.PortOpened:

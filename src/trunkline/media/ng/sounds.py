@@ -101,6 +101,10 @@ class Sounds:
             await asyncio.sleep((command.duration_ms + command.gap_ms) / 1000)
         self._tell(DigitsSent(port.call.owner, port.id, command.digits))
 
+    def interrupt(self, port: NgPort) -> None:
+        """A port was moved: what it played is over; keys that wait are sent from where it is now."""
+        self._over(port, "stopped")
+
     def forget(self, port: NgPort) -> None:
         """A port is closed: its playback is over, keys that wait are not sent."""
         self._over(port, "stopped")

@@ -1,0 +1,105 @@
+"""Calls at rtpengines that end, move, speak and are looked for at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.link.fake_media import FakeEngine
+from tests.loopback.media.ng_peer import NgPeer, Reply
+from tests.loopback.media.test_ng_cluster import cluster
+from trunkline.base.errors import MediaError
+from trunkline.media import commands as c
+from trunkline.media.events import DigitsSent, MediaEvent
+from trunkline.media.mixed import MixedEngine
+from trunkline.media.ng.bencode import Decoded
+from trunkline.media.ng.engine import RtpengineCluster
+
+
+async def link(engine: RtpengineCluster) -> None:
+    """A call of two ports."""
+    for command in (
+        c.OpenPort("a", "call"),
+        c.OpenPort("b", "call"),
+        c.SetRemote("a", "192.0.2.1", 4000),
+        c.SetRemote("b", "192.0.2.2", 5000),
+        c.Link("a", "b"),
+    ):
+        await engine.execute(command)
+
+
+async def test_what_waited_for_a_call_that_has_ended_meanwhile_does_not_bring_it_back() -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        await link(engine)
+        results = await asyncio.gather(
+            engine.execute(c.SetDirection("a", send=False)),
+            engine.execute(c.CloseOwner("call")),
+            engine.execute(c.Link("a", "b", convert=True)),
+            engine.execute(c.ClosePort("a")),
+            return_exceptions=True,
+        )
+        assert one.commands()[-1] == "delete"
+        codes = [result.code for result in results if isinstance(result, MediaError)]
+        assert codes == ["media.unknown_port"] * 2
+        assert results[:2] == [c.Done(), results[1]]
+
+
+@pytest.mark.parametrize("drained", [False, True], ids=["it-stays", "it-moves"])
+async def test_keys_are_sent_to_the_last_in_a_call_that_is_to_move(drained: bool) -> None:
+    async with NgPeer() as one, NgPeer() as two, cluster(one, two) as engine:
+        sent: asyncio.Queue[MediaEvent] = asyncio.Queue()
+        engine.subscribe(sent.put_nowait)
+        await link(engine)
+        if drained:
+            engine.drain(one.url)
+        await engine.execute(c.SendDigits("a", "123", 101))
+        moved = await engine.execute(c.MoveOwner("call"))
+        assert bool(moved.ports) is drained
+        async with asyncio.timeout(10):
+            assert isinstance(await sent.get(), DigitsSent)
+        told = [told for peer in (one, two) for told in peer.told if told["command"] == b"play DTMF"]
+        assert [key["digit"] for key in told] == [b"1", b"2", b"3"]
+
+
+async def test_a_call_moves_though_a_stand_in_of_it_ends_just_then() -> None:
+    async with NgPeer() as one, NgPeer() as two, cluster(one, two) as away:
+        here = FakeEngine()
+        engine = MixedEngine(here, away)
+        await engine.execute(c.OpenPort("a", "call"))
+        await engine.execute(c.Echo("a"))
+        away.drain(one.url)
+        here.fault = lambda command: isinstance(command, c.SetRemote)
+        moved = await engine.execute(c.MoveOwner("call"))
+        assert [port.port for port in moved.ports] == ["a"]
+
+
+async def test_strays_are_deleted_though_an_instance_lists_but_some_of_its_calls() -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        strays = [f"trunkline-gone{number}" for number in range(7)]
+        one.answer = lambda question: _listing(one, strays, question)
+        await engine.execute(c.CloseStrays())
+        assert one.commands().count("delete") == 7
+        assert strays == []
+
+
+async def test_a_stray_that_cannot_be_deleted_is_tried_once() -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        one.answer = lambda question: (
+            {"result": "ok", "calls": ["trunkline-gone"]}
+            if question["command"] == b"list"
+            else {"result": "error", "error-reason": "no"}
+            if question["command"] == b"delete"
+            else one.usual(question)
+        )
+        await engine.execute(c.CloseStrays())
+        assert one.commands().count("delete") == 1
+
+
+def _listing(peer: NgPeer, calls: list[str], question: dict[str, Decoded]) -> Reply:
+    """Two calls at once."""
+    if question["command"] == b"list":
+        return {"result": "ok", "calls": list(calls[:2])}
+    if question["command"] == b"delete":
+        calls.remove(bytes(question["call-id"]).decode())  # type: ignore[arg-type]
+    return peer.usual(question)
