@@ -189,6 +189,33 @@ async def test_after_a_transfer_the_new_party_is_recorded_in_another_file() -> N
     await stage.settle()
 
 
+@virtual
+async def test_a_part_does_not_fail_because_a_file_of_its_name_is_there() -> None:
+    stage, alice, bob, carol = await three()
+    book = Book(stage)
+    await book.recordings.start(stage.calls.all[0], "call.wav", "stereo", LIMITS)
+    await refer(bob, "1003")
+    await carol.until("acknowledged")
+    for number in (2, 3):
+        await asyncio.sleep(1)
+        ((key, command),) = stage.engine.recording.items()
+        assert command.file == f"call.{number}.wav"
+        owner = stage.calls.all[0].id
+        del stage.engine.recording[key]
+        stage.engine.tell(
+            RecordFailed(
+                owner, command.port, key, command.file, 0, "media.file_exists", "it is there already"
+            )
+        )
+    await asyncio.sleep(1)
+    (recording,) = book.recordings.active.values()
+    assert recording.file == "call.4.wav"
+    assert "call.recording_failed" not in [step.code for step in stage.calls.all[0].story.steps]
+    await book.recordings.stop(recording)
+    alice.dialogue.hang_up()
+    await stage.settle()
+
+
 # After a crash
 
 
@@ -227,6 +254,24 @@ async def test_after_a_crash_the_recording_goes_on_in_another_file() -> None:
     await asyncio.sleep(0.1)
     assert [one.file for one in book.recordings.active.values()] == ["/rec/call.3.wav"]
     keeping.stage.parties[0].dialogue.hang_up()
+    await keeping.stage.settle()
+
+
+@virtual
+async def test_after_a_crash_it_goes_on_though_the_caller_has_left_by_a_transfer() -> None:
+    stage, alice, bob, carol = await three()
+    keeping = Keeping(stage)
+    await refer(alice, "1003")
+    await carol.until("acknowledged")
+    await alice.until("ended bye")
+    await Book(stage).recordings.start(stage.calls.all[0], "/rec/call.wav", "mono", LIMITS)
+    await keeping.after(4)
+    keeping = await keeping.crash()
+    book = Book(keeping.stage)
+    book.recordings.resume(keeping.stage.calls.active.values())
+    await asyncio.sleep(0.1)
+    assert [one.file for one in book.recordings.active.values()] == ["/rec/call.2.wav"]
+    bob.dialogue.hang_up()
     await keeping.stage.settle()
 
 

@@ -16,6 +16,7 @@ from trunkline.media.commands import Channels, Record, StopRecord
 from trunkline.media.engine import MediaEngine
 from trunkline.media.events import MediaEvent, Recorded, RecordFailed
 
+_MOST_PARTS: Final = 99  # their names are tried, where files of an earlier recording are
 _COMPLETE_S: Final = 5.0  # how long a file may take to be complete after its end was asked for
 
 
@@ -30,6 +31,7 @@ class CallRecording:
     callee: str
     file: str
     began_at: float
+    kept: KeptRecording
     over: asyncio.Future[Recorded | RecordFailed] = field(repr=False)
 
 
@@ -84,7 +86,7 @@ class CallRecordings:
             kept = call.recording
             if kept is not None:
                 _keep(call, None)
-                if not call.legs[0].done:
+                if not all(leg.done for leg in call.legs):  # the caller may have left by a transfer
                     call.context.spawn(self._go_on(call, kept.next()))
 
     async def _go_on(self, call: Call, kept: KeptRecording) -> None:
@@ -110,6 +112,7 @@ class CallRecordings:
             call.callee,
             file,
             self._wall(),
+            kept,
             asyncio.get_running_loop().create_future(),
         )
         self.active[recording.id] = recording
@@ -151,7 +154,10 @@ class CallRecordings:
         if call is not None:
             kept = call.recording
             _keep(call, None)
-            _tell(call, event)
+            if _is_taken(recording.kept, event):
+                call.context.spawn(self._go_on(call, recording.kept.next()))
+            else:
+                _tell(call, event)
             if kept is not None and isinstance(event, Recorded) and event.ended == "closed" and _talks(call):
                 # A party has left, and another one is in its place (transfer).
                 call.context.spawn(self._go_on(call, kept.next()))
@@ -161,6 +167,12 @@ class CallRecordings:
 def _keep(call: Call, kept: KeptRecording | None) -> None:
     call.recording = kept
     call.changes += 1
+
+
+def _is_taken(kept: KeptRecording, event: Recorded | RecordFailed) -> bool:
+    """Whether there is a file of that name already, which nobody has chosen: the next part's name may be free."""
+    exists = isinstance(event, RecordFailed) and event.code == "media.file_exists"
+    return exists and 1 < kept.part < _MOST_PARTS
 
 
 def _talks(call: Call) -> bool:
