@@ -208,7 +208,9 @@ impl OggOpus {
             Err(why) => return Err(why),
         };
         let first = page.packet();
-        if page.begins() && (page.serial == self.serial || first.starts_with(b"OpusHead")) {
+        // Before ours has begun, any number may be that of another.
+        let is_ours = self.decoder.is_some() && page.serial == self.serial;
+        if page.begins() && (is_ours || first.starts_with(b"OpusHead")) {
             // In `Heads` the first of several streams is ours; later ones follow the one before.
             if !matches!(self.phase, Phase::Comments(_)) {
                 return self.begin(&page).map(|()| true);

@@ -80,7 +80,8 @@ impl Beat {
                 self.next_ns = context.now_ns + FRAME_NS;
             }
         }
-        let end_ns = context.now_ns + TURN_NS;
+        // From here on, not from the look at the sockets: what was read of them may have taken longer than a turn.
+        let end_ns = context.shared.now_ns() + TURN_NS;
         while self.stage != Stage::Rest {
             // Before anything can go wrong: what does is not met again at once.
             match self.stage {
@@ -152,5 +153,34 @@ impl Beat {
             self.speakers.remove(next);
             self.stage = Stage::Speak(next);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::tests::shared;
+
+    #[test]
+    fn a_beat_goes_on_however_long_the_packets_before_it_took() {
+        let shared = shared();
+        while shared.now_ns() < 2 * TURN_NS {
+            std::thread::yield_now();
+        }
+        // The look at the sockets began more than a turn ago.
+        let context = Context { shared: &shared, post: &shared.posts[0], now_ns: 0 };
+        let (mut ports, mut beat) = (vec![None, None], Beat::default());
+        let mut turns = 0;
+        for _ in 0..100 {
+            (0..2).for_each(|slot| beat.add_speaker(0, slot));
+            turns += 1;
+            beat.go_on(&context, &mut ports, &mut None);
+            while beat.is_unfinished() {
+                turns += 1;
+                beat.go_on(&context, &mut ports, &mut None);
+            }
+        }
+        // Each has seven steps.
+        assert!(turns < 200, "{turns}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use trunkline_dsp::wav::{Coding, SUPPORTED};
+use trunkline_dsp::wav::{Coding, LONGEST_HEADER, SUPPORTED};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -92,7 +92,9 @@ impl Sounds {
 
 fn form_of(name: &str, octets: &[u8], rate_hz: u32) -> Result<Form, String> {
     if rate_hz == 0 {
-        return form_by_beginning(octets).map_err(|why| {
+        // As of a file: what is long may be made so that all of it would be searched, in the way of everybody else.
+        let beginning = &octets[..octets.len().min(LONGEST_HEADER)];
+        return form_by_beginning(beginning).map_err(|why| {
             format!("sound {name}: {why}; a file in memory is {SUPPORTED}, and samples need a rate")
         });
     }
@@ -158,6 +160,29 @@ mod tests {
         assert_eq!(refused.code(), "media.argument");
         assert!(refused.to_string().contains("sound b: it is not a RIFF WAVE file"), "{refused}");
         assert_eq!(sounds.load("b", b"OggS".to_vec(), 0).unwrap_err().code(), "media.argument");
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_file_is_searched_for_what_it_is() {
+        let page = |head: &[u8]| {
+            let mut page = b"OggS\0\x02".to_vec();
+            page.extend([0; 20]);
+            page.extend([1, head.len() as u8]);
+            page.extend(head);
+            let sum = trunkline_dsp::ogg::sum(&page);
+            page[22..26].copy_from_slice(&sum.to_le_bytes());
+            page
+        };
+        let opus = page(b"OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0");
+        let other = page(b"Speex   ");
+        let sounds = Sounds::default();
+        sounds.load("a", [other.clone(), opus.clone()].concat(), 0).unwrap();
+        let far = [other.repeat(LONGEST_HEADER / other.len() + 1), opus].concat();
+        assert_eq!(sounds.load("b", far, 0).unwrap_err().code(), "media.argument");
+        let far = [&b"RIFF\0\0\0\0WAVE"[..], &b"LIST\0\0\0\0".repeat(LONGEST_HEADER / 8)].concat();
+        let whole = trunkline_dsp::wav::header_at(8000, 1, 2);
+        let far = [&far[..], &whole[12..], &[1, 2]].concat();
+        assert!(sounds.load("c", far, 0).unwrap_err().to_string().contains("64 KiB"));
     }
 
     #[test]

@@ -389,7 +389,11 @@ pub fn watch(post: &Post, shared: &Shared, slot: u32) -> rustix::io::Result<()> 
     for (channel, socket) in
         [(Channel::Rtp, &sockets.rtp), (Channel::Guard, &sockets.guard), (Channel::Rtcp, &sockets.rtcp)]
     {
-        epoll::add(&post.epoll, socket, epoll::EventData::new_u64(channel.token(slot)), flags)?;
+        match epoll::add(&post.epoll, socket, epoll::EventData::new_u64(channel.token(slot)), flags) {
+            // It was watched before one of the others could not be.
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -124,6 +124,23 @@ fn a_stream_is_read_packet_by_packet_and_a_burst_of_it_by_the_next_look() {
 }
 
 #[test]
+fn a_slot_that_could_be_watched_in_part_can_be_watched_later() {
+    let shared = Shared::new(config(19_330)).unwrap();
+    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), 19_330).unwrap();
+    shared.slot(0).sockets.set(sockets).unwrap();
+    let post = &shared.posts[0];
+    let rtp = &shared.slot(0).sockets.get().unwrap().rtp;
+    epoll::add(&post.epoll, rtp, epoll::EventData::new_u64(Channel::Rtp.token(0)), epoll::EventFlags::IN)
+        .unwrap();
+    assert_eq!(watch(post, &shared, 0), Ok(()));
+    let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    phone.send_to(&[0x80; 12], (Ipv4Addr::LOCALHOST, 19_331)).unwrap();
+    let mut ready = Vec::with_capacity(READY);
+    let _ = epoll::wait(&post.epoll, rustix::buffer::spare_capacity(&mut ready), None);
+    assert_eq!(ready[0].data.u64(), Channel::Rtcp.token(0));
+}
+
+#[test]
 fn a_peer_that_floods_with_events_leaves_room_for_those_of_others() {
     let shared = crate::shared::tests::shared();
     let at = |now_ns| Context { shared: &shared, post: &shared.posts[0], now_ns };
