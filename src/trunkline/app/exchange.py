@@ -39,7 +39,7 @@ from trunkline.app.hearing import Hearing
 from trunkline.app.live_directory import GOODBYE_S, LiveDirectory
 from trunkline.app.load_watch import LoadWatch
 from trunkline.app.logs import log_call
-from trunkline.app.media_plane import media_engine, media_troubles
+from trunkline.app.media_plane import call_mark, media_engine, media_troubles
 from trunkline.app.media_story import MediaStory
 from trunkline.app.mobile_plane import MobilePlane
 from trunkline.app.native_push import NativePush
@@ -162,7 +162,7 @@ class Exchange:
     def _make_calls(self) -> None:
         """The media engine, and what calls need of everything else."""
         settings = self.settings
-        self.engine = media_engine(settings, self.store.box.derive("rtpengine calls").hex()[:12])
+        self.engine = media_engine(settings, call_mark(self.store.box, settings.node))
         self.recordings = CallRecordings(self.engine, self.calls, self.wall, log_over)
         self.tracing = Tracing(self.net, self.calls, self.data, settings.trace, self.wall)
         self.context = self._call_context()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -37,12 +38,18 @@ class MediaHandlers:
             self._check(row)
         engine.drain(row.name, move=move, undo=ask.undo)
         now = next(one for one in media_rows(engine) if one.name == row.name)
-        return MediaDrained(row=now, moving=row.sessions if move else 0)
+        others = sum(1 for one in self._others(row) if one.state == "up" and not one.draining)
+        return MediaDrained(row=now, moving=row.sessions if move else 0, others=others)
+
+    def _others(self, row: MediaInstanceRow) -> list[MediaInstanceRow]:
+        return [one for one in media_rows(self._engine) if one.name != row.name]
 
     def _named(self, name: str) -> MediaInstanceRow:
         rows = media_rows(self._engine)
+        # Half a number is no part: 192.0.2.1 must not drain 192.0.2.10.
+        part = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
         found = [one for one in rows if one.name == name] or [
-            one for one in rows if name and name in one.name
+            one for one in rows if name and part.search(one.name)
         ]
         if len(found) != 1:
             known = ", ".join(one.name for one in rows)
@@ -58,8 +65,7 @@ class MediaHandlers:
                 "drain it without --move, and wait until its calls have ended",
                 409,
             )
-        others = (one for one in media_rows(self._engine) if one.name != row.name)
-        if not any(one.state == "up" and not one.draining for one in others):
+        if not any(one.state == "up" and not one.draining for one in self._others(row)):
             raise Refused(
                 "media.no_engine",
                 f"no other rtpengine takes calls, so that those of {row.name} cannot move",

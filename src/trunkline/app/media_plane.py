@@ -15,6 +15,7 @@ from trunkline.media.engine import MediaEngine
 from trunkline.media.mixed import MixedEngine
 from trunkline.media.ng.engine import RtpengineCluster
 from trunkline.media.ng.plan import ClusterPlan, InstancePlan
+from trunkline.store.secret_box import SecretBox
 
 
 def media_engine(settings: Settings, mark: str = "") -> MediaEngine:
@@ -26,6 +27,11 @@ def media_engine(settings: Settings, mark: str = "") -> MediaEngine:
     if settings.media.engine == "embedded":
         return embedded
     return MixedEngine(embedded, RtpengineCluster(replace(cluster_plan(settings), mark=mark)))
+
+
+def call_mark(box: SecretBox, node: int) -> str:
+    """What tells our calls at rtpengines from those of others, nodes with the same key file included."""
+    return box.derive(f"rtpengine calls {node}").hex()[:12]
 
 
 def cluster_plan(settings: Settings) -> ClusterPlan:

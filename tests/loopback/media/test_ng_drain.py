@@ -11,13 +11,16 @@ from tests.link.fake_media import FakeEngine
 from tests.loopback.media.ng_peer import NgPeer
 from tests.loopback.media.test_ng_cluster import cluster, until
 from trunkline.app.media_handlers import MediaHandlers
-from trunkline.app.media_plane import media_rows, media_troubles
+from trunkline.app.media_plane import call_mark, media_rows, media_troubles
 from trunkline.app.render import MEDIA
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import DrainMedia, MediaDrained, MediaInstanceRow, Refused
 from trunkline.media import commands as c
 from trunkline.media.engine import MediaEngine
 from trunkline.media.mixed import MixedEngine
+from trunkline.media.ng.engine import RtpengineCluster
+from trunkline.media.ng.plan import ClusterPlan, InstancePlan
+from trunkline.store.secret_box import SecretBox
 
 
 async def ask(engine: MediaEngine, command: DrainMedia, *, moves: bool = True) -> MediaDrained:
@@ -48,6 +51,42 @@ async def test_a_name_that_is_nobodys_or_two_is_refused_with_all_names(name: str
             await ask(MixedEngine(FakeEngine(), away), DrainMedia(name=name))
         assert refused.value.problem.code == "media.unknown_instance"
         assert one.url in refused.value.problem.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("192.0.2.1", "udp:192.0.2.1:2223"),
+        ("192.0.2.10", "udp:192.0.2.10:2223"),
+        ("2225", "ws://192.0.2.30:2225"),
+        ("192.0.2.3", ""),
+        ("192.0.2.10:222", ""),
+        ("", ""),
+        (".*", ""),
+    ],
+)
+async def test_half_a_number_names_no_instance(name: str, meant: str) -> None:
+    urls = ("udp:192.0.2.1:2223", "udp:192.0.2.10:2223", "ws://192.0.2.30:2225")
+    away = RtpengineCluster(ClusterPlan(tuple(InstancePlan(url) for url in urls)))
+    engine = MixedEngine(FakeEngine(), away)
+    if meant:
+        assert (await ask(engine, DrainMedia(name=name))).row.name == meant
+    else:
+        with pytest.raises(Refused):
+            await ask(engine, DrainMedia(name=name))
+
+
+async def test_who_drains_the_last_one_is_told_that_nobody_is_left() -> None:
+    async with NgPeer() as one, NgPeer() as two, cluster(one, two) as away:
+        engine = MixedEngine(FakeEngine(), away)
+        assert (await ask(engine, DrainMedia(name=one.url))).others == 1
+        assert (await ask(engine, DrainMedia(name=two.url))).others == 0
+
+
+def test_nodes_with_the_same_key_file_leave_each_others_calls_alone() -> None:
+    box = SecretBox(bytes(32))
+    assert call_mark(box, 0) == call_mark(SecretBox(bytes(32)), 0)
+    assert len({call_mark(box, node) for node in range(256)}) == 256
 
 
 async def test_calls_cannot_move_where_there_is_nowhere_to_go_or_moves_are_off() -> None:

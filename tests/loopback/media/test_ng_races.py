@@ -42,7 +42,7 @@ async def test_what_waited_for_a_call_that_has_ended_meanwhile_does_not_bring_it
         assert one.commands()[-1] == "delete"
         codes = [result.code for result in results if isinstance(result, MediaError)]
         assert codes == ["media.unknown_port"] * 2
-        assert results[:2] == [c.Done(), results[1]]
+        assert results[0] == c.Done()
 
 
 @pytest.mark.parametrize("drained", [False, True], ids=["it-stays", "it-moves"])

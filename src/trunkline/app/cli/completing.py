@@ -14,7 +14,7 @@ import typer
 from trunkline.app.control_client import ControlClient
 from trunkline.app.data_folder import find_data_folder
 from trunkline.base.errors import TrunklineError
-from trunkline.base.messages import ListCalls, ListDevices, ListExtensions, ListTenants, Request
+from trunkline.base.messages import ListCalls, ListDevices, ListExtensions, ListTenants, Request, Status
 
 DEADLINE_S = 0.5
 MOST = 200
@@ -45,16 +45,22 @@ def devices(context: typer.Context, incomplete: str) -> list[str]:
     return [row.id for row in rows if row.id.startswith(incomplete)]
 
 
+def instances(context: typer.Context, incomplete: str) -> list[str]:
+    """Instances of rtpengine."""
+    rows = _rows(context, Status(), "media")
+    return [row.name for row in rows if row.name.startswith(incomplete)]
+
+
 def transports(_context: typer.Context, incomplete: str) -> list[str]:
     """What SIP comes by."""
     return [name for name in ("udp", "tcp", "tls", "ws", "wss") if name.startswith(incomplete)]
 
 
-def _rows(context: typer.Context, request: Request[Any]) -> list[Any]:
+def _rows(context: typer.Context, request: Request[Any], field: str = "rows") -> list[Any]:
     data = context.params.get("data")
     try:
         with ControlClient(find_data_folder(Path(data) if data else None).socket, DEADLINE_S) as client:
-            return list(client.ask(request).rows)
+            return list(getattr(client.ask(request), field))
     except (TrunklineError, OSError):
         return []
 

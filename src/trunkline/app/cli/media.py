@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from trunkline.app.cli import completing
 from trunkline.app.cli.asking import exchange
 from trunkline.app.cli.help import Commands
 from trunkline.app.cli.options import Data, Json
@@ -35,7 +36,9 @@ def drain(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="As `trunkline media list` shows it, or an unambiguous part of it."
+            metavar="NAME",
+            help="As `trunkline media list` shows it, or its host or port, when that is unambiguous.",
+            autocompletion=completing.instances,
         ),
     ],
     move: Annotated[bool, typer.Option("--move", help="Its calls go on at other instances.")] = False,
@@ -52,10 +55,12 @@ def drain(
     calls = count_of(done.row.sessions, "call")
     if as_json:
         screen.json({"instance": done.row.name, "draining": done.row.draining, "calls": done.row.sessions,
-                     "moving": done.moving})  # fmt: skip
+                     "moving": done.moving, "others": done.others})  # fmt: skip
     elif undo:
         screen.line(f"{done.row.name} gets new calls again")
     elif move:
         screen.line(f"{done.row.name} gets no new calls; {count_of(done.moving, 'call')} begin to move")
     else:
         screen.line(f"{done.row.name} gets no new calls; it has {calls} (--move lets others have them)")
+    if not (undo or done.others):
+        screen.warn("no other rtpengine takes calls: new calls between parties are refused")
