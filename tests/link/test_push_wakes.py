@@ -347,3 +347,16 @@ async def test_an_address_for_one_phone_wakes_that_one() -> None:
     assert len(stage.waker.pushes) == 1
     caller.dialogue.hang_up()
     await stage.settle()
+
+
+@virtual
+async def test_a_clock_that_is_set_back_does_not_keep_a_phone_asleep() -> None:
+    stage, _caller, _phone = await asleep(ANDROID)
+    assert stage.quiet.wake("t1", "1002", WakeReason.MESSAGE_WAITING) == 1
+    assert stage.quiet.wake("t1", "1002", WakeReason.MESSAGE_WAITING) == 0
+    wall = stage.desk.wall
+    stage.desk.wall = lambda: wall() - 3600
+    assert stage.quiet.wake("t1", "1002", WakeReason.MESSAGE_WAITING) == 1
+    assert stage.quiet.wake("t1", "1002", WakeReason.MESSAGE_WAITING) == 0
+    stage.desk.wall = wall
+    await stage.settle()

@@ -47,7 +47,9 @@ class QuietPushes:
             return False
         now, key = self._desk.wall(), (record.tenant, record.user, record.key, reason)
         last = self._last.pop(key, None)
-        if last is not None and record.registered_at < last and now - last < self._desk.policy.quiet_every_s:
+        # A clock that was set back has its phones woken once more, instead of never until it is there again.
+        lately = last is not None and abs(now - last) < self._desk.policy.quiet_every_s
+        if last is not None and lately and record.registered_at < last:
             self._last[key] = last
             return False
         if len(self._last) >= MOST_REMEMBERED:
