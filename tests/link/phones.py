@@ -78,6 +78,7 @@ class Party:
         self.refuse_with = 0
         self.on_invite: Callable[[ServerSession], None] | None = None
         self.answer_with = 200
+        self.answer_extra = ""
         self.requests: list[Request] = []
         self.invites: list[Request] = []
         self.heard: list[bytes] = []
@@ -170,7 +171,7 @@ class Party:
 
     def on_request(self, session: Session, incoming: Incoming) -> None:
         self.requests.append(incoming.request)
-        incoming.respond(self.answer_with, now=self.endpoint.now())
+        incoming.respond(self.answer_with, extra=self.answer_extra, now=self.endpoint.now())
 
     def on_offer(self, session: Session, incoming: Incoming) -> None:
         self.heard.append(incoming.request.body)

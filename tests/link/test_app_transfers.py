@@ -99,6 +99,46 @@ async def test_a_pbx_that_hangs_up_after_it_took_the_transfer_has_done_it() -> N
     await stage.settle()
 
 
+@pytest.mark.rfc("3515", "2.4.4")
+@virtual
+async def test_who_tells_of_its_progress_is_given_more_time() -> None:
+    stage, pbx, app = await talking()
+    pbx.answer_with = 202
+    app.leg.transfer(CAROL, app.on_done)
+    await _referred(stage, pbx)
+    for _ in range(3):
+        await asyncio.sleep(PATIENCE_S - 5)
+        assert await notify(pbx, "SIP/2.0 180 Ringing\r\n") == 200
+    assert not app.done
+    assert await app.until_done() == (408, b"")
+    app.leg.leave()
+    await stage.settle()
+
+
+@pytest.mark.rfc("3515", "2.4.7")
+@virtual
+async def test_who_ends_its_subscription_without_a_last_word_has_taken_the_transfer_over() -> None:
+    stage, pbx, app = await talking()
+    pbx.answer_with = 202
+    app.leg.transfer(CAROL, app.on_done)
+    await _referred(stage, pbx)
+    assert await notify(pbx, "SIP/2.0 100 Trying\r\n", "terminated;reason=noresource") == 200
+    assert app.done == [(200, b"")]
+    await pbx.until("ended bye")
+    await stage.settle()
+
+
+@pytest.mark.rfc("4488", "4.1")
+@virtual
+async def test_who_promises_no_news_has_taken_the_transfer_over() -> None:
+    stage, pbx, app = await talking()
+    pbx.answer_with, pbx.answer_extra = 202, "Refer-Sub: false\r\n"
+    app.leg.transfer(CAROL, app.on_done)
+    assert await app.until_done() == (200, b"")
+    await pbx.until("ended bye")
+    await stage.settle()
+
+
 @virtual
 async def test_what_makes_no_sense_is_refused() -> None:
     stage, pbx, app = await talking()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from typing import Literal
 
 import pytest
 
@@ -300,6 +301,42 @@ async def test_a_phone_without_an_alert_token_is_never_told_by_the_token_that_ri
     assert [one.address.token for one in stage.provider.sent] == ["voip-phone"]
 
 
+@pytest.mark.scenario(3)
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("alert", [("alert", "alert-phone", "call_cancelled")]),
+        ("background", [("background", "alert-phone", "call_cancelled")]),
+        ("off", []),
+    ],
+)
+@virtual
+async def test_how_a_phone_is_told_that_nobody_calls_any_more_is_the_operators_choice(
+    how: Literal["alert", "background", "off"], told: list[tuple[str, str, str]]
+) -> None:
+    stage = MobileStage(HandOverPolicy(cancel_push=how))
+    stage.app("phone")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+    assert stage.provider.after() == told
+
+
+@pytest.mark.scenario(3)
+@virtual
+async def test_a_phone_that_hears_of_the_end_by_its_live_channel_is_not_pushed_for_it() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.pbx.until("180")
+    stage.devices.live.add("phone")  # the push has woken it
+    stage.pbx.dialogue.hang_up()
+    await stage.until_event(phone, "call.cancelled")
+    await stage.settle()
+    assert stage.provider.after() == []
+
+
 # Scenario 4
 
 
@@ -401,10 +438,11 @@ async def test_a_phone_is_pushed_for_its_other_account_when_the_call_to_the_firs
     await stage.until_pushed(2 if sent else 1)
     assert stage.provider.calls == ["the phone"] * (2 if sent else 1)
     assert stage.provider.of(Purpose.CALL)[-1].data["callToken"] == bob.token
-    await bob.accept()
-    await stage.until_event(bob, "call.confirmed")
-    await bob.hang_up()
+    await asyncio.sleep(1)
+    stage.pbx.dialogue.hang_up()
+    await stage.until_event(bob, "call.cancelled")
     await stage.settle()
+    assert ("alert", "alert-bob", "call_cancelled") in stage.provider.after(), "as after any push of its own"
 
 
 @virtual
@@ -701,6 +739,19 @@ async def test_how_a_user_refuses_is_the_users_choice(reason: str, status: int) 
     assert (row.status, row.reason, row.sip_status) == ("ended", "rejected", status)
     await stage.settle()
     assert stage.provider.after() == []
+
+
+@pytest.mark.scenario(14)
+@virtual
+async def test_to_hang_up_before_the_call_is_taken_declines_it() -> None:
+    stage = MobileStage()
+    phone = stage.app("phone")
+    stage.ring_app()
+    await stage.until_pushed()
+    await phone.hang_up()
+    await stage.pbx.until("failed 603")
+    assert (await phone.status()).reason == "rejected"
+    await stage.settle()
 
 
 @virtual

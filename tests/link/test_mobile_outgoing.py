@@ -229,6 +229,19 @@ async def test_credentials_of_a_registered_account_take_its_route_and_others_non
     await stage.finish()
 
 
+@pytest.mark.scenario(14)
+@pytest.mark.rfc("7315", "4.1")
+@virtual
+async def test_an_account_calls_as_whom_its_registrar_says_that_it_is() -> None:
+    stage = PlacingStage()
+    stage.registrar.extra = f"P-Associated-URI: <sip:+4930123@{PBX}>, <tel:+4930123>\r\n"
+    device = await stage.device()
+    placed = await stage.place(device)
+    assert stage.pbx.invites[-1].headers["From"].startswith(f"<sip:+4930123@{PBX}>;tag=")
+    await stage.hang_up(placed.call_token)
+    await stage.finish()
+
+
 @virtual
 async def test_calls_go_through_the_accounts_own_registrar_whatever_is_dialled() -> None:
     stage = PlacingStage()
