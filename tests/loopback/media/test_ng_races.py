@@ -8,7 +8,7 @@ import pytest
 
 from tests.link.fake_media import FakeEngine
 from tests.loopback.media.ng_peer import NgPeer, Reply
-from tests.loopback.media.test_ng_cluster import cluster
+from tests.loopback.media.test_ng_cluster import cluster, until
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.events import DigitsSent, MediaEvent
@@ -72,6 +72,19 @@ async def test_a_call_moves_though_a_stand_in_of_it_ends_just_then() -> None:
         here.fault = lambda command: isinstance(command, c.SetRemote)
         moved = await engine.execute(c.MoveOwner("call"))
         assert [port.port for port in moved.ports] == ["a"]
+
+
+async def test_all_ports_of_a_call_are_opened_anew_though_their_instance_comes_back_in_between() -> None:
+    async with NgPeer() as gone, NgPeer() as two:
+        gone.die()
+        async with cluster(gone, two) as engine:
+            first = await engine.execute(c.OpenPort("a", "call", rtp_port=40_000))
+            async with NgPeer(gone.port):
+                await until(lambda: engine.states()[0].state == "up")
+                second = await engine.execute(c.OpenPort("b", "call", rtp_port=40_002))
+                with pytest.raises(MediaError, match="no rtpengine has the port 40004"):
+                    await engine.execute(c.OpenPort("z", "other", rtp_port=40_004))
+            assert (first.rtp_port, second.rtp_port) == (30_000, 30_002)
 
 
 async def test_strays_are_deleted_though_an_instance_lists_but_some_of_its_calls() -> None:

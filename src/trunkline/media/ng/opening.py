@@ -50,7 +50,7 @@ async def open_again(cluster: Cluster, departed: Departed, known: NgCall | None,
         return await find_again(cluster, known, command)
     except MediaError:
         away = [one for one in cluster.instances if not one.up]
-        if not away:
+        if not away and not _is_anew(known):
             raise
     for one in away:
         departed.note(one, cluster.call_id(command.owner))
@@ -58,6 +58,11 @@ async def open_again(cluster: Cluster, departed: Departed, known: NgCall | None,
         return await open_anywhere(cluster, command)
     async with known.lock:
         return await open_beside(known, command)
+
+
+def _is_anew(known: NgCall | None) -> bool:
+    """Whether the call's other ports are elsewhere already: the instance that had them may be there again by now."""
+    return known is not None and not any(port.was_linked for port in known.ports.values())
 
 
 async def find_again(cluster: Cluster, known: NgCall | None, command: OpenPort) -> NgPort:
