@@ -58,6 +58,13 @@ pub struct Feed {
     pub fault: Arc<OnceLock<Fault>>,
 }
 
+impl Feed {
+    /// Whether anybody waits for more: the other end is still there.
+    pub fn is_wanted(&self) -> bool {
+        Arc::strong_count(&self.fault) > 1
+    }
+}
+
 impl Playback {
     /// Both ends.
     pub fn new(id: &str, law: Law, rate_hz: u32, names: Names) -> (Self, Feed) {

@@ -114,7 +114,8 @@ impl Reading {
                 Ok(Cut::Piece) => {}
                 Ok(Cut::Later) => {
                     self.behind = true;
-                    return true;
+                    // A file may go on for long without a sound, by which it would show itself.
+                    return self.job.feed.is_wanted();
                 }
                 Ok(Cut::End) => return false,
                 Err(fault) => {

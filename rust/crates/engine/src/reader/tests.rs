@@ -80,6 +80,28 @@ fn a_loop_whose_files_lose_their_sound_ends() {
 }
 
 #[test]
+fn a_file_without_any_sound_is_left_when_nobody_waits_for_one() {
+    let page = |number: u8, flags: u8, laces: &[u8], body: &[u8]| {
+        let mut page = [b"OggS\0", &[flags][..], &[0; 12], &[number], &[0; 7]].concat();
+        page.push(laces.len() as u8);
+        page.extend([laces, body].concat());
+        let sum = trunkline_dsp::ogg::sum(&page);
+        page[22..26].copy_from_slice(&sum.to_le_bytes());
+        page
+    };
+    let picture = [&b"OpusTags"[..], &[7; 255 * 255 - 8]].concat();
+    let head = page(0, 2, &[19], b"OpusHead\x01\x01\0\0\x80\xbb\0\0\0\0\0");
+    let comments = (1..9).flat_map(|number| page(number, 0, &[255; 255], &picture));
+    let scratch = Scratch::new();
+    let file = scratch.file("a.opus", &head.into_iter().chain(comments).collect::<Vec<u8>>());
+    let (playback, feed) = Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()));
+    let mut reading = Reading::begin(Job { files: vec![Source::File(file)], repeat: false, feed }).unwrap();
+    assert!(reading.refill() && reading.behind);
+    drop(playback);
+    assert!(!reading.refill());
+}
+
+#[test]
 fn a_loop_that_costs_much_does_not_keep_the_others_waiting() {
     let scratch = Scratch::new();
     let mut bytes = wav(&[1, 2]);
