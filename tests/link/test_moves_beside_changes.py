@@ -13,6 +13,8 @@ from tests.link.test_moved_calls import last, lose
 from tests.link.transferring import refer, three
 from tests.link.virtual_time import virtual
 from trunkline.app.media_story import MediaStory
+from trunkline.call import moving
+from trunkline.call.call import Call
 from trunkline.call.moving import Moves
 from trunkline.media.events import EngineLost
 
@@ -118,4 +120,30 @@ async def test_a_transfer_that_is_asked_for_while_it_is_told_is_not_lost() -> No
     assert moves.pending == 0
     alice.dialogue.hang_up()
     await carol.until("ended bye")
+    await stage.settle()
+
+
+@virtual
+async def test_thousands_that_wait_are_not_sorted_for_each_that_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ranked = 0
+
+    def counted(call: Call) -> tuple[int, float, str]:
+        nonlocal ranked
+        ranked += 1
+        return rank(call)
+
+    rank = moving._rank
+    monkeypatch.setattr(moving, "_rank", counted)
+    stage = Stage()
+    moves = watch(stage)
+    for number in range(2, 42, 2):
+        await stage.connect(stage.party(), stage.party(), f"{1000 + number}")
+    lose(stage, *stage.calls.all)
+    await asyncio.sleep(5)
+    assert (stage.engine.moves, moves.pending) == (20, 0)
+    assert ranked == 20 + 10, "once for each second"
+    for alice in stage.parties[::2]:
+        alice.dialogue.hang_up()
     await stage.settle()

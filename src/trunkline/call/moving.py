@@ -44,7 +44,9 @@ class Moves:
         call = self._calls.active.get(event.owner)
         if call is not None:
             lost = isinstance(event, EngineLost)
-            self._wait(call, event.reason if isinstance(event, EngineLost) else "it is to be left", lost=lost)
+            self._wait(
+                call, event.reason if isinstance(event, EngineLost) else "it is taken out of use", lost=lost
+            )
 
     @property
     def pending(self) -> int:
