@@ -278,6 +278,45 @@ async def test_a_phone_that_left_after_it_had_expired_is_not_woken() -> None:
     await stage.settle()
 
 
+@pytest.mark.rfc("8599", "4.1.2")
+@pytest.mark.parametrize("expired", [True, False])
+@virtual
+async def test_a_phone_that_leaves_its_push_parameters_out_is_not_woken_any_more(*, expired: bool) -> None:
+    """It is the same phone by its instance; the binding with the token may have expired long ago."""
+    stage = SleepStage(WakingPolicy(refresh=False))
+    caller, phone = stage.party(), stage.phone("1002", "10.0.0.2", IPHONE)
+    phone.params = ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000A95A0E128>"'
+    assert (await phone.register()).status == 200
+    await asyncio.sleep(3700 if expired else 100)
+    assert len(stage.push_records.of("t1", "1002")) == 1
+    phone.push = ""
+    assert (await phone.register()).status == 200
+    assert not stage.push_records.of("t1", "1002")
+    phone.sleep()
+    await asyncio.sleep(3700)
+    stage.dial(caller, "1002")
+    await caller.until("failed 480")
+    assert not stage.waker.pushes
+    await stage.settle()
+
+
+@virtual
+async def test_the_environment_to_which_a_token_belongs_is_learned_and_outlives_a_registration() -> None:
+    """Apps know it badly; asking the wrong one first would cost each call a round trip."""
+    stage, caller, phone = await asleep()
+    woken_by_pushes(stage, phone)
+    stage.waker.fate = Fate(Outcome.SENT, 200, environment="sandbox")
+    stage.dial(caller, "1002")
+    await caller.until("answered")
+    (record,) = stage.push_records.of("t1", "1002")
+    assert record.environment == "sandbox"
+    address = record.address("call")
+    assert address is not None
+    assert address.environment == "sandbox"
+    caller.dialogue.hang_up()
+    await stage.settle()
+
+
 @virtual
 async def test_a_sips_call_wakes_but_rings_only_what_is_within_tls() -> None:
     stage, _caller, phone = await asleep()
