@@ -132,6 +132,20 @@ async def test_a_token_that_both_environments_refuse_is_no_token_of_ours(tmp_pat
         assert (len(fake.pushes), len(sandbox.pushes)) == (1, 1)
 
 
+@pytest.mark.scenario(6)
+async def test_a_token_that_the_other_environment_calls_dead_is_told_with_its_time(tmp_path: Path) -> None:
+    """Without the time a token that was registered after its death would be given up."""
+    async with (
+        fake_apns() as fake,
+        fake_apns(authority=fake.authority) as sandbox,
+        pusher(fake, tmp_path, sandbox_url=sandbox.url) as apns,
+    ):
+        fake.script.add("400:BadDeviceToken")
+        sandbox.script.add("410:1700000000")
+        gone = Fate(Outcome.GONE, 410, "Unregistered", since=1_700_000_000.0)
+        assert await apns.send(call(1)) == gone
+
+
 async def test_while_the_other_environment_cannot_be_asked_a_token_is_not_given_up(tmp_path: Path) -> None:
     async with fake_apns() as fake, pusher(fake, tmp_path) as apns:
         fake.script.add("400:BadDeviceToken")
