@@ -154,7 +154,7 @@ class ExchangeProcess:
                 samples[name + labels] = value
         return samples
 
-    async def no_calls(self, within: float = 20.0) -> None:
+    async def no_calls(self, within: float = 60.0) -> None:
         """Wait until no call, dialog or media port is left; transactions may still live on."""
         await self._gone(("calls_active", "dialogs", "media_ports_open"), None, within)
 
@@ -216,7 +216,7 @@ class ExchangeProcess:
         """Start on the same folder."""
         await self._start()
 
-    async def has_kept_calls(self, count: int, within: float = 25.0) -> None:
+    async def has_kept_calls(self, count: int, within: float = 60.0) -> None:
         """Wait until so many calls in progress are in the journal: a crash from now on does not end them."""
         async with asyncio.timeout(within):
             while self._kept_calls() != count:  # noqa: ASYNC110  (the store tells nobody)
@@ -254,7 +254,7 @@ class ExchangeProcess:
             ]
             store.extensions.import_many(TenantScope(tenant.id), new)
 
-    async def _start(self, within: float = 40.0) -> None:
+    async def _start(self, within: float = 120.0) -> None:
         with (self.folder / "log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 trunkline_program(),

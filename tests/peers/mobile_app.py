@@ -75,7 +75,7 @@ class MobileApp:
         self.device = body["device_id"]
         return self.device
 
-    async def is_registered(self, within: float = 30.0) -> None:
+    async def is_registered(self, within: float = 60.0) -> None:
         """Wait until the PBX has our contact; each answer of the gateway is awaited, no time."""
         async with _deadline(within, "registered"):
             while True:
@@ -102,7 +102,7 @@ class MobileApp:
         _, body = await self.ask("GET", f"/v1/calls/{token}/status{query}")
         return dict(body)
 
-    async def becomes(self, token: str, wanted: str, within: float = 30.0) -> dict[str, Any]:
+    async def becomes(self, token: str, wanted: str, within: float = 60.0) -> dict[str, Any]:
         """Wait until a call's status is ``wanted``."""
         async with _deadline(within, wanted):
             found = await self.status(token)

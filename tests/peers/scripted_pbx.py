@@ -21,6 +21,7 @@ SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n
 ALLOW = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE\r\n"
 T1 = 0.5
 T2 = 2.0  # half of what RFC 3261 says, for a test waits for it
+PATIENCE = 128 * T1  # and twice of what it says: who listens may be started anew meanwhile
 Reply = Callable[[bytes], None]
 _numbers = itertools.count(1)
 _TAG = re.compile(r";tag=([^;>\s]+)")
@@ -146,7 +147,7 @@ class Dialogue:
 
     async def _repeat(self, send: Callable[[], None], is_done: Callable[[], bool]) -> None:
         """RFC 3261 §17.1: until something comes back; over TCP once is enough."""
-        wait, left = T1, 64 * T1
+        wait, left = T1, PATIENCE
         while not is_done() and left > 0:
             send()
             with suppress(TimeoutError):
@@ -263,7 +264,7 @@ class ScriptedPbx(asyncio.DatagramProtocol):
         await self.until(lambda: bool(set(self.calls) - before))
         return self.calls[(set(self.calls) - before).pop()]
 
-    async def until(self, is_so: Callable[[], bool], within: float = 20.0) -> None:
+    async def until(self, is_so: Callable[[], bool], within: float = 60.0) -> None:
         """Wait until something that came makes it so; TimeoutError."""
         async with asyncio.timeout(within):
             while not is_so():
