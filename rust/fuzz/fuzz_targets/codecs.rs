@@ -23,6 +23,7 @@ fn codec(which: u8) -> Codec {
             stereo: false,
             fec: which & 8 != 0,
             bit_rate: [0, 6000, 24_000, 64_000, 510_000][usize::from(which >> 4) % 5],
+            most_hz: [0, 8000][usize::from(which >> 7)],
         },
     }
 }

@@ -31,6 +31,8 @@ pub enum Codec {
         fec: bool,
         /// The bit rate to encode at, 6000 to 510000; 0: the encoder chooses.
         bit_rate: u32,
+        /// The rate beyond which the peer plays nothing (`maxplaybackrate`), 8000, 12000, 16000 or 24000; 0: it plays all.
+        most_hz: u32,
     },
     /// Linear samples, 16 bits, network byte order (RFC 3551 §4.5.11), at this rate.
     L16 {

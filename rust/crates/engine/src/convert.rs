@@ -144,7 +144,7 @@ impl Convert {
         match format.content {
             Content::Sound(codec) => self.on_sound(now_ns, packet, payload, codec, other, &mut each),
             Content::Keys => self.on_key(now_ns, packet, payload, format, other, &mut each),
-            Content::Noise => self.on_noise(packet, payload, other, &mut each),
+            Content::Noise => self.on_noise(now_ns, packet, payload, format, other, &mut each),
         }
     }
 
@@ -398,8 +398,10 @@ impl Convert {
 
     fn on_noise(
         &mut self,
+        now_ns: u64,
         packet: &RtpPacket<'_>,
         payload: &[u8],
+        format: Format,
         other: &Formats,
         each: &mut impl FnMut(&[u8]),
     ) -> Converted {
@@ -407,9 +409,14 @@ impl Convert {
             self.pass_over(packet);
             return Converted::default();
         };
+        if self.source.is_none() {
+            // A pause may be the first that is heard of a stream: what follows it lies so much later.
+            self.follow(now_ns, packet, format.clock_hz);
+        }
         self.flush(each);
         self.out.waiting.clear();
-        let pause = self.source.as_ref().map_or(0, |source| {
+        let source = self.source.as_ref().filter(|source| source.ssrc == packet.ssrc());
+        let pause = source.map_or(0, |source| {
             let pause = packet.timestamp().wrapping_sub(source.next);
             let sane = pause <= source.clock_hz.saturating_mul(LONGEST_PAUSE_S);
             if sane { scaled(pause, source.clock_hz, speech.codec.clock_hz()) } else { 0 }

@@ -63,7 +63,7 @@ pub struct Ear {
     frame: Box<[i16; MOST_SAMPLES]>,
     sound: Box<[i16; LONGEST]>,
     late: u64,
-    /// Beats without a packet, in a row.
+    /// Beats without a packet, in a row; comfort noise is one.
     idle: u32,
 }
 
@@ -93,27 +93,30 @@ impl Ear {
     pub fn push(&mut self, now_ns: u64, packet: &RtpPacket<'_>, format: Format) {
         let (now_us, payload_type) = (now_ns / 1000, packet.payload_type());
         let Content::Sound(codec) = format.content else {
-            if format.content == Content::Noise {
+            let is_known = self.jitter.is_none() || self.ssrc == packet.ssrc();
+            if format.content == Content::Noise && is_known {
                 self.noise.hear(packet.payload().unwrap_or_default());
                 (self.pause, self.resumes) = (Some(Pause::Noise), None);
+                self.idle = 0;
             }
-            if let Some(jitter) = self.jitter.as_mut().filter(|_| self.ssrc == packet.ssrc()) {
+            if let Some(jitter) = self.jitter.as_mut().filter(|_| is_known) {
                 jitter.pass(now_us, packet.sequence());
             }
             return;
         };
         let Some(payload) = packet.payload().filter(|payload| !payload.is_empty()) else { return };
         self.know(payload_type, codec);
-        if matches!(codec, Codec::Opus { .. }) && payload.len() <= OPUS_PAUSE {
-            (self.pause, self.resumes) = (Some(Pause::Decoder), None);
-        } else if self.pause.is_some() {
-            self.resumes.get_or_insert(packet.timestamp());
-        }
         let jitter = self.jitter.get_or_insert_with(|| Jitter::new(codec.clock_hz()));
         if self.ssrc != packet.ssrc() || self.clock_hz != codec.clock_hz() {
             jitter.restart(codec.clock_hz());
             (self.ssrc, self.clock_hz) = (packet.ssrc(), codec.clock_hz());
             (self.pause, self.resumes) = (None, None);
+        }
+        // The first that is heard of a stream may be a pause.
+        if matches!(codec, Codec::Opus { .. }) && payload.len() <= OPUS_PAUSE {
+            (self.pause, self.resumes) = (Some(Pause::Decoder), None);
+        } else if self.pause.is_some() {
+            self.resumes.get_or_insert(packet.timestamp());
         }
         jitter.push(now_us, packet.sequence(), packet.timestamp(), payload_type, packet.marker(), payload);
     }
@@ -236,7 +239,7 @@ impl Ear {
 
     /// What became of the packets so far.
     #[cfg(test)]
-    fn figures(&self) -> trunkline_dsp::jitter::Figures {
+    pub fn figures(&self) -> trunkline_dsp::jitter::Figures {
         self.jitter.as_ref().map(Jitter::figures).unwrap_or_default()
     }
 }

@@ -14,6 +14,9 @@ const MOST_FORMATS: usize = 64;
 const RATES_HZ: [u32; 4] = [8000, 16_000, 24_000, 48_000];
 /// Bit rates that Opus knows (RFC 7587 §6.1).
 const OPUS_BIT_RATES: std::ops::RangeInclusive<u32> = 6000..=510_000;
+/// The rates that its bandwidths are for (RFC 6716 §2).
+const OPUS_RATES_HZ: [u32; 5] = [8000, 12_000, 16_000, 24_000, OPUS_FULL_HZ];
+const OPUS_FULL_HZ: u32 = 48_000;
 
 /// What packets of a payload type carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +106,10 @@ fn opus(parameters: &str) -> Codec {
     };
     let number = |name| value(name).and_then(|(_, text)| text.trim().parse::<u32>().ok());
     let bit_rate = number("maxaveragebitrate").filter(|rate| OPUS_BIT_RATES.contains(rate)).unwrap_or(0);
-    Codec::Opus { stereo: false, fec: number("useinbandfec") == Some(1), bit_rate }
+    let plays = number("maxplaybackrate").unwrap_or(0);
+    let most_hz = OPUS_RATES_HZ.into_iter().rev().find(|&rate_hz| rate_hz <= plays).unwrap_or(0);
+    let most_hz = if most_hz == OPUS_FULL_HZ { 0 } else { most_hz };
+    Codec::Opus { stereo: false, fec: number("useinbandfec") == Some(1), bit_rate, most_hz }
 }
 
 impl Formats {
@@ -161,13 +167,15 @@ impl Formats {
     }
 }
 
-/// The sound of a payload type that is fixed (RFC 3551 §6), where no description was told.
+/// What a payload type carries that is fixed (RFC 3551 §6), where no description was told: many send comfort noise
+/// without having offered it.
 pub fn fixed(payload_type: u8) -> Option<Format> {
-    let codec = match payload_type {
-        9 => Codec::G722,
-        other => Codec::G711(Law::of_payload_type(other)?),
+    let content = match payload_type {
+        9 => Content::Sound(Codec::G722),
+        13 => Content::Noise,
+        other => Content::Sound(Codec::G711(Law::of_payload_type(other)?)),
     };
-    Some(Format { payload_type, content: Content::Sound(codec), clock_hz: 8000 })
+    Some(Format { payload_type, content, clock_hz: 8000 })
 }
 
 impl Engine {
@@ -218,10 +226,20 @@ mod tests {
 
     #[test]
     fn the_parameters_of_opus_are_heeded() {
-        let codec = |fec, bit_rate| Content::Sound(Codec::Opus { stereo: false, fec, bit_rate });
-        assert_eq!(read("opus", 48_000, "").unwrap(), codec(false, 0));
+        let codec =
+            |fec, bit_rate, most_hz| Content::Sound(Codec::Opus { stereo: false, fec, bit_rate, most_hz });
+        assert_eq!(read("opus", 48_000, "").unwrap(), codec(false, 0, 0));
         let told = "minptime=10; useinbandfec=1;maxaveragebitrate=24000;stereo=1";
-        assert_eq!(read("opus", 48_000, told).unwrap(), codec(true, 24_000));
-        assert_eq!(read("opus", 48_000, "maxaveragebitrate=1;useinbandfec=x;;=").unwrap(), codec(false, 0));
+        assert_eq!(read("opus", 48_000, told).unwrap(), codec(true, 24_000, 0));
+        assert_eq!(
+            read("opus", 48_000, "maxaveragebitrate=1;useinbandfec=x;;=").unwrap(),
+            codec(false, 0, 0)
+        );
+        let rates =
+            [(7999, 0), (8000, 8000), (15_999, 12_000), (16_000, 16_000), (44_100, 24_000), (48_000, 0)];
+        for (told, most_hz) in rates {
+            let told = format!("maxplaybackrate={told}; sprop-maxcapturerate=8000");
+            assert_eq!(read("opus", 48_000, &told).unwrap(), codec(false, 0, most_hz));
+        }
     }
 }

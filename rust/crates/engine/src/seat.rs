@@ -170,3 +170,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

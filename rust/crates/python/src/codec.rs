@@ -26,7 +26,7 @@ impl Codec {
             "PCMU" => Kind::G711(Law::Mu),
             "PCMA" => Kind::G711(Law::A),
             "G722" => Kind::G722,
-            "opus" => Kind::Opus { stereo: channels == 2, fec, bit_rate },
+            "opus" => Kind::Opus { stereo: channels == 2, fec, bit_rate, most_hz: 0 },
             "L16" => Kind::L16 { rate_hz, channels },
             other => {
                 let text = format!("expected PCMU, PCMA, G722, opus or L16, got {other:?}");

@@ -195,7 +195,7 @@ fn codecs() -> Vec<Vec<u8>> {
         seeds.push([&[which, 3, 255][..], &noise, &said, &said, &[2, 0], &said].concat());
     }
     for bit_rate in [6000, 16_000, 32_000, 64_000, 128_000] {
-        let codec = Codec::Opus { stereo: false, fec: true, bit_rate };
+        let codec = Codec::Opus { stereo: false, fec: true, bit_rate, most_hz: 0 };
         seeds.extend([120, 480, 960, 2880].iter().filter_map(|&length| spoken(codec, 13, length)));
     }
     seeds.extend(

@@ -41,7 +41,7 @@ fn voice(rate: u32) -> Vec<i16> {
 #[ignore = "a measurement"]
 #[allow(clippy::print_stdout)]
 fn costs_of_codecs() {
-    let opus = |fec, bit_rate| Codec::Opus { stereo: false, fec, bit_rate };
+    let opus = |fec, bit_rate| Codec::Opus { stereo: false, fec, bit_rate, most_hz: 0 };
     let l16 = Codec::L16 { rate_hz: 16_000, channels: 1 };
     let all =
         [Codec::G711(Law::Mu), Codec::G711(Law::A), Codec::G722, l16, opus(false, 0), opus(true, 24_000)];

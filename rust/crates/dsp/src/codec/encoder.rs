@@ -28,7 +28,9 @@ impl Encoder {
         let kind = match codec {
             Codec::G711(law) => Kind::G711(law),
             Codec::G722 => Kind::G722(Box::default()),
-            Codec::Opus { fec, bit_rate, .. } => Kind::Opus(OpusEncoder::new(fec, bit_rate)?),
+            Codec::Opus { fec, bit_rate, most_hz, .. } => {
+                Kind::Opus(OpusEncoder::new(fec, bit_rate, most_hz)?)
+            }
             Codec::L16 { rate_hz, channels } => {
                 l16::check(rate_hz, channels)?;
                 Kind::L16(channels)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use opus::{Application, Bitrate, Channels, Error, ErrorCode, Signal};
+use opus::{Application, Bandwidth, Bitrate, Channels, Error, ErrorCode, Signal};
 
 use super::CodecError;
 
@@ -58,13 +58,23 @@ pub struct OpusEncoder(opus::Encoder);
 
 impl OpusEncoder {
     /// One channel, whatever the peer prefers: it must take both (RFC 7587 §6.1, stereo).
-    pub fn new(fec: bool, bit_rate: u32) -> Result<Self, CodecError> {
+    pub fn new(fec: bool, bit_rate: u32, most_hz: u32) -> Result<Self, CodecError> {
         let bit_rate = match bit_rate {
             0 => Bitrate::Auto,
             6000..=510_000 => Bitrate::Bits(bit_rate as i32),
             _ => return Err(CodecError::Format),
         };
+        // What the peer does not play would be thrown away there (RFC 7587 §6.1, maxplaybackrate).
+        let bandwidth = match most_hz {
+            0 => Bandwidth::Fullband,
+            8000 => Bandwidth::Narrowband,
+            12_000 => Bandwidth::Mediumband,
+            16_000 => Bandwidth::Wideband,
+            24_000 => Bandwidth::Superwideband,
+            _ => return Err(CodecError::Format),
+        };
         let told = |mut encoder: opus::Encoder| {
+            encoder.set_max_bandwidth(bandwidth)?;
             encoder.set_complexity(COMPLEXITY)?;
             encoder.set_bitrate(bit_rate)?;
             encoder.set_signal(Signal::Voice)?;

@@ -4,7 +4,7 @@ use super::{Codec, CodecError, Decoder, Encoder, LONGEST};
 use crate::g711::Law;
 use crate::tone::Sine;
 
-const OPUS: Codec = Codec::Opus { stereo: false, fec: true, bit_rate: 0 };
+const OPUS: Codec = Codec::Opus { stereo: false, fec: true, bit_rate: 0, most_hz: 0 };
 const ALL: [Codec; 6] = [
     Codec::G711(Law::Mu),
     Codec::G711(Law::A),
@@ -61,7 +61,8 @@ fn two_channels_become_their_mean_and_one_is_written_on_both() {
 #[test]
 fn stereo_opus_is_heard_as_one_channel() {
     let mut encoder = opus::Encoder::new(48_000, opus::Channels::Stereo, opus::Application::Audio).unwrap();
-    let mut decoder = Decoder::new(Codec::Opus { stereo: true, fec: false, bit_rate: 0 }).unwrap();
+    let mut decoder =
+        Decoder::new(Codec::Opus { stereo: true, fec: false, bit_rate: 0, most_hz: 0 }).unwrap();
     let mut sine = Sine::new(500.0, -20.0, 48_000.0);
     let (mut payload, mut out, mut peak) = ([0; 1500], [0; LONGEST], 0);
     for _ in 0..20 {
@@ -75,12 +76,40 @@ fn stereo_opus_is_heard_as_one_channel() {
 }
 
 #[test]
+fn opus_is_spoken_no_wider_than_its_peer_plays() {
+    use opus::Bandwidth::{Fullband, Mediumband, Narrowband, Superwideband, Wideband};
+    for (most_hz, bit_rate, widest) in [
+        (8000, 96_000, Narrowband),
+        // At a higher bit rate libopus has no such bandwidth, and takes the next one.
+        (12_000, 16_000, Mediumband),
+        (16_000, 96_000, Wideband),
+        (24_000, 96_000, Superwideband),
+        (0, 96_000, Fullband),
+    ] {
+        let codec = Codec::Opus { stereo: false, fec: false, bit_rate, most_hz };
+        let (mut encoder, mut payload, mut random) = (Encoder::new(codec).unwrap(), [0; 1500], 1u32);
+        for _ in 0..20 {
+            let sound: Vec<i16> = (0..960)
+                .map(|_| {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (random >> 20) as i16
+                })
+                .collect();
+            let octets = encoder.encode(&sound, &mut payload).unwrap();
+            assert_eq!(opus::packet::get_bandwidth(&payload[..octets]).unwrap(), widest);
+        }
+    }
+    let codec = Codec::Opus { stereo: false, fec: false, bit_rate: 0, most_hz: 44_100 };
+    assert_eq!(Encoder::new(codec).err(), Some(CodecError::Format));
+}
+
+#[test]
 fn formats_that_do_not_exist_are_refused() {
     for (rate_hz, channels) in [(7999, 1), (48_001, 1), (8000, 0), (8000, 3)] {
         assert_eq!(Decoder::new(Codec::L16 { rate_hz, channels }).err(), Some(CodecError::Format));
         assert_eq!(Encoder::new(Codec::L16 { rate_hz, channels }).err(), Some(CodecError::Format));
     }
-    let opus = Codec::Opus { stereo: false, fec: false, bit_rate: 5999 };
+    let opus = Codec::Opus { stereo: false, fec: false, bit_rate: 5999, most_hz: 0 };
     assert_eq!(Encoder::new(opus).err(), Some(CodecError::Format));
 }
 

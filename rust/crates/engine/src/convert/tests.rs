@@ -72,9 +72,18 @@ fn a_stream_whose_numbers_go_back_after_a_pause_has_lost_nothing() {
 }
 
 fn take(convert: &mut Convert, bytes: &[u8], from: &Formats, to: &Formats) -> (Vec<Sent>, Converted) {
+    take_at(convert, 1, bytes, (from, to))
+}
+
+fn take_at(
+    convert: &mut Convert,
+    now_ms: u64,
+    bytes: &[u8],
+    (from, to): (&Formats, &Formats),
+) -> (Vec<Sent>, Converted) {
     let mut all = Vec::new();
     let packet = RtpPacket::parse(bytes).unwrap();
-    let done = convert.take(1_000_000, &packet, (Some(from), to), |bytes| {
+    let done = convert.take(now_ms * 1_000_000, &packet, (Some(from), to), |bytes| {
         let packet = RtpPacket::parse(bytes).unwrap();
         all.push(Sent {
             marker: packet.marker(),
@@ -208,6 +217,111 @@ fn comfort_noise_keeps_its_place() {
     let sent = all(&mut convert, &[tone(0), tone(1), noise], &pcmu(20), &formats(9, "G722", 8000, None, 20));
     assert_eq!((sent[2].payload_type, &sent[2].payload[..]), (13, &[60][..]));
     assert_eq!(steps(&sent), [(1, 160), (1, 160)]);
+}
+
+/// Speech, then comfort noise each 5 s for five minutes, then speech again.
+fn words_and_noise() -> Vec<(u64, Vec<u8>)> {
+    let mut all: Vec<(u64, Vec<u8>)> = (0..5).map(|n| (u64::from(n) * 20, tone(n))).collect();
+    let mut sequence = 5;
+    for now_ms in (100..300_100).step_by(5000) {
+        all.push((now_ms, packet(13, sequence, now_ms as u32 * 8, &[50])));
+        sequence += 1;
+    }
+    for now_ms in (300_100..300_200).step_by(20) {
+        let mut again = tone(sequence);
+        again[4..8].copy_from_slice(&(now_ms as u32 * 8).to_be_bytes());
+        all.push((now_ms, again));
+        sequence += 1;
+    }
+    all
+}
+
+#[test]
+fn noise_of_minutes_is_a_pause_for_who_has_not_agreed_to_it_and_nothing_is_lost() {
+    let without_noise = |payload_type, name, clock_hz| {
+        let sound = format(payload_type, name, clock_hz);
+        Formats::new(vec![sound], Some(sound), None, 20).unwrap()
+    };
+    let (told, untold) = (pcmu(20), without_noise(0, "PCMU", 8000));
+    for (from, to, step) in [
+        (&told, without_noise(96, "opus", 48_000), 960),
+        // Who has not told of it sends it all the same.
+        (&untold, without_noise(96, "opus", 48_000), 960),
+        (&untold, without_noise(0, "PCMU", 8000), 160),
+    ] {
+        let mut convert = Convert::new(PEER, 5);
+        let mut sent = Vec::new();
+        for (now_ms, bytes) in words_and_noise() {
+            let (some, done) = take_at(&mut convert, now_ms, &bytes, (from, &to));
+            assert_eq!(done, Converted::default(), "{now_ms}");
+            sent.extend(some);
+        }
+        assert!(sent.iter().all(|one| one.payload_type == to.send.unwrap().payload_type));
+        let mut expected = vec![(1, step); 9];
+        expected[4] = (1, (300_100 - 80) / 20 * step);
+        assert_eq!(steps(&sent), expected);
+        let marked: Vec<usize> = (0..sent.len()).filter(|&at| sent[at].marker).collect();
+        assert_eq!(marked, [0, 5]);
+    }
+}
+
+#[test]
+fn noise_is_in_its_place_wherever_it_stands() {
+    for from in [pcmu(20), formats(0, "PCMU", 8000, None, 20)] {
+        let to = formats(9, "G722", 8000, None, 20);
+        let mut convert = Convert::new(PEER, 5);
+        let sent: Vec<Sent> = words_and_noise()
+            .iter()
+            .flat_map(|(now_ms, bytes)| take_at(&mut convert, *now_ms, bytes, (&from, &to)).0)
+            .collect();
+        assert_eq!(sent.len(), 70);
+        assert!(steps(&sent[..6]).iter().all(|&step| step == (1, 160)));
+        assert!(steps(&sent[5..66]).iter().all(|&step| step == (1, 40_000)));
+        assert!(steps(&sent[65..]).iter().all(|&step| step == (1, 160)));
+    }
+    // It may be the first that is heard of a stream.
+    let mut convert = Convert::new(PEER, 5);
+    let mut sent = take_at(&mut convert, 0, &packet(13, 9, 1000, &[50]), (&pcmu(20), &pcmu(30))).0;
+    let mut voice = tone(10);
+    voice[4..8].copy_from_slice(&(1000u32 + 60 * 8000).to_be_bytes());
+    sent.extend(take_at(&mut convert, 60_000, &voice, (&pcmu(20), &pcmu(20))).0);
+    assert_eq!(steps(&sent), [(1, 480_000)]);
+}
+
+/// A voice, a pause of a minute, and a voice, as a browser sends them: of a row of packets that say nothing the first
+/// alone. With the place of each.
+fn words_and_pauses_of_opus() -> Vec<(u32, Vec<u8>)> {
+    let mut encoder = Encoder::new(opus().send.unwrap().codec).unwrap();
+    encoder.set_dtx(true);
+    let (mut sine, mut paused, mut all) = (Sine::new(300.0, -16.0, 48_000.0), false, Vec::new());
+    for n in 0..3100u32 {
+        let speaks = !(50..3050).contains(&n);
+        let sound: [i16; 960] = std::array::from_fn(|_| if speaks { sine.sample() } else { 0 });
+        let mut payload = [0; 1500];
+        let octets = encoder.encode(&sound, &mut payload).unwrap();
+        if octets > 2 || !paused {
+            all.push((n, packet(96, all.len() as u16, n * 960, &payload[..octets])));
+        }
+        paused = octets <= 2;
+    }
+    all
+}
+
+#[test]
+fn a_pause_of_opus_is_a_pause_in_every_codec() {
+    let packets = words_and_pauses_of_opus();
+    assert!((200..500).contains(&packets.len()), "{}", packets.len());
+    for to in [pcmu(20), formats(9, "G722", 8000, None, 20), formats(97, "L16", 16_000, None, 20)] {
+        let (mut convert, mut sent) = (Convert::new(PEER, 5), Vec::new());
+        for (n, bytes) in &packets {
+            let (some, done) = take_at(&mut convert, u64::from(*n) * 20, bytes, (&opus(), &to));
+            assert_eq!((some.len(), done), (1, Converted::default()), "{n}");
+            sent.extend(some);
+        }
+        let units = to.send.unwrap().codec.clock_hz() / 50;
+        let step = |pair: &[(u32, Vec<u8>)]| (1, (pair[1].0 - pair[0].0) * units);
+        assert_eq!(steps(&sent), packets.windows(2).map(step).collect::<Vec<_>>());
+    }
 }
 
 #[test]

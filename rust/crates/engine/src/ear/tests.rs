@@ -210,3 +210,113 @@ fn a_clock_that_drifts_for_an_hour_neither_starves_nor_fills_the_ear() {
     }
     drifts(2000.0, 10, 6);
 }
+
+/// Pulls the beats of these milliseconds; what was concealed in them, and how many were heard.
+fn beats(ear: &mut Ear, from_ms: u64, to_ms: u64) -> (u32, u64) {
+    let frames = (from_ms..to_ms).step_by(20).map(|now_ms| {
+        let frame = ear.pull(now_ms * MS + 1);
+        (frame.concealed, u64::from(frame.heard))
+    });
+    frames.fold((0, 0), |(concealed, heard), (one, two)| (concealed + one, heard + two))
+}
+
+/// Says 50 packets from this number and time on, and listens to them; what was concealed, and the packets that were loud.
+fn voice(ear: &mut Ear, sequence: u16, from_ms: u64) -> (u32, usize) {
+    let (mut concealed, mut loud) = (0, 0);
+    for n in 0..50u16 {
+        let now_ms = from_ms + u64::from(n) * 20;
+        let place = (sequence.wrapping_add(n), (now_ms * 8) as u32);
+        give(ear, now_ms * MS, place, fixed(0).unwrap(), &LOUD);
+        let frame = ear.pull(now_ms * MS + 1);
+        concealed += frame.concealed;
+        loud += usize::from(level(frame.sound.samples) > -20.0);
+    }
+    (concealed, loud)
+}
+
+#[test]
+fn a_pause_of_minutes_is_no_loss_whether_the_peer_repeats_its_noise_or_not() {
+    // With CN agreed, or not: its payload type is fixed.
+    for (format, every_ms) in [(cn(), 5_000), (cn(), 600_000), (fixed(13).unwrap(), 600_000)] {
+        let mut ear = Ear::default();
+        voice(&mut ear, 0, 0);
+        let (mut sequence, mut heard) = (50, 0);
+        for now_ms in (1000..301_000).step_by(1000) {
+            if (now_ms - 1000) % every_ms == 0 {
+                give(&mut ear, now_ms * MS, (sequence, now_ms as u32 * 8), format, &[50]);
+                sequence += 1;
+            }
+            let (concealed, some) = beats(&mut ear, now_ms, now_ms + 1000);
+            assert_eq!(concealed, 0, "{every_ms} {now_ms}");
+            heard += some;
+        }
+        // Who repeats its noise is there all the time, and who does not for a minute.
+        let expected = if every_ms < 60_000 { 15_000 } else { 3000 };
+        assert!((expected - 60..=expected + 60).contains(&heard), "{every_ms}: {heard}");
+        let (concealed, loud) = voice(&mut ear, sequence, 301_000);
+        assert!(concealed == 0 && loud >= 46, "{every_ms}: {concealed} {loud}");
+        let figures = ear.figures();
+        assert_eq!((figures.lost, figures.late, figures.dropped), (0, 0, 0), "{figures:?}");
+        assert!(figures.delay_us <= 60_000, "{figures:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_begins_with_a_pause_is_heard_to_pause() {
+    let mut ear = Ear::default();
+    give(&mut ear, 0, (0, 0), cn(), &[40]);
+    beats(&mut ear, 0, 3000);
+    let (concealed, loud) = voice(&mut ear, 1, 3000);
+    assert!(concealed == 0 && loud >= 46, "{concealed} {loud}");
+    // Only the last sound told nothing of a pause: some of what follows it is invented.
+    assert_eq!(ear.figures().lost, 0);
+}
+
+/// What of a pause a sender of Opus leaves out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Leaves {
+    /// Of a row of packets that say nothing all but the first: browsers.
+    AllButTheFirst,
+    /// Nothing.
+    Nothing,
+}
+
+#[test]
+fn pauses_of_opus_are_no_loss_however_little_of_them_is_sent() {
+    let opus = format("opus", 48_000);
+    let Content::Sound(codec) = opus.content else { panic!() };
+    for (leaves, begins) in [(Leaves::AllButTheFirst, 0), (Leaves::AllButTheFirst, 100), (Leaves::Nothing, 0)]
+    {
+        let (mut ear, mut encoder) = (Ear::default(), Encoder::new(codec).unwrap());
+        encoder.set_dtx(true);
+        let mut sine = Sine::new(300.0, -16.0, 48_000.0);
+        let (mut sequence, mut paused, mut sent, mut concealed) = (0u16, false, 0, 0);
+        for n in 0..3000u32 {
+            let speaks = (begins..150).contains(&n) || n >= 2900;
+            let sound: [i16; 960] = std::array::from_fn(|_| if speaks { sine.sample() } else { 0 });
+            let mut payload = [0; 1500];
+            let octets = encoder.encode(&sound, &mut payload).unwrap();
+            let says_nothing = octets <= 2;
+            let left_out = says_nothing && paused && leaves == Leaves::AllButTheFirst;
+            // The pause was there before the call: the first that comes says nothing.
+            if !left_out && (begins == 0 || n >= 40 || says_nothing) {
+                give(&mut ear, u64::from(n) * 20 * MS, (sequence, n * 960), opus, &payload[..octets]);
+                (sequence, sent) = (sequence + 1, sent + 1);
+            }
+            paused = says_nothing;
+            let frame = ear.pull(u64::from(n) * 20 * MS + 1);
+            concealed += frame.concealed;
+            assert!(n < 60 || frame.heard, "{leaves:?} {begins} {n}");
+            assert!(n < 2910 || level(frame.sound.samples) > -22.0, "{leaves:?} {begins} {n}");
+        }
+        assert!((leaves == Leaves::Nothing) == (sent == 3000), "{sent}");
+        assert!(leaves == Leaves::Nothing || sent < 800, "{sent}");
+        let figures = ear.figures();
+        assert_eq!(
+            (concealed, figures.lost, figures.late, figures.dropped),
+            (0, 0, 0, 0),
+            "{leaves:?} {begins}"
+        );
+        assert!(figures.delay_us <= 60_000, "{figures:?}");
+    }
+}

@@ -57,7 +57,7 @@ fn told(hearing: &mut Hearing) -> String {
 
 #[test]
 fn keys_are_heard_in_every_codec() {
-    let opus = Codec::Opus { stereo: false, fec: false, bit_rate: 0 };
+    let opus = Codec::Opus { stereo: false, fec: false, bit_rate: 0, most_hz: 0 };
     let l16 = Codec::L16 { rate_hz: 16_000, channels: 1 };
     for codec in [Codec::G711(Law::Mu), Codec::G711(Law::A), Codec::G722, opus, l16] {
         let (mut peer, mut hearing) = (Peer::new(codec), Hearing::new(0, KEYS));
@@ -131,7 +131,7 @@ fn packets_of_nonsense_do_no_harm() {
         random
     };
     let all = Wanted { keys: true, voice_end_ms: Some(300), progress: true, machine: true };
-    let opus = Codec::Opus { stereo: false, fec: false, bit_rate: 0 };
+    let opus = Codec::Opus { stereo: false, fec: false, bit_rate: 0, most_hz: 0 };
     let mut hearing = Hearing::new(0, all);
     for n in 0..2000u64 {
         let mut bytes: Vec<u8> = (0..12 + next() % 300).map(|_| next() as u8).collect();

@@ -194,6 +194,60 @@ fn a_pause_of_the_writer_costs_no_memory() {
     assert_eq!(recording.taken, 10_000 * 160 - PATIENCE);
 }
 
+/// A party that speaks for a second, says nothing for so many minutes, and speaks for a second again; its clock is so many
+/// millionths too fast.
+fn paused(channel: usize, minutes: u64, millionths: i64) -> Vec<Parcel> {
+    let pause = minutes * 3000;
+    let mut number = 0;
+    let one = |n: u64| {
+        let early_ns = (n * 20_000_000) as i64 * millionths / 1_000_000;
+        let parcel = parcel(channel, n, LOUD);
+        number += 1;
+        Parcel { sequence: number, at_ns: parcel.at_ns.saturating_add_signed(-early_ns), ..parcel }
+    };
+    (0..50).chain(50 + pause..100 + pause).map(one).collect()
+}
+
+#[test]
+fn a_pause_of_minutes_is_as_long_in_the_file_as_it_was_and_costs_no_memory() {
+    const MINUTES: u64 = 10;
+    // Both pause, by the same clock or by others; or one counts no time while it is on hold.
+    for (drifts, holds) in [([0, 0], false), ([100, -100], false), ([0, 0], true)] {
+        let bench = bench(2, false);
+        let mut recording = bench.begin();
+        let mut all: Vec<Parcel> =
+            (0..2).flat_map(|channel| paused(channel, MINUTES, drifts[channel])).collect();
+        if holds {
+            let held = all.iter_mut().filter(|one| one.channel == 1 && one.sequence > 50);
+            held.for_each(|one| one.timestamp -= (MINUTES * 3000 * 160) as u32);
+        }
+        all.sort_by_key(|parcel| parcel.at_ns);
+        for parcel in &all {
+            recording.take(parcel).unwrap();
+            assert!(recording.file.waiting() < 65_536);
+        }
+        let end = at_packet(100 + MINUTES * 3000);
+        let Event::Recorded(told) = recording.finish(end, Ended::Stopped) else { panic!() };
+        let duration_ms = 2000 + MINUTES * 60_000;
+        assert_eq!((told.duration_ms, told.missing, told.voice_ms), (duration_ms, 0, 4000), "{drifts:?}");
+        let samples = bench.samples();
+        assert_eq!(samples.len() as u64, duration_ms * 8 * 2);
+        let loud = Law::Mu.decode(LOUD);
+        for channel in 0..2 {
+            let said: Vec<usize> =
+                (0..samples.len() / 2).filter(|n| samples[2 * n + channel] == loud).collect();
+            assert_eq!(said.len(), 16_000);
+            let again = said[8000] as u64;
+            // Within 60 ms, which is what a clock may be off.
+            let expected = (50 + MINUTES * 3000) * 160;
+            assert!(
+                again.abs_diff(expected) <= 60 * 8,
+                "{drifts:?} {holds} {channel}: {again}, not {expected}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_file_that_was_deleted_is_told_at_once_and_one_that_was_moved_is_followed() {
     for name in ["r.wav", "r.opus"] {
