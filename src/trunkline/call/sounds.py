@@ -46,7 +46,8 @@ class Sounds:
         if file is None:
             places = ", ".join(str(folder) for folder in self._folders)
             raise MediaError(
-                f"there is no prompt {sound!r}: no {sound}.wav or {sound}.opus in {places}", "media.unknown_prompt"
+                f"there is no prompt {sound!r}: no {sound}.wav or {sound}.opus in {places}",
+                "media.unknown_prompt",
             )
         return str(file)
 

@@ -40,8 +40,8 @@ class ApiLimits(Section):
         default=2000,
         ge=10,
         le=20_000,
-        description="Connections of one address at a time, and as many requests under way. Behind a trusted proxy, requests "
-        "of the client that it names.",
+        description="Connections of one address at a time, and as many requests under way. Behind a trusted "
+        "proxy, requests of the client that it names.",
     )
 
 
