@@ -102,7 +102,8 @@ async def test_what_is_cleared_is_not_said() -> None:
 async def test_a_program_that_writes_too_much_waits() -> None:
     async with exchange() as at:
         _, _, audio = await stream(at, PCMU, 48_000)
-        writing = asyncio.ensure_future(audio.write(bytes(2 * 48_000 * 30)))
+        # Far more than what waits in the engine (10 s) and in the socket, before and after the clearing.
+        writing = asyncio.ensure_future(audio.write(bytes(2 * 48_000 * 300)))
         done, _ = await asyncio.wait([writing], timeout=0.5)
         assert not done
         await audio.clear()
