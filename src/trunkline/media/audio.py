@@ -27,12 +27,14 @@ class AudioStream:
         self.rate_hz = rate_hz
         self._socket = socket.socket(fileno=fd)
         self._socket.setblocking(False)
+        # What is cleared must not wait behind seconds of sound that the engine has no room for yet.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * self._step)
         self._loop = asyncio.get_running_loop()
         self._frames: deque[bytes] = deque()
         self._marks: dict[str, list[asyncio.Future[None]]] = {}
         self._news = asyncio.Event()
         self._room = asyncio.Event()
-        self._waiting = 0
+        self._waiting = self._clearing = 0
         self._writing = asyncio.Lock()
         self._reading = self._closed = False
         self._read(True)
@@ -54,10 +56,9 @@ class AudioStream:
 
     async def write(self, samples: bytes) -> None:
         """Have samples spoken behind those before; MediaError with ``media.stopped`` when nobody speaks any more."""
-        step = self.rate_hz // 10 * 2
         async with self._writing:
-            for at in range(0, len(samples), step):
-                await self._send(b"A" + samples[at : at + step])
+            for at in range(0, len(samples), self._step):
+                await self._send(b"A" + samples[at : at + self._step])
 
     async def mark(self, name: str) -> asyncio.Future[None]:
         """A future that is done when all that was written until now was spoken, or was cleared.
@@ -74,8 +75,12 @@ class AudioStream:
         return told
 
     async def clear(self) -> None:
-        """Forget what waits to be spoken: the caller has begun to speak."""
-        await self._send(b"C")
+        """Forget what waits to be spoken: the caller has begun to speak. It goes before what is still being written."""
+        self._clearing += 1
+        try:
+            await self._send(b"C", first=True)
+        finally:
+            self._clearing -= 1
 
     def close(self) -> None:
         """End it; does nothing when it has ended."""
@@ -91,8 +96,16 @@ class AudioStream:
         self._news.set()
         self._room.set()
 
-    async def _send(self, message: bytes) -> None:
+    @property
+    def _step(self) -> int:
+        """Octets of 100 ms."""
+        return self.rate_hz // 10 * 2
+
+    async def _send(self, message: bytes, *, first: bool = False) -> None:
         while not self._closed:
+            if self._clearing and not first:
+                await self._wait_for_room()
+                continue
             try:
                 self._socket.send(message)
             except (BlockingIOError, InterruptedError):

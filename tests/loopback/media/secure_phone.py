@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -221,6 +222,16 @@ class SecurePhone:
         plain, sealed = self.packet()
         self.send(to, sealed)
         return plain
+
+    async def speak_until_heard(self, to: c.PortOpened, listener: SecurePhone) -> None:
+        """Send every 20 ms until one packet has come through, and let those behind it be heard too."""
+        heard = asyncio.ensure_future(listener.hear())
+        last = self.speak(to)
+        while not (await asyncio.wait([heard], timeout=0.02))[0]:
+            last = self.speak(to)
+        packet = await heard
+        while packet != last:
+            packet = await listener.hear()
 
     async def hear(self) -> bytes:
         """The next packet, opened."""

@@ -102,11 +102,14 @@ async def test_what_is_cleared_is_not_said() -> None:
 async def test_a_program_that_writes_too_much_waits() -> None:
     async with exchange() as at:
         _, _, audio = await stream(at, PCMU, 48_000)
-        # Far more than what waits in the engine (10 s) and in the socket, before and after the clearing.
+        # Far more than what waits in the engine (10 s) and in the socket: the clearing must not wait for its end.
         writing = asyncio.ensure_future(audio.write(bytes(2 * 48_000 * 300)))
         done, _ = await asyncio.wait([writing], timeout=0.5)
         assert not done
-        await audio.clear()
+        async with asyncio.timeout(20):
+            await audio.clear()
+            await audio.clear()
+        assert not writing.done()
         audio.close()
         with pytest.raises(MediaError):
             await writing

@@ -265,6 +265,9 @@ async def test_a_worker_seals_for_the_port_of_another() -> None:
         a, b = await at.open("a", "one"), await at.open("b", "other")
         await at.do(alice.keys("a"), bob.keys("b"), alice.phone.remote("a"), bob.phone.remote("b"))
         await at.do(c.Link("a", "b"))
+        # Two workers take their orders, each in its time: what comes before is dropped.
+        await alice.speak_until_heard(a, bob)
+        await bob.speak_until_heard(b, alice)
         for _ in range(5):
             assert alice.speak(a) == await bob.hear()
             assert bob.speak(b) == await alice.hear()

@@ -198,7 +198,8 @@ async def test_figures_are_those_of_both_ways(networks: Networks) -> None:
             assert figures.kernel
             assert 0 < figures.kernel_packets < figures.packets_in
             assert figures.last_heard_s is not None
-            assert 0 < figures.jitter_ms < 20
+            assert figures.jitter_ms is not None
+            assert figures.jitter_ms > 0
         figures_of_a = await here.at.figures("a")
         counters = here.at.engine.snapshot()
         assert counters.kernel_ports == 2
