@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from trunkline.api.patience import Patience
+
 _PATIENCE_S: Final = 5.0
 _MOST: Final = 16 * 1024 * 1024
 """Bytes that are read for nothing."""
@@ -35,7 +37,7 @@ class LingeringTransport:
         self._unread = unread
         self._patience_s = patience_s
         self._left = most
-        self._timer: asyncio.TimerHandle | None = None
+        self._patience = Patience()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
@@ -43,7 +45,7 @@ class LingeringTransport:
     @property
     def lingers(self) -> bool:
         """Our side has ended, and the client's has not."""
-        return self._timer is not None
+        return self._patience.waits
 
     def is_closing(self) -> bool:
         """Nothing can be written any more."""
@@ -56,7 +58,7 @@ class LingeringTransport:
         if not self._unread():
             self.transport.close()
             return
-        self._timer = asyncio.get_running_loop().call_later(self._patience_s, self.transport.abort)
+        self._patience.until(self._patience_s, self.transport)
         if self.transport.can_write_eof():  # under TLS it cannot: the reply's length tells the client its end
             self.transport.write_eof()
         self.transport.resume_reading()
@@ -69,5 +71,4 @@ class LingeringTransport:
 
     def lost(self) -> None:
         """The connection is gone."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._patience.enough()

@@ -19,6 +19,7 @@ from trunkline.api.app import make_app, open_doorway
 from trunkline.api.crowds import Sources
 from trunkline.api.limits import TooMany
 from trunkline.api.lingering import LingeringTransport
+from trunkline.api.patience import Patience
 from trunkline.api.plan import ApiPlan, AuthPlan
 from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
 from trunkline.base.errors import TransportError
@@ -166,28 +167,6 @@ class _Server(uvicorn.Server):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class _Patience:
-    """A timer for one thing at a time, after which the connection is cut."""
-
-    __slots__ = ("_timer",)
-
-    def __init__(self) -> None:
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def waits(self) -> bool:
-        return self._timer is not None
-
-    def until(self, seconds: float, transport: asyncio.Transport) -> None:
-        self.enough()
-        self._timer = asyncio.get_running_loop().call_later(seconds, transport.abort)
-
-    def enough(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
 class _Http(H11Protocol):
     """With deadlines for a request's head and for readers that do not read, a limit of connections, and an end that
     takes no reply away.
@@ -200,8 +179,8 @@ class _Http(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as theirs
         self._ending = LingeringTransport(transport, self._is_unread)
         super().connection_made(cast("asyncio.Transport", self._ending))
-        self._head = _Patience()
-        self._reader = _Patience()
+        self._head = Patience()
+        self._reader = Patience()
         if len(self.connections) > self.plan.max_connections or not self._is_let_in(transport):
             transport.abort()
             return
@@ -276,7 +255,7 @@ class _WebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._reader = _Patience()
+        self._reader = Patience()
 
     def connection_lost(self, exc: Exception | None) -> None:
         left, self.left = self.left, None

@@ -42,11 +42,12 @@ class Moves:
         if not self._per_s or not isinstance(event, EngineLost | EngineLeaving):
             return
         call = self._calls.active.get(event.owner)
-        if call is not None:
-            lost = isinstance(event, EngineLost)
-            self._wait(
-                call, event.reason if isinstance(event, EngineLost) else "it is taken out of use", lost=lost
-            )
+        if call is None:
+            return
+        if isinstance(event, EngineLost):
+            self._wait(call, event.reason, lost=True)
+        else:
+            self._wait(call, "it is taken out of use", lost=False)
 
     @property
     def pending(self) -> int:

@@ -7,7 +7,7 @@ import math
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -83,13 +83,7 @@ class Phone:
 
     async def speak_until_heard(self, to: c.PortOpened, listener: Phone) -> None:
         """Send every 20 ms until one packet has come through, and let those behind it be heard too."""
-        heard = asyncio.ensure_future(listener.hear())
-        last = self.speak(to)
-        while not (await asyncio.wait([heard], timeout=0.02))[0]:
-            last = self.speak(to)
-        packet = await heard
-        while packet != last:
-            packet = await listener.hear()
+        await repeat_until_heard(lambda: self.speak(to), listener.hear)
 
     async def hear(self) -> bytes:
         """The next RTP packet."""
@@ -103,6 +97,17 @@ class Phone:
         """Close both sockets."""
         self.rtp.close()
         self.rtcp.close()
+
+
+async def repeat_until_heard(speak: Callable[[], bytes], hear: Callable[[], Awaitable[bytes]]) -> None:
+    """Speak every 20 ms until one packet has come through, and let those behind it be heard too."""
+    heard = asyncio.ensure_future(hear())
+    last = speak()
+    while not (await asyncio.wait([heard], timeout=0.02))[0]:
+        last = speak()
+    packet = await heard
+    while packet != last:
+        packet = await hear()
 
 
 def _bound(host: str) -> socket.socket:

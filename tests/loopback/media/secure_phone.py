@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -13,7 +12,7 @@ from typing import Protocol
 import pylibsrtp
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from tests.loopback.media.rtp_phone import Phone, receiver_report, rtp
+from tests.loopback.media.rtp_phone import Phone, receiver_report, repeat_until_heard, rtp
 from trunkline.media import commands as c
 
 PROFILES = {
@@ -225,13 +224,7 @@ class SecurePhone:
 
     async def speak_until_heard(self, to: c.PortOpened, listener: SecurePhone) -> None:
         """Send every 20 ms until one packet has come through, and let those behind it be heard too."""
-        heard = asyncio.ensure_future(listener.hear())
-        last = self.speak(to)
-        while not (await asyncio.wait([heard], timeout=0.02))[0]:
-            last = self.speak(to)
-        packet = await heard
-        while packet != last:
-            packet = await listener.hear()
+        await repeat_until_heard(lambda: self.speak(to), listener.hear)
 
     async def hear(self) -> bytes:
         """The next packet, opened."""

@@ -33,6 +33,19 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// What an engine is told of a phone that signals where it hears.
+fn remote_of(phone: &UdpSocket) -> crate::mailbox::Remote {
+    crate::mailbox::Remote {
+        rtp: Some(phone.local_addr().unwrap()),
+        rtcp: None,
+        mux: false,
+        policy: crate::latch::Policy::Signalled,
+        dtmf_payload_type: None,
+        clock_hz: 8000,
+        opaque: false,
+    }
+}
+
 #[test]
 fn a_fault_ends_its_port_which_is_told_and_the_worker_goes_on() {
     let engine = Engine::start(config(19_300)).unwrap();
@@ -49,15 +62,7 @@ fn a_fault_ends_its_port_which_is_told_and_the_worker_goes_on() {
     engine.close("a").unwrap();
     // The slot serves again, and so does the worker.
     let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let remote = crate::mailbox::Remote {
-        rtp: Some(phone.local_addr().unwrap()),
-        rtcp: None,
-        mux: false,
-        policy: crate::latch::Policy::Signalled,
-        dtmf_payload_type: None,
-        clock_hz: 8000,
-        opaque: false,
-    };
+    let remote = remote_of(&phone);
     engine.set_remote("b", remote).unwrap();
     phone.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     phone.send_to(&[0x80; 60], (place.address, place.rtp_port)).unwrap();
@@ -97,15 +102,7 @@ fn a_stream_is_read_packet_by_packet_and_a_burst_of_it_by_the_next_look() {
     let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     phone.connect((Ipv4Addr::LOCALHOST, 19_320)).unwrap();
     worker.carry_out(&at(0), 0, Order::Open { generation: 1, seed: 7 });
-    let remote = crate::mailbox::Remote {
-        rtp: Some(phone.local_addr().unwrap()),
-        rtcp: None,
-        mux: false,
-        policy: crate::latch::Policy::Signalled,
-        dtmf_payload_type: None,
-        clock_hz: 8000,
-        opaque: false,
-    };
+    let remote = remote_of(&phone);
     worker.carry_out(&at(0), 0, Order::SetRemote(remote));
     let mut ready = Vec::with_capacity(READY);
     let mut look = |now_ms: u64, packets: usize| {
