@@ -95,6 +95,19 @@ async def set_up(caller: Baresip, callee: Baresip) -> None:
     await callee.hears(CALLER_HZ)
 
 
+async def new_call(new_phone: NewPhone) -> Pair:
+    """Two phones that talk."""
+    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
+    await set_up(caller, callee)
+    return caller, callee
+
+
+async def home_of_the_call(exchange: ExchangeProcess) -> str:
+    """The one instance that has sessions."""
+    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    return name
+
+
 async def test_a_call_with_hold_and_keys(exchange: ExchangeProcess, phones: Pair) -> None:
     await are(exchange, "up", "up")
     caller, callee = phones
@@ -154,7 +167,7 @@ async def test_an_instance_dies_and_its_calls_go_on_at_the_other(
     await are(exchange, "up", "up")
     first = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
     await set_up(*first)
-    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    name = await home_of_the_call(exchange)
     await cluster[name].kill()
     second = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
     await set_up(*second)
@@ -187,9 +200,8 @@ async def test_an_instance_is_drained_and_its_calls_move_without_a_gap(
     exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
 ) -> None:
     await are(exchange, "up", "up")
-    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
-    await set_up(caller, callee)
-    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    caller, callee = await new_call(new_phone)
+    name = await home_of_the_call(exchange)
     done = json.loads(await exchange.run("media", "drain", name, "--move", "--json"))
     assert done["moving"] == 1
     async with asyncio.timeout(30):
@@ -217,11 +229,10 @@ async def test_a_call_on_hold_moves_too_and_is_resumed(
     exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
 ) -> None:
     await are(exchange, "up", "up")
-    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
-    await set_up(caller, callee)
+    caller, callee = await new_call(new_phone)
     await caller.hold()
     await callee.hears_nothing_of(CALLER_HZ)
-    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    name = await home_of_the_call(exchange)
     await cluster[name].kill()
     rows = await are(exchange, "up", "down")
     async with asyncio.timeout(30):
@@ -241,11 +252,10 @@ async def test_a_recorded_call_moves_with_its_loop(
     exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
 ) -> None:
     await are(exchange, "up", "up")
-    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
-    await set_up(caller, callee)
+    caller, callee = await new_call(new_phone)
     (call,) = await exchange.ask("calls")
     await exchange.run("recording", "start", call["call"])
-    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    name = await home_of_the_call(exchange)
     await cluster[name].kill()
     await are(exchange, "up", "down")
     await caller.hears(CALLEE_HZ)
@@ -265,8 +275,7 @@ async def test_a_call_goes_on_while_the_exchange_is_killed_and_started_again(
     exchange: ExchangeProcess, new_phone: NewPhone
 ) -> None:
     await are(exchange, "up", "up")
-    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
-    await set_up(caller, callee)
+    caller, callee = await new_call(new_phone)
     await exchange.has_kept_calls(1)
     await exchange.crash()
     await caller.hears(CALLEE_HZ)
@@ -286,9 +295,8 @@ async def test_a_call_goes_on_when_the_exchange_and_its_instance_die_together(
     exchange: ExchangeProcess, cluster: Cluster, new_phone: NewPhone
 ) -> None:
     await are(exchange, "up", "up")
-    caller, callee = await new_phone(CALLER_HZ), await new_phone(CALLEE_HZ)
-    await set_up(caller, callee)
-    (name,) = [name for name, one in (await instances(exchange)).items() if one["sessions"]]
+    caller, callee = await new_call(new_phone)
+    name = await home_of_the_call(exchange)
     await exchange.has_kept_calls(1)
     await exchange.crash()
     await cluster[name].kill()
