@@ -25,6 +25,8 @@ AT_ONCE: Final = {Service.APNS: 1000}
 AT_ONCE_BY_OTHERS: Final = 64
 _LONGEST_S: Final = 20.0  # pushers answer within a few seconds; this is for one that has a fault
 _CLOSING_S: Final = 3.0
+_STOPS: Final = "the gateway stops"
+_REPLACED: Final = "its provider was replaced, and answered too slowly"
 _SECTIONS: Final = {
     Service.APNS: "push.apns",
     Service.FCM: "push.fcm",
@@ -50,18 +52,26 @@ class Figures:
         return self.outcomes.total() - self.outcomes[Outcome.SENT]
 
 
-class _Lane:
-    """One provider: at most ``at_once`` notifications are with it, and ``most`` wait."""
+class _Tally:
+    """What became of the notifications of a service, whichever of its providers had them."""
 
-    def __init__(self, pusher: Pusher, most: int, at_once: int) -> None:
-        self.pusher = pusher
+    def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.seconds = 0.0
+
+
+class _Lane:
+    """One provider: at most ``at_once`` notifications are with it, and ``most`` wait. ``begun``: it was started."""
+
+    def __init__(self, pusher: Pusher, most: int, at_once: int, tally: _Tally, *, begun: bool) -> None:
+        self.pusher = pusher
+        self.most = most
+        self.begun = begun
+        self.tally = tally
         self.under_way = 0
-        self.closed = False
+        self.closed = ""
         self.idle = asyncio.Event()
         self.idle.set()
-        self._most = most
         self._at_once = at_once
         self._calls: deque[asyncio.Future[bool]] = deque()
         self._others: deque[asyncio.Future[bool]] = deque()
@@ -72,7 +82,7 @@ class _Lane:
 
     async def enter(self, purpose: Purpose) -> bool:
         """Wait for a turn; False when there is none. True must be followed by ``leave``."""
-        if self.closed or self.queued >= self._most:
+        if self.closed or self.queued >= self.most:
             return False
         if self.under_way < self._at_once:
             self.under_way += 1
@@ -102,9 +112,9 @@ class _Lane:
         if not self.under_way:
             self.idle.set()
 
-    def close(self) -> None:
+    def close(self, why: str) -> None:
         """Nobody gets a turn any more."""
-        self.closed = True
+        self.closed = why
         for line in (self._calls, self._others):
             while line:
                 turn = line.popleft()
@@ -128,9 +138,10 @@ class Pushers:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._lanes = {
-            one.service: _Lane(one, queue, at_once.get(one.service, AT_ONCE_BY_OTHERS)) for one in pushers
-        }
+        self._at_once = at_once
+        self._tallies = {service: _Tally() for service in Service}
+        self._lanes = {one.service: self._lane(one, queue, begun=False) for one in pushers}
+        self._retiring: dict[_Lane, asyncio.Task[None]] = {}
         self._clock = clock
         self._wall = wall
         self.unset = 0  # notifications for services that nothing is configured of
@@ -138,7 +149,8 @@ class Pushers:
     async def start(self) -> list[ConfigError]:
         """Start all of them. Keys that cannot be used are no reason not to start: their errors are returned."""
         wrong = []
-        for lane in self._lanes.values():
+        for lane in [one for one in self._lanes.values() if not one.begun]:
+            lane.begun = True
             try:
                 await lane.pusher.start()
             except ConfigError as error:
@@ -148,13 +160,50 @@ class Pushers:
 
     async def stop(self) -> None:
         """What waits is dropped; what is under way gets three seconds."""
-        for lane in self._lanes.values():
-            lane.close()
+        lanes = [*self._lanes.values(), *self._retiring]
+        for lane in lanes:
+            lane.close(_STOPS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_S):
-                for lane in self._lanes.values():
+                for lane in lanes:
                     await lane.idle.wait()
-        await asyncio.gather(*(lane.pusher.stop() for lane in self._lanes.values()))
+        for lane in self._retiring:
+            lane.idle.set()
+        await asyncio.gather(*(lane.pusher.stop() for lane in self._lanes.values()), *self._retiring.values())
+
+    def replace(self, fresh: Mapping[Service, Pusher | None], queue: int) -> None:
+        """From now on these send, which were started; None: the service is configured no more.
+
+        What is with those before, or waits for them, ends there in its time; then they are stopped. ``queue`` holds for
+        all that stay, too.
+        """
+        for service, pusher in fresh.items():
+            old = self._lanes.pop(service, None)
+            if pusher is not None:
+                self._lanes[service] = self._lane(pusher, queue, begun=True)
+            if old is not None:
+                task = asyncio.get_running_loop().create_task(self._retire(old), name=f"the last {service}")
+                self._retiring[old] = task
+        for lane in self._lanes.values():
+            lane.most = queue
+
+    async def _retire(self, lane: _Lane) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_S):
+                    await lane.idle.wait()
+            lane.close(lane.closed or _REPLACED)
+            await lane.idle.wait()  # each that is under way has a deadline of its own
+            await lane.pusher.stop()
+        except Exception:
+            log.exception("push.fault", service=lane.pusher.service.value)
+        finally:
+            del self._retiring[lane]
+
+    def _lane(self, pusher: Pusher, queue: int, *, begun: bool) -> _Lane:
+        service = pusher.service
+        at_once = self._at_once.get(service, AT_ONCE_BY_OTHERS)
+        return _Lane(pusher, queue, at_once, self._tallies[service], begun=begun)
 
     async def send(self, notification: Notification) -> Fate:
         """Never raises but CancelledError."""
@@ -176,10 +225,7 @@ class Pushers:
 
     def figures(self) -> Mapping[Service, Figures]:
         """Of the configured ones."""
-        return {
-            service: Figures(lane.outcomes.copy(), lane.queued, lane.under_way, lane.seconds)
-            for service, lane in self._lanes.items()
-        }
+        return {service: self._figures_of(service) for service in self._lanes}
 
     def has(self, service: Service) -> bool:
         """Whether it is configured."""
@@ -198,9 +244,15 @@ class Pushers:
             return Fate(Outcome.UNAVAILABLE, reason="a fault of ours")
 
     def _told(self, lane: _Lane, fate: Fate, begun: float) -> Fate:
-        lane.outcomes[fate.outcome] += 1
-        lane.seconds += self._clock() - begun
+        lane.tally.outcomes[fate.outcome] += 1
+        lane.tally.seconds += self._clock() - begun
         return fate
+
+    def _figures_of(self, service: Service) -> Figures:
+        lanes = [lane for lane in (*self._lanes.values(), *self._retiring) if lane.pusher.service is service]
+        tally = self._tallies[service]
+        queued, under_way = sum(one.queued for one in lanes), sum(one.under_way for one in lanes)
+        return Figures(tally.outcomes.copy(), queued, under_way, tally.seconds)
 
     def _health_of(self, service: Service) -> Health:
         lane = self._lanes.get(service)
@@ -215,4 +267,4 @@ def _unset(service: Service) -> str:
 
 
 def _dropped(lane: _Lane) -> str:
-    return "the gateway stops" if lane.closed else "too many notifications wait for this provider"
+    return lane.closed or "too many notifications wait for this provider"

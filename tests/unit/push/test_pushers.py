@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.link.virtual_time import virtual
 from trunkline.base.errors import ConfigError
 from trunkline.push.condition import Condition
 from trunkline.push.notification import Fate, Health, Notification, Outcome, Purpose, PushAddress, Service
@@ -204,6 +205,82 @@ async def test_at_the_end_what_waits_is_dropped_and_what_is_under_way_ends() -> 
     assert under_way.result().sent
     assert (before, google.stopped) == (False, True)
     assert (await one.send(note("c"))).outcome is Outcome.DROPPED
+
+
+async def test_a_new_provider_takes_what_comes_and_the_old_one_ends_what_it_has() -> None:
+    old, new = Provider(), Provider()
+    old.let.clear()
+    one = pushers(old)
+    under_way, waiting = (asyncio.create_task(one.send(note(name))) for name in "ab")
+    await settle()
+    one.replace({Service.FCM: new}, queue=10)
+    assert (await one.send(note("c"))).sent
+    figures = one.figures()[Service.FCM]
+    assert (figures.queued, figures.under_way, old.stopped) == (1, 1, False)
+    old.let.set()
+    assert [fate.sent for fate in await asyncio.gather(under_way, waiting)] == [True, True]
+    await settle()
+    assert (old.given, new.given) == (["a", "b"], ["c"])
+    assert (old.stopped, new.stopped) == (True, False)
+    figures = one.figures()[Service.FCM]
+    assert (figures.outcomes, figures.queued, figures.under_way) == ({Outcome.SENT: 3}, 0, 0)
+
+
+async def test_a_service_that_is_configured_no_more_ends_what_it_has() -> None:
+    old = Provider()
+    old.let.clear()
+    one = pushers(old)
+    under_way = asyncio.create_task(one.send(note("a")))
+    await settle()
+    one.replace({Service.FCM: None}, queue=10)
+    assert (await one.send(note("b"))).reason == "nothing is set in [push.fcm]"
+    assert (one.has(Service.FCM), one.health()[1].word) == (False, "unset")
+    old.let.set()
+    assert (await under_way).sent
+    await settle()
+    assert old.stopped
+
+
+@virtual
+async def test_a_provider_that_never_answers_is_left_in_the_end() -> None:
+    old = Provider()
+    old.let.clear()
+    one = pushers(old)
+    under_way, waiting = (asyncio.create_task(one.send(note(name))) for name in "ab")
+    await settle()
+    one.replace({Service.FCM: Provider()}, queue=10)
+    fates = await asyncio.gather(under_way, waiting)
+    assert [fate.outcome for fate in fates] == [Outcome.UNAVAILABLE, Outcome.UNAVAILABLE]
+    await settle()
+    assert old.stopped
+
+
+async def test_a_stop_ends_providers_that_were_replaced() -> None:
+    old, new = Provider(), Provider()
+    old.let.clear()
+    one = pushers(old)
+    under_way, waiting = (asyncio.create_task(one.send(note(name))) for name in "ab")
+    await settle()
+    one.replace({Service.FCM: new}, queue=10)
+    stopping = asyncio.create_task(one.stop())
+    await settle()
+    assert waiting.result() == Fate(Outcome.DROPPED, reason="the gateway stops")
+    old.let.set()
+    await stopping
+    assert under_way.result().sent
+    assert (old.stopped, new.stopped) == (True, True)
+
+
+async def test_a_longer_queue_holds_for_providers_that_stay() -> None:
+    google = Provider()
+    google.let.clear()
+    one = pushers(google, queue=1)
+    one.replace({}, queue=2)
+    sending = [asyncio.create_task(one.send(note(name))) for name in "abcd"]
+    await settle()
+    google.let.set()
+    fates = await asyncio.gather(*sending)
+    assert [fate.sent for fate in fates] == [True, True, True, False]
 
 
 def test_a_condition_keeps_since_when_it_is_so() -> None:
