@@ -329,6 +329,27 @@ async def test_a_call_whose_ports_are_elsewhere_after_a_crash_tells_its_parties(
 
 
 @virtual
+async def test_with_no_pace_a_call_whose_ports_are_elsewhere_after_a_crash_is_ended_with_the_reason() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice, bob = await talking(stage)
+    await keeping.after(4)
+    later = (await keeping.crash()).stage
+    (call,) = later.calls.active.values()
+    moves = Moves(later.calls, 0.0)
+    moves.resume([call])
+    assert not call.legs[0].done, "they are where they were"
+    port = call.legs[1].media.ports[0] or ""
+    call.legs[1].media.move_to([PortOpened(port, "198.51.100.77", "198.51.100.77", 31_000, 31_001)])
+    moves.resume([call])
+    await later.settle()
+    assert [party.said[-1] for party in (alice, bob)] == ["ended bye", "ended bye"]
+    assert {step["code"]: step["text"] for step in later.over[-1].story}["call.lost_in_crash"].endswith(
+        "media.rtpengine.moves_per_s is 0"
+    )
+
+
+@virtual
 async def test_with_no_pace_nothing_moves() -> None:
     stage = moving(per_s=0)
     alice, _bob = await talking(stage)

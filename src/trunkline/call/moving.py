@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.agreement import ask
 from trunkline.call.registry import Calls
+from trunkline.call.restored import LOST
 from trunkline.media.commands import MoveOwner
 from trunkline.media.events import EngineLeaving, EngineLost, MediaEvent
 from trunkline.media.offer_answer import check_answer, streams_of
@@ -55,11 +56,21 @@ class Moves:
         return len(self._waiting.keys() | self._under_way | self._telling)
 
     def resume(self, calls: Iterable[Call]) -> None:
-        """Calls that another process had before it died, as far as their ports could not be had where they were."""
+        """Calls that another process had before it died, as far as their ports could not be had where they were.
+
+        Where calls are not moved they end: their parties speak to a place where nobody listens.
+        """
         for call in calls:
-            if self._per_s and any(leg.media.is_elsewhere for leg in call.legs if not leg.done):
+            if not any(leg.media.is_elsewhere for leg in call.legs if not leg.done):
+                continue
+            if self._per_s:
                 call.tell("media.moved", "media is elsewhere since the exchange crashed")
                 self._wait(call, "the exchange crashed", lost=False)
+            else:
+                call.tell(
+                    LOST, "its rtpengine has forgotten it or is gone, and media.rtpengine.moves_per_s is 0"
+                )
+                call.hang_up(code=LOST)
 
     def _wait(self, call: Call, why: str, *, lost: bool) -> None:
         if lost or call.id not in self._waiting:

@@ -82,9 +82,60 @@ async def test_all_ports_of_a_call_are_opened_anew_though_their_instance_comes_b
             async with NgPeer(gone.port):
                 await until(lambda: engine.states()[0].state == "up")
                 second = await engine.execute(c.OpenPort("b", "call", rtp_port=40_002))
-                with pytest.raises(MediaError, match="no rtpengine has the port 40004"):
-                    await engine.execute(c.OpenPort("z", "other", rtp_port=40_004))
             assert (first.rtp_port, second.rtp_port) == (30_000, 30_002)
+
+
+async def test_a_call_whose_instance_was_started_anew_as_we_were_is_opened_anew() -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        one.answer = lambda question: (
+            {"result": "error", "error-reason": "Unknown call-id"}
+            if question["command"] == b"query"
+            else one.usual(question)
+        )
+        opened = [
+            await engine.execute(c.OpenPort(port, "call", rtp_port=40_000 + 2 * number))
+            for number, port in enumerate("ab")
+        ]
+        assert [port.rtp_port for port in opened] == [30_000, 30_002]
+        for command in (
+            c.SetRemote("a", "192.0.2.1", 4000),
+            c.SetRemote("b", "192.0.2.2", 5000),
+            c.Link("a", "b"),
+        ):
+            await engine.execute(command)
+        told = [command for command in one.commands() if command != "statistics"]
+        assert told == ["query", "publish", "query", "publish", "offer", "answer"]
+        assert [state.sessions for state in engine.states()] == [1]
+
+
+async def test_a_call_that_no_instance_takes_back_is_refused_with_the_reason() -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        one.answer = lambda question: (
+            one.usual(question)
+            if question["command"] == b"ping"
+            else {"result": "error", "error-reason": "Unknown call-id"}
+            if question["command"] == b"query"
+            else {"result": "error", "error-reason": "Parallel session limit reached"}
+        )
+        with pytest.raises(MediaError, match="Parallel session limit") as refused:
+            await engine.execute(c.OpenPort("a", "call", rtp_port=40_000))
+        assert refused.value.code == "media.engine_refused"
+
+
+async def test_a_port_that_its_instance_has_given_back_is_opened_beside_those_that_it_kept() -> None:
+    async with NgPeer() as one, NgPeer() as two, cluster(one, two) as engine:
+        stream: Reply = {"local port": 40_000, "local address": "127.0.0.1", "stats": {}}
+        kept: Reply = {"result": "ok", "tags": {"a": {"medias": [{"streams": [stream]}]}}}
+        two.answer = lambda question: kept if question["command"] == b"query" else two.usual(question)
+        one.answer = lambda question: (
+            {"result": "error", "error-reason": "Unknown call-id"}
+            if question["command"] == b"query"
+            else one.usual(question)
+        )
+        second = await engine.execute(c.OpenPort("b", "call", rtp_port=40_002))
+        first = await engine.execute(c.OpenPort("a", "call", rtp_port=40_000))
+        assert (first.rtp_port, second.rtp_port) == (40_000, 30_000)
+        assert "publish" not in one.commands()
 
 
 async def test_strays_are_deleted_though_an_instance_lists_but_some_of_its_calls() -> None:

@@ -25,9 +25,11 @@ async def open_beside(call: NgCall, command: OpenPort) -> NgPort:
     return NgPort(command.port, call, local, command.family)
 
 
-async def open_anywhere(cluster: Cluster, command: OpenPort) -> NgPort:
-    """The first port of an owner; instances are tried until one opens it. Raises MediaError of the last one."""
-    failed: frozenset[str] = frozenset()
+async def open_anywhere(cluster: Cluster, command: OpenPort, failed: frozenset[str] = frozenset()) -> NgPort:
+    """The first port of an owner; instances but the ``failed`` are tried until one opens it.
+
+    Raises MediaError of the last one.
+    """
     error: MediaError | None = None
     while True:
         try:
@@ -45,43 +47,43 @@ async def open_anywhere(cluster: Cluster, command: OpenPort) -> NgPort:
 
 
 async def open_again(cluster: Cluster, departed: Departed, known: NgCall | None, command: OpenPort) -> NgPort:
-    """Where it was before we were started anew; elsewhere, when an instance that may have had it is not there."""
-    try:
-        return await find_again(cluster, known, command)
-    except MediaError:
-        away = [one for one in cluster.instances if not one.up]
-        if not away and not _is_anew(known):
-            raise
-    for one in away:
-        departed.note(one, cluster.call_id(command.owner))
-    if known is None:
-        return await open_anywhere(cluster, command)
-    async with known.lock:
-        return await open_beside(known, command)
+    """Where it was before we were started anew; on other sockets when no instance that answers has it.
 
-
-def _is_anew(known: NgCall | None) -> bool:
-    """Whether the call's other ports are elsewhere already: the instance that had them may be there again by now."""
-    return known is not None and not any(port.was_linked for port in known.ports.values())
-
-
-async def find_again(cluster: Cluster, known: NgCall | None, command: OpenPort) -> NgPort:
-    """The port as it was before we were started anew: rtpengine has kept it, and its packets have gone on.
-
-    Raises MediaError ``media.port_taken`` when no instance has it.
+    An instance that was started anew itself has forgotten its calls; one that is not there may have it still, and is
+    to delete it later. Raises MediaError when no instance opens it.
     """
+    call_id = cluster.call_id(command.owner)
     calls = [known] if known is not None else [
-        NgCall(command.owner, cluster.call_id(command.owner), one) for one in cluster.instances if one.up
+        NgCall(command.owner, call_id, one) for one in cluster.instances if one.up
     ]  # fmt: skip
     for call in calls:
         with contextlib.suppress(MediaError):
-            local = _kept(await call.instance.ask("query", call_id=call.id), command)
-            if local is not None:
-                port = NgPort(command.port, call, local, command.family)
-                port.stale = port.was_linked = True
-                port.blocked = None
-                return port
-    raise MediaError(f"no rtpengine has the port {command.rtp_port} for its call", "media.port_taken")
+            found = await _find_again(call, command)
+            known = known or call
+            if found is not None:
+                return found
+    if known is not None:
+        async with known.lock:
+            return await open_beside(known, command)
+    for one in cluster.instances:
+        if not one.up:
+            departed.note(one, call_id)
+    left = frozenset(one.name for one in cluster.instances if departed.has(one, call_id))
+    return await open_anywhere(cluster, command, left)
+
+
+async def _find_again(call: NgCall, command: OpenPort) -> NgPort | None:
+    """The port as it was before we were started anew: rtpengine has kept it, and its packets have gone on.
+
+    Raises MediaError when the instance does not know the call.
+    """
+    local = _kept(await call.instance.ask("query", call_id=call.id), command)
+    if local is None:
+        return None
+    port = NgPort(command.port, call, local, command.family)
+    port.stale = port.was_linked = True
+    port.blocked = None
+    return port
 
 
 def _kept(answer: Answer, command: OpenPort) -> LocalAddress | None:
