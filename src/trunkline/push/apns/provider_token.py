@@ -19,6 +19,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -41,6 +42,17 @@ log = structlog.get_logger("push")
 Clock = Callable[[], float]
 
 
+@dataclass(slots=True)
+class _Shown:
+    """What Apple was shown of a key, and what it made of it: the same for all that sign with it."""
+
+    text: bytes = b""
+    issued: float = 0.0
+    forced: float = 0.0
+    paused_until: float = 0.0
+    count: int = 0
+
+
 class ProviderToken:
     """The token of one team and key. ``wall`` gives seconds since 1970."""
 
@@ -51,15 +63,13 @@ class ProviderToken:
         self._key = key
         self._stamp: tuple[int, int] | None = None
         self._private: ec.EllipticCurvePrivateKey | None = None
-        self._text = b""
-        self._issued = 0.0
-        self._made = 0.0
-        self._forced = 0.0
+        self._shown = _Shown()
         self._looked = 0.0
-        self.paused_until = 0.0
-        """Until then no other token is made, because Apple says that there were too many."""
-        self.count = 0
+
+    @property
+    def count(self) -> int:
         """How many were made."""
+        return self._shown.count
 
     def load(self) -> None:
         """Read the key now; raises ConfigError when it cannot be used."""
@@ -67,54 +77,57 @@ class ProviderToken:
         self._private = _private_key(self._key, self._where)
         self._looked = self._wall()
 
-    def use(self, key: ApnsKey) -> None:
-        """The same key, which may have moved to another file. Raises ConfigError."""
-        if key != self._key or self._private is None:
-            private = _private_key(key, self._where)
-            if self._private is None or _number(private) != _number(self._private):
-                self._text = b""
-            self._private, self._key = private, key
-            self._stamp = self._stamp_of_file()
+    def follow(self, known: ProviderToken) -> bool:
+        """Go on where ``known`` is, if the key is the same; whether it also stands in the same place."""
+        ours, theirs = self._private, known._private
+        if ours is None or theirs is None or _number(ours) != _number(theirs):
+            return False
+        self._shown = known._shown
+        return self._key == known._key
 
     def current(self) -> bytes:
         """The token to send now. Raises ConfigError while there is no usable key."""
         now = self._wall()
         if now - self._looked >= _LOOKED_AT_S or now < self._looked:
             self._look(now)
-        age = now - self._issued
+        shown = self._shown
+        age = now - shown.issued
         # A clock that was set back would make one that lasts for days.
-        if not self._text or (not -SLOT_S <= age < RENEWED_S and now >= self.paused_until):
-            self._make(now, float(now // SLOT_S * SLOT_S))
-        return self._text
+        if not shown.text or (not -SLOT_S <= age < RENEWED_S and now >= shown.paused_until):
+            self._make(float(now // SLOT_S * SLOT_S))
+        return self._shown.text
 
     def expired(self, used: bytes) -> bool:
         """Apple calls ``used`` expired. True: ``current()`` is another one now, so try again."""
-        if used != self._text:
+        shown = self._shown
+        if used != shown.text:
             return True  # somebody has renewed it since
         now = self._wall()
-        if now < max(self.paused_until, self._forced + NEVER_OFTENER_S):
+        if now < max(shown.paused_until, shown.forced + NEVER_OFTENER_S):
             return False
-        self._forced = now
-        self._make(now, now if now != self._issued else now + 1)
+        shown.forced = now
+        self._make(now if now != shown.issued else now + 1)
         log.warning("push.apns.token_renewed", team=self._team, why="Apple called it expired")
         return True
 
     def too_many(self) -> None:
         """Apple says that tokens change too often. What it says again of requests under way changes nothing."""
         if not self.paused:
-            self.paused_until = self._wall() + NEVER_OFTENER_S
+            self._shown.paused_until = self._wall() + NEVER_OFTENER_S
 
     @property
     def paused(self) -> bool:
-        return self._wall() < self.paused_until
+        """Whether no other token is made now, because Apple says that there were too many."""
+        return self._wall() < self._shown.paused_until
 
-    def _make(self, now: float, issued: float) -> None:
+    def _make(self, issued: float) -> None:
         if self._private is None:
             self.load()
         if self._private is not None:
-            self._text = b"bearer " + signed(self._private, self._key.key_id, self._team, int(issued))
-            self._issued, self._made = issued, now
-            self.count += 1
+            shown = self._shown
+            shown.text = b"bearer " + signed(self._private, self._key.key_id, self._team, int(issued))
+            shown.issued = issued
+            shown.count += 1
 
     def _look(self, now: float) -> None:
         """Take another key over when the file has changed; keep what there is while it cannot be used."""
@@ -129,7 +142,7 @@ class ProviderToken:
             return
         self._stamp = found
         if self._private is None or _number(private) != _number(self._private):
-            self._private, self._text, self.paused_until = private, b"", 0.0
+            self._private, self._shown = private, _Shown(count=self.count)
             log.info("push.apns.key_reloaded", team=self._team, key=self._key.key_id)
 
     def _stamp_of_file(self) -> tuple[int, int] | None:
@@ -150,16 +163,35 @@ class ProviderTokens:
         self._tokens: dict[tuple[str, str], ProviderToken] = {}
 
     def of(self, team: str, key: ApnsKey, where: str = "push.apns") -> ProviderToken:
-        """The one token of this team and key, whoever asks. Raises ConfigError for a key that cannot be used."""
-        token = self._tokens.get((team, key.key_id))
-        if token is not None:
-            token.use(key)
-            return token
+        """The one token of this team and key, whoever asks. Raises ConfigError for a key that cannot be used.
+
+        The key is read each time; whoever has asked keeps the token, and the same key in another file goes on with what
+        Apple knows of it.
+        """
         token = ProviderToken(team, key, where, self._wall)
         token.load()
-        if len(self._tokens) >= _MOST:
+        known = self._tokens.get((team, key.key_id))
+        if known is not None and token.follow(known):
+            return known
+        if known is None and len(self._tokens) >= _MOST:
             del self._tokens[next(iter(self._tokens))]
         self._tokens[team, key.key_id] = token
+        return token
+
+    def of_one_pusher(self) -> ProviderTokens:
+        """The same for one that asks often and keeps what it got, whatever keys others come with later."""
+        return _Kept(self)
+
+
+class _Kept(ProviderTokens):
+    def __init__(self, all_of_them: ProviderTokens) -> None:
+        super().__init__()
+        self._all = all_of_them
+
+    def of(self, team: str, key: ApnsKey, where: str = "push.apns") -> ProviderToken:
+        token = self._tokens.get((team, key.key_id))
+        if token is None:
+            token = self._tokens[team, key.key_id] = self._all.of(team, key, where)
         return token
 
 

@@ -50,7 +50,7 @@ class ApnsPusher:
         if not plan.teams:
             raise ConfigError("settings", f"{plan.where}.apns", "no team", "a team_id with its key")
         self._plan = plan
-        self._tokens = tokens
+        self._tokens = tokens.of_one_pusher()
         self._wall = wall
         self._proxy = parse_proxy(plan.proxy, f"{plan.where}.proxy") if plan.proxy else None
         self._teams = {team.team: team for team in plan.teams}

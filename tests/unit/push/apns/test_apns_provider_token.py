@@ -104,6 +104,32 @@ def test_there_is_one_token_for_a_team_and_key_whoever_asks() -> None:
     assert isinstance(PROCESS, ProviderTokens)
 
 
+def test_a_key_that_moves_to_another_file_goes_on_with_its_token(tmp_path: Path) -> None:
+    clock, paths = Clock(), [tmp_path / "a.p8", tmp_path / "b.p8"]
+    tokens = ProviderTokens(clock)
+    for path in paths:
+        path.write_text(pem_of(PRIVATE))
+    before, after = (tokens.of(TEAM, ApnsKey(KEY_ID, path)) for path in paths)
+    assert before.expired(before.current())
+    assert (after.current(), after.count) == (before.current(), 2)
+    before.too_many()
+    assert after.paused
+    paths[0].unlink()  # who still sends with the one before is not disturbed
+    clock.now += 11
+    assert before.current() == after.current()
+
+
+def test_another_key_of_the_same_name_changes_nothing_for_who_has_the_one_before() -> None:
+    clock = Clock()
+    tokens = ProviderTokens(clock)
+    others, ours = tokens.of_one_pusher(), tokens.of_one_pusher()
+    before = ours.of(TEAM, KEY).current()
+    other = ec.generate_private_key(ec.SECP256R1())
+    verify(others.of(TEAM, ApnsKey(KEY_ID, pem=pem_of(other))).current(), other.public_key())
+    assert ours.of(TEAM, KEY).current() == before
+    assert ours.of(TEAM, KEY).count == 1
+
+
 @pytest.mark.scenario(7)
 def test_a_hundred_complaints_that_it_is_expired_make_one_new_token() -> None:
     clock = Clock()
