@@ -21,6 +21,9 @@ MAX_WAITING: Final = 4096
 class Transport(Protocol):
     """A way to one instance."""
 
+    answer_octets: int
+    """What an answer has at most: a longer one never comes."""
+
     async def start(self) -> None:
         """Begin to work; an instance that cannot be reached yet is no error."""
 

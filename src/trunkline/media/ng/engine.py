@@ -25,6 +25,7 @@ from trunkline.media.ng.moving import move
 from trunkline.media.ng.opening import open_again, open_anywhere, open_beside
 from trunkline.media.ng.plan import ClusterPlan, InstanceState
 from trunkline.media.ng.sounds import Sounds
+from trunkline.media.ng.strays import Strays
 from trunkline.media.ng.telling import NOTED, Telling
 from trunkline.media.ng.turns import Turns
 from trunkline.media.ng.watch import Watch, lose
@@ -53,7 +54,8 @@ class RtpengineCluster:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = Turns()
         self._keys = KeyHearing(self._take_key)
-        self._departed = Departed(self._spawn, self._cluster.prefix)
+        self._departed = Departed(self._spawn)
+        self._strays = Strays(self._departed, self._spawn, self._cluster.prefix)
         telling = Telling(self._spawn, self._port, self._sounds)
         self._handlers: dict[type, Callable[[NgPort, Any], Coroutine[Any, Any, c.Reply]]] = {
             c.SetRemote: telling.set_remote,
@@ -257,7 +259,7 @@ class RtpengineCluster:
         if instance.state == "down":
             for call in calls:
                 lose(call, "it does not answer", self._listeners.tell)
-        elif calls or self._departed.waits_for(instance):
+        elif calls or self._departed.waits_for(instance) or self._strays.waits_for(instance):
             self._spawn(self._welcome(instance, calls))
 
     async def _welcome(self, instance: Instance, calls: list[NgCall]) -> None:
@@ -266,7 +268,8 @@ class RtpengineCluster:
             with contextlib.suppress(MediaError):
                 await instance.ask("query", call_id=call.id)
                 call.lost = False
-        await self._departed.clear(instance, self._names)
+        await self._departed.clear(instance)
+        await self._strays.look(instance, self._names)
 
     def _names(self) -> set[str]:
         """Our calls at instances, those that are being opened included."""
@@ -275,9 +278,7 @@ class RtpengineCluster:
         }
 
     async def _close_strays(self) -> c.Done:
-        await asyncio.gather(
-            *(self._departed.find_strays(one, self._names) for one in self._cluster.instances)
-        )
+        await asyncio.gather(*(self._strays.find(one, self._names) for one in self._cluster.instances))
         return _DONE
 
     def _take_key(self, press: KeyPress) -> None:

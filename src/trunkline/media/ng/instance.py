@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -65,6 +65,11 @@ class Instance:
         """Whether it gets new calls."""
         return self.up and not self.draining
 
+    @property
+    def answer_octets(self) -> int:
+        """What an answer of it has at most."""
+        return self._transport.answer_octets
+
     async def start(self) -> None:
         """Open the way to it and look at it once; then keep looking."""
         self._since = asyncio.get_running_loop().time()
@@ -86,11 +91,27 @@ class Instance:
 
         Raises MediaError: ``media.engine_silent`` without an answer, ``media.engine_refused`` with its reason.
         """
+        try:
+            return await self._ask(command, fields)
+        except MediaError as error:
+            if error.code == "media.engine_silent":
+                self._fall_silent()
+            raise
+
+    async def list_calls(self, limit: int) -> list[str]:
+        """The names of some calls, ours and others'; all when they are less than ``limit``. Raises as ``ask`` does.
+
+        An answer with more than ``answer_octets`` never comes: silence is no sign here that the instance is down.
+        """
+        listed = (await self._ask("list", {"limit": limit})).get("calls")
+        names = listed if isinstance(listed, list) else []
+        return [one.decode("utf-8", "replace") for one in names if isinstance(one, bytes)]
+
+    async def _ask(self, command: str, fields: Mapping[str, Encodable]) -> Answer:
         question = {name.replace("_", "-"): value for name, value in fields.items()} | {"command": command}
         try:
             answer = await self._transport.ask(question, self._cluster.timeout_s)
         except TransportError as error:
-            self._fall_silent()
             raise MediaError(str(error), "media.engine_silent") from None
         except RemoteProtocolError as error:
             raise MediaError(error.reason, "media.engine_refused") from None

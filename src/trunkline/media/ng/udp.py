@@ -17,6 +17,8 @@ _AGAIN_S: Final = 1.0  # between tries to open the socket
 class UdpTransport:
     """Connected to one instance, so that the system drops datagrams of others."""
 
+    answer_octets = MAX_DATAGRAM
+
     def __init__(self, host: str, port: int, resends: tuple[float, ...] = RESENDS) -> None:
         self._peer = host, port
         self._name = f"rtpengine at {host}:{port}"

@@ -29,6 +29,8 @@ class WebSocketTransport:
     PEM file ``ca``. Raises MediaError ``media.config`` when that file cannot be used.
     """
 
+    answer_octets = MAX_OCTETS
+
     def __init__(self, url: str, ca: str = "") -> None:
         self._url = url
         self._name = f"rtpengine at {url}"
