@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from trunkline.base.errors import TrunklineError
-from trunkline.base.message_codec import Message, MessageError, decode
-from trunkline.base.messages import Problem, Request
+from trunkline.base.message_codec import REGISTRY, Message, MessageError, decode
+from trunkline.base.messages import Problem, Request, import_all
 
 MAX_REQUEST = 1 << 20
 MAX_REPLY = 16 << 20
@@ -77,7 +77,7 @@ def decode_request(line: bytes) -> Envelope:
         or not 0 < deadline_s <= MAX_DEADLINE_S
     ):
         raise MessageError(f"deadline_s must be a number of seconds up to {MAX_DEADLINE_S:g}")
-    request = decode(body.get("message"))
+    request = _message(body.get("message"))
     if not isinstance(request, Request):
         raise MessageError(f"{request.type} is no request", "message.unknown")
     return Envelope(number, float(deadline_s), request)
@@ -87,7 +87,15 @@ def decode_answer(line: bytes) -> tuple[int, Message]:
     """``(id, reply or problem)``; raises MessageError."""
     body = _object(line)
     number = body.get("id", 0)
-    return (number if type(number) is int else 0), decode(body.get("problem", body.get("reply")))
+    return (number if type(number) is int else 0), _message(body.get("problem", body.get("reply")))
+
+
+def _message(data: object) -> Message:
+    """Whoever asks for something has imported it; a message that nobody has asked for may still be one of ours."""
+    name = data.get("type") if isinstance(data, dict) else None
+    if isinstance(name, str) and name not in REGISTRY:
+        import_all()
+    return decode(data)
 
 
 def _line(body: dict[str, Any]) -> bytes:

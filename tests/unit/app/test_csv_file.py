@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.app.cli.csv_file import BadFile, read_extensions
+from trunkline.app.cli.bad_file import BadFile
+from trunkline.app.cli.csv_file import read_extensions
 from trunkline.base.messages import ImportRow
 
 

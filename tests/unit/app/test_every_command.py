@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from trunkline import __version__
 from trunkline.app.cli import PANELS, app
-from trunkline.app.cli.csv_file import BadFile
+from trunkline.app.cli.bad_file import BadFile
 from trunkline.app.cli.errors import report
 from trunkline.app.cli.exit_codes import ExitCode
 from trunkline.app.control_client import NotAllowed, NotRunning

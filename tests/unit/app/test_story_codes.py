@@ -12,7 +12,8 @@ from trunkline.base import app_event, events, messages
 from trunkline.base.message_codec import REGISTRY
 
 ROOT = Path(__file__).parents[3]
-FILLED_BY = (app_event, events, messages)  # importing them puts their names into REGISTRY
+FILLED_BY = (app_event, events)  # importing them puts their names into REGISTRY
+messages.import_all()
 PAGE = ROOT / "docs/reference/story-codes.md"
 AREAS = (
     r"(account|api|audio_socket|auth|backup|ban|call|conference|control|device|domain|exchange|explain|extension|fork|identify|identity|leg|limit|log|media|"

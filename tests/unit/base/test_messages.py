@@ -26,6 +26,8 @@ from trunkline.base.messages import (
     StoryStep,
 )
 
+messages.import_all()
+
 
 def sample(hint: Any) -> Any:
     """Some value of an annotated type, not its default."""

@@ -13,8 +13,9 @@ import typer
 
 from trunkline.app.control_client import ControlClient
 from trunkline.app.data_folder import find_data_folder
+from trunkline.base import messages
 from trunkline.base.errors import TrunklineError
-from trunkline.base.messages import ListCalls, ListDevices, ListExtensions, ListTenants, Request, Status
+from trunkline.base.messages import Request
 
 DEADLINE_S = 0.5
 MOST = 200
@@ -23,31 +24,31 @@ _LAST = "~~"  # sorts after whatever may follow within a number
 
 def numbers(context: typer.Context, incomplete: str) -> list[str]:
     """Extensions whose number begins so."""
-    request = ListExtensions(tenant=_tenant(context), limit=MOST, after=_before(incomplete))
+    request = messages.ListExtensions(tenant=_tenant(context), limit=MOST, after=_before(incomplete))
     return [row.number for row in _rows(context, request) if row.number.startswith(incomplete)]
 
 
 def tenants(context: typer.Context, incomplete: str) -> list[str]:
     """Tenants whose name begins so."""
-    rows = _rows(context, ListTenants(limit=MOST))
+    rows = _rows(context, messages.ListTenants(limit=MOST))
     return [row.name for row in rows if row.name.startswith(incomplete)]
 
 
 def call_ids(context: typer.Context, incomplete: str) -> list[str]:
     """Calls that are up."""
-    rows = _rows(context, ListCalls(tenant=_tenant(context), limit=MOST))
+    rows = _rows(context, messages.ListCalls(tenant=_tenant(context), limit=MOST))
     return [row.call for row in rows if row.call.startswith(incomplete)]
 
 
 def devices(context: typer.Context, incomplete: str) -> list[str]:
     """Mobile devices."""
-    rows = _rows(context, ListDevices(tenant=_tenant(context), limit=MOST))
+    rows = _rows(context, messages.ListDevices(tenant=_tenant(context), limit=MOST))
     return [row.id for row in rows if row.id.startswith(incomplete)]
 
 
 def instances(context: typer.Context, incomplete: str) -> list[str]:
     """Instances of rtpengine."""
-    rows = _rows(context, Status(), "media")
+    rows = _rows(context, messages.Status(), "media")
     return [row.name for row in rows if row.name.startswith(incomplete)]
 
 

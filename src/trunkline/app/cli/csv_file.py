@@ -10,31 +10,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TextIO
 
+from trunkline.app.cli.bad_file import BadFile
 from trunkline.app.extension_rules import check_calls, check_extension
-from trunkline.base.errors import TrunklineError
 from trunkline.base.messages import ImportRow, RowProblem
 
 COLUMNS = ("number", "password", "name", "contact", "max_calls")
 _CALLS = re.compile(r"[0-9]{0,9}")
 MAX_ROWS = 500_000
-
-
-class BadFile(TrunklineError):  # noqa: N818  (the file is bad, not the program)
-    """Rows that cannot be imported, or a file that cannot be read (then ``line`` is 0 or where it broke)."""
-
-    def __init__(self, path: Path, problems: Sequence[RowProblem]) -> None:
-        self.path = path
-        self.problems = tuple(problems)
-        super().__init__(f"{path}: {len(self.problems)} problems")
-
-    def lines(self, most: int = 20) -> list[str]:
-        """One line per problem for people, ``most`` at most."""
-        shown = [
-            f"{self.path}:{one.line}: {one.detail}" if one.line else f"{self.path}: {one.detail}"
-            for one in self.problems[:most]
-        ]
-        rest = len(self.problems) - most
-        return [*shown, f"... and {rest} more"] if rest > 0 else shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from trunkline.app.cli.csv_file import BadFile
+from trunkline.app.cli.bad_file import BadFile
 from trunkline.app.cli.exit_codes import ExitCode
 from trunkline.app.cli.help import complaint
 from trunkline.app.control_client import NotAllowed, NotRunning

@@ -13,7 +13,8 @@ from typing import IO, Annotated
 import typer
 
 from trunkline.app.cli.asking import Asker, exchange, fetch
-from trunkline.app.cli.csv_file import COLUMNS, BadFile, read_extensions
+from trunkline.app.cli.bad_file import BadFile
+from trunkline.app.cli.csv_file import COLUMNS, read_extensions
 from trunkline.app.cli.help import Commands
 from trunkline.app.cli.options import Data, Json, Tenant
 from trunkline.app.render import PASSWORDS, count_of
