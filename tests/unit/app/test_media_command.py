@@ -1,4 +1,4 @@
-"""``trunkline media``: what the shell offers for a name, and what is said when nobody is left."""
+"""``trunkline media``: what the shell offers for a name, and what is said when there is nobody, or nobody is left."""
 
 from __future__ import annotations
 
@@ -54,3 +54,14 @@ def test_who_drains_the_last_one_is_warned_and_json_stays_json(monkeypatch: pyte
     }  # fmt: skip
     done = CliRunner().invoke(app, ["media", "drain", "192.0.2.1", "--undo", "--move"])
     assert done.exit_code == 2
+
+
+def test_without_any_a_pipe_is_told_so_and_json_is_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_cli, "exchange", Exchange)
+    monkeypatch.setattr(Exchange, "ask", lambda *_: SimpleNamespace(media=()))
+    done = CliRunner().invoke(app, ["media", "list"])
+    assert done.stdout.split() == ["NAME", "STATE", "FOR", "CALLS", "OF", "ALL", "FAILURES"]
+    assert "There is no rtpengine" in done.stderr
+    assert "media.rtpengine.instances" in done.stderr
+    done = CliRunner().invoke(app, ["media", "list", "--json"])
+    assert (json.loads(done.stdout), done.stderr) == ([], "")

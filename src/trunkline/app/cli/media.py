@@ -14,6 +14,11 @@ from trunkline.app.render import MEDIA, count_of
 from trunkline.app.terminal import Screen
 from trunkline.base.messages import DrainMedia, Status
 
+_NONE = (
+    "There is no rtpengine: calls are relayed by this process. "
+    'For others to relay them, set media.engine = "rtpengine" and media.rtpengine.instances, and start anew.'
+)
+
 app = Commands("List the instances of rtpengine, and take one out of use for maintenance.")
 
 
@@ -25,8 +30,10 @@ def list_media(data: Data = None, as_json: Json = False) -> None:
         rows = list(asker.ask(Status()).media)
     if as_json:
         screen.json(rows)
-    else:
-        screen.table(MEDIA, rows, "There is no rtpengine: calls are relayed by this process.")
+        return
+    screen.table(MEDIA, rows, _NONE)
+    if not rows and not screen.fancy:  # a pipe gets a header alone
+        screen.note(_NONE)
 
 
 @app.command(
