@@ -204,7 +204,7 @@ async def test_nonsense_is_answered_and_the_next_request_served(path: Path, line
 async def test_a_silent_client_is_sent_away(path: Path) -> None:
     async with serving(path, idle_s=0.05):
         reader, writer = await asyncio.open_unix_connection(str(path))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
@@ -226,7 +226,7 @@ async def test_stop_ends_waiting_clients_and_tasks(path: Path) -> None:
 
     async with serving(path, never):
         waiting = asyncio.create_task(ask(path, ListCalls()))
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), 20)
     with pytest.raises(TransportError):
         await waiting
     assert asyncio.all_tasks() == before

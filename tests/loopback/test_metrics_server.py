@@ -31,7 +31,7 @@ async def fetch(port: int, request: bytes, host: str = "127.0.0.1") -> bytes:
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(request)
     await writer.drain()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         answer = await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -82,7 +82,7 @@ async def test_stop_ends_a_client_that_says_nothing() -> None:
     async with serving() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         assert (await fetch(server.port, b"GET /health HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()

@@ -1,4 +1,4 @@
-"""Every test here runs on both event loops, and every ``Net`` must leave nothing behind."""
+"""Tests here run on both event loops, those of short deadlines on the patient one; a ``Net`` must leave nothing behind."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import pytest_asyncio
 import uvloop
 
 from tests.loopback.net.kit import Exchange
+from tests.loopback.patient_loop import PatientLoop
 from trunkline.net import Listener, NetSettings, TlsSettings
 
 TABLES = ("udp", "udp6", "tcp", "tcp6")
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": PatientLoop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest_asyncio.fixture

@@ -27,7 +27,7 @@ async def connected(one: Exchange) -> tuple[Peer, Flow]:
 
 async def served(one: Exchange, server: socket.socket) -> Peer:
     """The connection that a listening socket of the test's own got."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         raw, _ = await asyncio.get_running_loop().sock_accept(server)
     peer = Peer(raw)
     one.peers.append(peer)
@@ -137,6 +137,7 @@ async def test_a_refused_connection_fails_what_was_sent_and_closes_the_flow(
     assert one.net.flow_to("TCP", host, port) is not flow
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_connection_that_is_not_made_in_time_fails(exchange: Start) -> None:
     one = await exchange("tcp:127.0.0.1:0", connect_timeout_s=0.1)
     with socket.socket() as deaf:
@@ -185,7 +186,7 @@ async def test_a_peer_that_does_not_read_is_cut_off_at_the_bound(exchange: Start
     one = await exchange("tcp:127.0.0.1:0", write_buffer=100_000)
     peer, flow = await connected(one)
     chunk = ANSWER + b"x" * 50_000
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not flow.closed:
             flow.send(chunk, one.on_failure)
             await asyncio.sleep(0)
@@ -206,6 +207,7 @@ async def test_a_stream_that_cannot_be_framed_is_closed_after_its_good_messages(
     assert one.net.counters.framing_errors == 1
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_connection_that_never_speaks_sip_is_closed_early(exchange: Start) -> None:
     one = await exchange("tcp:127.0.0.1:0", sweep_s=0.02, first_message_timeout_s=0.1)
     talker, _ = await connected(one)
@@ -217,6 +219,7 @@ async def test_a_connection_that_never_speaks_sip_is_closed_early(exchange: Star
     assert (await one.heard())[0] == REQUEST
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_connection_that_fell_silent_is_closed_late(exchange: Start) -> None:
     one = await exchange("tcp:127.0.0.1:0", sweep_s=0.02, idle_timeout_s=0.1)
     peer, flow = await connected(one)
@@ -260,11 +263,12 @@ async def test_stopping_sends_what_was_to_be_sent_and_closes(exchange: Start) ->
     assert flow.closed
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_stopping_does_not_wait_for_a_peer_that_does_not_read(exchange: Start) -> None:
     one = await exchange("tcp:127.0.0.1:0", close_timeout_s=0.1, write_buffer=1 << 26)
     _, flow = await connected(one)
     flow.send(b"x" * (1 << 25))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         await one.net.stop()
     assert one.net.counters.connections == 0
 

@@ -42,7 +42,7 @@ def address_of(listening: socket.socket) -> tuple[str, int]:
 
 
 async def served(one: Exchange, listening: socket.socket) -> Peer:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         raw, _ = await asyncio.get_running_loop().sock_accept(listening)
     one.peers.append(Peer(raw))
     return one.peers[-1]
@@ -199,6 +199,7 @@ async def test_a_server_of_an_unknown_authority_is_refused(
     assert one.net.counters.streams["TLS"].handshakes_failed == 1
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_server_that_speaks_no_tls_fails_what_was_sent(
     exchange: Start, local: CertificateFiles, listening: socket.socket
 ) -> None:
@@ -227,6 +228,7 @@ async def test_a_name_that_tls_cannot_ask_for_is_an_error(exchange: Start, local
     assert one.net.counters.connections == 0
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_handshake_that_does_not_come_or_is_none_ends_the_connection(
     exchange: Start, authority: Authority, local: CertificateFiles
 ) -> None:
@@ -265,7 +267,7 @@ async def test_a_peer_that_does_not_read_is_cut_off_at_the_bound(
 ) -> None:
     one = await exchange("tls:127.0.0.1:0", tls=TlsSettings((local,)), write_buffer=100_000)
     peer, flow = await connected(one, authority.client(), "127.0.0.1")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not flow.closed:
             flow.send(ANSWER + b"x" * 50_000, one.on_failure)
             await asyncio.sleep(0)
@@ -294,7 +296,7 @@ async def test_new_files_are_taken_over_for_new_connections(
     one = await exchange("tls:127.0.0.1:0", tls=TlsSettings((old,)), sweep_s=0.02)
     peer, flow = await connected(one, authority.client(), "pbx.example")
     authority.issue("pbx.example", "new.pbx.example", file="renewed")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             fresh = await one.tls_peer(authority.client(), "pbx.example")
             if "new.pbx.example" in fresh.certificate_names:

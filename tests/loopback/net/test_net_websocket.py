@@ -189,13 +189,14 @@ async def test_frames_that_are_not_masked_close_the_connection(exchange: Start) 
     assert await one.ended() is flow
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 @pytest.mark.rfc("7118", "6")
 async def test_crlf_and_pings_keep_the_connection_alive_both_ways(exchange: Start) -> None:
     one = await exchange("ws:127.0.0.1:0", sweep_s=0.02, websocket_ping_s=0.05)
     web, _ = await connected(one)
     await web.send_frame(Frame(Opcode.PING, b"are you there"))
     kinds: set[Opcode] = set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while kinds < {Opcode.PING, Opcode.PONG}:
             frame = await web.event()
             kinds.add(frame.opcode)
@@ -225,7 +226,7 @@ async def test_nothing_is_sent_before_the_handshake_nor_to_a_client_that_is_gone
     one = await exchange("ws:127.0.0.1:0")
     peer = await one.peer()
     await peer.send(b"GET / HTTP/1.1\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while one.failures.empty():
             # Until it is accepted there is nobody to send to at all.
             with contextlib.suppress(TransportError):
@@ -238,6 +239,7 @@ async def test_nothing_is_sent_before_the_handshake_nor_to_a_client_that_is_gone
         one.net.flow_to("WS", "127.0.0.1", 9)
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_handshake_that_does_not_come_ends_the_connection(exchange: Start) -> None:
     one = await exchange("ws:127.0.0.1:0", sweep_s=0.02, first_message_timeout_s=0.1)
     silent, slow = await one.peer(), await WebPeer.open(await one.peer())
@@ -249,7 +251,7 @@ async def test_a_handshake_that_does_not_come_ends_the_connection(exchange: Star
 async def test_a_client_that_does_not_read_is_cut_off_at_the_bound(exchange: Start) -> None:
     one = await exchange("ws:127.0.0.1:0", write_buffer=100_000)
     web, flow = await connected(one)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not flow.closed:
             flow.send(ANSWER + b"x" * 50_000, one.on_failure)
             await asyncio.sleep(0)

@@ -1,12 +1,17 @@
-"""Tests here run on the event loop that the product runs on."""
+"""Tests here run on the event loop that the product runs on; where little patience is tested, on a patient one."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
 
+import pytest
 import uvloop
 
+from tests.loopback.patient_loop import PatientLoop
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.get_closest_marker("asyncio") is not None:
+        return {"patient": PatientLoop}
     return {"uvloop": uvloop.new_event_loop}

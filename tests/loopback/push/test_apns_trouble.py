@@ -71,6 +71,7 @@ async def test_a_peer_that_gives_everything_back_is_not_asked_for_ever(tmp_path:
         assert len(fake.pushes) < 20
 
 
+@pytest.mark.asyncio(loop_factories=["patient"])
 async def test_a_hung_stream_is_tried_once_more_on_another_connection(tmp_path: Path) -> None:
     async with fake_apns() as fake, pusher(fake, tmp_path, **IMPATIENT) as apns:
         fake.script.add("hang")
@@ -83,6 +84,7 @@ async def test_a_hung_stream_is_tried_once_more_on_another_connection(tmp_path: 
         await until(lambda: [one.number for one in fake.connections] == [taken.connection])
 
 
+@pytest.mark.asyncio(loop_factories=["patient"])
 async def test_one_that_hangs_twice_is_given_up_in_time(tmp_path: Path) -> None:
     async with fake_apns() as fake, pusher(fake, tmp_path, request_s=0.6, **IMPATIENT) as apns:
         fake.script.add("hang,hang")
@@ -94,6 +96,7 @@ async def test_one_that_hangs_twice_is_given_up_in_time(tmp_path: Path) -> None:
         assert apns.health().word == "ready"
 
 
+@pytest.mark.asyncio(loop_factories=["patient"])
 async def test_a_connection_that_goes_deaf_loses_no_call(tmp_path: Path) -> None:
     async with fake_apns() as fake, pusher(fake, tmp_path, **IMPATIENT) as apns:
         assert (await apns.send(call(1000))).sent
@@ -103,6 +106,7 @@ async def test_a_connection_that_goes_deaf_loses_no_call(tmp_path: Path) -> None
         await until(lambda: [one.deaf for one in fake.connections] == [False])
 
 
+@pytest.mark.asyncio(loop_factories=["patient"])
 async def test_a_silent_connection_is_pinged_and_replaced_when_it_is_dead(tmp_path: Path) -> None:
     async with fake_apns() as fake, pusher(fake, tmp_path, ping_idle_s=0.05, pong_s=0.2) as apns:
         assert (await apns.send(call())).sent
@@ -162,6 +166,7 @@ async def test_a_burst_while_nobody_listens_does_not_hammer(tmp_path: Path) -> N
         assert apns.dials() < 12
 
 
+@pytest.mark.asyncio(loop_factories=["patient"])
 async def test_the_queue_is_bounded_while_there_is_no_connection(tmp_path: Path) -> None:
     async def say_nothing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         silent.append(writer)
@@ -185,6 +190,7 @@ async def test_the_queue_is_bounded_while_there_is_no_connection(tmp_path: Path)
         await server.wait_closed()
 
 
+@pytest.mark.asyncio(loop_factories=["patient"])
 async def test_a_second_connection_is_opened_when_the_first_is_full(tmp_path: Path) -> None:
     async with fake_apns(max_streams=5, first_streams=5) as fake, pusher(fake, tmp_path, **IMPATIENT) as apns:
         await until(lambda: bool(fake.connections))

@@ -208,6 +208,7 @@ async def test_a_reload_asks_other_name_servers_and_keeps_what_is_known(tmp_path
         assert (second.count("plain.test A"), second.count("two.a.test A")) == (1, 0)
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_a_name_server_that_is_silent_about_naptr_and_srv_hides_no_address(tmp_path: Path) -> None:
     async with name_server(ZONE) as server, finder(server, tmp_path, question_timeout_s=0.1) as find:
         server.silent = {"_sip._udp.plain.test", "_sip._tcp.plain.test", "_sips._tcp.plain.test"}
@@ -227,6 +228,7 @@ async def test_many_askers_share_one_question(tmp_path: Path) -> None:
         assert server.count("plain.test A") == 1
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 @pytest.mark.rfc("8767", "5")
 async def test_what_was_known_serves_on_when_the_name_server_dies(tmp_path: Path) -> None:
     clock = Clock()
