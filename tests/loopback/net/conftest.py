@@ -1,4 +1,4 @@
-"""Tests here run on both event loops, those of short deadlines on the patient one; a ``Net`` must leave nothing behind."""
+"""Tests here run on both event loops, those of short deadlines on the patient one; nothing may be left behind."""
 
 from __future__ import annotations
 
