@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pylibsrtp
 import pytest
 
+from tests.loopback.media.browser import Browser
 from tests.loopback.media.rtp_phone import Exchange, Phone, free_range
 from tests.loopback.media.secure_phone import Key, SecurePhone
 from tests.peers.rtpengine import RtpengineProcess
@@ -77,6 +79,14 @@ def describe(phone: Phone, key: Key | None = None, version: int = 1) -> bytes:
     ).encode()
 
 
+def _with_dtls(phone: Browser) -> bytes:
+    host, port = phone.paths[0].getsockname()
+    return (
+        f"v=0\r\no=- 1 2 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        f"m=audio {port} UDP/TLS/RTP/SAVP 0\r\na=rtcp-mux\r\na=setup:active\r\na=fingerprint:{phone.fingerprint}\r\n"
+    ).encode()
+
+
 @pytest.fixture
 async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
     first, last = free_range()
@@ -114,6 +124,37 @@ async def test_a_phone_turns_to_srtp_and_back_and_is_heard(talk: Talk) -> None:
         assert heard[12:] == said[12:]
         said = other.speak(talk.places[1])
         assert (await secure.hear())[12:] == said[12:]
+    await talk.agree(describe(one, version=3), describe(other))
+    for _ in range(3):
+        assert one.speak(talk.places[0])[12:] == (await other.hear())[12:]
+        assert other.speak(talk.places[1])[12:] == (await one.hear())[12:]
+
+
+@pytest.mark.rfc("5763", "5")
+@pytest.mark.rfc("5764", "4.2")
+async def test_a_phone_turns_to_dtls_and_back_and_is_heard(talk: Talk) -> None:
+    one, other = talk.phones
+    await talk.agree(describe(one), describe(other))
+    await talk.plain_talk()
+    away = list(talk.places)
+    secure = Browser()
+    try:
+        final = await talk.agree(_with_dtls(secure), describe(other))
+        assert talk.places[0].rtp_port != away[0].rtp_port, "it talks to this process now"
+        assert talk.places[1] == away[1], "the other party notices nothing"
+        secure.go_to(talk.places[0])
+        secure.shake_hands(active=True)
+        await talk.at.event("secured")
+        async with asyncio.timeout(10):
+            await secure.secured.wait()
+        assert secure.seen.hex(":").upper().encode() in final, "the certificate is the one of the answer"
+        for _ in range(3):
+            said = secure.speak()
+            assert (await other.hear())[12:] == said[12:]
+            said = other.speak(talk.places[1])
+            assert (await secure.hear())[12:] == said[12:]
+    finally:
+        await secure.close()
     await talk.agree(describe(one, version=3), describe(other))
     for _ in range(3):
         assert one.speak(talk.places[0])[12:] == (await other.hear())[12:]
