@@ -177,6 +177,20 @@ async def test_a_new_token_revives_a_device_whose_old_one_was_dead() -> None:
     await gateway.finish()
 
 
+@virtual
+async def test_a_device_that_is_refused_and_not_given_up_says_so_while_it_lasts() -> None:
+    gateway = Gateway()
+    device = await gateway.add()
+    trouble = {device.id: "DeviceTokenNotForTopic"}
+    gateway.devices.push_trouble = lambda one: trouble.get(one.id, "")
+    row = (await gateway.devices.get(TENANT, GetDevice(device_id=device.id))).device
+    assert row.push_status == "error: DeviceTokenNotForTopic"
+    trouble.clear()
+    row = (await gateway.devices.get(TENANT, GetDevice(device_id=device.id))).device
+    assert row.push_status == "ok"
+    await gateway.finish()
+
+
 @pytest.mark.scenario(15)
 @virtual
 async def test_no_password_is_at_rest_or_in_what_is_told() -> None:

@@ -176,6 +176,7 @@ async def test_a_phone_that_does_not_come_is_unavailable_when_the_time_is_up() -
         (Fate(Outcome.GONE, 410, "Unregistered"), False),
         (Fate(Outcome.GONE, 410, "Unregistered", since=1.0), True),
         (Fate(Outcome.MISMATCH, 400, "DeviceTokenNotForTopic"), False),
+        (Fate(Outcome.SUSPECT, 400, "DeviceTokenNotForTopic"), True),
         (Fate(Outcome.UNAVAILABLE, 0, "connection refused"), True),
     ],
 )

@@ -96,7 +96,7 @@ def gauges_of(exchange: Exchange, stream: GuardedStream) -> Gauges:
         "push_seconds": lambda: {service: one.seconds for service, one in pushed().items()},
         "push_queue": lambda: {one.service: one.queued for one in exchange.push.pushers.health()},
         "push_failing": lambda: {
-            one.service: one.state == "failing" for one in push_rows(exchange.push.health())
+            one.service: one.state in {"failing", "suspect"} for one in push_rows(exchange.push.health())
         },
         "devices": lambda: device_states(exchange.mobile.book),
         "accounts": exchange.mobile.accounts.by_state,

@@ -66,7 +66,7 @@ FAMILIES = (
         "push_failing",
         "trunkline_push_failing",
         "gauge",
-        "1 for a push service that is in trouble",
+        "1 for a push service that is in trouble, or refuses tokens as wrong settings would make it",
         "service",
     ),
     Family("devices", "trunkline_devices", "gauge", "Mobile devices: ok, or disabled for pushes", "state"),

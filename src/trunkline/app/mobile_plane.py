@@ -25,7 +25,7 @@ from trunkline.mobile.office import Office
 from trunkline.mobile.outgoing import OutgoingCalls, Placed, PlaceForExtension
 from trunkline.mobile.proving import Proving
 from trunkline.mobile.purging import Purging
-from trunkline.mobile.pushing import Pushing
+from trunkline.mobile.pushing import Pushing, call_address
 from trunkline.mobile.trying import TryingPushes
 from trunkline.model.tenant import SystemScope
 from trunkline.store.client_registrations import ClientRegistrationJournal
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from trunkline.call.call import Call
     from trunkline.call.target import Target
     from trunkline.mobile.ports import PushSender
+    from trunkline.model.device import MobileDevice
     from trunkline.pbx.app_calls import AppCallPlacing
 
 log = structlog.get_logger("mobile")
@@ -110,6 +111,7 @@ class MobilePlane:
         )
         office.pushing = Pushing(pusher, self.book)
         office.heard = self.devices.heard
+        self.devices.push_trouble = self._push_trouble
         self.calls = office.calls = AppCalls(exchange.wall)
         self.trying = TryingPushes(self.book, office.pushing)
         self.incoming = IncomingCalls(office)
@@ -129,6 +131,10 @@ class MobilePlane:
 
     crowds: Doorway | None = None
     """Who is connected to the API, once it is served."""
+
+    def _push_trouble(self, device: MobileDevice) -> str:
+        address = call_address(device)
+        return "" if address is None else self._exchange.push.pushers.trouble_of(address)
 
     def api_figures(self) -> dict[str, float]:
         """What is under way at the API."""

@@ -54,10 +54,12 @@ def unset_troubles(exchange: Exchange, tenant: str | None) -> Iterator[str]:
 
 
 def mobile_troubles(facts: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each push service that fails, one for the accounts that are not registered."""
+    """A line for each push service that fails or is suspect, one for the accounts that are not registered."""
     for row in facts["push"]:
         if row.state == "failing":
             yield f"pushes by {row.service} fail ({row.why}): trunkline check tells more"
+        elif row.state == "suspect":
+            yield f"pushes by {row.service}: {row.why}"
     if wrong := facts["accounts"].get("error", 0):
         whose = "an account of apps is" if wrong == 1 else f"{wrong} accounts of apps are"
         yield f"{whose} not registered: trunkline devices list tells why"

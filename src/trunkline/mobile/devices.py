@@ -67,6 +67,8 @@ class Devices:
         self._registering = Registering(self, journal, extensions, policy, wall)
         self._policy = policy
         self._wall = wall
+        self.push_trouble: Callable[[MobileDevice], str] = lambda _device: ""
+        """Why pushes to a device are refused although it is not given up, "" when they are not."""
         self.on_gone: Callable[[MobileDevice], None] = lambda _device: None
         """Told of each device that is removed, or that calls do not reach any more, before its next owner has it."""
         accounts.on_status = self._tell_all
@@ -219,7 +221,7 @@ class Devices:
             "since": status.since,
             "next_try": status.next_try,
             "active": device.active,
-            "push_status": device.disabled_why or "ok",
+            "push_status": self._push_status(device),
         }
         self._live.tell(device.tenant, device.owner, "device.status", device_id=device.id, data=data)
 
@@ -238,6 +240,12 @@ class Devices:
             return AccountStatus(f"error: {device.disabled_why}")
         return self.accounts.status(self.accounts.find(device.account_id))
 
+    def _push_status(self, device: MobileDevice) -> str:
+        if device.disabled_why:
+            return device.disabled_why
+        trouble = self.push_trouble(device)
+        return f"error: {trouble}" if trouble else "ok"
+
     def _row(self, device: MobileDevice) -> DeviceRow:
         account = self.accounts.find(device.account_id)
         status = self._status(device)
@@ -249,7 +257,7 @@ class Devices:
             sip_status=status.word,
             active=device.active,
             push_kind=device.push_kind,
-            push_status=device.disabled_why or "ok",
+            push_status=self._push_status(device),
             environment=device.environment,
             bundle_id=device.bundle_id,
             since=status.since,

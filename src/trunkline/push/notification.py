@@ -73,13 +73,15 @@ class Outcome(StrEnum):
     """What became of it.
 
     ``SENT``: the provider has taken it. ``GONE``: the token is dead. ``MISMATCH``: a token of another app, project or
-    environment. ``REFUSED``: what we sent, or who we are, is wrong: nothing that a retry mends. ``BUSY``: this device
-    gets too many. ``UNAVAILABLE``: the provider cannot be reached or is in trouble. ``DROPPED``: our queue was full.
+    environment. ``SUSPECT``: so it is said, and our settings may be to blame: no token is given up. ``REFUSED``: what
+    we sent, or who we are, is wrong: nothing that a retry mends. ``BUSY``: this device gets too many. ``UNAVAILABLE``:
+    the provider cannot be reached or is in trouble. ``DROPPED``: our queue was full.
     """
 
     SENT = "sent"
     GONE = "gone"
     MISMATCH = "mismatch"
+    SUSPECT = "suspect"
     REFUSED = "refused"
     BUSY = "busy"
     UNAVAILABLE = "unavailable"
@@ -109,7 +111,9 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a provider does: ``word`` is ``ready``, ``idle`` (nothing was sent yet), ``failing`` or ``unset``.
+    """How a provider does: ``word`` is ``ready``, ``idle`` (nothing was sent yet), ``failing``, ``suspect``, ``unset``.
+
+    ``suspect``: it calls tokens another app's in a way that wrong settings would explain (``push.trust``).
 
     ``why`` says what is wrong, ``since`` (wall-clock seconds) since when it is as it is; ``queued`` notifications wait.
     """
@@ -132,6 +136,10 @@ class Pusher(Protocol):
 
     def health(self) -> Health:
         """How it does now."""
+        ...
+
+    def aim_of(self, address: PushAddress) -> str:
+        """What of the settings decides whether a token is taken there, in words fit for logs; "" for none of them."""
         ...
 
     async def start(self) -> None:

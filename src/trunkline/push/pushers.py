@@ -16,8 +16,18 @@ from typing import Final
 import structlog
 
 from trunkline.base.errors import ConfigError
+from trunkline.push.doubts import Doubts
 from trunkline.push.fitting import fitted
-from trunkline.push.notification import Fate, Health, Notification, Outcome, Purpose, Pusher, Service
+from trunkline.push.notification import (
+    Fate,
+    Health,
+    Notification,
+    Outcome,
+    Purpose,
+    PushAddress,
+    Pusher,
+    Service,
+)
 
 QUEUE: Final = 10_000
 # A connection of HTTP/2 carries many requests; the others need a connection for each.
@@ -63,8 +73,11 @@ class _Tally:
 class _Lane:
     """One provider: at most ``at_once`` notifications are with it, and ``most`` wait. ``begun``: it was started."""
 
-    def __init__(self, pusher: Pusher, most: int, at_once: int, tally: _Tally, *, begun: bool) -> None:
+    def __init__(
+        self, pusher: Pusher, most: int, at_once: int, tally: _Tally, doubts: Doubts, *, begun: bool
+    ) -> None:
         self.pusher = pusher
+        self.doubts = doubts
         self.most = most
         self.begun = begun
         self.tally = tally
@@ -138,12 +151,12 @@ class Pushers:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
+        self._wall = wall
         self._at_once = at_once
         self._tallies = {service: _Tally() for service in Service}
         self._lanes = {one.service: self._lane(one, queue, begun=False) for one in pushers}
         self._retiring: dict[_Lane, asyncio.Task[None]] = {}
-        self._clock = clock
-        self._wall = wall
         self.unset = 0  # notifications for services that nothing is configured of
 
     async def start(self) -> list[ConfigError]:
@@ -203,7 +216,8 @@ class Pushers:
     def _lane(self, pusher: Pusher, queue: int, *, begun: bool) -> _Lane:
         service = pusher.service
         at_once = self._at_once.get(service, AT_ONCE_BY_OTHERS)
-        return _Lane(pusher, queue, at_once, self._tallies[service], begun=begun)
+        doubts = Doubts(pusher, self._clock, self._wall)
+        return _Lane(pusher, queue, at_once, self._tallies[service], doubts, begun=begun)
 
     async def send(self, notification: Notification) -> Fate:
         """Never raises but CancelledError."""
@@ -211,17 +225,25 @@ class Pushers:
         if lane is None:
             self.unset += 1
             return Fate(Outcome.REFUSED, reason=_unset(notification.address.service))
-        begun = self._clock()
+        begun, address = self._clock(), notification.address
+        if (known := lane.doubts.known(address)) is not None:
+            return self._told(lane, known, begun)
         if not await lane.enter(notification.purpose):
             return self._told(lane, Fate(Outcome.DROPPED, reason=_dropped(lane)), begun)
         try:
-            return self._told(lane, await self._send(lane.pusher, notification), begun)
+            fate = await self._send(lane.pusher, notification)
+            return self._told(lane, lane.doubts.judged(address, fate), begun)
         finally:
             lane.leave()
 
     def health(self) -> tuple[Health, ...]:
         """One for each service, in a fixed order."""
         return tuple(self._health_of(service) for service in Service)
+
+    def trouble_of(self, address: PushAddress) -> str:
+        """The provider's word for an address that it refused last and that is not given up, else ""."""
+        lane = self._lanes.get(address.service)
+        return "" if lane is None else lane.doubts.trouble_of(address)
 
     def figures(self) -> Mapping[Service, Figures]:
         """Of the configured ones."""
@@ -259,7 +281,7 @@ class Pushers:
         if lane is None:
             return Health(service, "unset", _unset(service))
         known = lane.pusher.health()
-        return replace(known, queued=known.queued + lane.queued)
+        return lane.doubts.health(replace(known, queued=known.queued + lane.queued))
 
 
 def _unset(service: Service) -> str:

@@ -23,7 +23,7 @@ from trunkline.net.http_client import Answer, ForbiddenUrlError, HttpClient, Htt
 from trunkline.net.http_proxy import HttpProxy
 from trunkline.push.asking_again import retry_after, tried_twice
 from trunkline.push.condition import Condition
-from trunkline.push.notification import Fate, Health, Notification, Outcome, Service
+from trunkline.push.notification import Fate, Health, Notification, Outcome, PushAddress, Service
 
 MOST_BYTES: Final = 65536
 _MEANINGS: Final = {
@@ -79,6 +79,10 @@ class WebhookPusher:
 
     def health(self) -> Health:
         return self._condition.health()
+
+    def aim_of(self, address: PushAddress) -> str:
+        """None: the operator's backend knows itself whose fault it is."""
+        return ""
 
     async def send(self, notification: Notification) -> Fate:
         body = body_of(notification)

@@ -257,6 +257,16 @@ async def test_ready_goes_red(door: Door) -> None:
     assert told.json()["reasons"] == ["draining", "push apns: certificate expired"]
 
 
+async def test_one_phone_with_a_wrong_token_takes_no_gateway_out_of_its_pool(door: Door) -> None:
+    door.readiness.providers[0] = Health(Service.APNS, "suspect", "look at bundle_id")
+    told = await door.ask("GET", "/ready", token=None)
+    assert (told.status, told.json()["reasons"]) == (200, [])
+    assert (told.json()["push"][0]["state"], told.json()["push"][0]["why"]) == (
+        "suspect",
+        "look at bundle_id",
+    )
+
+
 async def test_all_replies_carry_what_browsers_are_to_heed(door: Door) -> None:
     for path in ("/health", "/v1/devices", "/nowhere"):
         told = await door.ask("GET", path)

@@ -13,6 +13,7 @@ from trunkline.push.notification import Outcome
     [
         (Outcome.GONE, "the app was removed"),
         (Outcome.MISMATCH, "environment"),
+        (Outcome.SUSPECT, "trunkline status"),
         (Outcome.REFUSED, "trunkline check"),
         (Outcome.UNAVAILABLE, "trunkline status"),
         (Outcome.BUSY, ""),

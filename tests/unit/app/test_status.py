@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from trunkline.app.mobile_status import mobile_troubles
 from trunkline.app.status_handlers import StatusHandler, troubles
 from trunkline.base.messages import PushServiceRow, Status
 from trunkline.push.notification import Health, Service
@@ -140,3 +141,13 @@ async def test_a_tenant_sees_what_is_its_own() -> None:
         "pushes by apns fail (no key): trunkline check tells more",
         "1 device counts on pushes by fcm, and nothing is set in [push.fcm]",
     )
+
+
+def test_a_suspect_push_service_says_what_to_look_at_and_one_that_is_ready_nothing() -> None:
+    rows = (
+        PushServiceRow("apns", "suspect", "tokens are refused: look at bundle_id"),
+        PushServiceRow("fcm", "ready"),
+    )
+    assert list(mobile_troubles({"push": rows, "accounts": {}})) == [
+        "pushes by apns: tokens are refused: look at bundle_id"
+    ]

@@ -116,6 +116,7 @@ def test_a_dead_device_is_not_pushed(change: dict[str, Any]) -> None:
         (Fate(Outcome.GONE, 410, "Unregistered", since=999.0), ""),
         (Fate(Outcome.GONE, 404, "UNREGISTERED"), "UNREGISTERED"),
         (Fate(Outcome.MISMATCH, 403, "SENDER_ID_MISMATCH"), "SENDER_ID_MISMATCH"),
+        (Fate(Outcome.SUSPECT, 403, "SENDER_ID_MISMATCH"), ""),
         (Fate(Outcome.REFUSED, 403, "InvalidProviderToken"), ""),
         (Fate(Outcome.BUSY, 429), ""),
         (Fate(Outcome.UNAVAILABLE, 503), ""),

@@ -91,6 +91,9 @@ class Google:
         message_of(notification, NOW)
         return Fate(Outcome.SENT, 200)
 
+    def aim_of(self, address: PushAddress) -> str:
+        return address.app
+
     def health(self) -> Health:
         return Health(self.service, "ready")
 

@@ -43,6 +43,9 @@ class Provider:
             raise self.raises
         return self.fate
 
+    def aim_of(self, address: PushAddress) -> str:
+        return address.app
+
     def health(self) -> Health:
         return self.condition.health()
 
@@ -294,3 +297,40 @@ def test_a_condition_keeps_since_when_it_is_so() -> None:
     assert condition.health() == Health(Service.FCM, "failing", "no answer", 2.0)
     condition.good()
     assert condition.health() == Health(Service.FCM, "ready", "", 3.0)
+
+
+async def test_a_token_that_is_spared_is_not_asked_about_with_each_call_and_its_provider_is_suspect() -> None:
+    refused = Fate(Outcome.MISMATCH, 403, "SENDER_ID_MISMATCH")
+    google = Provider(fate=refused)
+    google.condition.good()
+    now = [0.0]
+    one = Pushers([google], clock=lambda: now[0], wall=lambda: NOW)
+    address = PushAddress(Service.FCM, "t", app="my-project")
+    call = Notification(address, Purpose.CALL, "1", {})
+    fates = [await one.send(call) for _ in range(3)]
+    assert {fate.outcome for fate in fates} == {Outcome.SUSPECT}
+    assert google.given == ["1"]
+    assert one.trouble_of(address) == "SENDER_ID_MISMATCH"
+    health = {known.service: known for known in one.health()}[Service.FCM]
+    assert (health.word, health.since) == ("suspect", NOW)
+    now[0] += 60
+    google.fate = SENT
+    assert (await one.send(call)).sent
+    assert one.trouble_of(address) == ""
+    assert {known.word for known in one.health() if known.service is Service.FCM} == {"ready"}
+    assert one.figures()[Service.FCM].outcomes == {Outcome.SUSPECT: 3, Outcome.SENT: 1}
+
+
+async def test_settings_that_replace_others_are_trusted_for_nothing_of_before() -> None:
+    wrong = Fate(Outcome.MISMATCH, 403, "SENDER_ID_MISMATCH")
+    right, now_wrong = Provider(), Provider(fate=wrong)
+    one = pushers(right)
+    call = Notification(PushAddress(Service.FCM, "t", app="my-project"), Purpose.CALL, "1", {})
+    assert (await one.send(call)).sent
+    one.replace({Service.FCM: now_wrong}, 10)
+    assert (await one.send(call)).outcome is Outcome.SUSPECT
+    await one.stop()
+
+
+async def test_of_a_service_that_is_not_set_nothing_is_in_trouble() -> None:
+    assert pushers().trouble_of(PushAddress(Service.APNS, "t")) == ""

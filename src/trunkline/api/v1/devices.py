@@ -83,7 +83,7 @@ class Device(Reply):
 
 class DeviceDetail(Reply):
     """What `GET` tells with `detail=true`. `since` and `next_try` are about `sip_status`; `live`: the app listens to
-    its events now.
+    its events now. `push_status` is `ok`, why no push goes there, or `error: ...`: pushes are refused, and tried again.
     """
 
     device_id: str

@@ -17,7 +17,10 @@ _RED = "failing"
 
 
 class Provider(Reply):
-    """`state` is `ready`, `idle` (nothing was sent yet), `failing` or `unset`; `queued` notifications wait."""
+    """`state` is `ready`, `idle` (nothing was sent yet), `failing`, `suspect` or `unset`; `queued` notifications wait.
+
+    `suspect`: it refuses tokens in a way that wrong settings would explain; calls are taken nevertheless.
+    """
 
     service: str
     state: str

@@ -38,6 +38,7 @@ _OF_PUSH: Final = {
     "gone": "the app was removed or has another token by now, which it sends when it is opened",
     "mismatch": "the token is of another app or environment: look at the device's bundle_id and environment, and at "
     "the keys in [push]",
+    "suspect": "the settings may be wrong, so no phone is given up: trunkline status says what to look at",
     "refused": "trunkline check looks at the keys in [push]; trunkline devices test-push DEVICE tries one",
     "unavailable": "trunkline status shows how the push services are, trunkline check looks for the reason",
 }

@@ -19,7 +19,8 @@ class ListenerRow:
 
 @dataclass(frozen=True, slots=True)
 class PushServiceRow:
-    """How a push service does: ``state`` is ``ready``, ``idle`` (nothing was sent yet) or ``failing``, and ``why``.
+    """How a push service does: ``state`` is ``ready``, ``idle`` (nothing was sent yet), ``failing`` or ``suspect``, and
+    ``why``.
 
     ``since`` is in wall-clock seconds, 0 when nothing is known; ``queued`` notifications wait.
     """

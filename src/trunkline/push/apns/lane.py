@@ -81,6 +81,7 @@ class _Attempt:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+                self._timer = None
             self.channel = post.channel
         return self._heed(verdict)
 
@@ -97,24 +98,22 @@ class _Attempt:
         """Give up at the deadline, or when an answer was not there ``patience_s`` after the request had begun."""
         loop = asyncio.get_running_loop()
         planned = _until(post, deadline, patience_s, loop.time())
+        self._timer = loop.call_at(planned, self._look, post, deadline, patience_s, planned)
 
-        def look() -> None:
-            nonlocal planned
-            now = loop.time()
-            until = _until(post, deadline, patience_s, now)
-            if post.future.done():
-                return
-            if now - planned > _OVERSLEPT_S and now < deadline:
-                # We were busy ourselves, and the answer may be here, not read yet: whoever asks too early rings twice.
-                until = min(deadline, now + _OVERSLEPT_S)
-            if now < until:
-                planned = until
-                self._timer = loop.call_at(until, look)
-                return
-            self._lane.pool.distrust(post)
-            post.fail(LATE)
-
-        self._timer = loop.call_at(planned, look)
+    def _look(self, post: Post, deadline: float, patience_s: float | None, planned: float) -> None:
+        if post.future.done():
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        until = _until(post, deadline, patience_s, now)
+        if now - planned > _OVERSLEPT_S and now < deadline:
+            # We were busy ourselves, and the answer may be here, not read yet: whoever asks too early rings twice.
+            until = min(deadline, now + _OVERSLEPT_S)
+        if now < until:
+            self._timer = loop.call_at(until, self._look, post, deadline, patience_s, until)
+            return
+        self._lane.pool.distrust(post)
+        post.fail(LATE)
 
     def _heed(self, verdict: Verdict) -> Verdict:
         if verdict.remedy is Remedy.PAUSE and self._token is not None:

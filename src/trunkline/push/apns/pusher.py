@@ -21,7 +21,7 @@ from trunkline.push.apns.plan import PRODUCTION, SANDBOX, ApnsPlan, ApnsTeam
 from trunkline.push.apns.pool import Pool
 from trunkline.push.apns.provider_token import PROCESS, ProviderToken, ProviderTokens
 from trunkline.push.condition import Condition
-from trunkline.push.notification import Fate, Health, Notification, Outcome, Service
+from trunkline.push.notification import Fate, Health, Notification, Outcome, PushAddress, Service
 
 _OTHER: Final = {PRODUCTION: SANDBOX, SANDBOX: PRODUCTION}
 _TROUBLE_S: Final = 60.0  # so long a refusal of the provider's is news
@@ -117,6 +117,14 @@ class ApnsPusher:
                 since = known.since if known.word == "failing" else lane.pool.since
                 return Health(self.service, "failing", why, since, queued)
         return Health(self.service, known.word, known.why, known.since, queued)
+
+    def aim_of(self, address: PushAddress) -> str:
+        """The app and its team, for each kind of token: VoIP pushes have a topic of their own."""
+        team = self._teams.get(address.team or self._plan.teams[0].team)
+        if team is None:
+            return ""
+        kind = f" ({address.kind})" if address.kind else ""
+        return f"{bundle_of(address.app or team.bundle_id)}{kind} of team {team.team}"
 
     def tokens_made(self) -> int:
         """How many provider tokens of our teams the process has made."""

@@ -20,7 +20,7 @@ from trunkline.push.fcm.fates import fate_of, is_unauthenticated
 from trunkline.push.fcm.message import message_of
 from trunkline.push.fcm.plan import FcmPlan
 from trunkline.push.fcm.service_account import ServiceAccount, parse_account, read_account, stamp_of
-from trunkline.push.notification import Fate, Health, Notification, Outcome, Service
+from trunkline.push.notification import Fate, Health, Notification, Outcome, PushAddress, Service
 
 _FINE: Final = {Outcome.SENT, Outcome.GONE, Outcome.MISMATCH, Outcome.BUSY}
 _OURS: Final = {401, 403, 404}  # our account, our rights, our project
@@ -84,6 +84,13 @@ class FcmPusher:
     def health(self) -> Health:
         return self._condition.health()
 
+    def aim_of(self, address: PushAddress) -> str:
+        """The project: tokens belong to one."""
+        try:
+            return f"project {self._project_of(address.app)}"
+        except (LocalProtocolError, ConfigError):
+            return ""
+
     async def send(self, notification: Notification) -> Fate:
         fate = await tried_twice(lambda: self._try(notification), notification)
         self._note(fate, notification.address.app)
@@ -106,7 +113,7 @@ class FcmPusher:
 
     async def _try(self, notification: Notification) -> Fate:
         try:
-            project = self._project_of(notification)
+            project = self._project_of(notification.address.app)
             body = message_of(notification, self._wall())
             token = await self.access.get()
             fate = await self._post(project, body, token)
@@ -125,8 +132,7 @@ class FcmPusher:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         return fate_of(await self._http.post(url, body, headers), self._wall())
 
-    def _project_of(self, notification: Notification) -> str:
-        app = notification.address.app
+    def _project_of(self, app: str) -> str:
         project = app if _is_project(app) else self._plan.project_id or self._account_now().project_id
         if not _is_project(project):
             raise LocalProtocolError(f"a project that cannot be: {project!a:.40}")

@@ -94,6 +94,10 @@ class WebPushPusher:
     def health(self) -> Health:
         return self._condition.health()
 
+    def aim_of(self, address: PushAddress) -> str:
+        """One key for all (RFC 8292 §4.2), wherever their endpoints are."""
+        return "our key"
+
     async def send(self, notification: Notification) -> Fate:
         fate = await tried_twice(lambda: self._try(notification), notification)
         if fate.outcome is Outcome.SENT:
