@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import struct
 from contextlib import aclosing
@@ -11,6 +12,7 @@ import pytest
 from tests.loopback.media.codecs import G722, OPUS, PCMU, formats, mu_law, pcm
 from tests.loopback.media.rtp_phone import Exchange, Phone, exchange, strength
 from tests.loopback.media.sound import sine
+from tests.peers.tones import Recording, tone_level_dbfs
 from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.audio import AudioStream
@@ -44,6 +46,12 @@ async def frames(of: AudioStream, count: int) -> list[bytes]:
     return heard
 
 
+def level_dbov(samples: list[int], hz: float, rate_hz: int) -> float:
+    """The tone's level in most of it: where the machine was busy with others there is a gap."""
+    scaled = array.array("d", (sample / 32_768 for sample in samples))
+    return tone_level_dbfs(Recording(rate_hz, scaled), hz) - 3.0
+
+
 async def talk(phone: Phone, port: c.PortOpened, hz: float) -> None:
     said = mu_law(sine(hz, 1.0))
     sequence, loop = 0, asyncio.get_running_loop()
@@ -64,7 +72,7 @@ async def test_a_program_hears_the_peer(rate_hz: SoundRate) -> None:
         heard = await frames(audio, 100)
         talking.cancel()
         assert {len(frame) for frame in heard} == {rate_hz // 50 * 2}
-        assert strength(samples_of(heard[50:]), 1000.0, rate_hz) == pytest.approx(-10.0, abs=2.0)
+        assert level_dbov(samples_of(heard[25:]), 1000.0, rate_hz) == pytest.approx(-10.0, abs=2.0)
         audio.close()
 
 
@@ -74,13 +82,13 @@ async def test_a_program_speaks_in_the_codec_of_the_peer(codec: c.Format) -> Non
         alice, _, audio = await stream(at, codec)
         await audio.write(octets(sine(1000, 1.0, 16_000)))
         told = await audio.mark("said")
-        packets = [await alice.hear() for _ in range(60)]
-        async with asyncio.timeout(20):
-            await told
+        packets = []
+        while not told.done() or len(packets) < 60:
+            packets.append(await alice.hear())
         rate_hz = {"PCMU": 8000, "G722": 16_000}.get(codec.codec, 48_000)
-        assert strength(pcm(codec, packets)[rate_hz // 2 : rate_hz], 1000.0, rate_hz) == pytest.approx(
-            -10, abs=2
-        )
+        sound = pcm(codec, packets)
+        begin = next(at for at, sample in enumerate(sound) if abs(sample) > 1000) + rate_hz // 4
+        assert strength(sound[begin : begin + rate_hz // 2], 1000.0, rate_hz) == pytest.approx(-10, abs=2)
         audio.close()
 
 
