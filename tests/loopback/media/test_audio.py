@@ -82,7 +82,7 @@ async def test_a_program_speaks_in_the_codec_of_the_peer(codec: c.Format) -> Non
         alice, _, audio = await stream(at, codec)
         await audio.write(octets(sine(1000, 1.0, 16_000)))
         told = await audio.mark("said")
-        packets = []
+        packets: list[bytes] = []
         while not told.done() or len(packets) < 60:
             packets.append(await alice.hear())
         rate_hz = {"PCMU": 8000, "G722": 16_000}.get(codec.codec, 48_000)
