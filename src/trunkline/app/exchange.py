@@ -464,7 +464,6 @@ class Exchange:
     def take_settings(self, settings: Settings) -> None:
         """A reload has changed these; what keeps a value of its own is told by ``app.live_parts``."""
         self.settings = settings
-        self.native.take_settings(settings)
 
     def take_signatures(self, signatures: Signatures) -> None:
         """Sign and check calls with these from now on."""

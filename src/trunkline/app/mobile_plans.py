@@ -186,7 +186,7 @@ def waking_policy(settings: Settings) -> WakingPolicy:
         provisional=push.provisional,
         cancel_push=push.cancel_push,
         quiet_every_s=push.quiet_every_s,
-        refresh=push.refresh,
+        refresh=push.enabled and push.refresh,
         refresh_before_s=push.refresh_before_s,
         refreshes_a_day=push.refreshes_a_day,
     )

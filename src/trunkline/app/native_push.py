@@ -72,10 +72,15 @@ class NativePush:
         return PushServices(offered, self._vapid(), push.pnsreg_s, push.refuse_unsupported)
 
     def take_settings(self, settings: Settings) -> None:
-        """Others from now on."""
+        """Others from now on, after the registrar and the providers have theirs."""
+        refreshed = self.desk.policy.refresh
         self.desk.services = self._services(settings)
         self.desk.policy = waking_policy(settings)
         self.desk.registrar = self._exchange.policy
+        if refreshed and not self.desk.policy.refresh:
+            self.refreshes.stop()
+        elif not refreshed and self.desk.policy.refresh:
+            self.start()
 
     def start(self) -> None:
         """What was registered before this process began is refreshed as well."""

@@ -20,6 +20,7 @@ from trunkline.app.first_start import NewExtension, first_extensions, show_start
 from trunkline.app.gauges import gauges_of
 from trunkline.app.handlers import ExchangeHandlers, StoreHandlers
 from trunkline.app.live_parts import Certificates, ExchangeValues, Listeners, LogSettings, MetricsPlace, Part
+from trunkline.app.live_planes import PushProviders
 from trunkline.app.log_stream import GuardedStream
 from trunkline.app.logs import setup_logs
 from trunkline.app.metrics import make_registry
@@ -123,13 +124,17 @@ def _log_running(loaded: Loaded, exchange: Exchange, urls: tuple[str, ...]) -> N
 
 
 def _parts(exchange: Exchange, stream: GuardedStream, metrics: MetricsPlace) -> list[Part]:
-    """Who takes new settings over; certificates come last, for they cannot be undone."""
+    """Who takes new settings over; certificates come last, for they cannot be undone.
+
+    Only the place of metrics waits for something when it changes, so it comes after those that change at once together.
+    """
     return [
         ExchangeValues(exchange),
         LogSettings(stream),
-        metrics,
+        PushProviders(exchange),
         Listeners(exchange),
         Peering(exchange),
+        metrics,
         Certificates(exchange),
     ]
 

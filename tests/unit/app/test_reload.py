@@ -24,6 +24,7 @@ from trunkline.app.live_parts import (
     LogSettings,
     MetricsPlace,
 )
+from trunkline.app.live_planes import PushProviders
 from trunkline.app.peering import Peering
 from trunkline.app.reload import Reloader
 from trunkline.app.service_manager import ServiceManager
@@ -186,7 +187,15 @@ def test_every_key_says_whether_it_is_live() -> None:
 
 
 def test_every_live_key_has_a_part_that_takes_it_over() -> None:
-    parts: list[Any] = [ExchangeValues, LogSettings, MetricsPlace, Listeners, Peering, Certificates]
+    parts: list[Any] = [
+        ExchangeValues,
+        LogSettings,
+        PushProviders,
+        Listeners,
+        Peering,
+        MetricsPlace,
+        Certificates,
+    ]
     taken = [key for part in parts for key in part.keys]
     assert sorted(taken) == sorted(LIVE)
 
