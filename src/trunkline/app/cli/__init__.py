@@ -14,6 +14,7 @@ from trunkline.app.cli.errors import complain, report, report_system
 from trunkline.app.cli.exit_codes import ExitCode
 from trunkline.app.cli.help import Commands, Group
 from trunkline.app.cli.places import Places
+from trunkline.app.garbage import collect_seldom
 from trunkline.app.terminal import Screen
 from trunkline.base.errors import TrunklineError
 
@@ -83,6 +84,7 @@ def options(
 
 def main() -> None:
     """Entry point of the ``trunkline`` program."""
+    collect_seldom()
     if "_TRUNKLINE_COMPLETE" in os.environ:
         from trunkline.app.cli import completion  # noqa: PLC0415  (few starts need it)
 

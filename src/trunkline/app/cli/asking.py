@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from trunkline.app.cli.offline import offline
 from trunkline.app.control_client import ControlClient, NotRunning
 from trunkline.app.data_folder import find_data_folder
 from trunkline.base.message_codec import Message
@@ -58,8 +59,6 @@ def _any_tenant(data: Path | None) -> Iterator[Asker]:
     try:
         client = ControlClient(folder.socket)
     except NotRunning:
-        from trunkline.app.cli.offline import offline  # noqa: PLC0415  (asyncio and pydantic are slow to import)
-
         with offline(folder, data, load_wiring) as store:
             yield store
         return

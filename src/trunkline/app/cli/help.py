@@ -29,6 +29,9 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return list(usage_pieces(self))
 
+    def get_help_option(self, ctx: Any) -> Any:
+        return _not_given(super().get_help_option(ctx))
+
 
 class Group(TyperGroup):
     """A group of commands. ``panels`` has a title for each topic, and the commands of it."""
@@ -41,10 +44,20 @@ class Group(TyperGroup):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [*usage_pieces(self), self.subcommand_metavar]
 
+    def get_help_option(self, ctx: Any) -> Any:
+        return _not_given(super().get_help_option(ctx))
+
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of the panels, else as they were added."""
         placed = [name for names in self.panels.values() for name in names]
         return [*placed, *(name for name in self.commands if name not in placed)]
+
+
+def _not_given(option: Any) -> Any:
+    """``--help``, False unless given: for an unknown value typer would load all of pydantic, in every command."""
+    if option is not None:
+        option.default = False
+    return option
 
 
 class Commands(typer.Typer):

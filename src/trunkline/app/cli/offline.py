@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from trunkline.app.control_client import NotRunning
 from trunkline.app.data_folder import DataFolder
-from trunkline.app.ports import Handlers, Wiring
-from trunkline.app.settings.file import load_settings
 from trunkline.base.errors import TransportError
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import Command, Request
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from trunkline.app.ports import Handlers, Wiring
 
 R = TypeVar("R", bound=Message)
 
@@ -24,6 +26,8 @@ def offline(folder: DataFolder, data: Path | None, wiring: Callable[[], Wiring])
     """An asker without an exchange, its store closed at the end."""
 
     def open_handlers() -> AbstractAsyncContextManager[Handlers]:
+        from trunkline.app.settings.file import load_settings  # noqa: PLC0415  (pydantic models are slow to make)
+
         return wiring().open_offline(load_settings(data=data))
 
     asker = Offline(folder, open_handlers)
@@ -56,6 +60,8 @@ class Offline:
         return cast("R", answer)
 
     def _opened(self) -> tuple[asyncio.Runner, Handlers]:
+        import asyncio  # noqa: PLC0415  (most that is asked without an exchange ends before this)
+
         if self._runner is None:
             self._runner = asyncio.Runner()
         if self._handlers is None:

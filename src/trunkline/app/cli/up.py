@@ -12,6 +12,7 @@ from trunkline import __version__
 from trunkline.app.cli.asking import load_wiring
 from trunkline.app.cli.help import Commands
 from trunkline.app.cli.options import Data, Json
+from trunkline.app.garbage import collecting_nothing
 from trunkline.app.terminal import Screen
 
 
@@ -49,8 +50,6 @@ def up(
 
     The first start creates the data folder, a key, and two extensions, and prints what to type into a phone.
     """
-    from trunkline.app.settings.file import load_settings  # noqa: PLC0415  (pydantic models are slow to make)
-
     options = {
         "domain": domain,
         "sip.listen": listen or None,
@@ -62,8 +61,12 @@ def up(
         "trace.keep": trace or None,
     }
     overrides: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    loaded = load_settings(config, data, overrides)
-    raise typer.Exit(load_wiring().run(loaded))
+    with collecting_nothing():
+        from trunkline.app.settings.file import load_settings  # noqa: PLC0415  (pydantic models are slow to make)
+
+        loaded = load_settings(config, data, overrides)
+        wiring = load_wiring()
+    raise typer.Exit(wiring.run(loaded))
 
 
 def version(as_json: Json = False) -> None:
