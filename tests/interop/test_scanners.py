@@ -99,6 +99,7 @@ class Guesser:
 
     def __init__(self, exchange: ExchangeProcess, user: str, host: str = HERE) -> None:
         self.user = user
+        self._exchange = exchange
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -107,7 +108,7 @@ class Guesser:
         self._count = 0
 
     async def guess(self, password: str) -> int:
-        """The status that a password brings, 0 when nobody answers any more."""
+        """The status that a password brings, 0 when it is dropped unread."""
         challenge = await self._ask("")
         if challenge is None or challenge.status != 401:
             return 0 if challenge is None else challenge.status
@@ -123,19 +124,26 @@ class Guesser:
 
     async def _ask(self, extra: str) -> Response | None:
         self._count += 1
+        dropped = await self._dropped()
         here = "{}:{}".format(*self._socket.getsockname())
         self._socket.send(
             f"REGISTER sip:{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bKg{self._count};rport\r\n"
             f"From: <sip:{self.user}@{DOMAIN}>;tag=g\r\nTo: <sip:{self.user}@{DOMAIN}>\r\nCall-ID: g\r\n"
             f"CSeq: {self._count} REGISTER\r\nMax-Forwards: 70\r\n{extra}Content-Length: 0\r\n\r\n".encode()
         )
-        try:
-            async with asyncio.timeout(1.0):
-                message = parse_message(await self._loop.sock_recv(self._socket, 65535))
-        except TimeoutError:
-            return None
+        answer = asyncio.ensure_future(self._loop.sock_recv(self._socket, 65535))
+        async with asyncio.timeout(30):
+            while not (await asyncio.wait([answer], timeout=0.1))[0]:
+                if await self._dropped() > dropped:
+                    answer.cancel()
+                    return None
+        message = parse_message(await answer)
         assert isinstance(message, Response)
         return message
+
+    async def _dropped(self) -> float:
+        """Datagrams of banned sources that the exchange has not read."""
+        return (await self._exchange.metrics())["trunkline_sip_messages_ignored_total"]
 
     def close(self) -> None:
         self._socket.close()

@@ -277,6 +277,13 @@ class Baresip:
         """Wait until ``hz`` has been heard without a break for the last ``for_s`` seconds."""
         await self._listen(lambda levels: min(levels) >= above_dbfs, f"{hz} Hz", hz, for_s, within)
 
+    async def hears_at(self, hz: float, level_dbfs: float = -10.0, within: float = 30.0) -> None:
+        """Wait until ``hz`` has been heard at that level, give or take 1.5 dB, for the last half second."""
+        await self._listen(
+            lambda levels: all(abs(level - level_dbfs) <= 1.5 for level in levels),
+            f"{hz} Hz at {level_dbfs} dBFS", hz, 0.5, within,
+        )  # fmt: skip
+
     async def hears_nothing_of(
         self, hz: float, below_dbfs: float = -50.0, for_s: float = 0.5, within: float = 30.0
     ) -> None:
