@@ -166,10 +166,10 @@ def test_single_bytes_cost_linear_time() -> None:
         data = b"OPTIONS sip:a@b SIP/2.0\r\nl: %d\r\nX: " % size + b"y" * size + b"\r\n\r\n" + b"z" * size
         pieces = [data[i : i + 1] for i in range(len(data))]
         framer = StreamFramer(max_message=1 << 20, max_head=1 << 20)
-        start = time.process_time()
+        start = time.thread_time()
         assert feed_all(framer, pieces) == [data]
-        return time.process_time() - start
+        return time.thread_time() - start
 
-    small = min(cost(10_000) for _ in range(3))
-    # Ten times the bytes: quadratic work would cost a hundred times as much.
-    assert cost(100_000) < 40 * small
+    # Forty times the bytes: looked at again for each, they cost some hundred times as much. A busy machine may
+    # make one try dear, but not all of them.
+    assert any(cost(100_000) < 120 * cost(2_500) for _ in range(10))
