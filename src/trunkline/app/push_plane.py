@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import structlog
 
@@ -15,10 +15,10 @@ from trunkline.app.push_recipes import Recipe, recipes
 from trunkline.base.errors import ConfigError
 from trunkline.push.notification import Health, Pusher, Service
 from trunkline.push.pushers import Pushers
-from trunkline.push.webpush.pusher import WebPushPusher
 
 if TYPE_CHECKING:
     from trunkline.app.settings import Settings
+    from trunkline.push.webpush.pusher import WebPushPusher
 
 log = structlog.get_logger("push")
 
@@ -61,7 +61,8 @@ class PushPlane:
             yield pusher
 
     def _know_key(self, pusher: Pusher | None) -> None:
-        self.vapid = pusher.public_key if isinstance(pusher, WebPushPusher) else self.vapid
+        if pusher is not None and pusher.service is Service.WEBPUSH:
+            self.vapid = cast("WebPushPusher", pusher).public_key
 
     async def prepare(self, settings: Settings, undo: AsyncExitStack) -> PushChange:
         """Make and start what ``settings`` change, contents of files too; ``take`` puts it into its place.

@@ -19,27 +19,23 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
-import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
-
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from trunkline.base.errors import ConfigError, TransportError
 from trunkline.net.http_proxy import SETTINGS, HttpProxy
 from trunkline.net.public_addresses import Network, Resolve, addresses_of, all_may_be_reached
 
+if TYPE_CHECKING:
+    from trunkline.net.http_session import HttpSession
+
 _PORTS: Final = {"https": 443, "http": 80}
 # RFC 6761 §6.3, RFC 6762 §3, RFC 8375, and what ICANN keeps for networks of one's own: never names of the Internet.
 _INSIDE: Final = (".localhost", ".local", ".home.arpa", ".internal")
-_KEPT_OPEN_S: Final = (
-    55.0  # under the minute after which many servers and middleboxes forget a silent connection
-)
 
 
 class ForbiddenUrlError(TransportError):
@@ -79,14 +75,17 @@ class HttpClient:
     """Raises ConfigError for a plan that cannot be. ``resolve`` is for tests."""
 
     def __init__(self, plan: HttpPlan | None = None, *, resolve: Resolve = addresses_of) -> None:
+        # aiohttp is slow to import: not for those who ask nobody, and not at the first request.
+        from trunkline.net.http_session import HttpSession  # noqa: PLC0415
+
+        self._kind = HttpSession
         self._plan = plan = plan or HttpPlan()
-        self._proxy = plan.proxy
         self._context = (
             verifying_context(plan.ca_file, f"{plan.where}.ca") if plan.ca_file else _system_context()
         )
         self._guard = _Guard(plan.proxy, plan.inside, resolve)
         self.name(*plan.named)
-        self._session: aiohttp.ClientSession | None = None
+        self._session: HttpSession | None = None
         self._closed = False
 
     def name(self, *urls: str) -> None:
@@ -125,11 +124,9 @@ class HttpClient:
         deadline = timeout_s or self._plan.timeout_s
         try:
             async with asyncio.timeout(deadline):
-                return await self._ask(method, parts, body, headers or {})
+                return await self._open_session().ask(method, parts, body, headers or {})
         except TimeoutError as error:
             raise TransportError(f"{parts.hostname} did not answer in {deadline:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TransportError(f"{parts.hostname}: {_said(error)}") from error
 
     async def close(self) -> None:
         """End all connections. Nothing is sent afterwards."""
@@ -137,52 +134,15 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _ask(self, method: str, parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> Answer:
-        settings: dict[str, Any] = {}
-        if self._proxy is not None and parts.scheme == "https":
-            settings["proxy"] = self._proxy.url
-            if self._proxy.authorization:
-                settings["proxy_headers"] = {"Proxy-Authorization": self._proxy.authorization}
-        async with self._open_session().request(
-            method,
-            parts.geturl(),
-            data=body or None,
-            headers={"Accept-Encoding": "identity", **headers},
-            allow_redirects=False,
-            **settings,
-        ) as response:
-            return Answer(response.status, response.headers, await self._body(response))
-
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        data = b""
-        async for piece in response.content.iter_any():
-            data += piece
-            if len(data) > self._plan.max_body:
-                response.close()
-                raise TransportError(f"{response.url.host} answered more than {self._plan.max_body} bytes")
-        return data
-
-    def _open_session(self) -> aiohttp.ClientSession:
+    def _open_session(self) -> HttpSession:
         if self._closed:
             raise TransportError("the client is closed")
         if self._session is None:
-            connector = aiohttp.TCPConnector(
-                ssl=self._context,
-                resolver=self._guard,
-                limit=self._plan.connections,
-                limit_per_host=self._plan.per_host,
-                keepalive_timeout=_KEPT_OPEN_S,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None),  # ours is around all of it
-                auto_decompress=False,
-            )
+            self._session = self._kind(self._plan, self._context, self._guard.resolve)
         return self._session
 
 
-class _Guard(AbstractResolver):
+class _Guard:
     """Resolves names for the connections, and lets nobody through to where only named ones may go."""
 
     def __init__(self, proxy: HttpProxy | None, inside: tuple[Network, ...], resolve: Resolve) -> None:
@@ -225,20 +185,16 @@ class _Guard(AbstractResolver):
             return
         self._check(host, found)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int) -> list[str]:
+        """The addresses of a connection's other end. Raises ForbiddenUrlError."""
         found = await self._ask(host, port)
         if (host, port) not in self._free:
             self._check(host, found)
-        return [_resolved(host, port, address) for address in found]
+        return found
 
     def _check(self, host: str, addresses: list[str]) -> None:
         if not all_may_be_reached(addresses, self._inside):
             raise ForbiddenUrlError(f"{host} has an address that is not public")
-
-    async def close(self) -> None:
-        """Nothing is kept open."""
 
 
 def split_url(url: str) -> SplitResult:
@@ -291,22 +247,3 @@ def _is_address(host: str) -> bool:
         # Numbers that only old libraries read as an address (127.1, 0x7f.1): no public name ends like that.
         return host.rstrip(".").rpartition(".")[2].removeprefix("0x").isdigit()
     return True
-
-
-def _resolved(host: str, port: int, address: str) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)
-
-
-def _said(error: Exception) -> str:
-    """What went wrong, without the URL that aiohttp likes to show."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted"
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy refused with {error.status}"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "no address was found"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot be reached: {error.os_error.strerror or type(error.os_error).__name__}"
-    return type(error).__name__

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from trunkline.push.fcm import FcmPlan, FcmPusher
+from trunkline.push.fcm.plan import FcmPlan
+from trunkline.push.fcm.pusher import FcmPusher
 from trunkline.push.notification import Notification, Purpose, PushAddress, Service
-from trunkline.push.webpush import VapidKey, WebPushPlan, WebPushPusher
+from trunkline.push.webpush.pusher import WebPushPlan, WebPushPusher
+from trunkline.push.webpush.vapid import VapidKey
 
 DEADLINE_S = 15.0
 DATA = {"type": "incoming_call", "callToken": "c"}

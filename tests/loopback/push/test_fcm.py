@@ -16,7 +16,8 @@ from trunkline.base.errors import ConfigError
 from trunkline.net.http_proxy import parse_proxy
 from trunkline.push.doubles.answers import Answers, Scripted, scripted
 from trunkline.push.doubles.fcm import FakeFcm
-from trunkline.push.fcm import FcmPlan, FcmPusher
+from trunkline.push.fcm.plan import FcmPlan
+from trunkline.push.fcm.pusher import FcmPusher
 from trunkline.push.notification import Notification, Outcome, Purpose, PushAddress, Service
 from trunkline.push.pushers import Pushers
 

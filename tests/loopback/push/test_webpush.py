@@ -17,7 +17,8 @@ from tests.peers.connect_proxy import ConnectProxy
 from trunkline.net.http_proxy import parse_proxy
 from trunkline.push.doubles.webpush import FakeSubscription, FakeWebPush
 from trunkline.push.notification import Notification, Outcome, Purpose, PushAddress, Service
-from trunkline.push.webpush import VapidKey, WebPushPlan, WebPushPusher
+from trunkline.push.webpush.pusher import WebPushPlan, WebPushPusher
+from trunkline.push.webpush.vapid import VapidKey
 
 HOME = (ipaddress.ip_network("127.0.0.0/8"),)
 DATA = {"type": "incoming_call", "callToken": "c", "callerUri": "1001@a.test"}
