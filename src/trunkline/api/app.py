@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -16,14 +16,18 @@ from trunkline.api import problems
 from trunkline.api.asking import Doorway
 from trunkline.api.auth import Auth
 from trunkline.api.boundary import Boundary
+from trunkline.api.by_plan import ByPlan, for_pages
 from trunkline.api.crowds import Crowd, Sources
 from trunkline.api.limits import Limits
 from trunkline.api.openapi import openapi
 from trunkline.api.plan import ApiPlan, AuthPlan
 from trunkline.api.polling import Polling
 from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
+from trunkline.api.stays import Stays
 from trunkline.api.v1 import ROUTERS
 from trunkline.base.messages import Refused
+
+_DOCUMENT: Final = "/openapi.json"
 
 
 def open_doorway(
@@ -49,6 +53,7 @@ def open_doorway(
         streams=Crowd("event channels", each, together),
         sources=Sources(plan.limits.connections_each, plan.max_connections, plan.proxies),
         closing=asyncio.Event(),
+        stays=Stays(),
     )
 
 
@@ -64,33 +69,34 @@ def make_app(doorway: Doorway) -> FastAPI:
     app.state.doorway = doorway
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
-    if plan.docs:
-        document = JSONResponse(openapi(plan))
-
-        async def described(_request: Request) -> Response:
-            return document
-
-        app.add_route("/openapi.json", described, include_in_schema=False)
+    describe(app, document_of(plan))
     _handle_errors(app)
+    # The last one added is the first that a request meets.
     app.add_middleware(Polling, doorway=doorway)
-    _stand_before(app, plan, doorway.sources)
+    app.add_middleware(ByPlan, doorway=doorway, make=for_pages)
+    app.add_middleware(Boundary, doorway=doorway)
     return app
+
+
+def document_of(plan: ApiPlan) -> Response | None:
+    """The description of the API, None when it is not to be served. It takes a while."""
+    return JSONResponse(openapi(plan)) if plan.docs else None
+
+
+def describe(app: FastAPI, document: Response | None) -> None:
+    """Serve this description from now on."""
+    routes = app.router.routes
+    routes[:] = [one for one in routes if getattr(one, "path", "") != _DOCUMENT]
+    if document is None:
+        return
+
+    async def described(_request: Request) -> Response:
+        return document
+
+    app.add_route(_DOCUMENT, described, include_in_schema=False)
 
 
 def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Refused, problems.on_refused)
     app.add_exception_handler(HTTPException, problems.on_http)
     app.add_exception_handler(RequestValidationError, problems.on_invalid)
-
-
-def _stand_before(app: FastAPI, plan: ApiPlan, sources: Sources) -> None:
-    """The last one added is the first that a request meets."""
-    if plan.origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=plan.origins,
-            allow_methods=("GET", "POST", "PATCH", "DELETE"),
-            allow_headers=("Authorization", "Idempotency-Key", "Prefer", "Last-Event-ID"),
-            expose_headers=("Retry-After", "Location", "Preference-Applied"),
-        )
-    app.add_middleware(Boundary, plan=plan, sources=sources)

@@ -16,6 +16,7 @@ from trunkline.api.limits import Limits
 from trunkline.api.plan import ApiPlan
 from trunkline.api.ports import Ask, Events, Readiness
 from trunkline.api.principal import Principal
+from trunkline.api.stays import Stay, Stays
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import Refused
 from trunkline.base.messages import Request as Asked
@@ -27,9 +28,12 @@ class Gone(Exception):  # noqa: N818  (nobody is left to be told)
     """The client has closed its connection."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Doorway:
-    """What all requests share. ``closing`` is set when the server stops: whoever waits is to end."""
+    """What all requests share. ``closing`` is set when the server stops: whoever waits is to end.
+
+    Only ``plan`` may become another: read it when it is needed.
+    """
 
     plan: ApiPlan
     ask: Ask
@@ -41,6 +45,7 @@ class Doorway:
     streams: Crowd
     sources: Sources
     closing: asyncio.Event
+    stays: Stays
 
 
 class Asking:
@@ -55,10 +60,12 @@ class Asking:
         """The reply to the request made of ``fields``, in time; raises Refused."""
         return await ask_for(self.doorway, self.principal, make, **fields)
 
-    async def ask_while_there(self, make: Callable[..., Asked[R]], within_s: float, /, **fields: Any) -> R:
-        """As ``ask``, but given up when the client goes away (raises Gone) or we stop."""
+    async def ask_while_there(
+        self, make: Callable[..., Asked[R]], within_s: float, stay: Stay | None = None, /, **fields: Any
+    ) -> R:
+        """As ``ask``, but given up when the client goes away (raises Gone), we stop or ``stay`` is over."""
         question = ask_for(self.doorway, self.principal, make, within_s, **fields)
-        return await _while_there(self._request, self.doorway.closing, question)
+        return await _while_there(self._request, self.doorway.closing, stay, question)
 
 
 async def ask_for(
@@ -85,13 +92,18 @@ async def ask_in_time(doorway: Doorway, request: Asked[R], within_s: float = 0.0
     return reply  # type: ignore[return-value]  # as was just checked
 
 
-async def _while_there(request: Request, closing: asyncio.Event, question: Coroutine[Any, Any, R]) -> R:
+async def _while_there(
+    request: Request, closing: asyncio.Event, stay: Stay | None, question: Coroutine[Any, Any, R]
+) -> R:
     asked = asyncio.ensure_future(question)
     watches = [asyncio.ensure_future(_left(request)), asyncio.ensure_future(closing.wait())]
     try:
-        await asyncio.wait([asked, *watches], return_when=asyncio.FIRST_COMPLETED)
+        awaited: list[asyncio.Future[Any]] = [asked, *watches, *([stay.over] if stay is not None else [])]
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
             return asked.result()
+        if stay is not None and stay.over.done():
+            raise Auth.expired()
         if watches[0].done():
             raise Gone
         raise Refused("request.stopping", "the server is stopping", "try again", 503)

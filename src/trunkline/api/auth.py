@@ -7,7 +7,7 @@ import hmac
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from joserfc import jws
@@ -19,7 +19,7 @@ from trunkline.api.plan import AuthPlan
 from trunkline.api.ports import FetchJson, TenantOfKey
 from trunkline.api.principal import SIP, Principal
 from trunkline.api.tickets import Tickets
-from trunkline.api.tokens import ALGORITHM, MAX_SUBJECT, MAX_TOKEN, BadToken, Tokens, is_subject
+from trunkline.api.tokens import ALGORITHM, LEEWAY_S, MAX_SUBJECT, MAX_TOKEN, BadToken, Tokens, is_subject
 from trunkline.base.messages import Refused
 
 _AUTO: Final = "auto"
@@ -28,6 +28,15 @@ NO_KEY_HINT: Final = (
     "a backend sends its api_key, from a server and never from an app; "
     "an app sends sip_username, sip_password and sip_domain, or device_id and device_key"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class AuthChange:
+    """What ``Auth.take`` puts into its place."""
+
+    plan: AuthPlan
+    tokens: Tokens
+    oidc: Oidc | None
 
 
 class Auth:
@@ -52,6 +61,36 @@ class Auth:
         self._tokens = Tokens(plan.secret, plan.expires_s, clock)
         self._oidc = Oidc(plan.oidc, fetch, clock) if plan.oidc and fetch else None
         self.tickets = Tickets()
+
+    def prepared(self, plan: AuthPlan, fetch: FetchJson | None, *, anew: bool = False) -> AuthChange:
+        """What ``plan`` changes; raises ConfigError. ``anew``: ``fetch`` asks the issuer by another way than so far."""
+        tokens, oidc = self._tokens, self._oidc
+        if plan.secret != self._plan.secret:
+            tokens = Tokens(plan.secret, plan.expires_s, self._clock)
+        if anew or plan.oidc != self._plan.oidc:
+            oidc = Oidc(plan.oidc, fetch, self._clock) if plan.oidc and fetch else None
+            if oidc is not None and self._oidc is not None:
+                oidc.follow(self._oidc)
+        return AuthChange(plan, tokens, oidc)
+
+    def take(self, change: AuthChange) -> Oidc | None:
+        """From the next request on; what is returned is to be stopped."""
+        old, self._oidc = self._oidc, change.oidc
+        trusts = {change.tokens.trust, *([change.oidc.trust] if change.oidc is not None else [])}
+        for before in (self._tokens, old):
+            if before is not None and before.trust not in trusts:
+                before.trust.ended = True
+        self._plan, self._tokens = change.plan, change.tokens
+        self._tokens.expires_s = change.plan.expires_s
+        if change.oidc is old:
+            return None
+        self.start()
+        return old
+
+    @property
+    def default_tenant(self) -> str | None:
+        """The id of the tenant whose tokens name none."""
+        return self._plan.default_tenant
 
     @property
     def expires_s(self) -> int:
@@ -102,7 +141,14 @@ class Auth:
 
     def left_s(self, principal: Principal) -> float:
         """For how many seconds the token is still good."""
-        return math.inf if principal.expires_at is None else max(0.0, principal.expires_at - self._clock())
+        if principal.trust is not None and principal.trust.ended:
+            return 0.0
+        if principal.expires_at is None:
+            return math.inf
+        until = principal.expires_at
+        if principal.issued_at is not None:  # tokens of ours live shorter as soon as the settings say so
+            until = min(until, principal.issued_at + self._plan.expires_s + LEEWAY_S)
+        return max(0.0, until - self._clock())
 
     async def _read(self, token: str) -> Principal:
         header = {"alg": ALGORITHM} if self._tokens.knows(token) else _header(token)

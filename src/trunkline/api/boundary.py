@@ -9,8 +9,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from trunkline.api.asking import Gone
-from trunkline.api.crowds import Sources
+from trunkline.api.asking import Doorway, Gone
 from trunkline.api.limits import TooMany, source_key
 from trunkline.api.plan import ApiPlan
 from trunkline.api.problems import problem, refused
@@ -39,11 +38,9 @@ class Refusal(Exception):  # noqa: N818  (it carries a status through the framew
 class Boundary:
     """An ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, plan: ApiPlan, sources: Sources) -> None:
+    def __init__(self, app: ASGIApp, doorway: Doorway) -> None:
         self._app = app
-        self._plan = plan
-        self._sources = sources
-        self._prefix = plan.root_path.rstrip("/")
+        self._doorway = doorway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or WebSocket."""
@@ -58,7 +55,10 @@ class Boundary:
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request or WebSocket of the client that a trusted proxy names, or of the peer. Raises TooMany."""
-        key, crowd = source_key(scope["client"][0] if scope.get("client") else ""), self._sources.requests
+        key, crowd = (
+            source_key(scope["client"][0] if scope.get("client") else ""),
+            self._doorway.sources.requests,
+        )
         crowd.enter(key)
         try:
             await self._pass(scope, receive, send)
@@ -70,11 +70,11 @@ class Boundary:
         if scope["type"] == "websocket":
             await WebSocket(scope, receive, send).send_denial_response(reply)
         else:
-            await reply(scope, receive, _Passage(self._app, self._plan, scope, receive, send).send)
+            await reply(scope, receive, _Passage(self._app, self._doorway.plan, scope, receive, send).send)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await _Passage(self._app, self._plan, scope, receive, send).pass_through()
+            await _Passage(self._app, self._doorway.plan, scope, receive, send).pass_through()
         else:
             await self._converse(scope, receive, send)
 
@@ -96,12 +96,13 @@ class Boundary:
 
     def _place(self, scope: Scope) -> None:
         """Under our prefix, whether the proxy has cut it off or not."""
-        if not self._prefix:
+        prefix = self._doorway.plan.root_path.rstrip("/")
+        if not prefix:
             return
-        scope["root_path"] = self._prefix
+        scope["root_path"] = prefix
         path = scope["path"]
-        if path != self._prefix and not path.startswith(self._prefix + "/"):
-            scope["path"] = self._prefix + path
+        if path != prefix and not path.startswith(prefix + "/"):
+            scope["path"] = prefix + path
 
 
 class _Passage:

@@ -12,11 +12,11 @@ from trunkline.net.fence.source import is_within
 class Crowd:
     """Counts what is under way, for each key and together; ``refused`` counts what was not let in."""
 
-    __slots__ = ("_all", "_counts", "_each", "_together", "_what", "refused")
+    __slots__ = ("_all", "_counts", "_together", "_what", "each", "refused")
 
     def __init__(self, what: str, each: int, together: int) -> None:
         self._what = what
-        self._each = each
+        self.each = each
         self._all = together
         self._counts: dict[Hashable, int] = {}
         self._together = 0
@@ -27,7 +27,7 @@ class Crowd:
 
     def enter(self, key: Hashable) -> None:
         """Raises TooMany when there are enough."""
-        if self._counts.get(key, 0) >= self._each or self._together >= self._all:
+        if self._counts.get(key, 0) >= self.each or self._together >= self._all:
             self.refused += 1
             raise TooMany(self._what, 5)
         self._together += 1
@@ -53,6 +53,11 @@ class Sources:
     def __init__(self, each: int, together: int, proxies: Iterable[str]) -> None:
         self.connections = Crowd("connections from this address", each, together)
         self.requests = Crowd("requests under way from this address", each, together)
+        self.adjust(each, proxies)
+
+    def adjust(self, each: int, proxies: Iterable[str]) -> None:
+        """Others from now on; what is counted stays counted until it is over."""
+        self.connections.each = self.requests.each = each
         self._proxies = tuple(ip_network(one, strict=False) for one in proxies if one != "*")
         self._all = "*" in tuple(proxies)
 

@@ -39,6 +39,7 @@ class Channel:
         self._door = door
         self._key = principal.tenant, principal.subject
         self._principal = principal
+        self._stay = door.stays.begin(principal)
         self.expired = False
         self.subscription = subscription
 
@@ -59,6 +60,7 @@ class Channel:
     def close(self) -> None:
         """It is over."""
         self.subscription.close()
+        self._door.stays.end(self._stay)
         self._door.streams.leave(self._key)
 
     async def pump(self, send: Callable[[dict[str, Any] | None], Awaitable[None]]) -> None:
@@ -72,15 +74,16 @@ class Channel:
         events = aiter(self.subscription)
         closing = asyncio.ensure_future(self._door.closing.wait())
         coming = asyncio.ensure_future(anext(events, None))
+        awaited: list[asyncio.Future[Any]] = [coming, closing, self._stay.over]
         try:
             while True:
                 left_s = self._door.auth.left_s(self._principal)
-                if left_s <= 0:
+                if left_s <= 0 or self._stay.over.done():
                     self.expired = True
                     await send(_goodbye(self._door.auth.expired()))
                     return
                 done, _ = await asyncio.wait(
-                    [coming, closing],
+                    awaited,
                     timeout=min(self._door.plan.heartbeat_s, left_s),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
@@ -89,10 +92,10 @@ class Channel:
                     if event is None:
                         return
                     await send(shown(event))
-                    coming = asyncio.ensure_future(anext(events, None))
-                elif done:
+                    awaited[0] = coming = asyncio.ensure_future(anext(events, None))
+                elif closing in done:
                     return
-                elif self._door.auth.left_s(self._principal) > 0:
+                elif not done and self._door.auth.left_s(self._principal) > 0:
                     await send(None)
         finally:
             for task in (coming, closing):

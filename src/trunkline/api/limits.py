@@ -40,6 +40,11 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._levels)
 
+    def adjust(self, rate: Rate) -> None:
+        """Another rate from now on; who has used up some of it has used up as much of the other."""
+        self._per_s = rate.per_minute / 60
+        self._full = float(rate.burst)
+
     def check(self, key: Hashable) -> None:
         """Raise TooMany when nothing is left."""
         level = self._level(key)
@@ -76,6 +81,16 @@ class Limits:
         self.devices = Buckets(plan.devices, "registrations", plan.max_keys, clock)
         self.calls = Buckets(plan.calls, "calls", plan.max_keys, clock)
         self.pushes = Buckets(plan.pushes, "test notifications", plan.max_keys, clock)
+
+    def adjust(self, plan: LimitPlan) -> None:
+        """Other rates from now on."""
+        self.sources.adjust(plan.per_source)
+        self.subjects.adjust(plan.per_subject)
+        self.failures.adjust(plan.failures)
+        self.tokens.adjust(plan.tokens)
+        self.devices.adjust(plan.devices)
+        self.calls.adjust(plan.calls)
+        self.pushes.adjust(plan.pushes)
 
 
 def source_key(host: str) -> str:

@@ -20,7 +20,7 @@ from joserfc.jws import JWSRegistry
 
 from trunkline.api.plan import OidcPlan
 from trunkline.api.ports import FetchJson
-from trunkline.api.principal import SIP, Principal
+from trunkline.api.principal import SIP, Principal, Trust
 from trunkline.api.tokens import LEEWAY_S, BadToken, check_times, subject_of
 from trunkline.base.errors import TransportError
 
@@ -66,6 +66,17 @@ class Oidc:
         self._looked = -RETRY_S
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self.trust = Trust()
+
+    def follow(self, known: Oidc) -> None:
+        """Go on with the keys of ``known``, and its tokens, if it is the same issuer who vouches for the same."""
+        ours, theirs = self._plan, known._plan
+        if (ours.issuer, ours.audience, ours.tenant_claim) == (
+            theirs.issuer,
+            theirs.audience,
+            theirs.tenant_claim,
+        ):
+            self._keys, self.trust = known._keys, known.trust
 
     def start(self) -> None:
         """Begin to keep the keys fresh."""
@@ -105,11 +116,11 @@ class Oidc:
             raise BadToken("auth.bad_token", f"a subject that begins with {SIP} must have been proven here")
         expires_at = float(claims["exp"]) + LEEWAY_S
         if not self._plan.tenant_claim:
-            return Principal(None, subject, expires_at=expires_at)
+            return Principal(None, subject, expires_at=expires_at, trust=self.trust)
         tenant = claims.get(self._plan.tenant_claim)
         if not isinstance(tenant, str) or not tenant:
             raise BadToken("auth.bad_token", f"the token has no claim {self._plan.tenant_claim}")
-        return Principal(tenant, subject, expires_at=expires_at)
+        return Principal(tenant, subject, expires_at=expires_at, trust=self.trust)
 
     def _key(self, header: Mapping[str, Any]) -> jwk.Key | None:
         kind = ALGORITHMS.get(header.get("alg", ""))

@@ -8,14 +8,18 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
 import h11
 import uvicorn
+from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from trunkline.api.app import make_app, open_doorway
+from trunkline.api.app import describe, document_of, make_app, open_doorway
+from trunkline.api.auth import AuthChange
+from trunkline.api.by_plan import ByPlan, behind_proxies
 from trunkline.api.crowds import Sources
 from trunkline.api.limits import TooMany
 from trunkline.api.lingering import LingeringTransport
@@ -25,6 +29,15 @@ from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
 from trunkline.base.errors import TransportError
 
 _TICK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiChange:
+    """What ``ApiServer.take`` puts into its place."""
+
+    plan: ApiPlan
+    auth: AuthChange
+    document: Response | None
 
 
 class ApiServer:
@@ -57,9 +70,32 @@ class ApiServer:
         bound = await self._bind()
         self.port = bound[0].getsockname()[1]
         self.doorway.auth.start()
-        self._server = _Server(_config(self._plan, self.app, self.doorway.sources))
+        app = ByPlan(self.app, self.doorway, behind_proxies)
+        self._server = _Server(_config(self._plan, app, self.doorway.sources))
         self._task = asyncio.create_task(self._server.serve(bound), name="api")
         await self._server.serving.wait()
+
+    def prepared(
+        self, plan: ApiPlan, auth: AuthPlan, fetch: FetchJson | None, *, anew: bool = False
+    ) -> ApiChange:
+        """What these change, whatever place to listen on they name. Raises ConfigError. It takes a while.
+
+        ``anew``: ``fetch`` asks the issuer by another way than so far.
+        """
+        return ApiChange(plan, self.doorway.auth.prepared(auth, fetch, anew=anew), document_of(plan))
+
+    async def take(self, change: ApiChange) -> int:
+        """From the next request on; what stays in the name of tokens that are good no more ends. Returns how many."""
+        doorway = self.doorway
+        old = doorway.auth.take(change.auth)
+        doorway.plan = change.plan
+        doorway.limits.adjust(change.plan.limits)
+        doorway.sources.adjust(change.plan.limits.connections_each, change.plan.proxies)
+        describe(self.app, change.document)
+        cut = doorway.stays.cut(lambda principal: doorway.auth.left_s(principal) <= 0)
+        if old is not None:
+            await old.stop()
+        return cut
 
     async def stop(self) -> None:
         """End what waits, let what is under way finish within ``plan.stop_s``, then close all. Harmless twice."""
@@ -120,8 +156,8 @@ def _config(plan: ApiPlan, app: Any, sources: Sources) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(plan.proxies),
-        forwarded_allow_ips=list(plan.proxies),
+        interface="asgi3",
+        proxy_headers=False,  # ByPlan does it
         h11_max_incomplete_event_size=plan.max_head,
         ws_max_size=4096,
         ws_per_message_deflate=False,  # its windows would cost more memory than all the rest of a listener

@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from trunkline.api.principal import SIP, Principal
+from trunkline.api.principal import SIP, Principal, Trust
 from trunkline.base.errors import ConfigError, TrunklineError
 
 ALGORITHM: Final = "HS256"
@@ -45,6 +45,7 @@ class Tokens:
         self._clock = clock
         self._verified: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self.expires_s = expires_s
+        self.trust = Trust()
 
     def mint(self, principal: Principal) -> str:
         """A token for ``principal``."""
@@ -63,7 +64,7 @@ class Tokens:
             # A shorter life, once configured, holds for the tokens that are out too.
             raise BadToken("auth.token_expired", "the token has expired")
         # Both were looked at: the one in the token, and a life that was made shorter since.
-        return self._principal(claims, min(float(claims["exp"]), issued + self.expires_s) + LEEWAY_S)
+        return self._principal(claims, min(float(claims["exp"]), issued + self.expires_s) + LEEWAY_S, issued)
 
     def knows(self, token: str) -> bool:
         """Whether it was read before, and its signature was right; it may have expired since."""
@@ -85,14 +86,14 @@ class Tokens:
                 self._verified.popitem(last=False)
         return claims
 
-    def _principal(self, claims: Mapping[str, Any], expires_at: float) -> Principal:
+    def _principal(self, claims: Mapping[str, Any], expires_at: float, issued_at: float) -> Principal:
         subject = subject_of(claims)
         tenant, kind = claims.get("tenant"), claims.get("kind", "backend")
         if kind not in ("backend", "app") or not (tenant is None or isinstance(tenant, str)):
             raise BadToken("auth.bad_token", "the token has claims that we do not write")
         if subject.startswith(SIP) and kind != "app":
             raise BadToken("auth.bad_token", "a token for a SIP account must have been proven")
-        return Principal(tenant, subject, kind, expires_at)
+        return Principal(tenant, subject, kind, expires_at, issued_at, self.trust)
 
 
 def subject_of(claims: Mapping[str, Any]) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkline.app.api_key_handlers import ApiKeyHandlers
+from trunkline.app.live_parts import Always, Apply
 from trunkline.app.mobile_plans import SIGNING, api_plan, auth_plan, proxy_of
+from trunkline.app.push_recipes import contents_of
 from trunkline.app.readiness import readiness_of
+from trunkline.app.settings.live import LIVE
 from trunkline.base.errors import TransportError
 from trunkline.base.message_codec import Message
 from trunkline.base.messages import Refused, Request
@@ -17,7 +22,7 @@ from trunkline.model.tenant import default_of
 from trunkline.net.http_client import HttpClient, HttpPlan
 
 if TYPE_CHECKING:
-    from trunkline.api.server import ApiServer
+    from trunkline.api.server import ApiChange, ApiServer
     from trunkline.app.exchange import Exchange
     from trunkline.app.handlers import Handler
     from trunkline.app.settings import Settings
@@ -81,8 +86,13 @@ class GatewayReadiness:
         return self._exchange.push.vapid
 
 
-def api_server(settings: Settings, exchange: Exchange, store: Store) -> ApiServer | None:
-    """The server that the settings want. Raises ConfigError for secrets that are not where they should be."""
+def api_server(
+    settings: Settings, exchange: Exchange, store: Store, fetch: Fetching | None = None
+) -> ApiServer | None:
+    """The server that the settings want. Raises ConfigError for secrets that are not where they should be.
+
+    ``fetch`` gets documents of the issuer, where there is one.
+    """
     plan = api_plan(settings)
     if plan is None:
         return None
@@ -97,16 +107,20 @@ def api_server(settings: Settings, exchange: Exchange, store: Store) -> ApiServe
         OwnersEvents(exchange.mobile.events, asking),
         GatewayReadiness(exchange),
         tenant_of_key=ApiKeyHandlers(store).tenant_of,
-        fetch=_fetching(settings) if auth.oidc is not None else None,
+        fetch=fetch,
     )
     exchange.mobile.crowds = server.doorway
     return server
 
 
-class _Fetching:
-    """Documents of the issuer that the operator has named."""
+class Fetching:
+    """Documents of the issuer that the operator has named. ``of`` is all that the way there depends on."""
 
-    def __init__(self, plan: HttpPlan) -> None:
+    def __init__(self, settings: Settings) -> None:
+        auth, ca = settings.auth, settings.push.ca
+        named = tuple(url for url in (auth.issuer, auth.jwks_url) if url)
+        plan = HttpPlan(named=named, ca_file=Path(ca).expanduser() if ca else None, proxy=proxy_of(settings))
+        self.of: object = (plan, contents_of(plan.ca_file))
         self._client = HttpClient(plan)
 
     async def __call__(self, url: str) -> object:
@@ -119,9 +133,85 @@ class _Fetching:
         except (ValueError, RecursionError) as error:
             raise TransportError("the issuer answered no JSON") from error
 
+    async def close(self) -> None:
+        """End connections."""
+        await self._client.close()
 
-def _fetching(settings: Settings) -> _Fetching:
-    auth = settings.auth
-    named = tuple(url for url in (auth.issuer, auth.jwks_url) if url)
-    ca = Path(settings.push.ca).expanduser() if settings.push.ca else None
-    return _Fetching(HttpPlan(named=named, ca_file=ca, proxy=proxy_of(settings)))
+
+def fetching_of(settings: Settings) -> Fetching | None:
+    """None without an issuer. Raises ConfigError."""
+    return Fetching(settings) if settings.auth.issuer else None
+
+
+class Api(Always):
+    """The API while it runs: who may ask, how often, from where.
+
+    Secrets are read anew with every reload, also from files whose names are the same.
+    """
+
+    keys = frozenset(key for key in LIVE if key.startswith(("api.", "auth.")))
+
+    def __init__(self, exchange: Exchange, store: Store) -> None:
+        self._exchange = exchange
+        self._store = store
+        self._fetch: Fetching | None = None
+        self.server: ApiServer | None = None
+
+    async def start(self, settings: Settings) -> None:
+        """Serve, if the settings want it; raises ConfigError and TransportError."""
+        if settings.api.address is None:
+            return
+        self._fetch = fetching_of(settings)
+        server = api_server(settings, self._exchange, self._store, self._fetch)
+        if server is not None:
+            await server.start()
+            self.server = server
+
+    async def stop(self) -> None:
+        """End it; harmless when it was not begun."""
+        server, self.server = self.server, None
+        if server is not None:
+            await server.stop()
+        if self._fetch is not None:
+            await self._fetch.close()
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        server = self.server
+        if server is None:
+            return self._without_server(new, changed)
+        fetch = await asyncio.to_thread(fetching_of, new)
+        anew = _way(fetch) != _way(self._fetch)
+        if not anew:
+            fetch = self._fetch
+        change = await asyncio.to_thread(self._change, server, new, fetch, anew)
+
+        async def apply() -> str:
+            old, self._fetch = self._fetch, fetch
+            self._tell_address(new, changed)
+            cut = await server.take(change)
+            if anew and old is not None:
+                await old.close()
+            return f"live channels and waiting requests ended with their tokens: {cut}" if cut else ""
+
+        return apply
+
+    def _without_server(self, new: Settings, changed: frozenset[str]) -> Apply:
+        async def apply() -> str:
+            self._tell_address(new, changed)
+            return ""
+
+        return apply
+
+    def _tell_address(self, new: Settings, changed: frozenset[str]) -> None:
+        if "api.public_url" in changed:  # pushes carry it
+            self._exchange.mobile.adjust(new)
+
+    def _change(self, server: ApiServer, new: Settings, fetch: Fetching | None, anew: bool) -> ApiChange:
+        plan = api_plan(new)
+        assert plan is not None  # noqa: S101  (where to listen waits for a restart)
+        auth = auth_plan(new, self._store.box.derive(SIGNING), server.doorway.auth.default_tenant)
+        return server.prepared(plan, auth, fetch, anew=anew)
+
+
+def _way(fetch: Fetching | None) -> object:
+    return fetch.of if fetch is not None else None

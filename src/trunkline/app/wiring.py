@@ -11,7 +11,7 @@ import structlog
 import uvloop
 
 from trunkline import __version__
-from trunkline.app.api_plane import api_server
+from trunkline.app.api_plane import Api
 from trunkline.app.control_server import ControlServer
 from trunkline.app.data_folder import create_data_folder
 from trunkline.app.exchange import Exchange
@@ -77,11 +77,12 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         )
         await metrics.start(loaded.settings)
         stack.push_async_callback(metrics.stop)
+        api = Api(exchange, store)
         manager = ServiceManager()
         stack.callback(manager.close)
         reloader = Reloader(
             loaded,
-            _parts(exchange, stream, metrics),
+            _parts(exchange, stream, metrics, api),
             exchange.take_settings,
             manager,
         )
@@ -93,12 +94,11 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         # From here on the exchange is stopped whatever happens, with the grace that was asked for.
         grace = [0.0]
         stack.push_async_callback(lambda: exchange.stop(grace[0]))
-        api = api_server(loaded.settings, exchange, store)
-        if api is not None:
-            stack.push_async_callback(api.stop)
+        stack.push_async_callback(api.stop)
+        if loaded.settings.api.address is not None:
             # Apps take calls that ring, and hang up those that are up, for as long as phones do.
             stack.push_async_callback(lambda: exchange.end_calls(grace[0]))
-            await api.start()
+        await api.start(exchange.settings)
         # Now that everything listens: a start that fails must not make passwords that nobody is told.
         made = await _first_start(store, handlers) if loaded.settings.exchange.enabled else ()
         await server.start()
@@ -123,10 +123,10 @@ def _log_running(loaded: Loaded, exchange: Exchange, urls: tuple[str, ...]) -> N
     log.info("running", version=__version__, listeners=urls, domain=loaded.settings.domain, **more)
 
 
-def _parts(exchange: Exchange, stream: GuardedStream, metrics: MetricsPlace) -> list[Part]:
+def _parts(exchange: Exchange, stream: GuardedStream, metrics: MetricsPlace, api: Api) -> list[Part]:
     """Who takes new settings over; certificates come last, for they cannot be undone.
 
-    Only the place of metrics waits for something when it changes, so it comes after those that change at once together.
+    The API and the place of metrics wait for the end of what they replace, so they come after all that change at once.
     """
     return [
         ExchangeValues(exchange),
@@ -134,6 +134,7 @@ def _parts(exchange: Exchange, stream: GuardedStream, metrics: MetricsPlace) -> 
         PushProviders(exchange),
         Listeners(exchange),
         Peering(exchange),
+        api,
         metrics,
         Certificates(exchange),
     ]

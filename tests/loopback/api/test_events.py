@@ -14,9 +14,9 @@ from starlette.websockets import WebSocket
 from structlog.testing import capture_logs
 
 from tests.loopback.api.serving import Served, serving
-from tests.unit.api.door import DEFAULT
+from tests.unit.api.door import DEFAULT, KEY
 from trunkline.api.event_stream import PROTOCOL, UNAUTHORIZED
-from trunkline.api.plan import ApiPlan, LimitPlan
+from trunkline.api.plan import ApiPlan, AuthPlan, LimitPlan
 from trunkline.api.tokens import LEEWAY_S
 
 
@@ -296,6 +296,24 @@ async def test_a_stream_ends_with_its_token_and_says_so() -> None:
             goodbye = await next_event(ws)
             assert (goodbye["event"], goodbye["status"]) == ("goodbye", 401)
             assert goodbye["code"] == "auth.token_expired"
+            await ws.receive(timeout=10)
+            assert ws.close_code == UNAUTHORIZED
+            assert b"event: goodbye" in await stream.content.read()
+        await served.events.idle.wait()
+
+
+async def test_streams_end_with_the_secret_of_their_tokens_and_say_so() -> None:
+    async with serving() as served, served.client() as client, asyncio.timeout(20):
+        async with (
+            client.ws_connect("/v1/events") as ws,
+            client.get("/v1/events", headers={"Accept": "text/event-stream"}) as stream,
+        ):
+            await next_event(ws)
+            await stream.content.readuntil(b"\n\n")
+            other = AuthPlan("another-secret-of-thirty-two-chars", 3600, KEY, default_tenant=DEFAULT)
+            assert await served.server.take(served.server.prepared(ApiPlan(port=0), other, None)) == 2
+            goodbye = await next_event(ws)
+            assert (goodbye["event"], goodbye["code"]) == ("goodbye", "auth.token_expired")
             await ws.receive(timeout=10)
             assert ws.close_code == UNAUTHORIZED
             assert b"event: goodbye" in await stream.content.read()

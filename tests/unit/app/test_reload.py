@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from trunkline.app.addresses import HostAddresses
+from trunkline.app.api_plane import Api
 from trunkline.app.exchange import Exchange
 from trunkline.app.finding import Finding
 from trunkline.app.live_parts import (
@@ -193,6 +194,7 @@ def test_every_live_key_has_a_part_that_takes_it_over() -> None:
         PushProviders,
         Listeners,
         Peering,
+        Api,
         MetricsPlace,
         Certificates,
     ]

@@ -195,13 +195,15 @@ async def call_status(
 async def _long_poll(call_token: str, who: Who, wait_s: float, seen: str) -> Response:
     key, auth = (who.principal.tenant, who.principal.subject), who.doorway.auth
     who.doorway.waits.enter(key)
+    stay = who.doorway.stays.begin(who.principal)
     try:
         within_s = wait_s + who.doorway.plan.request_s
         patience_s = min(float(wait_s), auth.left_s(who.principal))
         found = await who.ask_while_there(
-            messages.AskAppCall, within_s, call_token=call_token, wait_s=patience_s, seen=seen
+            messages.AskAppCall, within_s, stay, call_token=call_token, wait_s=patience_s, seen=seen
         )
     finally:
+        who.doorway.stays.end(stay)
         who.doorway.waits.leave(key)
     if auth.left_s(who.principal) <= 0:
         raise auth.expired()
