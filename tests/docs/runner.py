@@ -11,6 +11,7 @@ from typing import Self
 from tests.docs.pages import Command, Fence, MarkError, commands, matches
 from tests.peers.ports import free_ports
 from tests.peers.programs import ROOT
+from tests.peers.warm import warm_program
 
 _COMMAND_S = 60.0
 _READY_S = 30.0
@@ -22,10 +23,12 @@ class PageFailed(AssertionError):  # noqa: N818  (it says that a page failed, as
     """A command of a page did not do what the page says."""
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """What a command sees: the checkout's ``trunkline`` first, a private home and data folder."""
+def environment(folder: Path, warm: bool = False) -> dict[str, str]:
+    """What a command sees: the checkout's ``trunkline`` first (the one of ``tests.peers.warm`` when that is asked
+    for), a private home and data folder."""
+    first = f"{warm_program().command.parent}:" if warm else ""
     own = {
-        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ.get('PATH', '')}",
+        "PATH": f"{first}{ROOT / '.venv' / 'bin'}:{os.environ.get('PATH', '')}",
         "HOME": str(folder),
         "TRUNKLINE_DATA": str(folder / "data"),
         "COLUMNS": _COLUMNS,
@@ -39,12 +42,13 @@ class PageRunner:
     """Use it as ``with PageRunner(folder) as runner: runner.run(fence)``.
 
     ``trunkline up`` gets options added that a page does not show: free ports on loopback for SIP, and no
-    metrics, so that pages run beside each other and beside a real exchange.
+    metrics, so that pages run beside each other and beside a real exchange. ``warm``: its ``trunkline`` is that
+    of ``tests.peers.warm``, which costs no imports.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, warm: bool = False) -> None:
         self._folder = folder
-        self._environment = environment(folder)
+        self._environment = environment(folder, warm)
         self._background: list[tuple[Command, subprocess.Popen[bytes], Path]] = []
 
     def __enter__(self) -> Self:

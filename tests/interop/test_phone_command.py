@@ -14,7 +14,8 @@ import pytest
 
 from tests.interop.conftest import PASSWORD
 from tests.peers.exchange import ECHO_NUMBER, TONE_NUMBER, ExchangeProcess
-from tests.peers.programs import end_process, trunkline_program
+from tests.peers.programs import end_process
+from tests.peers.warm import warm_trunkline
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,7 +28,7 @@ async def phone(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """The program; it finds the exchange by its data folder."""
     process = await asyncio.create_subprocess_exec(
-        trunkline_program(),
+        await asyncio.to_thread(warm_trunkline),
         *("phone", "--user", number, *words),
         env={
             **os.environ,

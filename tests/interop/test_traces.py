@@ -15,8 +15,9 @@ import pytest_asyncio
 
 from tests.interop.conftest import PASSWORD
 from tests.peers.exchange import DOMAIN, ECHO_NUMBER, ExchangeProcess, Extension
-from tests.peers.programs import end_process, trunkline_program
+from tests.peers.programs import end_process
 from tests.peers.softphone import Handset, handset
+from tests.peers.warm import warm_trunkline
 from tests.unit.app.trace.pcap_reader import read_pcap
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,7 +51,7 @@ async def one_call(caller: Handset, callee: Handset) -> None:
 async def live_trace(exchange: ExchangeProcess, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """``trunkline trace`` once it has begun."""
     process = await asyncio.create_subprocess_exec(
-        trunkline_program(),
+        await asyncio.to_thread(warm_trunkline),
         "trace",
         *words,
         "--data",

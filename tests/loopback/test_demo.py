@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.peers.programs import trunkline_program
+from tests.peers.warm import warm_trunkline
 from trunkline.app.cli import app
 from trunkline.app.demo import stage
 from trunkline.app.demo.run import perform, run_in_folder
@@ -163,7 +163,7 @@ async def test_sigterm_ends_it_as_ctrl_c_does(tmp_path: Path, monkeypatch: pytes
 
 def test_who_stops_the_program_in_the_middle_finds_nothing_left(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [trunkline_program(), "demo", "mobile", "--json", "--step"],
+        [warm_trunkline(), "demo", "mobile", "--json", "--step"],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.peers.ports import free_ports
-from tests.peers.programs import trunkline_program
+from tests.peers.warm import warm_trunkline
 
 KEY = "a key for the backend of this test"
 SETTINGS = """
@@ -74,7 +74,7 @@ class Gateway:
     def run(self, *words: str) -> str:
         """A command beside it."""
         done = subprocess.run(
-            [trunkline_program(), *words, "--data", "data"],
+            [warm_trunkline(), *words, "--data", "data"],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -89,7 +89,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
     api = free_ports(2)
     (tmp_path / "gateway.toml").write_text(SETTINGS.format(api=api, sip=api + 1))
     with subprocess.Popen(
-        [trunkline_program(), "up", "--config", "gateway.toml"],
+        [warm_trunkline(), "up", "--config", "gateway.toml"],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "BACKEND_KEY": KEY},
         stdin=subprocess.DEVNULL,

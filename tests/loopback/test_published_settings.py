@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.ports import free_ports
-from tests.peers.programs import trunkline_program
+from tests.peers.warm import warm_trunkline
 
 PUBLISHED = Path(__file__).parents[1] / "vectors/published"
 NO_EXTENSIONS = "exchange.enabled is false, and there are no extensions"
@@ -26,7 +26,7 @@ NO_EXTENSIONS = "exchange.enabled is false, and there are no extensions"
 def test_it_starts_and_tells_what_became_of_the_settings(tmp_path: Path, name: str, told: str) -> None:
     port = free_ports(2)
     with subprocess.Popen(
-        [trunkline_program(), "up", "--config", PUBLISHED / name, "--data", tmp_path, "--metrics", "off",
+        [warm_trunkline(), "up", "--config", PUBLISHED / name, "--data", tmp_path, "--metrics", "off",
          "--listen", f"udp:127.0.0.1:{port}", "--api", f"127.0.0.1:{port + 1}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -17,7 +17,8 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from tests.peers.ports import free_ports
-from tests.peers.programs import end_process, trunkline_program
+from tests.peers.programs import end_process
+from tests.peers.warm import WarmProcess, warm_trunkline
 from trunkline.model.extension import NewExtension
 from trunkline.model.tenant import SystemScope, TenantScope
 from trunkline.store import Store
@@ -73,7 +74,7 @@ class ExchangeProcess:
         self.sip_port = free_ports(10)
         self.metrics_port = self.sip_port + 5
         self._listen = listen
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: WarmProcess | None = None
 
     def port(self, transport: str) -> int:
         """The port of a transport: udp and tcp share one, tls, ws and wss have their own."""
@@ -118,7 +119,7 @@ class ExchangeProcess:
     async def attempt(self, *words: str, within: float = 30.0) -> tuple[int, str, str]:
         """Run a command that may fail: its exit code, standard output and standard error."""
         process = await asyncio.create_subprocess_exec(
-            trunkline_program(),
+            await asyncio.to_thread(warm_trunkline),
             *words,
             "--data",
             str(self.folder / "data"),
@@ -256,16 +257,8 @@ class ExchangeProcess:
 
     async def _start(self, within: float = 120.0) -> None:
         with (self.folder / "log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                trunkline_program(),
-                "up",
-                "--config",
-                str(self.settings),
-                "--data",
-                str(self.folder / "data"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+            self._process = await WarmProcess.start(
+                "up", "--config", str(self.settings), "--data", str(self.folder / "data"), output=log
             )
         try:
             async with asyncio.timeout(within):

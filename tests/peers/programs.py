@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 TRUNKLINE = ROOT / ".venv" / "bin" / "trunkline"
@@ -51,7 +52,24 @@ def trunkline_program() -> str:
     return str(TRUNKLINE)
 
 
-async def end_process(process: asyncio.subprocess.Process, grace_s: float = 0.0) -> int:
+class Process(Protocol):
+    """What is asked of a child when it is to end."""
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs."""
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+    async def wait(self) -> int:
+        """The return code."""
+
+
+async def end_process(process: Process, grace_s: float = 0.0) -> int:
     """End a child by its own pid: SIGTERM and ``grace_s`` seconds when given, then SIGKILL."""
     if process.returncode is None and grace_s > 0:
         with contextlib.suppress(ProcessLookupError):
