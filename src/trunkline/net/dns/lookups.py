@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from trunkline.net.dns.cache import AnswerCache
-from trunkline.net.dns.client import DnsClient
 from trunkline.net.dns.records import NOTHING, Answer, Kind, Question
 from trunkline.net.dns.settings import DnsSettings, Server
 from trunkline.net.dns.system import SystemNames
 from trunkline.net.routes import family_of
+
+if TYPE_CHECKING:
+    from trunkline.net.dns.client import DnsClient
 
 MAX_UNDER_WAY: Final = 1024
 STALE_AFTER_S: Final = 1.8  # RFC 8767 §5: who has a stale answer waits no longer than this for a fresh one
@@ -54,16 +56,21 @@ class Lookups:
         self._servers: tuple[Server, ...] = ()
         self._client = client
         self._fixed_client = client is not None
+        self._kind: type[DnsClient] | None = None
         self._cache = AnswerCache(settings)
         self._under_way: dict[Question, asyncio.Task[Answer]] = {}
 
     async def refresh(self) -> None:
         """Take note of what changed on this machine: its hosts file, its name servers."""
         await self._system.refresh(self._loop.time())
+        if self._fixed_client:
+            return
+        if self._kind is None:
+            self._kind = await asyncio.to_thread(_kind_of_client)
         servers = self._settings.servers or self._system.servers
-        if servers != self._servers and not self._fixed_client:
+        if servers != self._servers:
             self._servers = servers
-            self._client = DnsClient(servers, self._settings.question_timeout_s)
+            self._client = self._kind(servers, self._settings.question_timeout_s)
             self._cache.forget_failures()
 
     def adjust(self, settings: DnsSettings) -> None:
@@ -156,3 +163,10 @@ def _of_family(addresses: tuple[str, ...], kind: Kind) -> Answer:
         return NOTHING
     six = kind is Kind.AAAA
     return Answer(tuple(each for each in addresses if (family_of(each).name == "AF_INET6") is six))
+
+
+def _kind_of_client() -> type[DnsClient]:
+    """dnspython is slow to import: for an exchange that asks for names alone, and in a thread, not in the loop."""
+    from trunkline.net.dns.client import DnsClient  # noqa: PLC0415
+
+    return DnsClient
