@@ -20,4 +20,5 @@ def open_to_peer(stage: Stage, party: Party, peer: Peer, verifier: StirVerifier 
         stage.door.targets,
         verifier,
     )
+    door.has_apps = stage.door.has_apps
     stage.endpoint.set_doors([door, stage.door])

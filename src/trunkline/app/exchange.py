@@ -323,7 +323,7 @@ class Exchange:
         placing = AppCallPlacing(self.directory, self.snapshot, self.door.script, self.endpoint.now)
         self.mobile = MobilePlane(self, self.push.pushers, placing)
         self.reaching.apps = self.mobile.targets
-        self.door.has_apps = self.mobile.book.of_extension
+        self.door.has_apps = self.peer_door.has_apps = self.mobile.book.of_extension
         self.live.on_password = self.mobile.devices.password_changed
         trunks = self.trunking.trunks
         self._fencing.is_trunk = lambda source: trunks.calls(source) or self.mobile.calls_at(source)

@@ -34,6 +34,7 @@ class Ringing:
         self.call = call
         self.facts = facts_of(call)
         self.entered: dict[HandOver, None] = {}
+        self._unkept: set[HandOver] = set()  # those that a crash would lose
         self._claims = claims
         self._on_empty = on_empty
         self._rang = False
@@ -43,16 +44,22 @@ class Ringing:
     def enter(self, one: HandOver) -> None:
         """One more device."""
         self.entered[one] = None
+        self._unkept.add(one)
         if self._timer is None:
             self._repeat_later()
 
     # What a hand-over says
 
     def kept(self, one: HandOver) -> None:
-        """The call and its part in it are on disk, or the disk is too slow: the caller may rely on us."""
-        self.call.is_kept()
+        """The call and its part in it are on disk, or the disk is too slow: with the last the caller may rely on us."""
+        self._keeps(one)
         if self.office.policy.provisional == "on_invite":
             self._ring(one)
+
+    def _keeps(self, one: HandOver) -> None:
+        self._unkept.discard(one)
+        if not self._unkept:
+            self.call.is_kept()
 
     def pushed(self, one: HandOver) -> None:
         """A provider has taken its push."""
@@ -93,6 +100,7 @@ class Ringing:
     def left(self, one: HandOver) -> None:
         """It is over for a device."""
         self.entered.pop(one, None)
+        self._keeps(one)
         self._claims.let_go(one)
         if not self.entered:
             self._stop()

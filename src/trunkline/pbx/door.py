@@ -153,9 +153,8 @@ class ExchangeDoor:
         else:
             script = self.script(decision, tenant)
         callee = decision.extension
-        call.begin(
-            incoming, flow, script, hold=callee is not None and bool(self.has_apps(tenant, callee.number))
-        )
+        hold = phone is None and callee is not None and bool(self.has_apps(tenant, callee.number))
+        call.begin(incoming, flow, script, hold=hold)
         self.calls.add(call, (user,) if callee is None else (user, callee.number))
 
     def _place(self, request: Request, tenant: str, user: str, decision: Decision) -> Place | None:

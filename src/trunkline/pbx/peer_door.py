@@ -64,6 +64,8 @@ class PeerDoor:
         self._calls = calls
         self._targets = targets
         self.verifier = verifier
+        self.has_apps: Callable[[str, str], object] = lambda _tenant, _number: False
+        """Whether an extension has apps: a call to one must be on disk before its caller relies on us."""
         self.trunk_of: Callable[[Request, Flow], Peer | None] | None = None
         """Whose call it is when it comes by a trunk of ours."""
 
@@ -97,9 +99,10 @@ class PeerDoor:
         verifier = self.verifier
         if verifier is not None and _is_checked(peer, "Identity" in request.headers):
             script = verified(script, verifier, claim_of(request, trusted=peer.policy.trusted), peer.verify)
-        call.begin(incoming, flow, script)
-        call.caller_leg.outcome.outside = True
         callee = decision.extension
+        hold = callee is not None and bool(self.has_apps(peer.tenant, callee.number))
+        call.begin(incoming, flow, script, hold=hold)
+        call.caller_leg.outcome.outside = True
         self._calls.add(call, () if callee is None else (callee.number,))
 
     def _script(self, decision: Decision, tenant: str) -> Script:

@@ -1,8 +1,8 @@
 """The INVITE server transaction: RFC 3261 §17.2.1, figure 7, with RFC 6026 §7.1 and figure 2.
 
 Rules on top: the 2xx and its retransmissions are the user's; here they are only sent. The ACK of a 2xx goes
-to the user, the ACK of any other final response ends here. The 100 may be held for a while: who has heard none
-sends its INVITE again, to whatever process is there by then.
+to the user, the ACK of any other final response ends here. The 100 may be held for a while, and with it all other
+provisionals: who has heard none sends its INVITE again, to whatever process is there by then.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ ACK: Final = 14
 
 HOLD_S: Final = 0.15
 """How long a 100 is held at most: it is due within 200 ms."""
+MOST_HELD: Final = 8
 
 INPUTS: Final = (RESEND, EXPIRE, BROKEN, AGAIN, SEND_PROVISIONAL, SEND_SUCCESS, SEND_FAILURE, ACK)
 
@@ -41,7 +42,7 @@ class ServerInvite(Transaction):
     tag, CSeq number and Request-URI.
     """
 
-    __slots__ = ("data", "merge_key", "short_key", "to_tag", "user")
+    __slots__ = ("data", "held", "merge_key", "short_key", "to_tag", "user")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class ServerInvite(Transaction):
         self.short_key = short_key
         self.merge_key = merge_key
         self.data = b""
+        self.held: tuple[bytes, ...] = ()  # provisionals that take the place of a 100 that is held
         self.user: ServerUser | None = None
         self.to_tag: str | None = None  # that of the user's responses: the answer to a CANCEL has the same
 
@@ -64,24 +66,30 @@ class ServerInvite(Transaction):
         self.step(what, data, now)
 
     def hold(self, trying: bytes, now: float) -> None:
-        """Keep the 100 back until ``let_go``, any answer, or its time."""
+        """Keep the 100 and other provisionals back until ``let_go``, a final answer, or their time."""
         self.data = trying
         self.wait(now, 0.0, HOLD_S)
 
     def let_go(self, now: float) -> None:
-        """Send the 100 that is held, if it is."""
+        """Send what is held: the 100, or the provisionals that came meanwhile."""
         if self.state == PROCEEDING and self.deadline:
             self.wait(now, 0.0, 0.0)
             self.step(EXPIRE, None, now)
 
-    def send_provisional(self, data: bytes, now: float) -> None:
+    def send_provisional(self, data: bytes, _now: float) -> None:
         self.data = data
         if self.deadline:
-            self.wait(now, 0.0, 0.0)
-        self.wire.send(data, self.failed)
+            self.held = (*self.held, data)[-MOST_HELD:]
+        else:
+            self.wire.send(data, self.failed)
+
+    def release(self, _argument: object, _now: float) -> None:
+        held, self.held = self.held or (self.data,), ()
+        for data in held:
+            self.wire.send(data, self.failed)
 
     def send_success(self, data: bytes, now: float) -> None:
-        self.data = b""
+        self.data, self.held = b"", ()
         self.user = None
         self.wire.send(data)
         self.wait(now, 0.0, self.layer.timings.give_up)  # Timer L, RFC 6026 §7.1
@@ -90,7 +98,7 @@ class ServerInvite(Transaction):
         self.wire.send(data)
 
     def send_failure(self, data: bytes, now: float) -> None:
-        self.data = data
+        self.data, self.held = data, ()
         self.user = None
         self.wire.send(data, self.failed)
         # Timers G (unreliable wires only) and H, RFC 3261 §17.2.1.
@@ -128,7 +136,7 @@ class ServerInvite(Transaction):
     TABLE: ClassVar[Table] = {
         PROCEEDING: {
             AGAIN: (PROCEEDING, (repeat_provisional,)),
-            EXPIRE: (PROCEEDING, (repeat_provisional,)),  # the 100 was held long enough
+            EXPIRE: (PROCEEDING, (release,)),  # it was held long enough
             SEND_PROVISIONAL: (PROCEEDING, (send_provisional,)),
             SEND_SUCCESS: (ACCEPTED, (send_success,)),
             SEND_FAILURE: (COMPLETED, (send_failure,)),

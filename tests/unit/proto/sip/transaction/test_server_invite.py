@@ -268,6 +268,34 @@ def test_after_another_answer_no_100_goes(world: World) -> None:
     world.assert_nothing_left()
 
 
+def test_provisionals_that_come_while_the_100_is_held_go_with_it_in_their_order(world: World) -> None:
+    transaction = held(world)
+    incoming(world).respond(183, to_tag="t1")
+    incoming(world).respond(180, to_tag="t1")
+    world.receive(INVITE)
+    assert world.udp.statuses == [], "who hears one does not send its INVITE again"
+    transaction.let_go(world.now)
+    assert world.udp.statuses == [183, 180]
+    incoming(world).respond(182, to_tag="t1")
+    assert world.udp.statuses == [183, 180, 182]
+    world.pass_time(1.0)
+    assert world.udp.statuses == [183, 180, 182]
+
+
+def test_what_is_held_goes_when_its_time_is_over_and_never_after_a_final_answer(world: World) -> None:
+    held(world)
+    incoming(world).respond(180, to_tag="t1")
+    world.pass_time(0.19)
+    assert world.udp.statuses == [180]
+    other = World()
+    transaction = held(other)
+    incoming(other).respond(180, to_tag="t1")
+    incoming(other).respond(486, to_tag="t1")
+    transaction.let_go(other.now)
+    other.pass_time(0.4)
+    assert other.udp.statuses == [486]
+
+
 @pytest.mark.rfc(3261, "9.2")
 @pytest.mark.parametrize("wire", ["udp", "tcp"])
 def test_who_cancels_before_the_100_is_let_go_hears_487_and_no_100(world: World, wire: str) -> None:
