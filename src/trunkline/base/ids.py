@@ -1,4 +1,4 @@
-"""Identifiers that we mint: UUIDv7 keys, pooled random tokens, tokens that name their node.
+"""Identifiers that we mint: UUIDv7 keys, UUIDv4 secrets, pooled random tokens, tokens that name their node.
 
 Entropy comes from ``os.urandom`` in blocks, because a call mints a dozen tags and branches and a system call
 (or uuid4) for each costs more than parsing the message.
@@ -52,6 +52,12 @@ def uuid7() -> str:
     stamp = f"{time.time_ns() // 1_000_000:012x}"
     random = _POOL.token(19)
     return f"{stamp[:8]}-{stamp[8:]}-7{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:]}"
+
+
+def uuid4() -> str:
+    """A UUIDv4 (RFC 9562 §5.4) as its 36-character text: 122 random bits, which nobody guesses."""
+    random = _POOL.token(31)
+    return f"{random[:8]}-{random[8:12]}-4{random[12:15]}-{_VARIANT[random[15]]}{random[16:19]}-{random[19:]}"
 
 
 class NodeIds:

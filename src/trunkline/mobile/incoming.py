@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 import structlog
 
 from trunkline.base.errors import CallFailed, LocalProtocolError
+from trunkline.base.ids import uuid4
 from trunkline.call.target import Target, static_targets
 from trunkline.mobile.hand_over import HandOver
 from trunkline.mobile.outgoing_call import KEPT as PLACED
@@ -78,7 +78,7 @@ class IncomingCalls:
                 self.office, call, self.claims, lambda _ringing: self._ringing.pop(asks, None)
             )
         if not one.token:
-            one.token = str(uuid4())  # 122 random bits: whoever knows it, and owns the device, has the call
+            one.token = uuid4()  # 122 random bits: whoever knows it, and owns the device, has the call
             one.facts = ringing.facts
             one.peer = ringing.facts.caller
         ringing.enter(one)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from unicodedata import category
-from uuid import uuid4
 
+from trunkline.base.ids import uuid4
 from trunkline.model.device import MobileDevice
 from trunkline.push.notification import Fate, Notification, Outcome, Purpose, PushAddress, Service
 
@@ -73,9 +73,7 @@ def call_notification(
     who = facts.shown if policy.show_caller and facts.shown else "Somebody"
     data = _data(INCOMING, facts, token, policy) | {"expiresAt": rfc3339(until)}
     # Now or never: a push that comes when nobody calls any more makes a phone show a dead call.
-    return Notification(
-        address, Purpose.CALL, str(uuid4()), data, title="Incoming Call", body=f"{who} is calling"
-    )
+    return Notification(address, Purpose.CALL, uuid4(), data, title="Incoming Call", body=f"{who} is calling")
 
 
 def after_notification(
@@ -93,7 +91,7 @@ def after_notification(
     return Notification(
         address,
         Purpose.BACKGROUND if silent else Purpose.ALERT,
-        str(uuid4()),
+        uuid4(),
         _data(kind, facts, token, policy),
         title="" if silent else "Missed Call",
         body="" if silent else (f"{who} called" if who else "Somebody called"),

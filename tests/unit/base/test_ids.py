@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from trunkline.base.ids import NodeIds, TokenPool, uuid7
+from trunkline.base.ids import NodeIds, TokenPool, uuid4, uuid7
 
 
 @pytest.mark.rfc(9562, "5.7")
@@ -35,6 +35,15 @@ def test_uuid7s_sort_by_the_millisecond_they_were_made_in(monkeypatch: pytest.Mo
 def test_uuid7s_of_one_millisecond_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 1_800_000_000_000_000_000)
     assert len({uuid7() for _ in range(10_000)}) == 10_000
+
+
+@pytest.mark.rfc(9562, "5.4")
+def test_uuid4s_are_valid_and_differ() -> None:
+    made = [uuid4() for _ in range(1_000)]
+    assert len(set(made)) == len(made)
+    for text in made:
+        parsed = uuid.UUID(text)
+        assert (str(parsed), parsed.version, parsed.variant) == (text, 4, uuid.RFC_4122)
 
 
 def test_tokens_never_share_entropy_across_the_end_of_a_block() -> None:
