@@ -151,3 +151,15 @@ async def test_a_reload_changes_how_long_a_call_waits(office: Office) -> None:
     office.native.take_settings(exchange.settings)
     assert office.native.desk.policy.contact_timeout_s == 7
     assert office.native.desk.registrar is exchange.policy
+
+
+async def test_a_reload_ends_and_begins_refresh_pushes_and_the_service_itself(office: Office) -> None:
+    exchange, native = office.exchange, office.native
+    await (await office.phone("1002", PUSH)).request("REGISTER", "sip:pbx.test", "Expires: 600\r\n")
+    seen = [(native.refreshes.watched, bool(native.desk.services))]
+    for push in ({"enabled": False}, {"refresh": False}, {}):
+        sip = {"listen": ["tcp:127.0.0.1:0"], "push": push}
+        exchange.take_settings(complete(Settings.model_validate({**SETTINGS, "sip": sip}), host_addresses()))
+        native.take_settings(exchange.settings)
+        seen.append((native.refreshes.watched, bool(native.desk.services)))
+    assert seen == [(1, True), (0, False), (0, True), (1, True)]
