@@ -92,8 +92,8 @@ class AppLeg:
     """
 
     __slots__ = (
+        "_changes",
         "_told",
-        "changes",
         "confirmed",
         "context",
         "done",
@@ -125,7 +125,7 @@ class AppLeg:
         self.ring_timer: Timer | None = None
         self.rings_until = 0.0
         self.referral: NotifiedReferral | None = None
-        self.changes = AppChanges(self)
+        self._changes: AppChanges | None = None
         self._told = False  # whether the side knows of the leg
 
     @property
@@ -133,6 +133,13 @@ class AppLeg:
         """Whose leg this is."""
         call: Call = getattr(self.observer, "call")  # noqa: B009  (the protocol does not name it)
         return call
+
+    @property
+    def changes(self) -> AppChanges:
+        """What it, or the other party, changes."""
+        if self._changes is None:
+            self._changes = AppChanges(self)
+        return self._changes
 
     @property
     def across(self) -> AppLeg | Any | None:
@@ -418,7 +425,12 @@ class AppLeg:
         self.outcome.end(self.context.wall(), by, status, reason, code, q850)
         if self.referral is not None:
             self.referral.call_ended()
-        self.changes.close()
+        if self._changes is not None:
+            self._changes.close()
+
+    def let_go(self, observer: LegObserver) -> None:
+        if self.done:
+            self._changes, self.observer = None, observer
 
     def _tell_end(self, reason: str) -> None:
         if self._told:

@@ -37,6 +37,9 @@ def transfer_by_app(leg: AppLeg, target_uri: str, on_done: Callable[[int, bytes]
         raise LocalProtocolError(f"expected a SIP URI to transfer to: {error.reason}") from error
     if not uri.is_sip or any(char in target_uri for char in '<>\r\n \t"'):
         raise LocalProtocolError("expected a SIP URI to transfer to")
+    if leg.done:
+        on_done(481, b"")
+        return
     other = leg.across
     if leg.referral is not None or leg.call.transfer is not None:
         on_done(491, b"")

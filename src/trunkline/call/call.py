@@ -36,7 +36,7 @@ from trunkline.call.leg_media import LegMedia
 from trunkline.call.leg_outcome import LegOutcome
 from trunkline.call.party import Party
 from trunkline.call.passing_media import MediaPolicy, PassingMedia
-from trunkline.call.reactions import Reactions
+from trunkline.call.reactions import OVER, Reactions
 from trunkline.call.records import close_books
 from trunkline.call.service import ServiceMedia
 from trunkline.call.sip_leg import SipLeg
@@ -108,10 +108,9 @@ class Call(Speaking):
         self.moved: dict[str, Moved] | None = None  # of the legs that came from other calls
         self.transfer: Substitution | None = None
         self.referred: tuple[str, ...] = ()  # legs that asked for a transfer before
-        self.early = EarlyMedia(self)
+        self._early: EarlyMedia | None = None
         self.on_closed: Callable[[Call], None] = lambda _call: None
         self._onward: Script | None = None  # what the call goes on with after a transfer
-        self._reactions = Reactions(self)
         self._ending = Ending(context.endpoint.loop)
 
     def begin(self, incoming: Incoming, flow: Flow, script: Script, *, hold: bool = False) -> None:
@@ -144,6 +143,13 @@ class Call(Speaking):
     @property
     def caller_leg(self) -> Leg:
         return self.legs[0]
+
+    @property
+    def early(self) -> EarlyMedia:
+        """What its caller sees and hears before the answer."""
+        if self._early is None:
+            self._early = EarlyMedia(self)
+        return self._early
 
     @property
     def has_apps(self) -> bool:
@@ -337,7 +343,7 @@ class Call(Speaking):
         before.bridge = None
         before.changes += 1
         leg.media = media
-        leg.observer = self._reactions
+        leg.observer = Reactions(self)
         if first:
             caller = self.legs[0]
             if self.origin_of(caller) is None:
@@ -353,9 +359,9 @@ class Call(Speaking):
         """A leg that the process before us had; with ``side`` an app's."""
         leg: SipLeg | AppLeg
         if side is None:
-            leg = SipLeg(self.context, self._reactions, media, outcome)
+            leg = SipLeg(self.context, Reactions(self), media, outcome)
         else:
-            leg = AppLeg(self.context, self._reactions, media, outcome, side)
+            leg = AppLeg(self.context, Reactions(self), media, outcome, side)
         leg.id = key
         self.legs.append(leg)
         return leg
@@ -388,7 +394,7 @@ class Call(Speaking):
         outcome = LegOutcome(direction, caller, callee, target, context.wall())
         if self.foreign:
             outcome.outside = True
-        return SipLeg(context, self._reactions, media, outcome)
+        return SipLeg(context, Reactions(self), media, outcome)
 
     def _new_app_leg(
         self,
@@ -403,7 +409,7 @@ class Call(Speaking):
         caller, callee = numbers or (self.caller.number, self.callee)
         outcome = LegOutcome(direction, caller, callee, side.label, context.wall())
         outcome.outside = self.foreign
-        return AppLeg(context, self._reactions, media, outcome, side)
+        return AppLeg(context, Reactions(self), media, outcome, side)
 
     def media_at(
         self, address: str, profile: str = "transparent", encryption: Encryption = "off"
@@ -460,6 +466,14 @@ class Call(Speaking):
             self.on_closed(self)
             if self.context.on_change is not None:
                 self.context.on_change(self)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Cut what refers back, so that the call goes with its task: the search for cycles stops all other calls."""
+        self._early = self.bridge = self.service = None
+        for leg in self.legs:
+            leg.media.tell = None
+            leg.let_go(OVER)
 
 
 def source_of(flow: Flow) -> str:

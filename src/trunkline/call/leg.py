@@ -134,6 +134,10 @@ class Leg(Protocol):
         """Pass a message within the call to the party, and its fate back to the sender."""
         ...
 
+    def let_go(self, observer: LegObserver) -> None:
+        """Its call is closed: forget what refers to that, or back to the leg, if nothing of it goes on."""
+        ...
+
 
 class LegObserver(Protocol):
     """Who is told what legs do: the call."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from trunkline.base.errors import CallFailed
 from trunkline.call.app_leg import AppLeg
@@ -125,3 +125,43 @@ class Reactions:
         text = f"{who} hung up" if outcome.code == "call.hangup" else f"ended: {outcome.code}"
         call.tell("call.ended", text)
         call.hang_up(reason or "", code=outcome.code, by=outcome.ended_by)
+
+
+class _Over:
+    """Whom a leg tells when its call is closed: nobody."""
+
+    def leg_progress(self, leg: Leg, status: int, body: bytes, *, reliable: bool = False) -> None:
+        """It rings for nobody."""
+
+    def leg_answered(self, leg: Leg, body: bytes) -> None:
+        leg.hang_up(code="call.too_late")
+
+    def leg_failed(self, leg: Leg, failure: CallFailed) -> None:
+        """It is on record."""
+
+    def leg_cancelled(self, leg: Leg, reason: str | None) -> None:
+        """As above."""
+
+    def leg_acknowledged(self, leg: Leg, body: bytes) -> None:
+        """As above."""
+
+    def leg_ended(self, leg: Leg, reason: str | None) -> None:
+        """As above."""
+
+    def leg_offer(self, leg: Leg, body: bytes) -> None:
+        leg.refuse_offer(481)
+
+    def leg_offer_withdrawn(self, leg: Leg) -> None:
+        """It is refused."""
+
+    def leg_info(self, leg: Leg, info: Info) -> None:
+        info.answer(481)
+
+    def leg_refer(self, leg: Leg, request: Incoming) -> None:
+        request.respond(481)
+
+    def leg_notify(self, leg: Leg, request: Incoming) -> bool:
+        return False
+
+
+OVER: Final = _Over()

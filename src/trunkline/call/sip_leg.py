@@ -462,6 +462,11 @@ class SipLeg:
         self._finish(by, status, reason, failure.code, failure.q850)
         self.observer.leg_failed(self, failure)
 
+    def let_go(self, observer: LegObserver) -> None:
+        # While its BYE or CANCEL is on the way, others find the call by its dialog, and it may still be answered.
+        if self.done and (self.session is None or self.session.ended):
+            self.session, self.observer = None, observer
+
     def _finish(self, by: str, status: int, reason: str, code: str, q850: int | None) -> None:
         self._stop_ringing()
         self.done = True

@@ -85,7 +85,7 @@ class HandOver(AppParty):
         self.answer = b""  # the app's description, until the call is up
         self.accepted = b""  # SHA-256 of the description that it was accepted with
         self.reached = False
-        self.wake_up = WakeUp(self)
+        self.wake_up = WakeUp()
         self._enter = enter
         self._alarm: Timer | None = None
         self._live_patience: Timer | None = None
@@ -196,7 +196,7 @@ class HandOver(AppParty):
         self._stop_patience()
         if self.ringing is not None:
             self.ringing.checkpoint()  # before the row of the push, which is awaited
-        if not self.wake_up.begin():
+        if not self.wake_up.begin(self):
             self._wait(self.office.policy.ring_s)
 
     def note_sent(self, _argument: Any) -> None:
@@ -282,7 +282,7 @@ class HandOver(AppParty):
         self.ended_at = self.office.wall()
         self.reason, self.elsewhere = outcome.reason, outcome.ours
         self.tell(outcome.event, reason=outcome.reason, sip_status=self.sip_status)
-        self.wake_up.call_off()
+        self.wake_up.call_off(self)
 
     def _close(self) -> None:
         office = self.office

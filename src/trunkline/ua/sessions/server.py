@@ -128,7 +128,7 @@ class ServerSession(Session):
         if answer is not None and ack.cseq[0] == answer.cseq:
             self.step(ACK, ack)
         else:
-            self.reoffer.receive_ack(ack)
+            super().receive_ack(ack)
 
     def receive_prack(self, incoming: Incoming) -> None:
         if self.reliable is not None:

@@ -77,6 +77,7 @@ class Session:
     """One INVITE session. ``dialog`` is None on the client side until a response creates it."""
 
     __slots__ = (
+        "_reoffer",
         "acked",
         "authorizer",
         "contact",
@@ -84,7 +85,6 @@ class Session:
         "endpoint",
         "flow",
         "may_refresh",
-        "reoffer",
         "state",
         "takes_update",
         "timer",
@@ -104,7 +104,7 @@ class Session:
         self.state = state
         self.dialog: Dialog | None = None
         self.contact = endpoint.contact(flow)
-        self.reoffer = Reoffer(self)
+        self._reoffer: Reoffer | None = None
         self.acked = False
         self.takes_update = False  # whether the peer's Allow lists UPDATE
         self.authorizer: Authorizer | None = None
@@ -120,9 +120,21 @@ class Session:
         return self.state == self.ENDED
 
     @property
+    def reoffer(self) -> Reoffer:
+        """Its re-INVITE; most sessions never have one."""
+        if self._reoffer is None:
+            self._reoffer = Reoffer(self)
+        return self._reoffer
+
+    @property
+    def free(self) -> bool:
+        """Whether no offer is on its way."""
+        return self._reoffer is None or self._reoffer.free
+
+    @property
     def settled(self) -> bool:
         """Whether it is confirmed, its ACK sent or here, and no change under way: the time to write it down."""
-        return self.state == self.CONFIRMED and self.acked and self.reoffer.free
+        return self.state == self.CONFIRMED and self.acked and self.free
 
     @property
     def sip_call_id(self) -> str:
@@ -220,7 +232,8 @@ class Session:
 
     def receive_ack(self, ack: Request) -> None:
         """The ACK of a 2xx that we sent, to the first INVITE or to a later one."""
-        self.reoffer.receive_ack(ack)
+        if self._reoffer is not None:
+            self._reoffer.receive_ack(ack)
 
     def acknowledge_again(self, response: Response) -> None:
         """A 2xx to an INVITE of ours that no transaction knows any more (RFC 3261 §13.2.2.4)."""
@@ -267,11 +280,13 @@ class Session:
     def close(self, _argument: Any, now: float) -> None:
         """Forget the session: nothing is found by its dialog any more, nothing runs for it."""
         self._stop_changes()
+        self._reoffer = None
         if self.dialog is not None:
             self.endpoint.forget(self.dialog.key, self)
 
     def _stop_changes(self) -> None:
-        self.reoffer.close()
+        if self._reoffer is not None:
+            self._reoffer.close()
         if self.timer is not None:
             self.timer.stop()
             self.timer = None

@@ -188,7 +188,7 @@ def _restore_client(session: ClientSession, data: dict[str, Any]) -> None:
 
 
 def _asked(session: Session, now: float) -> dict[str, Any]:
-    incoming = session.reoffer.incoming
+    incoming = session.reoffer.incoming if not session.free else None
     if incoming is None or not isinstance(incoming.transaction, ServerInvite):
         return {"asked": None}
     return {"asked": pending.invite_data(incoming.request, incoming.transaction, now)}
