@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("src/trunkline/**/*.py", "rust/crates/*/src/**/*.rs")
 TESTS = "tests/**/test_*.py"
+_MARK = re.compile(r"\.(rfc|rule)\s*\(")  # to parse only what has one
 _CITATION = re.compile(r"RFC (?P<rfc>\d{3,5}),? §(?P<section>\d+(?:\.\d+)*)")
 
 Section = tuple[int, tuple[int, ...]]
@@ -110,7 +111,8 @@ def _tests(root: Path) -> tuple[Found, dict[str, set[str]]]:
     sections: Found = defaultdict(set)
     rules: dict[str, set[str]] = defaultdict(set)
     for path in root.glob(TESTS):
-        for mark, values in _marks(ast.parse(path.read_text())):
+        text = path.read_text()
+        for mark, values in _marks(ast.parse(text)) if _MARK.search(text) else ():
             if mark == "rfc" and len(values) == 2:
                 sections[_section(*values)].add(str(path.relative_to(root)))
             elif mark == "rule":

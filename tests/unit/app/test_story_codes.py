@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 from trunkline.app.explain.stages import STAGES, areas, stage_of
@@ -29,6 +30,7 @@ def documented() -> set[str]:
     return {line.split("`")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")}
 
 
+@cache
 def in_source() -> set[str]:
     """Literals that look like a code, but for names of messages, settings and files."""
     found = set()
