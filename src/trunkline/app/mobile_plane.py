@@ -25,7 +25,7 @@ from trunkline.mobile.office import Office
 from trunkline.mobile.outgoing import OutgoingCalls, Placed, PlaceForExtension
 from trunkline.mobile.proving import Proving
 from trunkline.mobile.purging import Purging
-from trunkline.mobile.pushing import Pushing, call_address
+from trunkline.mobile.pushing import Pushing, trouble_of
 from trunkline.mobile.trying import TryingPushes
 from trunkline.model.tenant import SystemScope
 from trunkline.store.client_registrations import ClientRegistrationJournal
@@ -133,8 +133,7 @@ class MobilePlane:
     """Who is connected to the API, once it is served."""
 
     def _push_trouble(self, device: MobileDevice) -> str:
-        address = call_address(device)
-        return "" if address is None else self._exchange.push.pushers.trouble_of(address)
+        return trouble_of(device, self._exchange.push.pushers.trouble_of)
 
     def api_figures(self) -> dict[str, float]:
         """What is under way at the API."""

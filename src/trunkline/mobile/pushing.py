@@ -12,6 +12,8 @@ from trunkline.model.device import MobileDevice
 from trunkline.push.notification import Fate, Notification, Outcome, Purpose, PushAddress, Service
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trunkline.mobile.office import HandOverPolicy
     from trunkline.mobile.ports import DeviceBook, PushSender
 
@@ -128,6 +130,14 @@ def alert_address(device: MobileDevice) -> PushAddress | None:
     if Service(device.service) is Service.APNS:
         return _address(device, device.alert_token, "alert") if device.alert_token else None
     return call_address(device)
+
+
+def trouble_of(device: MobileDevice, said: Callable[[PushAddress], str]) -> str:
+    """What a push service has against a device that is not given up, by what it ``said`` of its addresses; else ""."""
+    for address, which in ((call_address(device), ""), (alert_address(device), " (its alert token)")):
+        if address is not None and (trouble := said(address)):
+            return trouble + which
+    return ""
 
 
 def _address(device: MobileDevice, token: str, kind: str) -> PushAddress:

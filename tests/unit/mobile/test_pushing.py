@@ -20,6 +20,7 @@ from trunkline.mobile.pushing import (
     call_notification,
     dead_because,
     rfc3339,
+    trouble_of,
 )
 from trunkline.push.notification import Fate, Outcome, Purpose, Service
 
@@ -140,6 +141,19 @@ def test_an_environment_is_learned_and_a_dead_token_disabled() -> None:
     provider.fates["voip-phone"] = Fate(Outcome.GONE, 410, "ExpiredToken", since=5000.0)
     asyncio.run(pushing.send(push, phone))
     assert devices.disabled == [("voip-phone", "ExpiredToken")]
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [
+        ({}, ""),
+        ({"voip-phone"}, "no"),
+        ({"alert-phone"}, "no (its alert token)"),
+        ({"voip-phone", "alert-phone"}, "no"),
+    ],
+)
+def test_a_device_tells_which_of_its_tokens_is_refused(refused: set[str], told: str) -> None:
+    assert trouble_of(PHONE, lambda address: "no" if address.token in refused else "") == told
 
 
 def test_times_are_whole_seconds_in_utc() -> None:
