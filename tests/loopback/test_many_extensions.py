@@ -69,7 +69,7 @@ class Asking(asyncio.DatagramProtocol):
             f"Call-ID: asking\r\nCSeq: {self.count} REGISTER\r\nContact: <sip:1001@{host}:{port}>\r\n"
             f"{self._authorization()}Content-Length: 0\r\n\r\n".encode()
         )
-        answer = await asyncio.wait_for(self.answer, 10.0)
+        answer = await asyncio.wait_for(self.answer, 30.0)
         status = int(answer[8:11])
         if status == 401:
             challenge = next(line for line in answer.split("\r\n") if "algorithm=MD5" in line)
