@@ -48,7 +48,7 @@ async def exchange(
 ) -> AsyncIterator[ExchangeProcess]:
     media = 'engine = "rtpengine"\n[media.rtpengine]\n'
     media += (
-        f'instances = {json.dumps(list(cluster))}\ntimeout_s = 1.0\nping_s = 0.3\nkeys_at = "{keys_at}"\n'
+        f'instances = {json.dumps(list(cluster))}\ntimeout_s = 3.0\nping_s = 0.3\nkeys_at = "{keys_at}"\n'
     )
     async with ExchangeProcess(tmp_path_factory.mktemp("exchange"), EXTENSIONS, media=media) as running:
         yield running
