@@ -72,8 +72,11 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 
-    fn free_port(address: IpAddr) -> u16 {
-        UdpSocket::bind((address, 0)).unwrap().local_addr().unwrap().port() & !1
+    /// A pair on ports that were free: another program may take one between a look and its use.
+    fn bound(address: IpAddr) -> (u16, Sockets) {
+        let even = |socket: UdpSocket| socket.local_addr().unwrap().port() & !1;
+        let bind = |port| Some((port, Sockets::bind(address, port).ok()?));
+        (0..100).find_map(|_| bind(even(UdpSocket::bind((address, 0)).unwrap()))).unwrap()
     }
 
     #[test]
@@ -86,8 +89,7 @@ mod tests {
     #[test]
     fn a_pair_keeps_other_programs_out() {
         for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
-            let port = free_port(address);
-            let _pair = Sockets::bind(address, port).unwrap();
+            let (port, _pair) = bound(address);
             assert_eq!(Sockets::bind(address, port).unwrap_err().kind(), io::ErrorKind::AddrInUse);
             assert!(UdpSocket::bind((address, port)).is_err());
             assert!(UdpSocket::bind((address, port + 1)).is_err());

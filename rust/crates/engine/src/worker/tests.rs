@@ -3,9 +3,23 @@ use crate::config::Config;
 use crate::control::Family;
 use crate::engine::Engine;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-/// A range that nobody uses; the sockets of the system are handed out above it.
+/// The first of four ports that nobody uses; those of the system, and of other tests, are handed out above them.
+fn free_ports() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let free = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    loop {
+        // Other runs of these tests begin elsewhere.
+        let number = std::process::id() * 7 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let first = 10_000 + (number % 1000) as u16 * 4;
+        if (first..first + 4).all(free) {
+            return first;
+        }
+    }
+}
+
 fn config(first_port: u16) -> Config {
     Config {
         addresses: vec![Ipv4Addr::LOCALHOST.into()],
@@ -48,7 +62,7 @@ fn remote_of(phone: &UdpSocket) -> crate::mailbox::Remote {
 
 #[test]
 fn a_fault_ends_its_port_which_is_told_and_the_worker_goes_on() {
-    let engine = Engine::start(config(19_300)).unwrap();
+    let engine = Engine::start(config(free_ports())).unwrap();
     engine.open("a", "call", Family::V4, None).unwrap();
     let place = engine.open("b", "other", Family::V4, None).unwrap();
     engine.echo("b").unwrap();
@@ -72,9 +86,10 @@ fn a_fault_ends_its_port_which_is_told_and_the_worker_goes_on() {
 
 #[test]
 fn a_socket_that_never_becomes_empty_has_one_turn_at_a_time() {
-    let shared = Arc::new(Shared::new(config(19_310)).unwrap());
+    let port = free_ports();
+    let shared = Arc::new(Shared::new(config(port)).unwrap());
     let context = Context { shared: &shared, post: &shared.posts[0], now_ns: 0 };
-    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), 19_310).unwrap();
+    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap();
     shared.slot(0).sockets.set(sockets).unwrap();
     watch(context.post, &shared, 0).unwrap();
     let mut worker = Worker::new(Arc::clone(&shared), 0);
@@ -82,7 +97,7 @@ fn a_socket_that_never_becomes_empty_has_one_turn_at_a_time() {
     let mut ready = Vec::with_capacity(READY);
     for _ in 0..5 {
         for _ in 0..3 * BURST {
-            flood.send_to(&[0x80; 12], (Ipv4Addr::LOCALHOST, 19_310)).unwrap();
+            flood.send_to(&[0x80; 12], (Ipv4Addr::LOCALHOST, port)).unwrap();
         }
         ready.clear();
         let _ = epoll::wait(&context.post.epoll, rustix::buffer::spare_capacity(&mut ready), None);
@@ -93,14 +108,15 @@ fn a_socket_that_never_becomes_empty_has_one_turn_at_a_time() {
 
 #[test]
 fn a_stream_is_read_packet_by_packet_and_a_burst_of_it_by_the_next_look() {
-    let shared = Arc::new(Shared::new(config(19_320)).unwrap());
+    let port = free_ports();
+    let shared = Arc::new(Shared::new(config(port)).unwrap());
     let at = |now_ns| Context { shared: &shared, post: &shared.posts[0], now_ns };
-    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), 19_320).unwrap();
+    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap();
     shared.slot(0).sockets.set(sockets).unwrap();
     watch(at(0).post, &shared, 0).unwrap();
     let mut worker = Worker::new(Arc::clone(&shared), 0);
     let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    phone.connect((Ipv4Addr::LOCALHOST, 19_320)).unwrap();
+    phone.connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     worker.carry_out(&at(0), 0, Order::Open { generation: 1, seed: 7 });
     let remote = remote_of(&phone);
     worker.carry_out(&at(0), 0, Order::SetRemote(remote));
@@ -122,8 +138,9 @@ fn a_stream_is_read_packet_by_packet_and_a_burst_of_it_by_the_next_look() {
 
 #[test]
 fn a_slot_that_could_be_watched_in_part_can_be_watched_later() {
-    let shared = Shared::new(config(19_330)).unwrap();
-    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), 19_330).unwrap();
+    let port = free_ports();
+    let shared = Shared::new(config(port)).unwrap();
+    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap();
     shared.slot(0).sockets.set(sockets).unwrap();
     let post = &shared.posts[0];
     let rtp = &shared.slot(0).sockets.get().unwrap().rtp;
@@ -131,7 +148,7 @@ fn a_slot_that_could_be_watched_in_part_can_be_watched_later() {
         .unwrap();
     assert_eq!(watch(post, &shared, 0), Ok(()));
     let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    phone.send_to(&[0x80; 12], (Ipv4Addr::LOCALHOST, 19_331)).unwrap();
+    phone.send_to(&[0x80; 12], (Ipv4Addr::LOCALHOST, port + 1)).unwrap();
     let mut ready = Vec::with_capacity(READY);
     let _ = epoll::wait(&post.epoll, rustix::buffer::spare_capacity(&mut ready), None);
     assert_eq!(ready[0].data.u64(), Channel::Rtcp.token(0));
