@@ -21,7 +21,8 @@ PASSWORD = "nine-blue-chairs-17"
 ROOM = "*6100"
 WEB_HZ, PHONE_HZ, OTHER_HZ = 600.0, 1100.0, 1700.0
 LOUD_DBFS = -25.0
-_OCTETS_A_SECOND = 2 * 16_000
+_SAMPLES_A_SECOND = 16_000
+_OCTETS_A_SECOND = 2 * _SAMPLES_A_SECOND
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -72,8 +73,13 @@ async def test_a_browser_and_phones_meet_and_are_recorded(exchange: ExchangeProc
         await one.hears_nothing_of(OTHER_HZ)
         await exchange.run("conference", "remove", "100", member["call"])
         await other.event("CALL_CLOSED")
-        browser.command("hangup")
-        await one.hangup()
+        cut = await exchange.ask("conference", "record", "100")
+        await _has_grown(Path(cut["file"]))
+        await exchange.has_kept_calls(2)
+        await exchange.has_kept(Path(cut["file"]).name)
+        await exchange.crash_and_restart()
+        await one.event("CALL_CLOSED")
+    await _has_ended(exchange, Path(cut["file"]))
     sound = read_recording(Path(recorded["file"]))
     assert {hz for hz in (WEB_HZ, PHONE_HZ, OTHER_HZ) if tone_level_dbfs(sound, hz) > LOUD_DBFS} == {
         WEB_HZ,
@@ -82,6 +88,19 @@ async def test_a_browser_and_phones_meet_and_are_recorded(exchange: ExchangeProc
     }
     await exchange.no_calls()
     assert await exchange.ask("conference", "list") == []
+
+
+async def _has_ended(exchange: ExchangeProcess, file: Path) -> None:
+    """What was recorded when the process died can be played, and each who was there has it on record."""
+    await exchange.no_calls()
+    sound = read_recording(file)
+    assert len(sound.samples) >= _SAMPLES_A_SECOND
+    assert tone_level_dbfs(sound, PHONE_HZ) > LOUD_DBFS
+    records = await exchange.ask("records")
+    steps = [step for row in records for step in row["story"]]
+    cut = [step["text"] for step in steps if step["data"].get("why") == "recording.crash"]
+    assert cut == [f"the exchange crashed: {file} ends there"] * 2
+    assert "a recording ended with a crash" in exchange.log()
 
 
 async def _has_grown(file: Path) -> None:

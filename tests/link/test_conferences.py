@@ -263,3 +263,43 @@ async def test_a_member_is_let_go_after_a_crash() -> None:
     await later.stage.settle()
     assert [code for _, code, _ in later.stage.outcome()] == ["call.lost_in_crash"]
     assert not later.stage.engine.rooms
+
+
+@virtual
+async def test_after_a_crash_each_member_has_on_record_where_the_recording_ends() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice, carol = await joined(stage, "*6100"), await joined(stage, "*6100")
+    eve, dave = await joined(stage, "*6200"), await joined(stage, "*6100")
+    await stage.context.conferences.record(rooms(stage)["100"], Path("/rec/room.wav"))
+    dave.dialogue.hang_up()
+    bob = await joined(stage, "*6100")
+    await keeping.after(4)
+    later = await keeping.crash()
+    for party in (alice, carol, eve, bob):
+        await party.until("ended bye")
+    await later.stage.settle()
+    told = [
+        step["text"]
+        for record in later.stage.over
+        for step in record.story
+        if step.get("why") == "recording.crash"
+    ]
+    assert told == ["the exchange crashed: /rec/room.wav ends there"] * 3
+    assert not later.stage.engine.recording
+
+
+@virtual
+async def test_a_recording_that_was_ended_is_not_cut_by_a_crash() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice = await joined(stage, "*6100")
+    room, _ = member_of(stage)
+    await stage.context.conferences.record(room, Path("/rec/room.wav"))
+    await keeping.after(4)
+    await stage.context.conferences.stop_recording(room)
+    await keeping.after(2)
+    later = await keeping.crash()
+    await alice.until("ended bye")
+    await later.stage.settle()
+    assert "recording.crash" not in [step.get("why") for step in later.stage.over[-1].story]

@@ -15,6 +15,7 @@ from tests.link.test_encrypted_calls import KEY, OTHER_KEY, browser, keyed, port
 from tests.link.test_session_timers import TIMED
 from tests.link.transferring import refer, relays, until_told
 from tests.link.virtual_time import virtual
+from trunkline.call.recording import CallRecordings, RecordingLimits
 from trunkline.call.target import Target
 from trunkline.media.commands import SetPlain
 from trunkline.media.encryption import MediaEncryption
@@ -256,6 +257,29 @@ async def test_after_a_crash_both_parties_of_an_encrypted_call_are_hung_up_and_t
     assert later.stage.outcome("in")[0][1] == "call.lost_in_crash"
     told = [step for step in later.stage.over[-1].story if step["code"] == "call.lost_in_crash"]
     assert "encrypted" in told[0]["text"]
+
+
+@virtual
+async def test_the_recording_of_an_encrypted_call_ends_with_a_crash_once_and_for_all() -> None:
+    stage = Stage()
+    keeping = Keeping(stage)
+    alice, bob = stage.party(), stage.party()
+    alice.body = keyed(alice.host)
+    await stage.connect(alice, bob)
+    recordings = CallRecordings(stage.engine, stage.calls, stage.wall)
+    await recordings.start(stage.calls.all[0], "/rec/call.wav", "stereo", RecordingLimits())
+    await keeping.after(4)
+    later = await keeping.crash()
+    recordings = CallRecordings(later.stage.engine, later.stage.calls, later.stage.wall)
+    recordings.resume(list(later.stage.calls.active.values()))
+    await alice.until("ended bye")
+    await later.stage.settle()
+    story = next(record.story for record in later.stage.over if record.story)
+    told = [step for step in story if step["code"].startswith("call.recording")]
+    assert [step["code"] for step in told] == ["call.recording_started", "call.recording_failed"]
+    assert told[1]["text"] == "the exchange crashed: /rec/call.wav ends there"
+    assert not recordings.active
+    assert not later.stage.engine.recording
 
 
 @virtual

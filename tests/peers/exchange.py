@@ -223,9 +223,16 @@ class ExchangeProcess:
             while self._kept_calls() != count:  # noqa: ASYNC110  (the store tells nobody)
                 await asyncio.sleep(0.05)
 
-    def _kept_calls(self) -> int:
+    async def has_kept(self, text: str, within: float = 60.0) -> None:
+        """Wait until the journal of calls in progress has this text in every call."""
+        async with asyncio.timeout(within):
+            while self._kept_calls() != self._kept_calls(text):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    def _kept_calls(self, text: str = "") -> int:
         with closing(sqlite3.connect(f"file:{self.folder}/data/trunkline.db?mode=ro", uri=True)) as store:
-            (count,) = store.execute("SELECT count(*) FROM call_journal").fetchone()
+            having = "SELECT count(*) FROM call_journal WHERE instr(body, ?) > 0"
+            (count,) = store.execute(having, (text,)).fetchone()
         return int(count)
 
     def log(self) -> str:

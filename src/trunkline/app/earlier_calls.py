@@ -46,11 +46,16 @@ class EarlierCalls:
         self._kept.delete_recorded(scope, self._node)
         found = self._kept.load_all(scope, self._node)
         self._checkpoints.adopt(found)
+        cut: set[str] = set()
         for one in found:
             try:
-                await self._load(Restored(one, self._context))
+                restored = Restored(one, self._context)
+                cut.update(restored.cut)
+                await self._load(restored)
             except LocalProtocolError as error:
                 _tell_loss(one, str(error))
+        for file in sorted(cut):  # that of a conference once, however many are in it
+            log.warning("a recording ended with a crash", file=file)
 
     async def _load(self, call: Restored) -> None:
         away_s = self._context.wall() - call.seen_at
@@ -82,6 +87,7 @@ class EarlierCalls:
             call.carry_on(restored.script)
             if why:
                 _tell_loss(restored.kept, why)
+                call.recording = None  # there is nothing to go on with
                 call.tell(LOST, why)
                 call.hang_up(code=LOST)
             else:

@@ -73,6 +73,8 @@ class Call(Speaking):
     """How its caller is to be secured; None: as the way to us asks for."""
     recording: KeptRecording | None = None
     """What is recorded of it, for the process after a crash."""
+    room_file = ""
+    """Where the conference is recorded that its caller is in; for the same."""
     foreign = False
     """Whether its SIP party belongs to somebody else's PBX, which transfers calls by itself."""
 

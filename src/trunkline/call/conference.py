@@ -74,6 +74,7 @@ class Conferences:
         if len(room.members) >= MAX_MEMBERS:
             raise CallFailed(486, "Busy Here", 17, "conference.full")
         member = room.members[call.id] = Member(call, call.caller.number)
+        _keep(call, room.file)
         try:
             await asyncio.shield(room.opened)
         except BaseException:
@@ -95,6 +96,7 @@ class Conferences:
     async def leave(self, room: Room, call: Call) -> None:
         """The call is over, or does something else; never fails."""
         room.members.pop(call.id, None)
+        _keep(call, "")
         if room.members or self.rooms.get((room.tenant, room.name)) is not room:
             return
         del self.rooms[room.tenant, room.name]
@@ -121,17 +123,20 @@ class Conferences:
         """Record the room into a new file; returns the recording's id. Raises MediaError."""
         if room.recording:
             return room.recording
-        room.recording, room.file = uuid7(), str(file)
+        room.recording = uuid7()
+        _keep_file(room, str(file))
         try:
             await self._engine.execute(Record(room.id, room.recording, str(file)))
         except MediaError:
-            room.recording = room.file = ""
+            room.recording = ""
+            _keep_file(room, "")
             raise
         return room.recording
 
     async def stop_recording(self, room: Room) -> None:
         """End the room's recording, if there is one."""
-        recording, room.recording, room.file = room.recording, "", ""
+        recording, room.recording = room.recording, ""
+        _keep_file(room, "")
         if recording:
             await self._engine.execute(StopRecord(recording))
 
@@ -144,4 +149,18 @@ def join_command(room: Room, member: Member, port: str) -> Join:
 def _on_event(room: Room, event: MediaEvent) -> None:
     """A recording may end by itself: a full disk, its longest time."""
     if isinstance(event, Recorded | RecordFailed) and event.recording == room.recording:
-        room.recording = room.file = ""
+        room.recording = ""
+        _keep_file(room, "")
+
+
+def _keep_file(room: Room, file: str) -> None:
+    room.file = file
+    for member in room.members.values():
+        _keep(member.call, file)
+
+
+def _keep(call: Call, file: str) -> None:
+    """Have the file known to the process after a crash, which tells of it in the call's story."""
+    if call.room_file != file:
+        call.room_file = file
+        call.changes += 1

@@ -53,7 +53,8 @@ _MISSHAPEN: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError
 class Restored:
     """One kept call on its way back. ``call`` has its legs; ``up`` tells whether it can be carried on.
 
-    ``keyed`` that it cannot because its media was encrypted: keys are in no file.
+    ``keyed`` that it cannot because its media was encrypted: keys are in no file. ``cut`` are the files of recordings
+    that end with the crash.
     """
 
     def __init__(self, kept: KeptCall, context: CallContext) -> None:
@@ -66,6 +67,7 @@ class Restored:
             self.up = bool(data["up"])
             self.keyed = bool(data.get("keyed"))
             self.call = _call_of(kept, data, context)
+            self.cut = _cut(self.call, data)
             self._legs: list[tuple[SipLeg | AppLeg, dict[str, Any]]] = [
                 (_leg_of(self.call, leg), leg) for leg in data["legs"]
             ]
@@ -291,10 +293,15 @@ def _call_of(kept: KeptCall, data: dict[str, Any], context: CallContext) -> Call
     recording = data.get("recording")
     if recording is not None:
         call.recording = KeptRecording.from_dict(recording)
-        call.tell(
-            RECORDING_FAILED, f"the exchange crashed: {call.recording.path} ends there", why=RECORDING_CUT
-        )
+    for file in _cut(call, data):
+        call.tell(RECORDING_FAILED, f"the exchange crashed: {file} ends there", why=RECORDING_CUT)
     return call
+
+
+def _cut(call: Call, data: dict[str, Any]) -> list[str]:
+    """The files of recordings that ended with the process: of the call, of the conference that it is in."""
+    own = call.recording.path if call.recording is not None else ""
+    return [file for file in (own, data.get("room_file", "")) if file]
 
 
 def _story_of(started: float, steps: list[list[Any]]) -> Story:

@@ -56,6 +56,7 @@ def snapshot(call: Call) -> dict[str, Any]:
         "holds": call.bridge.holds() if call.bridge is not None else None,
         "service": doing.to_dict() if doing is not None else None,
         "recording": call.recording.to_dict() if call.recording is not None else None,
+        "room_file": call.room_file,
     }
 
 
