@@ -32,6 +32,8 @@ mod pacing;
 mod playback;
 mod pool;
 mod port;
+#[cfg(test)]
+mod races;
 mod rates;
 mod reader;
 mod recording;
