@@ -17,6 +17,7 @@ _OF_CODE: Final = {
     "identity.malformed": "look at the header with trunkline trace",
     "limit.callee": "trunkline calls shows them; trunkline extension set NUMBER --max-calls N allows more",
     "limit.caller": "trunkline calls shows them; trunkline extension set NUMBER --max-calls N allows more",
+    "media.port_taken": "another program took a port of media.ports while the exchange was down: keep them to it alone",
     "media.ports_exhausted": "widen media.ports",
     "media.not_secured": "the party's certificate is not that of its description, or its packets do not arrive",
     "media.silent": "one-way audio: look at media.advertise and at the firewall of the media ports",
