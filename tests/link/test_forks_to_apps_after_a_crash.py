@@ -10,6 +10,7 @@ from tests.link.mobile import TENANT, App, MobileStage, until
 from tests.link.peering import open_to_peer
 from tests.link.test_mobile_after_a_crash import SlowDisk
 from tests.link.virtual_time import virtual
+from trunkline.mobile.office import HandOverPolicy
 from trunkline.model.device import MobileCall
 from trunkline.pbx.peer_door import Peer
 from trunkline.ua.sessions.server import ServerSession
@@ -94,6 +95,31 @@ async def test_a_caller_relies_on_us_when_the_last_of_its_apps_is_kept() -> None
     assert not stage.answers()
     await until(lambda: len(stage.rows.rows) == 2)
     await asyncio.sleep(0.02)
+    assert stage.answers("SIP/2.0 100")
+    stage.pbx.dialogue.hang_up()
+    await stage.settle()
+
+
+@pytest.mark.rfc("3261", "17.2.1")
+@pytest.mark.parametrize("dead", [False, True])
+@virtual
+async def test_a_caller_relies_on_nobody_while_an_app_waits_for_its_ports(dead: bool) -> None:
+    stage = MobileStage(HandOverPolicy(gateway_url="https://gw.example", media="relay"), media_delay_s=0.03)
+    SlowDisk(stage, takes_s=0.002)
+    stage.app("first", disabled_why="Unregistered" if dead else "")  # who cannot be woken leaves at once
+    stage.app("second")
+    wanted = 1 if dead else 2
+    told_before: list[bytes] = []
+    write = stage.rows.write_call
+
+    def note(call: MobileCall) -> asyncio.Future[None]:
+        told_before[:] = stage.answers()
+        return write(call)
+
+    stage.rows.write_call = note  # type: ignore[method-assign]
+    stage.ring_app()
+    await stage.until_pushed(wanted)
+    assert not told_before, "the last one was not on disk yet"
     assert stage.answers("SIP/2.0 100")
     stage.pbx.dialogue.hang_up()
     await stage.settle()

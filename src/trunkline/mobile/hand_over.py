@@ -86,6 +86,8 @@ class HandOver(AppParty):
         self.accepted = b""  # SHA-256 of the description that it was accepted with
         self.reached = False
         self.wake_up = WakeUp()
+        self.to_come = 0
+        """How many more devices the call is about to be handed over to, after this one."""
         self._enter = enter
         self._alarm: Timer | None = None
         self._live_patience: Timer | None = None

@@ -41,10 +41,12 @@ class IncomingCalls:
     def targets(self, devices: Iterable[MobileDevice]) -> list[Target]:
         """A target for each device that can be woken or is there already."""
         ring_s, encryption = self.office.policy.ring_s, self.office.policy.encryption
-        sides = [HandOver(self.office, one, self._enter) for one in devices if one.active]
+        sides = [HandOver(self.office, one, self._enter) for one in devices if one.active][:MOST_DEVICES]
+        for to_come, side in enumerate(reversed(sides)):
+            side.to_come = to_come
         return [
             Target("", app=side, label=side.label, ring_timeout_s=ring_s, encryption=encryption)
-            for side in sides[:MOST_DEVICES]
+            for side in sides
         ]
 
     def script(self, tenant: str, account_id: str) -> Script:

@@ -35,6 +35,7 @@ class Ringing:
         self.facts = facts_of(call)
         self.entered: dict[HandOver, None] = {}
         self._unkept: set[HandOver] = set()  # those that a crash would lose
+        self._to_come = 0  # how many are yet to enter: each waits for its ports
         self._claims = claims
         self._on_empty = on_empty
         self._rang = False
@@ -45,6 +46,7 @@ class Ringing:
         """One more device."""
         self.entered[one] = None
         self._unkept.add(one)
+        self._to_come = one.to_come
         if self._timer is None:
             self._repeat_later()
 
@@ -58,7 +60,7 @@ class Ringing:
 
     def _keeps(self, one: HandOver) -> None:
         self._unkept.discard(one)
-        if not self._unkept:
+        if not self._unkept and not self._to_come:
             self.call.is_kept()
 
     def pushed(self, one: HandOver) -> None:

@@ -153,7 +153,9 @@ class ExchangeDoor:
         else:
             script = self.script(decision, tenant)
         callee = decision.extension
-        hold = phone is None and callee is not None and bool(self.has_apps(tenant, callee.number))
+        # An app has no next hop within TLS, and a GRUU means a phone: none is rung then.
+        may_ring_apps = phone is None and address.scheme != "sips"
+        hold = may_ring_apps and callee is not None and bool(self.has_apps(tenant, callee.number))
         call.begin(incoming, flow, script, hold=hold)
         self.calls.add(call, (user,) if callee is None else (user, callee.number))
 

@@ -48,11 +48,16 @@ class FakeCall:
         self.callee = callee
         self.story = story
         self.script: Script | None = None
+        self.hold = False
         self.made.append(self)
 
     def begin(self, incoming: Any, flow: Any, script: Script, *, hold: bool = False) -> None:
         self.script = script
+        self.hold = hold
         incoming.respond(200)
+
+    def tell(self, code: str, text: str) -> None:
+        self.story.add(NOW, code, text)
 
 
 class Exchange:
@@ -121,6 +126,16 @@ async def test_a_call_is_challenged_in_the_realm_of_the_tenant_that_is_called(ex
         assert response.status == 401
         assert {one.realm for one in parse_challenges(response.headers["WWW-Authenticate"])} == {domain}
     assert FakeCall.made == []
+
+
+@pytest.mark.rfc("3261", "26.2.2")
+@pytest.mark.parametrize("scheme", ["sip", "sips"])
+async def test_the_caller_of_an_app_waits_for_the_disk_and_no_other(exchange: Exchange, scheme: str) -> None:
+    """A sips URI rings no app, whatever the extension has."""
+    assert exchange.call(f"{scheme}:1002@a.test").status == 200
+    exchange.door.has_apps = lambda _tenant, number: number == "1002"
+    assert exchange.call(f"{scheme}:1002@a.test").status == 200
+    assert [call.hold for call in FakeCall.made] == [False, scheme == "sip"]
 
 
 async def test_a_call_is_begun_as_decided_and_its_story_says_why(exchange: Exchange) -> None:

@@ -78,10 +78,10 @@ class ServerInvite(Transaction):
 
     def send_provisional(self, data: bytes, _now: float) -> None:
         self.data = data
-        if self.deadline:
-            self.held = (*self.held, data)[-MOST_HELD:]
-        else:
+        if not self.deadline:
             self.wire.send(data, self.failed)
+        elif self.held[-1:] != (data,):  # many phones ring at once
+            self.held = (*self.held, data)[-MOST_HELD:]
 
     def release(self, _argument: object, _now: float) -> None:
         held, self.held = self.held or (self.data,), ()

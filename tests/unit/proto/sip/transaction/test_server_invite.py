@@ -282,6 +282,15 @@ def test_provisionals_that_come_while_the_100_is_held_go_with_it_in_their_order(
     assert world.udp.statuses == [183, 180, 182]
 
 
+def test_a_description_that_is_held_is_not_lost_to_many_phones_that_ring(world: World) -> None:
+    transaction = held(world)
+    incoming(world).respond(183, to_tag="t1", body=b"v=0")
+    for _ in range(20):
+        incoming(world).respond(180, to_tag="t1")
+    transaction.let_go(world.now)
+    assert world.udp.statuses == [183, 180]
+
+
 def test_what_is_held_goes_when_its_time_is_over_and_never_after_a_final_answer(world: World) -> None:
     held(world)
     incoming(world).respond(180, to_tag="t1")
