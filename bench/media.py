@@ -15,6 +15,7 @@ from pathlib import Path
 from select import EPOLLIN, epoll
 from typing import Any
 
+from bench import speech
 from bench.build import program
 from bench.plan import LOAD_CPU, MEDIA_A, ROOT, SERVER, SERVER_CPU
 from bench.plot import Point, Series, line_charts
@@ -56,6 +57,11 @@ def _room(codec: str, members: int) -> Work:
     return Work(f"conference, {codec}", "room", (codec,), members, beside)
 
 
+def _large(members: int, talkers: int) -> Work:
+    codecs = ("opus",) * talkers + (speech.SILENT,) * (members - talkers)
+    return Work(f"conference, opus, {talkers} talk", "room", codecs, members, MANY.server)
+
+
 MANY = Work("relayed", "relay", ("PCMU",), 200)
 FEW = Work("relayed", "relay", ("PCMU",), 40)
 WORKS: tuple[Work, ...] = (
@@ -70,6 +76,8 @@ WORKS: tuple[Work, ...] = (
     Work("relayed, listened to for signals", "progress", ("PCMU",), 200, MANY.server),
     *(_room("PCMU", members) for members in (10, 50, 100, 200)),
     *(_room("opus", members) for members in (10, 20, 50)),
+    _large(200, 200),
+    _large(200, 3),
 )
 
 
@@ -119,7 +127,7 @@ def conferences(rows: dict[str, Row]) -> str:
     """The drawing: cost of a member by the size of the conference."""
     rooms: dict[str, list[Point]] = {}
     for work in WORKS:
-        if work.does == "room" and work.server in rows:
+        if work.does == "room" and len(set(work.codecs)) == 1 and work.server in rows:
             rooms.setdefault(work.codecs[0], []).append(Point(work.parties, rows[work.server].cpu_us))
     lines = [Series(codec, points) for codec, points in rooms.items()]
     return line_charts("A member of a conference for 20 ms", "members, all of whom speak", "CPU us", lines)
@@ -139,7 +147,7 @@ def _timed(session: Session, work: Work) -> Sample:
 @contextmanager
 def _working(folder: Path, work: Work) -> Iterator[int]:
     argv: Sequence[str | Path] = [
-        sys.executable, "-m", "bench.media_ports", "--work", work.does, "--codecs", ",".join(work.codecs),
+        sys.executable, "-m", "bench.media_ports", "--work", work.does, "--codecs", ";".join(work.codecs),
         "--parties", str(work.parties), "--folder", folder,
     ]  # fmt: skip
     with running(argv, cpu=SERVER_CPU, log=folder / "log", cwd=ROOT, talks=True) as process:

@@ -1,6 +1,6 @@
 """The media engine alone, at work on what parties say, until its input is closed.
 
-A program of its own (`python -m bench.media_ports --work room --codecs PCMU --parties N --folder F`). It prints
+A program of its own (`python -m bench.media_ports --work room --codecs 'PCMU;G722' --parties N --folder F`). It prints
 `started`, waits for a line, sets everything up, writes `F/ports`, a line for each party as rtp_speakers reads it, and
 prints `ready N`. Sockets for programs are handed over by the UNIX socket `F/taps`.
 """
@@ -105,7 +105,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", required=True)
-    parser.add_argument("--codecs", type=lambda text: text.split(","), required=True)
+    parser.add_argument("--codecs", type=lambda text: text.split(";"), required=True)
     parser.add_argument("--parties", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     asyncio.run(work(parser.parse_args()))

@@ -12,12 +12,15 @@ RATE_HZ = 8000
 PACKETS_OF_A_SECOND = 50
 PROMPTS = Path(trunkline.__file__).parent / "prompts" / "en"
 SENTENCES = ("enter-pin", "not-registered", "no-answer", "busy")
+SILENT = "opus, silent"
+"""Opus of somebody who listens, and whose phone does not leave out silence."""
 FORMATS = {
     "PCMU": Format(0, "PCMU"),
     "PCMA": Format(8, "PCMA"),
     "G722": Format(9, "G722"),
     "opus": Format(96, "opus", 48_000, 2, "useinbandfec=1"),
 }
+FORMATS[SILENT] = FORMATS["opus"]
 
 
 def speech() -> bytes:
@@ -31,7 +34,7 @@ def speech() -> bytes:
 
 def payloads(name: str, sound: bytes) -> Iterator[bytes]:
     """What `sound` is in a codec, 20 ms each."""
-    codec = Codec(name)
+    codec = Codec(FORMATS[name].codec)
     converted = Rates(RATE_HZ, codec.rate_hz).convert(sound) if codec.rate_hz != RATE_HZ else sound
     octets = 2 * codec.rate_hz // PACKETS_OF_A_SECOND
     for at in range(0, len(converted) - octets + 1, octets):
@@ -40,9 +43,10 @@ def payloads(name: str, sound: bytes) -> Iterator[bytes]:
 
 def frames_file(folder: Path, name: str) -> Path:
     """A file that rtp_speakers can read, written where it is not there yet."""
-    path = folder / f"{name}.frames"
+    path = folder / f"{name.replace(', ', '-')}.frames"
     if not path.exists():
-        path.write_bytes(b"".join(len(one).to_bytes(2) + one for one in payloads(name, speech())))
+        sound = bytes(len(speech())) if name == SILENT else speech()
+        path.write_bytes(b"".join(len(one).to_bytes(2) + one for one in payloads(name, sound)))
     return path
 
 

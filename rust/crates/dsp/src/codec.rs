@@ -44,7 +44,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// The rate of the samples: what `Decoder` gives and `Encoder` takes, one channel.
+    /// The rate of the samples: what `Decoder::new` gives and `Encoder::new` takes, one channel.
     #[must_use]
     pub fn rate_hz(self) -> u32 {
         match self {
@@ -53,6 +53,13 @@ impl Codec {
             Self::Opus { .. } => 48_000,
             Self::L16 { rate_hz, .. } => rate_hz,
         }
+    }
+
+    /// `wanted_hz` if the codec's own encoder and decoder know that rate, else [`Codec::rate_hz`].
+    #[must_use]
+    pub fn nearest_rate_hz(self, wanted_hz: u32) -> u32 {
+        let other = matches!(self, Self::Opus { .. }) && opus::has_rate(wanted_hz);
+        if other { wanted_hz } else { self.rate_hz() }
     }
 
     /// The RTP clock: that of G.722 is 8000 by an old mistake (RFC 3551 §4.5.2).
@@ -78,5 +85,7 @@ pub enum CodecError {
 
 #[cfg(test)]
 mod costs;
+#[cfg(test)]
+mod switch;
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ const CHANGED_MS: usize = 20;
 /// What is heard in 20 ms.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
-    /// Always 20 ms, at the rate of the peer's codec: another one when that changes.
+    /// Always 20 ms, at the rate that was asked for or that of the peer's codec: another one when that changes.
     pub sound: Sound<'a>,
     /// Whether any of it came from the peer, or stands in for what was lost of it; otherwise it is silence because
     /// nothing came.
@@ -54,6 +54,8 @@ pub struct Ear {
     /// What payload types mean.
     codecs: Vec<(u8, Codec)>,
     decoder: Option<(u8, Decoder)>,
+    /// The rate at which the sound is wanted, for a codec that has a choice.
+    wanted_hz: u32,
     stretch: Option<(u32, Stretch)>,
     noise: ComfortNoise,
     /// How the peer's pause sounds, since it told of one; and the timestamp of the sound that ends it, once that came.
@@ -75,6 +77,7 @@ impl Default for Ear {
             ssrc: 0,
             codecs: Vec::new(),
             decoder: None,
+            wanted_hz: 0,
             stretch: None,
             noise: ComfortNoise::default(),
             pause: None,
@@ -89,6 +92,11 @@ impl Default for Ear {
 }
 
 impl Ear {
+    /// The rate at which the sound is wanted: the next decoder gives it so if it can, as that of Opus.
+    pub fn prefer(&mut self, rate_hz: u32) {
+        self.wanted_hz = rate_hz;
+    }
+
     /// Takes a packet of the peer, whose payload type means this.
     pub fn push(&mut self, now_ns: u64, packet: &RtpPacket<'_>, format: Format) {
         let (now_us, payload_type) = (now_ns / 1000, packet.payload_type());
@@ -130,7 +138,7 @@ impl Ear {
     }
 
     fn rate_hz(&self) -> u32 {
-        self.decoder.as_ref().map_or(8000, |(_, decoder)| decoder.codec().rate_hz())
+        self.decoder.as_ref().map_or(8000, |(_, decoder)| decoder.rate_hz())
     }
 
     /// The next 20 ms.
@@ -164,8 +172,8 @@ impl Ear {
     fn listen(&mut self, now_ns: u64) -> Option<Step> {
         let Self { jitter, decoder, codecs, ready, sound, clock_hz, idle, stretch, pause, resumes, .. } =
             self;
-        let (jitter, clock_hz) = (jitter.as_mut()?, *clock_hz);
-        let rate_hz = decoder.as_ref().map_or(8000, |(_, decoder)| decoder.codec().rate_hz());
+        let (jitter, clock_hz, wanted_hz) = (jitter.as_mut()?, *clock_hz, self.wanted_hz);
+        let rate_hz = decoder.as_ref().map_or(8000, |(_, decoder)| decoder.rate_hz());
         let at_us = now_ns / 1000 + ready.len() as u64 * 1_000_000 / u64::from(rate_hz);
         let samples = |ticks: u32| (scaled(ticks, clock_hz, rate_hz) as usize).clamp(1, LONGEST);
         match jitter.pull(at_us) {
@@ -177,20 +185,20 @@ impl Ear {
                     (*pause, *resumes) = (None, None);
                 }
                 if decoder.as_ref().is_none_or(|(known, old)| *known != of || old.codec() != codec) {
-                    let before = decoder.as_ref().map(|(_, decoder)| decoder.codec().rate_hz());
-                    if before != Some(codec.rate_hz()) {
+                    let before = decoder.as_ref().map(|(_, decoder)| decoder.rate_hz());
+                    if before != Some(codec.nearest_rate_hz(wanted_hz)) {
                         ready.clear();
                     }
-                    *decoder = Decoder::new(codec).ok().map(|decoder| (of, decoder));
+                    *decoder = Decoder::at(codec, wanted_hz).ok().map(|decoder| (of, decoder));
                 }
                 let (_, decoder) = decoder.as_mut()?;
                 let made = match decoder.decode(packet.payload, &mut sound[..]) {
                     Ok(made) => made,
                     Err(_) => decoder.conceal(samples(clock_hz / 50), &mut sound[..]),
                 };
-                jitter.played(scaled(made as u32, codec.rate_hz(), clock_hz));
+                jitter.played(scaled(made as u32, decoder.rate_hz(), clock_hz));
                 ready.extend_from_slice(&sound[..made]);
-                fit(ready, surplus_us, codec.rate_hz(), stretch);
+                fit(ready, surplus_us, decoder.rate_hz(), stretch);
                 Some(Step::Packet)
             }
             Pull::Lost { ticks, next } => {

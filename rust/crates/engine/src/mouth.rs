@@ -8,6 +8,8 @@ use crate::formats::{Content, Format, Speech, fixed};
 use crate::rates::append;
 use crate::voice::Voice;
 
+/// From this rate on sound is encoded at its own, by a codec that has a choice: what has less is small work anyway.
+const WIDE_HZ: u32 = 16_000;
 /// Samples of 20 ms at the highest rate.
 pub const MOST_SAMPLES: usize = 960;
 
@@ -76,8 +78,8 @@ impl Mouth {
             voice.mark();
         }
         self.bring(sound);
-        let frame = frame_of(self.speech);
-        while self.waiting.len() >= frame {
+        let frame = self.frame();
+        while frame > 0 && self.waiting.len() >= frame {
             self.encode(now_ns, voice, frame, each);
         }
     }
@@ -96,15 +98,17 @@ impl Mouth {
             voice.mark();
         }
         self.waiting.clear();
+        // What the peer hears meanwhile it knows nothing of: it would go on where nobody is.
+        self.encoder = None;
         let Some(place) = self.packet.get_mut(HEADER..HEADER + payload.len()) else { return };
         place.copy_from_slice(payload);
-        self.send(now_ns, voice, (payload.len(), frame_of(self.speech)), each);
+        self.send(now_ns, voice, payload.len(), each);
     }
 
     /// The sound is over: says what is left, with silence behind it.
     pub fn finish(&mut self, now_ns: u64, voice: &mut Voice, each: &mut dyn FnMut(&[u8])) {
         if !self.waiting.is_empty() {
-            let frame = frame_of(self.speech);
+            let frame = self.frame();
             self.waiting.resize(frame, 0);
             self.encode(now_ns, voice, frame, each);
         }
@@ -115,8 +119,25 @@ impl Mouth {
         self.waiting.clear();
     }
 
+    /// Samples of a packet, as the encoder takes them.
+    fn frame(&self) -> usize {
+        self.encoder.as_ref().map_or(0, Encoder::rate_hz) as usize * self.speech.ptime_ms as usize / 1000
+    }
+
+    /// An encoder for sound of this rate; the rate that it takes.
+    fn encoder_for(&mut self, rate_hz: u32) -> Option<u32> {
+        let codec = self.speech.codec;
+        let to_hz = if rate_hz < WIDE_HZ { codec.rate_hz() } else { codec.nearest_rate_hz(rate_hz) };
+        if self.encoder.as_ref().is_none_or(|encoder| encoder.rate_hz() != to_hz) {
+            self.encoder = Encoder::at(codec, to_hz).ok();
+            self.rates = None;
+            self.waiting.clear();
+        }
+        self.encoder.as_ref().map(Encoder::rate_hz)
+    }
+
     fn bring(&mut self, sound: Sound<'_>) {
-        let to_hz = self.speech.codec.rate_hz();
+        let Some(to_hz) = self.encoder_for(sound.rate_hz) else { return };
         if sound.rate_hz == to_hz {
             self.waiting.extend_from_slice(sound.samples);
             return;
@@ -130,31 +151,22 @@ impl Mouth {
     }
 
     fn encode(&mut self, now_ns: u64, voice: &mut Voice, frame: usize, each: &mut dyn FnMut(&[u8])) {
-        if self.encoder.is_none() {
-            self.encoder = Encoder::new(self.speech.codec).ok();
-        }
         let payload = &mut self.packet[HEADER..];
         let encoded = self.encoder.as_mut().map(|encoder| encoder.encode(&self.waiting[..frame], payload));
         self.waiting.drain(..frame);
         if let Some(Ok(octets)) = encoded {
-            self.send(now_ns, voice, (octets, frame), each);
+            self.send(now_ns, voice, octets, each);
         }
     }
 
-    fn send(
-        &mut self,
-        now_ns: u64,
-        voice: &mut Voice,
-        (octets, samples): (usize, usize),
-        each: &mut dyn FnMut(&[u8]),
-    ) {
+    fn send(&mut self, now_ns: u64, voice: &mut Voice, octets: usize, each: &mut dyn FnMut(&[u8])) {
         let (marker, sequence, timestamp, ssrc) = voice.next();
         let (header, _) = self.packet.split_at_mut(HEADER);
         if let Ok(header) = header.try_into() {
             write_header(header, marker, self.speech.payload_type, sequence, timestamp, ssrc);
         }
         each(&self.packet[..HEADER + octets]);
-        voice.pass(now_ns, samples_to_units(samples, self.speech.codec));
+        voice.pass(now_ns, samples_to_units(frame_of(self.speech), self.speech.codec));
     }
 }
 

@@ -383,6 +383,9 @@ impl Port {
             return;
         }
         let mut ear = self.ear.take().unwrap_or_default();
+        if let Job::Seat(seat) = &self.job {
+            ear.prefer(seat.hall.rate_hz);
+        }
         let frame = ear.pull(context.now_ns);
         self.slot(context).counts.invented(frame.concealed, frame.late);
         match &mut self.job {

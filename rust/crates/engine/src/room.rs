@@ -21,6 +21,9 @@ use crate::tap::Tap;
 pub const MOST_MEMBERS: usize = 200;
 /// Frames that wait between two workers: more than their beats are ever apart.
 const MOST_WAITING: usize = 3;
+/// Codecs in which the room itself encodes, for two members or more each: its beat is one piece of work, so what a rare
+/// codec costs is for who speaks to its members.
+const MOST_COMMON: usize = 4;
 /// Beats after which an encoder that nobody needs is let go: 5 s.
 const UNNEEDED: u32 = 250;
 /// The length of a beat.
@@ -105,6 +108,8 @@ struct Member {
     loudness: Loudness,
     said: VecDeque<Box<[i16]>>,
     hears: VecDeque<Mixed>,
+    /// In which codec it heard what all others hear, in the beat before.
+    shares: Option<Codec>,
     now: Box<[i16]>,
 }
 
@@ -139,13 +144,22 @@ struct Common {
     unneeded: u32,
 }
 
+/// A codec in which somebody hears the whole.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    codec: Codec,
+    members: u32,
+    /// Whether some of them heard something else in the beat before.
+    is_joined: bool,
+}
+
 /// Who encodes what most members hear, once for each codec.
 #[derive(Debug)]
 struct Scribe {
     rate_hz: u32,
     common: Vec<Common>,
     /// The codecs of this beat.
-    wanted: Vec<Codec>,
+    wanted: Vec<Wanted>,
 }
 
 /// Members, what they said and what they shall hear.
@@ -176,6 +190,7 @@ impl Room {
                 loudness: Loudness::default(),
                 said: VecDeque::with_capacity(MOST_WAITING),
                 hears: VecDeque::with_capacity(MOST_WAITING),
+                shares: None,
                 now: vec![0; self.samples].into(),
             });
         }
@@ -271,16 +286,21 @@ impl Room {
         Mixture { goes_on: true, over, whole: Some(whole) }
     }
 
-    /// The codecs in which somebody hears the whole.
-    fn ask(&self, wanted: &mut Vec<Codec>) {
+    /// The codecs in which most members hear the whole.
+    fn ask(&self, wanted: &mut Vec<Wanted>) {
         wanted.clear();
         for member in &self.members {
-            if let Some(codec) = self.common_codec(member)
-                && !wanted.contains(&codec)
-            {
-                wanted.push(codec);
+            let Some(codec) = self.common_codec(member) else { continue };
+            let is_joined = member.shares != Some(codec);
+            match wanted.iter_mut().find(|one| one.codec == codec) {
+                Some(one) => (one.members, one.is_joined) = (one.members + 1, one.is_joined || is_joined),
+                None => wanted.push(Wanted { codec, members: 1, is_joined }),
             }
         }
+        // One member alone is spoken to by an encoder of its own all the time.
+        wanted.retain(|one| one.members > 1);
+        wanted.sort_by_key(|one| std::cmp::Reverse(one.members));
+        wanted.truncate(MOST_COMMON);
     }
 
     /// The codec of a member that hears what all others hear.
@@ -348,6 +368,7 @@ impl Room {
         let Self { members, mix, speakers, silence, samples, .. } = self;
         for member in members {
             let Some(speech) = member.speech else { continue };
+            member.shares = None;
             let mixed = if member.deaf {
                 Mixed::Sound(Arc::clone(silence))
             } else if speakers.part_of(member.slot) != Part::Silent {
@@ -355,6 +376,7 @@ impl Room {
                 mix.without(&member.now, &mut own);
                 Mixed::Sound(own.into())
             } else if let Some(payload) = scribe.payload(speech) {
+                member.shares = Some(speech.codec);
                 Mixed::Payload(payload)
             } else {
                 Mixed::Sound(Arc::clone(whole))
@@ -372,15 +394,15 @@ impl Scribe {
     fn write(&mut self, whole: &[i16]) {
         let Self { rate_hz, common, wanted } = self;
         common.iter_mut().for_each(|one| (one.payload, one.unneeded) = (None, one.unneeded + 1));
-        for &codec in &*wanted {
+        for &Wanted { codec, is_joined, .. } in &*wanted {
             if !common.iter().any(|one| one.codec == codec) {
-                let Ok(encoder) = Encoder::new(codec) else { continue };
-                let to_hz = codec.rate_hz();
+                let Ok(encoder) = Encoder::at(codec, *rate_hz) else { continue };
+                let to_hz = encoder.rate_hz();
                 let rates = Rates::new(*rate_hz, to_hz).filter(|_| *rate_hz != to_hz);
                 let sound = Vec::with_capacity(2 * MOST_SAMPLES);
                 common.push(Common { codec, encoder, rates, sound, payload: None, unneeded: 0 });
             }
-            common.iter_mut().filter(|one| one.codec == codec).for_each(|one| one.write(whole));
+            common.iter_mut().filter(|one| one.codec == codec).for_each(|one| one.write(whole, is_joined));
         }
         common.retain(|one| one.unneeded < UNNEEDED);
     }
@@ -393,8 +415,10 @@ impl Scribe {
 }
 
 impl Common {
-    fn write(&mut self, whole: &[i16]) {
+    /// Who has heard another encoder so far understands a frame that stands alone, and all that follow it.
+    fn write(&mut self, whole: &[i16], alone: bool) {
         self.unneeded = 0;
+        self.encoder.stand_alone(alone);
         self.sound.clear();
         match &mut self.rates {
             None => self.sound.extend_from_slice(whole),
@@ -491,5 +515,71 @@ mod tests {
         (0..100).for_each(|_| hall.lock().bring(1, &[0; 160]));
         (0..100).for_each(|beat| drop(hall.lead(beat)));
         assert_eq!((0..100).filter(|_| hall.lock().fetch(1).is_some()).count(), MOST_WAITING);
+    }
+
+    /// How an Opus member is spoken to that wants so many bits a second.
+    fn opus(bit_rate: u32) -> Speech {
+        let codec = Codec::Opus { stereo: false, fec: false, bit_rate, most_hz: 0 };
+        Speech { payload_type: 96, codec, ptime_ms: 20 }
+    }
+
+    fn is_common(hall: &Hall, slot: u32) -> bool {
+        matches!(hall.lock().fetch(slot), Some(Mixed::Payload(_)))
+    }
+
+    #[test]
+    fn the_room_encodes_for_two_or_more_and_in_a_few_codecs_only() {
+        let hall = Hall::new(16_000, 4);
+        // Of each codec two members, of the last one three, of the first one only one.
+        let codecs = [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 6];
+        for (slot, &codec) in codecs.iter().enumerate() {
+            hall.lock().admit(slot as u32, RIGHTS, Some(opus(10_000 + codec)));
+        }
+        hall.lead(0);
+        let common: Vec<u32> =
+            (0..14).filter(|&slot| is_common(&hall, slot)).map(|slot| codecs[slot as usize]).collect();
+        assert_eq!(common, [1, 1, 2, 2, 3, 3, 6, 6, 6]);
+    }
+
+    #[test]
+    fn who_has_spoken_hears_the_common_stream_without_a_break() {
+        let hall = Hall::new(16_000, 4);
+        (0..4).for_each(|slot| hall.lock().admit(slot, RIGHTS, Some(opus(0))));
+        let mut voices = [200.0, 310.0].map(|frequency| Sine::new(frequency, -20.0, 16_000.0));
+        let mut private = Encoder::at(opus(0).codec, 16_000).unwrap();
+        let mut decoders = [0, 1].map(|_| trunkline_dsp::Decoder::at(opus(0).codec, 16_000).unwrap());
+        let mut since = None;
+        for beat in 0..100 {
+            let said: Vec<Vec<i16>> =
+                voices.iter_mut().map(|voice| (0..320).map(|_| voice.sample()).collect()).collect();
+            // The first member is silent after a second, the second one speaks all the time.
+            (0..2)
+                .filter(|&slot| slot == 1 || beat < 50)
+                .for_each(|slot| hall.lock().bring(slot as u32, &said[slot]));
+            hall.lead(beat);
+            let heard = [0, 2].map(|slot| hall.lock().fetch(slot).unwrap());
+            if beat > 50 && matches!(heard[0], Mixed::Payload(_)) {
+                since.get_or_insert(beat);
+            }
+            let mut out = [[0; 320]; 2];
+            for ((mixed, decoder), out) in heard.iter().zip(&mut decoders).zip(&mut out) {
+                let mut octets = [0; LONGEST_PAYLOAD];
+                let payload = match mixed {
+                    Mixed::Payload(payload) => &payload[..],
+                    Mixed::Sound(sound) => {
+                        let length = private.encode(sound, &mut octets).unwrap();
+                        &octets[..length]
+                    }
+                };
+                decoder.decode(payload, out).unwrap();
+            }
+            if since.is_some_and(|since| beat > since && beat < since + 10) {
+                let power: f64 = out[1].iter().map(|&x| f64::from(x).powi(2)).sum();
+                let noise: f64 =
+                    out[0].iter().zip(&out[1]).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+                assert!(power > 100.0 * noise, "{beat}: {power:.0} {noise:.0}");
+            }
+        }
+        assert!(since.is_some_and(|since| since > 60));
     }
 }

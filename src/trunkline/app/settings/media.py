@@ -59,7 +59,11 @@ class Media(Section):
         description="A call whose media is silent on both sides this long is ended; 0 never ends one.",
     )
     workers: int = Field(
-        default=1, ge=1, le=64, description="Threads that move packets; the ports are divided among them."
+        default=1,
+        ge=1,
+        le=64,
+        description="Threads that move packets and decode what members of conferences say; calls are divided among "
+        "them. One is enough for thousands of calls; large conferences in Opus want more.",
     )
     kernel: Literal["auto", "off"] = Field(
         default="auto",

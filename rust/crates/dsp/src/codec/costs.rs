@@ -107,3 +107,31 @@ fn costs_of_what_stands_around_codecs() {
         println!("stretch at {rate} Hz: {each:.2} us");
     }
 }
+
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stdout)]
+fn costs_of_opus_at_the_rates_of_rooms() {
+    let codec = Codec::Opus { stereo: false, fec: true, bit_rate: 0, most_hz: 0 };
+    let (mut payload, mut out) = ([0; 2 * LONGEST], [0; LONGEST]);
+    let mut peer = Encoder::new(codec).unwrap();
+    let mut of_peer = |frame: &[i16]| {
+        let count = peer.encode(frame, &mut payload).unwrap();
+        payload[..count].to_vec()
+    };
+    let payloads: Vec<Vec<u8>> = voice(48_000).chunks_exact(960).map(&mut of_peer).collect();
+    for rate in [8000, 16_000, 48_000] {
+        let mut encoder = Encoder::at(codec, rate).unwrap();
+        let mut decoder = Decoder::at(codec, rate).unwrap();
+        let sound = voice(rate);
+        let mut frames = sound.chunks_exact(rate as usize / 50).cycle();
+        let encoding = cost(|| {
+            black_box(encoder.encode(frames.next().unwrap(), &mut payload).unwrap());
+        });
+        let mut coming = payloads.iter().cycle();
+        let decoding = cost(|| {
+            black_box(decoder.decode(coming.next().unwrap(), &mut out).unwrap());
+        });
+        println!("Opus at {rate} Hz: encode {encoding:.2} us, decode {decoding:.2} us");
+    }
+}

@@ -9,6 +9,7 @@ use crate::g711::Law;
 #[derive(Debug)]
 pub struct Decoder {
     codec: Codec,
+    rate_hz: u32,
     kind: Kind,
 }
 
@@ -26,17 +27,33 @@ impl Decoder {
     /// # Errors
     /// [`CodecError::Format`] for a rate or a number of channels that the codec does not have.
     pub fn new(codec: Codec) -> Result<Self, CodecError> {
+        Self::at(codec, codec.rate_hz())
+    }
+
+    /// A decoder that gives sound at `wanted_hz` if the codec can do so by itself, as Opus can at 8000, 12000, 16000 and
+    /// 24000 Hz, for less than the whole costs; otherwise at [`Codec::rate_hz`]: see [`Decoder::rate_hz`].
+    ///
+    /// # Errors
+    /// As for [`Decoder::new`].
+    pub fn at(codec: Codec, wanted_hz: u32) -> Result<Self, CodecError> {
+        let rate_hz = codec.nearest_rate_hz(wanted_hz);
         let concealment = || Box::new(Concealment::new(codec.rate_hz()));
         let kind = match codec {
             Codec::G711(law) => Kind::G711(law, concealment()),
             Codec::G722 => Kind::G722(Box::default(), concealment()),
-            Codec::Opus { .. } => Kind::Opus(OpusDecoder::new()?),
+            Codec::Opus { .. } => Kind::Opus(OpusDecoder::new(rate_hz)?),
             Codec::L16 { rate_hz, channels } => {
                 l16::check(rate_hz, channels)?;
                 Kind::L16(channels, concealment())
             }
         };
-        Ok(Self { codec, kind })
+        Ok(Self { codec, rate_hz, kind })
+    }
+
+    /// How many of the samples that it gives are a second.
+    #[must_use]
+    pub fn rate_hz(&self) -> u32 {
+        self.rate_hz
     }
 
     /// What it decodes.
@@ -45,7 +62,7 @@ impl Decoder {
         self.codec
     }
 
-    /// Decodes one payload; returns how many samples it put into `out`: mono, at [`Codec::rate_hz`].
+    /// Decodes one payload; returns how many samples it put into `out`: mono, at [`Decoder::rate_hz`].
     ///
     /// # Errors
     /// [`CodecError::Payload`] for what is not a payload of this codec, [`CodecError::Length`] when `out` is too

@@ -8,6 +8,7 @@ use crate::g711::Law;
 #[derive(Debug)]
 pub struct Encoder {
     codec: Codec,
+    rate_hz: u32,
     kind: Kind,
 }
 
@@ -25,18 +26,34 @@ impl Encoder {
     /// # Errors
     /// [`CodecError::Format`] for a rate, a number of channels or a bit rate that the codec does not have.
     pub fn new(codec: Codec) -> Result<Self, CodecError> {
+        Self::at(codec, codec.rate_hz())
+    }
+
+    /// An encoder that takes sound at `wanted_hz` if the codec can do so by itself, as Opus can at 8000, 12000, 16000 and
+    /// 24000 Hz, for less than the whole costs; otherwise at [`Codec::rate_hz`]: see [`Encoder::rate_hz`].
+    ///
+    /// # Errors
+    /// As for [`Encoder::new`].
+    pub fn at(codec: Codec, wanted_hz: u32) -> Result<Self, CodecError> {
+        let rate_hz = codec.nearest_rate_hz(wanted_hz);
         let kind = match codec {
             Codec::G711(law) => Kind::G711(law),
             Codec::G722 => Kind::G722(Box::default()),
             Codec::Opus { fec, bit_rate, most_hz, .. } => {
-                Kind::Opus(OpusEncoder::new(fec, bit_rate, most_hz)?)
+                Kind::Opus(OpusEncoder::new(rate_hz, fec, bit_rate, most_hz)?)
             }
             Codec::L16 { rate_hz, channels } => {
                 l16::check(rate_hz, channels)?;
                 Kind::L16(channels)
             }
         };
-        Ok(Self { codec, kind })
+        Ok(Self { codec, rate_hz, kind })
+    }
+
+    /// How many of the samples that it takes are a second.
+    #[must_use]
+    pub fn rate_hz(&self) -> u32 {
+        self.rate_hz
     }
 
     /// What it encodes.
@@ -45,7 +62,7 @@ impl Encoder {
         self.codec
     }
 
-    /// Encodes one frame of mono samples at [`Codec::rate_hz`]; returns how many octets it put into `out`.
+    /// Encodes one frame of mono samples at [`Encoder::rate_hz`]; returns how many octets it put into `out`.
     ///
     /// Opus takes frames of 2.5, 5, 10, 20, 40 and 60 ms, the others any length (G.722 an even number of samples).
     /// It is Opus alone that may leave out silence, and only when told to: a payload of one or two octets need not
@@ -81,6 +98,14 @@ impl Encoder {
     pub fn set_loss(&mut self, percent: u8) {
         if let Kind::Opus(encoder) = &mut self.kind {
             encoder.set_loss(percent);
+        }
+    }
+
+    /// Whether the next frames are encoded without regard to those before them: for somebody who has heard another
+    /// encoder so far. Only Opus has a choice.
+    pub fn stand_alone(&mut self, alone: bool) {
+        if let Kind::Opus(encoder) = &mut self.kind {
+            encoder.stand_alone(alone);
         }
     }
 

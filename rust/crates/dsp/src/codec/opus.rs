@@ -1,4 +1,4 @@
-//! Opus (RFC 6716) by libopus, as RTP carries it (RFC 7587): 48000 Hz, one channel towards us and from us.
+//! Opus (RFC 6716) by libopus, as RTP carries it (RFC 7587): one channel towards us and from us, at any of its rates.
 
 use std::fmt;
 
@@ -6,20 +6,28 @@ use opus::{Application, Bandwidth, Bitrate, Channels, Error, ErrorCode, Signal};
 
 use super::CodecError;
 
-const RATE_HZ: u32 = 48_000;
-/// Samples of 2.5 ms: what is invented for lost packets comes in such steps.
-const STEP: usize = 120;
+/// Rates of samples at which libopus takes and gives sound, whatever the bandwidth of the packets is.
+const RATES_HZ: [u32; 5] = [8000, 12_000, 16_000, 24_000, 48_000];
+/// Steps of a second in which sound for lost packets is invented: 2.5 ms.
+const STEPS: usize = 400;
 /// How hard the encoder tries, 0 to 10: from here on speech gains little, and each step costs.
 const COMPLEXITY: i32 = 5;
 /// The loss that is assumed of a peer that asks for forward error correction, until it reports: without any the
 /// encoder would put none in.
 const ASSUMED_LOSS: i32 = 5;
 
-pub struct OpusDecoder(opus::Decoder);
+/// Whether libopus takes and gives sound at this rate by itself.
+pub fn has_rate(rate_hz: u32) -> bool {
+    RATES_HZ.contains(&rate_hz)
+}
+
+/// A decoder, and the samples of 2.5 ms.
+pub struct OpusDecoder(opus::Decoder, usize);
 
 impl OpusDecoder {
-    pub fn new() -> Result<Self, CodecError> {
-        opus::Decoder::new(RATE_HZ, Channels::Mono).map(Self).map_err(|_| CodecError::Format)
+    pub fn new(rate_hz: u32) -> Result<Self, CodecError> {
+        let decoder = opus::Decoder::new(rate_hz, Channels::Mono).map_err(|_| CodecError::Format)?;
+        Ok(Self(decoder, rate_hz as usize / STEPS))
     }
 
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> Result<usize, CodecError> {
@@ -34,12 +42,12 @@ impl OpusDecoder {
     }
 
     pub fn conceal(&mut self, out: &mut [i16]) -> usize {
-        let whole = out.len() / STEP * STEP;
+        let whole = out.len() / self.1 * self.1;
         if whole == 0 { 0 } else { self.0.decode(&[], &mut out[..whole], false).unwrap_or(0) }
     }
 
     pub fn decode_fec(&mut self, next: &[u8], out: &mut [i16]) -> usize {
-        let whole = out.len() / STEP * STEP;
+        let whole = out.len() / self.1 * self.1;
         if next.is_empty() || whole == 0 {
             return self.conceal(out);
         }
@@ -54,13 +62,24 @@ impl OpusDecoder {
     }
 }
 
-pub struct OpusEncoder(opus::Encoder);
+/// The bit rate where the peer wants none: for narrow and for wide speech in the middle of what RFC 7587 §3.1.1
+/// recommends and a little above; from there on libopus knows.
+fn unbidden(rate_hz: u32) -> Bitrate {
+    match rate_hz {
+        ..16_000 => Bitrate::Bits(16_000),
+        16_000 => Bitrate::Bits(24_000),
+        _ => Bitrate::Auto,
+    }
+}
+
+/// An encoder, and the samples of 2.5 ms.
+pub struct OpusEncoder(opus::Encoder, usize);
 
 impl OpusEncoder {
     /// One channel, whatever the peer prefers: it must take both (RFC 7587 §6.1, stereo).
-    pub fn new(fec: bool, bit_rate: u32, most_hz: u32) -> Result<Self, CodecError> {
+    pub fn new(rate_hz: u32, fec: bool, bit_rate: u32, most_hz: u32) -> Result<Self, CodecError> {
         let bit_rate = match bit_rate {
-            0 => Bitrate::Auto,
+            0 => unbidden(rate_hz),
             6000..=510_000 => Bitrate::Bits(bit_rate as i32),
             _ => return Err(CodecError::Format),
         };
@@ -80,15 +99,16 @@ impl OpusEncoder {
             encoder.set_signal(Signal::Voice)?;
             encoder.set_inband_fec(fec)?;
             encoder.set_packet_loss_perc(if fec { ASSUMED_LOSS } else { 0 })?;
-            Ok(Self(encoder))
+            Ok(Self(encoder, rate_hz as usize / STEPS))
         };
-        opus::Encoder::new(RATE_HZ, Channels::Mono, Application::Voip)
+        opus::Encoder::new(rate_hz, Channels::Mono, Application::Voip)
             .and_then(told)
             .map_err(|_: Error| CodecError::Format)
     }
 
     pub fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
-        if out.is_empty() || !matches!(samples.len(), 120 | 240 | 480 | 960 | 1920 | 2880) {
+        let steps = samples.len() / self.1;
+        if out.is_empty() || samples.len() % self.1 != 0 || !matches!(steps, 1 | 2 | 4 | 8 | 16 | 24) {
             return Err(CodecError::Length);
         }
         self.0.encode(samples, out).map_err(|_| CodecError::Length)
@@ -96,6 +116,10 @@ impl OpusEncoder {
 
     pub fn set_loss(&mut self, percent: u8) {
         let _ = self.0.set_packet_loss_perc(i32::from(percent.min(100)));
+    }
+
+    pub fn stand_alone(&mut self, alone: bool) {
+        let _ = self.0.set_prediction_disabled(alone);
     }
 
     pub fn set_dtx(&mut self, dtx: bool) {

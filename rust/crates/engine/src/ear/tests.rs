@@ -320,3 +320,25 @@ fn pauses_of_opus_are_no_loss_however_little_of_them_is_sent() {
         assert!(figures.delay_us <= 60_000, "{figures:?}");
     }
 }
+
+#[test]
+fn opus_is_decoded_at_the_rate_that_is_wanted() {
+    let opus = format("opus", 48_000);
+    let Content::Sound(codec) = opus.content else { panic!() };
+    let (mut encoder, mut sine) = (Encoder::new(codec).unwrap(), Sine::new(400.0, -16.0, 48_000.0));
+    for (wanted_hz, gives_hz) in [(16_000, 16_000), (8000, 8000), (44_100, 48_000)] {
+        let mut ear = Ear::default();
+        ear.prefer(wanted_hz);
+        let mut last = (0, 0, -100.0);
+        for n in 0..50u16 {
+            let (mut payload, sound) = ([0; 400], [0; 960].map(|_: i16| sine.sample()));
+            let length = encoder.encode(&sound, &mut payload).unwrap();
+            let place = (n, u32::from(n) * 960);
+            give(&mut ear, u64::from(n) * 20 * MS, place, opus, &payload[..length]);
+            let sound = ear.pull((u64::from(n) * 20 + 7) * MS).sound;
+            last = (sound.rate_hz, sound.samples.len(), level(sound.samples));
+        }
+        assert_eq!((last.0, last.1), (gives_hz, gives_hz as usize / 50));
+        assert!((-18.0..-14.0).contains(&last.2), "{}", last.2);
+    }
+}

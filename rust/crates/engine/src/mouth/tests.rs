@@ -66,3 +66,18 @@ fn wideband_is_spoken_at_its_own_clock() {
     let headers: Vec<Header> = (0..3).flat_map(|n| said(&mut mouth, &mut voice, n, n == 0)).collect();
     assert_eq!(headers, [(true, 0, 0, 9, 160), (false, 1, 160, 9, 160), (false, 2, 320, 9, 160)]);
 }
+
+#[test]
+fn opus_takes_wide_sound_as_it_is_and_its_clock_is_always_the_same() {
+    let codec = Codec::Opus { stereo: false, fec: false, bit_rate: 0, most_hz: 0 };
+    let speech = Speech { payload_type: 96, codec, ptime_ms: 20 };
+    let (mut mouth, mut voice) = (Mouth::new(speech), Voice::new(0));
+    let mut stamps = Vec::new();
+    for rate_hz in [16_000, 16_000, 48_000, 8000, 16_000] {
+        let samples = &[0; MOST_SAMPLES][..rate_hz as usize / 50];
+        mouth.say((0, false), &mut voice, Sound { samples, rate_hz }, &mut |bytes| {
+            stamps.push(RtpPacket::parse(bytes).unwrap().timestamp());
+        });
+    }
+    assert_eq!(stamps, [0, 960, 1920, 2880, 3840]);
+}
