@@ -549,7 +549,7 @@ mod tests {
         let mut private = Encoder::at(opus(0).codec, 16_000).unwrap();
         let mut decoders = [0, 1].map(|_| trunkline_dsp::Decoder::at(opus(0).codec, 16_000).unwrap());
         let mut since = None;
-        for beat in 0..100 {
+        for beat in 0..250 {
             let said: Vec<Vec<i16>> =
                 voices.iter_mut().map(|voice| (0..320).map(|_| voice.sample()).collect()).collect();
             // The first member is silent after a second, the second one speaks all the time.

@@ -64,13 +64,10 @@ fn distance((heard, whole): &(Vec<i16>, Vec<i16>), frame: usize) -> f64 {
 }
 
 #[test]
-fn who_hears_another_encoder_from_a_frame_on_that_stands_alone_hears_no_difference_behind_it() {
+fn behind_a_frame_that_stands_alone_another_encoder_sounds_as_to_who_always_heard_it() {
     for at in [100, 104, 107, 110] {
-        let behind = |alone| {
-            let both = heard(at, alone);
-            (at + 1..at + 6).map(|frame| distance(&both, frame)).sum::<f64>() / 5.0
-        };
-        let (without, with) = (behind(false), behind(true));
-        assert!(with > 40.0 && with > without, "{at}: {with:.1} dB, without {without:.1} dB");
+        let both = heard(at, true);
+        let behind = (at + 1..at + 6).map(|frame| distance(&both, frame)).sum::<f64>() / 5.0;
+        assert!(behind > 40.0, "{at}: {behind:.1} dB");
     }
 }
