@@ -108,7 +108,10 @@ impl OpusEncoder {
 
     pub fn encode(&mut self, samples: &[i16], out: &mut [u8]) -> Result<usize, CodecError> {
         let steps = samples.len() / self.1;
-        if out.is_empty() || samples.len() % self.1 != 0 || !matches!(steps, 1 | 2 | 4 | 8 | 16 | 24) {
+        if out.is_empty()
+            || !samples.len().is_multiple_of(self.1)
+            || !matches!(steps, 1 | 2 | 4 | 8 | 16 | 24)
+        {
             return Err(CodecError::Length);
         }
         self.0.encode(samples, out).map_err(|_| CodecError::Length)
