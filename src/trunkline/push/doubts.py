@@ -1,4 +1,8 @@
-"""What one provider says of tokens, weighed by whether our settings may be to blame; the alarm when they may."""
+"""What one provider says of tokens, weighed by whether our settings may be to blame; the alarm when they may.
+
+Devices name apps and projects of their own. What nothing was ever taken for but by a device's word is kept apart: no
+stranger raises an alarm by inventing an app, and none makes us forget what we know of the apps that are there.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from typing import Final
 import structlog
 
 from trunkline.push.notification import Fate, Health, Outcome, PushAddress, Pusher, Service
-from trunkline.push.trust import DOUBTED, TRUSTED, Refusal, Trust
+from trunkline.push.trust import DOUBTED, MOST_TOKENS, TRUSTED, Refusal, Trust
 
-MOST_AIMS: Final = 64
+MOST_AIMS: Final = 64  # of the settings' and of those that proved good, and as many of the others
+MOST_TOKENS_OF_CLAIMS: Final = 128
 _LOOK_AT: Final = {
     Service.APNS: "look at team_id and bundle_id in [push.apns], and at the bundle id that the app was built with",
     Service.FCM: "look at [push.fcm], and at the Firebase project that the app was built with: they must be one",
@@ -26,6 +31,8 @@ log = structlog.get_logger("push")
 class Doubts:
     """A trust for each aim of ``pusher``, of which it keeps those that were used last. ``clock`` is steady, ``wall``
     gives wall-clock seconds.
+
+    Only the aims of the settings, and those that something was taken for, are alarms.
     """
 
     def __init__(self, pusher: Pusher, clock: Callable[[], float], wall: Callable[[], float]) -> None:
@@ -33,6 +40,7 @@ class Doubts:
         self._clock = clock
         self._wall = wall
         self._aims: OrderedDict[str, Trust] = OrderedDict()
+        self._claims: OrderedDict[str, Trust] = OrderedDict()  # of devices, and of nobody else yet
 
     def known(self, address: PushAddress) -> Fate | None:
         """The fate of a token that was spared a moment ago: its provider is not asked with each call."""
@@ -64,7 +72,10 @@ class Doubts:
         aim = self._pusher.aim_of(address)
         if not aim:
             return
-        trust = self._trust(aim)
+        trust = _used(self._aims, aim)
+        if trust is None:
+            trust = _kept(self._aims, aim, self._claims.pop(aim, Trust()))
+            trust.most = MOST_TOKENS
         was = trust.state
         if was == TRUSTED:
             return
@@ -76,28 +87,42 @@ class Doubts:
         aim = self._pusher.aim_of(address)
         if not aim:
             return fate
-        trust = self._trust(aim)
+        trust = self._judging(aim, address)
         was = trust.state
         told = trust.refuse(hash(address.token), fate, self._clock(), self._wall())
         if trust.state == DOUBTED and was != DOUBTED:
-            log.error("push.suspect", service=self._pusher.service.value, why=self._why(aim, trust))
+            say = log.error if aim in self._aims else log.warning
+            say("push.suspect", service=self._pusher.service.value, why=self._why(aim, trust))
         return told
 
     def _spared(self, address: PushAddress) -> Refusal | None:
-        if not any(trust.refused for trust in self._aims.values()):
+        if not any(trust.refused for table in (self._aims, self._claims) for trust in table.values()):
             return None
-        trust = self._aims.get(self._pusher.aim_of(address))
+        aim = self._pusher.aim_of(address)
+        trust = self._aims.get(aim) or self._claims.get(aim)
         return None if trust is None else trust.spared(hash(address.token))
 
-    def _trust(self, aim: str) -> Trust:
-        trust = self._aims.get(aim)
-        if trust is None:
-            trust = self._aims[aim] = Trust()
-            if len(self._aims) > MOST_AIMS:
-                self._aims.popitem(last=False)
-        else:
-            self._aims.move_to_end(aim)
-        return trust
+    def _judging(self, aim: str, address: PushAddress) -> Trust:
+        trust = _used(self._aims, aim) or _used(self._claims, aim)
+        if trust is not None:
+            return trust
+        if self._pusher.aim_of(replace(address, app="")) == aim:
+            return _kept(self._aims, aim, Trust())
+        return _kept(self._claims, aim, Trust(MOST_TOKENS_OF_CLAIMS))
 
     def _why(self, aim: str, trust: Trust) -> str:
         return f"tokens for {aim} are refused ({trust.reason}): {_LOOK_AT[self._pusher.service]}"
+
+
+def _used(table: OrderedDict[str, Trust], aim: str) -> Trust | None:
+    trust = table.get(aim)
+    if trust is not None:
+        table.move_to_end(aim)
+    return trust
+
+
+def _kept(table: OrderedDict[str, Trust], aim: str, trust: Trust) -> Trust:
+    table[aim] = trust
+    if len(table) > MOST_AIMS:
+        table.popitem(last=False)
+    return trust

@@ -55,11 +55,14 @@ class Refusal:
 
 
 class Trust:
-    """One aim. ``since`` (wall-clock seconds) is since when it is doubted, ``reason`` what was said last."""
+    """One aim. ``since`` (wall-clock seconds) is since when it is doubted, ``reason`` what was said last; ``most``
+    tokens are remembered.
+    """
 
-    __slots__ = ("reason", "refused", "since", "state")
+    __slots__ = ("most", "reason", "refused", "since", "state")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_TOKENS) -> None:
+        self.most = most
         self.state = UNTRIED
         self.since = 0.0
         self.reason = ""
@@ -81,7 +84,7 @@ class Trust:
         told = replace(fate, outcome=Outcome.SUSPECT) if spared else fate
         self.refused[token] = Refusal(told, now + PAUSE_S)
         self.refused.move_to_end(token)
-        if len(self.refused) > MOST_TOKENS:
+        if len(self.refused) > self.most:
             self.refused.popitem(last=False)
         return told
 

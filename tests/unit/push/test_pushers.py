@@ -44,7 +44,7 @@ class Provider:
         return self.fate
 
     def aim_of(self, address: PushAddress) -> str:
-        return address.app
+        return address.app or "my-project"
 
     def health(self) -> Health:
         return self.condition.health()

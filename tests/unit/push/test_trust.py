@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from trunkline.push.doubts import MOST_AIMS, Doubts
+from trunkline.push.doubts import MOST_AIMS, MOST_TOKENS_OF_CLAIMS, Doubts
 from trunkline.push.notification import Fate, Health, Notification, Outcome, PushAddress, Service
 from trunkline.push.trust import (
     DOUBTED,
@@ -39,13 +39,16 @@ def test_every_state_knows_every_answer_and_can_be_reached_and_left() -> None:
     assert all(any(to != state for to, _ in row.values()) for state, row in TABLE.items())
 
 
+OURS = "com.example.app"
+
+
 class Provider:
-    """Nothing but a service whose aims are its apps."""
+    """Nothing but a service whose aims are its apps; "none" has no aim."""
 
     service = Service.APNS
 
     def aim_of(self, address: PushAddress) -> str:
-        return address.app
+        return "" if address.app == "none" else address.app or OURS
 
     async def send(self, notification: Notification) -> Fate:
         raise AssertionError(notification)
@@ -135,7 +138,9 @@ def test_what_is_said_of_one_phone_alone_stays_as_it_is(fate: Fate) -> None:
 def test_each_app_is_judged_by_itself() -> None:
     scene = Scene()
     scene.hears("a", SENT, "com.example.app")
-    assert scene.hears("b", WRONG, "com.example.other") is Outcome.SUSPECT
+    scene.hears("a", SENT, "com.example.other")
+    told = [scene.hears(token, WRONG, "com.example.other") for token in "bcd"]
+    assert told == [Outcome.MISMATCH, Outcome.SUSPECT, Outcome.SUSPECT]
     assert scene.hears("c", WRONG, "com.example.app") is Outcome.MISMATCH
     health = scene.doubts.health(Health(Service.APNS, "ready"))
     assert "com.example.other" in health.why
@@ -144,8 +149,8 @@ def test_each_app_is_judged_by_itself() -> None:
 
 def test_where_the_provider_names_no_settings_its_word_holds() -> None:
     scene = Scene()
-    assert scene.hears("a", WRONG, app="") is Outcome.MISMATCH
-    assert scene.hears("a", SENT, app="") is Outcome.SENT
+    assert scene.hears("a", WRONG, app="none") is Outcome.MISMATCH
+    assert scene.hears("a", SENT, app="none") is Outcome.SENT
     assert scene.word == "ready"
 
 
@@ -217,3 +222,31 @@ def test_tokens_and_apps_that_are_remembered_are_bounded() -> None:
         scene.hears("a", WRONG, f"com.example.app{app}")
     assert scene.doubts.trouble_of(_at("a", "com.example.app0")) == ""
     assert scene.doubts.trouble_of(_at("a", "com.example.app1")) != ""
+    for token in range(MOST_TOKENS_OF_CLAIMS):
+        scene.hears(f"b{token}", WRONG, "com.example.app1")
+    assert scene.doubts.trouble_of(_at("a", "com.example.app1")) == ""
+
+
+def test_an_app_that_a_device_invents_is_no_alarm_until_something_was_taken_for_it() -> None:
+    scene = Scene()
+    with capture_logs() as logs:
+        assert [scene.hears(token, WRONG, "com.example.invented") for token in "abc"] == [Outcome.SUSPECT] * 3
+    assert scene.word == "ready"
+    assert [one["log_level"] for one in logs] == ["warning"], "who looks for the reason finds it"
+    assert scene.doubts.trouble_of(_at("c", "com.example.invented")) == "DeviceTokenNotForTopic"
+    scene.hears("d", SENT, "com.example.invented")
+    assert scene.doubts.trouble_of(_at("c", "com.example.invented")) == ""
+    for token in "abc":
+        scene.hears(token, WRONG, "com.example.invented")
+    assert scene.word == "suspect"
+
+
+def test_invented_apps_make_nobody_forget_what_is_known_of_those_that_are_there() -> None:
+    scene = Scene()
+    scene.hears("a", SENT, "com.example.other")
+    scene.hears("b", WRONG, "")
+    for app in range(2 * MOST_AIMS):
+        scene.hears("a", WRONG, f"com.example.invented{app}")
+    assert scene.word == "suspect", "the alarm of our own app stays"
+    assert scene.doubts.trouble_of(_at("b")) == "DeviceTokenNotForTopic"
+    assert scene.hears("c", WRONG, "com.example.other") is Outcome.MISMATCH, "it proved good"
