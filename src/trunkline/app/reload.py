@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
-from trunkline.app.live_parts import Part
+from trunkline.app.live_parts import Apply, Part
 from trunkline.app.service_manager import ServiceManager
 from trunkline.app.settings import Settings
 from trunkline.app.settings.file import Loaded, load_again
@@ -41,7 +42,7 @@ class Reloader:
     """Reads ``loaded``'s file again and lets each part take its keys over; one reload at a time.
 
     ``running`` are the settings in force; ``on_change`` is told them after each reload, ``manager`` when one
-    begins and ends.
+    begins and ends. Once ``is_over()`` nothing is applied any more: what takes new settings over is being stopped.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class Reloader:
         parts: Sequence[Part],
         on_change: Callable[[Settings], None] = lambda _new: None,
         manager: ServiceManager | None = None,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self.running = loaded.settings
         self._loaded = loaded
         self._parts = parts
         self._on_change = on_change
         self._manager = manager or ServiceManager({})
+        self._is_over = is_over
         self._one_at_a_time = asyncio.Lock()
         self._asked = False
 
@@ -114,10 +117,12 @@ class Reloader:
         running = with_values(self.running, new, changed.live)
         async with AsyncExitStack() as undo:
             applies = [await part.prepare(running, keys, undo) for part in self._parts]
+            if self._is_over():
+                raise Refused("exchange.is_stopping", "the exchange is stopping", "nothing has changed", 409)
             undo.pop_all()
         self.running = running
         self._on_change(running)
-        return tuple([text for apply in applies if (text := await apply())])
+        return await _whole(_all_of(applies))
 
     def _report(self, fresh: Loaded, changed: Difference, dry_run: bool) -> Reloaded:
         old, new = values_of(self.running), values_of(fresh.settings)
@@ -132,6 +137,28 @@ class Reloader:
             restart=rows(changed.restart),
             notices=fresh.notices,
         )
+
+
+async def _all_of(applies: Sequence[Apply]) -> tuple[str, ...]:
+    """Each of them, whatever becomes of the others: one fault must not leave half of the settings as they were."""
+    texts = []
+    for apply in applies:
+        try:
+            texts.append(await apply())
+        except Exception:
+            log.exception("a part of a reload failed")
+            texts.append("one part failed: the log says more, and a restart puts it right")
+    return tuple(filter(None, texts))
+
+
+async def _whole(applying: Coroutine[Any, Any, tuple[str, ...]]) -> tuple[str, ...]:
+    """It goes on to its end when nobody waits for it any more, and until then no other reload begins."""
+    task = asyncio.ensure_future(applying)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def tell(done: Reloaded) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trunkline.app.reload import Reloader
@@ -27,8 +28,8 @@ def stop_on_signals(exchange: Exchange) -> None:
         loop.add_signal_handler(number, stop)
 
 
-def reload_on_hangup(exchange: Exchange, reloader: Reloader) -> None:
-    """SIGHUP reads the settings anew. During the start it does nothing: they were read a moment ago.
+def reload_on_hangup(exchange: Exchange, reloader: Reloader, is_serving: Callable[[], bool]) -> None:
+    """SIGHUP reads the settings anew. Until all is serving it does nothing: they were read a moment ago.
 
     The same signal says that our terminal was closed, which ends a program, unless it was started with nohup.
     """
@@ -37,7 +38,7 @@ def reload_on_hangup(exchange: Exchange, reloader: Reloader) -> None:
     def hangup() -> None:
         if had_terminal and not has_terminal():
             exchange.request_stop(exchange.settings.sip.grace_s)
-        elif exchange.state in {"running", "draining"}:
+        elif is_serving() and exchange.state in {"running", "draining"}:
             exchange.context.spawn(reloader.on_signal())
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup)

@@ -85,11 +85,12 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
             _parts(exchange, stream, metrics, api),
             exchange.take_settings,
             manager,
+            exchange.stopping.done,
         )
         operation = OperationHandlers(exchange, reloader, lambda: stream.dropped)
         handlers = ExchangeHandlers(store, loaded.settings.domain, exchange, operation.table)
         stop_on_signals(exchange)
-        reload_on_hangup(exchange, reloader)
+        reload_on_hangup(exchange, reloader, lambda: server.serving)
         await exchange.start()
         # From here on the exchange is stopped whatever happens, with the grace that was asked for.
         grace = [0.0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +33,7 @@ from trunkline.app.settings import Settings
 from trunkline.app.settings.errors import model_in
 from trunkline.app.settings.file import load_settings
 from trunkline.app.settings.live import LIVE, RESTART, as_text, values_of, with_values
+from trunkline.app.signals import reload_on_hangup
 from trunkline.base.errors import TransportError
 from trunkline.base.messages import Refused, Reloaded
 from trunkline.net import Net
@@ -301,6 +302,80 @@ async def test_the_service_manager_is_told_when_a_reload_begins_and_ends(tmp_pat
     assert manager.told[0] == "RELOADING=1"
     assert manager.told[1].startswith("STATUS=settings refused: ")
     assert manager.told[2] == "READY=1"
+
+
+class Slow(Always):
+    """A part whose change waits for the end of what was before, or fails."""
+
+    def __init__(self) -> None:
+        self.begun, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.failure: Exception | None = None
+
+    async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
+        async def apply() -> str:
+            self.begun.set()
+            if self.failure is not None:
+                raise self.failure
+            await self.goes_on.wait()
+            return ""
+
+        return apply
+
+
+async def test_who_asked_and_goes_away_leaves_no_half_of_a_reload(tmp_path: Path) -> None:
+    case, slow = Case(tmp_path), Slow()
+    reloader = Reloader(load_settings(case.file, tmp_path, None, HOST, {}), [slow, case.part])
+    case.file.write_text(FIRST.replace("20", "30"))
+    asking = asyncio.create_task(reloader.reload())
+    await slow.begun.wait()
+    asking.cancel()
+    again = asyncio.create_task(reloader.reload())
+    slow.goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await again
+    assert case.part.changed == [frozenset({"sip.ring_timeout_s"}), frozenset()]
+
+
+async def test_a_part_that_fails_to_change_keeps_none_of_the_others_from_it(tmp_path: Path) -> None:
+    case, slow = Case(tmp_path), Slow()
+    slow.failure = OSError("a fault of ours")
+    reloader = Reloader(load_settings(case.file, tmp_path, None, HOST, {}), [slow, case.part])
+    case.file.write_text(FIRST.replace("20", "30"))
+    done = await reloader.reload()
+    assert case.part.changed == [frozenset({"sip.ring_timeout_s"})]
+    assert [text.partition(":")[0] for text in done.done] == ["one part failed", "all was done"]
+
+
+async def test_nothing_is_applied_to_what_is_being_stopped(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    loaded = load_settings(case.file, tmp_path, None, HOST, {})
+    reloader = Reloader(loaded, [case.part], case.told.append, is_over=lambda: True)
+    case.file.write_text(FIRST.replace("20", "30"))
+    with pytest.raises(Refused, match="stopping"):
+        await reloader.reload()
+    assert (case.part.changed, case.part.undone, case.told) == ([], 1, [])
+    assert reloader.running.sip.ring_timeout_s == 20
+
+
+async def test_a_hangup_is_heeded_when_all_is_serving_and_not_before(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangups: list[Callable[[], None]] = []
+    monkeypatch.setattr(
+        asyncio.get_running_loop(), "add_signal_handler", lambda _number, heed: hangups.append(heed)
+    )
+    monkeypatch.setattr("trunkline.app.signals.has_terminal", lambda: False)
+    spawned: list[Coroutine[Any, Any, None]] = []
+    exchange: Any = SimpleNamespace(state="running", context=SimpleNamespace(spawn=spawned.append))
+    serving = False
+    reload_on_hangup(exchange, case.reloader, lambda: serving)
+    hangups[0]()
+    assert spawned == []
+    serving = True
+    hangups[0]()
+    await spawned[0]
+    assert len(case.part.changed) == 1
 
 
 def test_a_trunk_is_shown_by_what_was_written_and_without_its_password(tmp_path: Path) -> None:
