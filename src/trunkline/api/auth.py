@@ -69,13 +69,13 @@ class Auth:
             tokens = Tokens(plan.secret, plan.expires_s, self._clock)
         if anew or plan.oidc != self._plan.oidc:
             oidc = Oidc(plan.oidc, fetch, self._clock) if plan.oidc and fetch else None
-            if oidc is not None and self._oidc is not None:
-                oidc.follow(self._oidc)
         return AuthChange(plan, tokens, oidc)
 
     def take(self, change: AuthChange) -> Oidc | None:
         """From the next request on; what is returned is to be stopped."""
         old, self._oidc = self._oidc, change.oidc
+        if old is not None and change.oidc is not None and change.oidc is not old:
+            change.oidc.follow(old)  # now, for the issuer may have dropped a key since this was prepared
         trusts = {change.tokens.trust, *([change.oidc.trust] if change.oidc is not None else [])}
         for before in (self._tokens, old):
             if before is not None and before.trust not in trusts:

@@ -140,11 +140,12 @@ class Oidc:
     async def _keep(self) -> None:
         while True:
             async with self._lock:
-                await self._look()
-            await asyncio.sleep(REFRESH_S if self._keys else RETRY_S)
+                found = await self._look()
+            # Keys that came from elsewhere, or long ago, are no reason to wait for those that hold now.
+            await asyncio.sleep(REFRESH_S if found else RETRY_S)
 
-    async def _look(self) -> None:
-        """Fetch the keys; those we have stay when that fails."""
+    async def _look(self) -> bool:
+        """Fetch the keys, and say whether they are there; those we have stay when that fails."""
         self._looked = self._ticks()
         try:
             async with asyncio.timeout(_FETCH_S):
@@ -155,8 +156,9 @@ class Oidc:
                 issuer=self._plan.issuer,
                 why=str(error) or "no answer in time",
             )
-            return
+            return False
         self._keys = keys
+        return bool(keys)
 
     async def _url(self) -> str:
         if self._plan.jwks_url:

@@ -121,6 +121,22 @@ async def test_another_audience_of_the_issuer_holds_at_once(issuer: Issuer) -> N
     await auth.stop()
 
 
+async def test_a_key_that_the_issuer_dropped_meanwhile_stays_dropped(issuer: Issuer) -> None:
+    plan = replace(AUTH, oidc=OidcPlan(ISSUER, "voice"))
+    door = Changing(plan, issuer.fetch)
+    auth, dropped = door.doorway.auth, issuer.token("ES256", iat=None, exp=4_000_000_000)[0]
+    assert (await auth.by_token(dropped, "192.0.2.7")).subject == "alice"
+    moved = replace(plan, oidc=OidcPlan(ISSUER, "voice", f"{ISSUER}/other-keys"))
+    change = door.server.prepared(PLAN, moved, issuer.fetch)
+    issuer.shown = [issuer.keys["RS256"]]
+    auth.start()
+    await asyncio.sleep(0)
+    issuer.down = True
+    await door.server.take(change)
+    assert (await door.ask("GET", "/v1/calls", token=dropped)).status == 401
+    await auth.stop()
+
+
 async def test_other_limits_hold_for_who_has_used_some_up() -> None:
     door = Changing()
     await door.change(replace(PLAN, limits=LimitPlan(per_subject=Rate(2, 2), connections_each=0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -297,6 +298,28 @@ async def test_unknown_keys_are_looked_for_once_a_minute(issuer: Issuer) -> None
     issuer.shown, issuer.now = shown, RETRY_S
     assert (await oidc.read(*issuer.token())).subject == "alice"
     issuer.down, issuer.now = True, 10 * RETRY_S
+    assert (await oidc.read(*issuer.token())).subject == "alice"
+
+
+async def test_keys_of_before_are_no_reason_to_ask_a_silent_issuer_seldom(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trunkline.api.oidc.RETRY_S", 0.0)
+    known, oidc, asked_again = issuer.oidc(), issuer.oidc(jwks_url=f"{ISSUER}/other"), asyncio.Event()
+    await known.read(*issuer.token())
+
+    async def fetch(url: str) -> object:
+        if issuer.fetched[-1] == url:
+            asked_again.set()
+        issuer.fetched.append(url)
+        raise TransportError("down")
+
+    oidc.follow(known)
+    oidc._fetch = fetch
+    oidc.start()
+    async with asyncio.timeout(20):
+        await asked_again.wait()
+    await oidc.stop()
     assert (await oidc.read(*issuer.token())).subject == "alice"
 
 
