@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,10 @@ async def test_a_reload_changes_how_long_a_call_waits(office: Office) -> None:
     exchange.take_settings(complete(changed, host_addresses()))
     office.native.take_settings(exchange.settings)
     assert office.native.desk.policy.contact_timeout_s == 7
-    assert office.native.desk.registrar is exchange.policy
+    before = office.native.desk.registrar
+    exchange.policy = replace(exchange.policy, max_expires_s=before.max_expires_s + 1)
+    office.native.take_settings(exchange.settings)
+    assert office.native.desk.registrar.max_expires_s == before.max_expires_s + 1
 
 
 async def test_a_reload_ends_and_begins_refresh_pushes_and_the_service_itself(office: Office) -> None:

@@ -67,11 +67,16 @@ async def test_a_running_gateway_takes_over_all_of_a_reload_or_nothing(tmp_path:
             await reloader.reload()
         assert (await status("/openapi.json"), exchange.native.desk.policy.awake_s) == (200, 30)
         file.write_text(
-            text + 'api.docs = false\nsip.push.awake_s = 7\napi.public_url = "https://voice.example"\n'
+            text
+            + 'api.docs = false\nsip.push.awake_s = 7\napi.public_url = "https://voice.example"\n'
+            + "mobile.place_timeout_s = 33\n"
         )
         done = await reloader.reload()
         assert done.restart == ()
         assert (await status("/openapi.json"), exchange.native.desk.policy.awake_s) == (404, 7)
+        assert api.server.doorway.plan.call_s > 33, (
+            "who places a call is waited for as long as the call itself"
+        )
         assert exchange.mobile.office.policy.gateway_url == "https://voice.example"
         assert await status() == 200
         secret.write_text("another-secret-of-thirty-two-chars")

@@ -109,6 +109,19 @@ async def test_a_service_that_was_wrong_before_refuses_nothing_until_it_is_touch
     await one.stop()
 
 
+async def test_a_file_of_authorities_that_cannot_be_read_makes_services_fail_and_not_vanish(
+    tmp_path: Path,
+) -> None:
+    ca = tmp_path / "ca.pem"
+    one = plane(tmp_path, ca=str(ca), webhook=HOOK, webpush={})
+    words = {each.service: (each.word, each.why) for each in one.health()}
+    assert words[Service.WEBHOOK] == words[Service.WEBPUSH] == ("failing", UNUSABLE)
+    assert words[Service.FCM][0] == "unset"
+    assert await taken(one, settings(webhook=HOOK, webpush={})) == "push services set anew: webpush, webhook"
+    assert {each.word for each in one.health() if each.service in words} == {"idle", "unset"}
+    await one.stop()
+
+
 async def test_apps_subscribe_with_the_key_that_is_in_use(tmp_path: Path) -> None:
     keys = [tmp_path / "one.pem", tmp_path / "two.pem"]
     for path in keys:
