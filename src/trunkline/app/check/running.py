@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 import ssl
@@ -25,6 +26,7 @@ _say = Findings("exchange")
 CONTROL_S = 5.0
 ANSWER_S = 2.0
 _ASKED = ("udp", "tcp", "tls", "ws", "wss")
+_advised = re.compile(r"(.+?): ((?:look at|trunkline) .+)").fullmatch
 
 
 def find_running(data: DataFolder) -> tuple[ExchangeStatus | None, list[Finding]]:
@@ -47,7 +49,7 @@ def exchange(case: Case) -> Iterator[Finding]:
         return
     yield _state(status)
     for warning in status.warnings:
-        yield _say.warn(warning, "trunkline status tells more")
+        yield warned(warning)
     for row in status.listeners:
         transport, _, address = row.url.partition(":")
         if transport in _ASKED:
@@ -60,6 +62,17 @@ def _state(status: ExchangeStatus) -> Finding:
     if status.state == "draining":
         return _say.warn(f"{shown}: it takes no new calls", "trunkline drain --undo takes calls again")
     return _say.ok(shown)
+
+
+def warned(warning: str) -> Finding:
+    """A line of its status, with the advice that stands in it."""
+    found = _advised(warning)
+    if found is None:
+        return _say.warn(warning, "trunkline status tells more")
+    what, mend = found.groups()
+    if mend.startswith("trunkline check"):  # which is what runs
+        mend = "look at what is said here of push and push services, else at its log"
+    return _say.warn(what, mend)
 
 
 def _pending(case: Case) -> Iterator[Finding]:

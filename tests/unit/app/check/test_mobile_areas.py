@@ -23,7 +23,10 @@ from trunkline.app.check import push as push_area
 from trunkline.app.check.domain import NoAnswer, Target
 from trunkline.app.check.finding import Case, Finding, Grade
 from trunkline.app.check.push_services import Service, reached, skew
+from trunkline.app.check.running import warned
+from trunkline.app.mobile_status import mobile_troubles
 from trunkline.app.settings.file import load_settings
+from trunkline.base.messages import PushServiceRow
 from trunkline.push.doubles.authority import Authority
 
 ON = '[api]\nlisten = "127.0.0.1:0"\npublic_url = "https://voice.example.com"\n'
@@ -356,3 +359,36 @@ def test_a_list_that_takes_nobody_or_everybody_is_told(
 ) -> None:
     found = accounts.accounts(case(tmp_path, ON + text))
     assert [grade for grade, _ in bad(found)] == grades
+
+
+# What the exchange that runs says
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "what", "mend"),
+    [
+        (
+            "suspect",
+            "tokens for my-project are refused (SENDER_ID_MISMATCH): look at [push.fcm], and at the Firebase project",
+            "pushes by fcm: tokens for my-project are refused (SENDER_ID_MISMATCH)",
+            "look at [push.fcm], and at the Firebase project",
+        ),
+        (
+            "failing",
+            "403: no key",
+            "pushes by fcm fail (403: no key)",
+            "look at what is said here of push and push services, else at its log",
+        ),
+    ],
+)
+def test_trouble_with_a_push_service_of_the_running_exchange_comes_with_its_advice(
+    state: str, why: str, what: str, mend: str
+) -> None:
+    (line,) = mobile_troubles({"push": (PushServiceRow("fcm", state, why),), "accounts": {}})
+    assert (warned(line).what, warned(line).mend, warned(line).grade) == (what, mend, Grade.WARN)
+
+
+def test_other_warnings_of_the_running_exchange_send_to_where_more_is_told() -> None:
+    (line,) = mobile_troubles({"push": (), "accounts": {"error": 2}})
+    assert warned(line).mend == "trunkline devices list tells why"
+    assert warned("the store is behind: 7 rows wait").mend == "trunkline status tells more"
