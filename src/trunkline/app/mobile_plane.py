@@ -133,7 +133,8 @@ class MobilePlane:
     """Who is connected to the API, once it is served."""
 
     def _push_trouble(self, device: MobileDevice) -> str:
-        return trouble_of(device, self._exchange.push.pushers.trouble_of)
+        pushers = self._exchange.push.pushers
+        return trouble_of(device, pushers.has, pushers.trouble_of)
 
     def api_figures(self) -> dict[str, float]:
         """What is under way at the API."""

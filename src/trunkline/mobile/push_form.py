@@ -76,9 +76,11 @@ def read_push(platform: str, push: PushTarget) -> PushForm:
 def _check_token(service: Service, push: PushTarget) -> None:
     if service is Service.APNS:
         if not _is_hex(push.token):
-            raise _invalid("push_token", "the VoIP token as hexadecimal digits")
+            raise _invalid("push_token", "the VoIP token as 32 to 256 hexadecimal digits, two for each byte")
         if push.alert_token and not _is_hex(push.alert_token):
-            raise _invalid("alert_token", "the normal token as hexadecimal digits")
+            raise _invalid(
+                "alert_token", "the normal token as 32 to 256 hexadecimal digits, two for each byte"
+            )
         return
     if push.alert_token and not (_is_url(push.alert_token) and len(push.alert_token) <= 4096):
         raise _invalid("alert_token", "at most 4096 printable characters")

@@ -132,9 +132,16 @@ def alert_address(device: MobileDevice) -> PushAddress | None:
     return call_address(device)
 
 
-def trouble_of(device: MobileDevice, said: Callable[[PushAddress], str]) -> str:
-    """What a push service has against a device that is not given up, by what it ``said`` of its addresses; else ""."""
-    for address, which in ((call_address(device), ""), (alert_address(device), " (its alert token)")):
+def trouble_of(
+    device: MobileDevice, is_set: Callable[[Service], bool], said: Callable[[PushAddress], str]
+) -> str:
+    """Why no push goes to a device that is not given up, else "": its push service is not set here, or has something
+    against it, by what it ``said`` of its addresses.
+    """
+    call = call_address(device)
+    if call is not None and not is_set(call.service):
+        return f"nothing is set in [push.{call.service.value}]"
+    for address, which in ((call, ""), (alert_address(device), " (its alert token)")):
         if address is not None and (trouble := said(address)):
             return trouble + which
     return ""

@@ -153,7 +153,18 @@ def test_an_environment_is_learned_and_a_dead_token_disabled() -> None:
     ],
 )
 def test_a_device_tells_which_of_its_tokens_is_refused(refused: set[str], told: str) -> None:
-    assert trouble_of(PHONE, lambda address: "no" if address.token in refused else "") == told
+    said = dict.fromkeys(refused, "no")
+    assert trouble_of(PHONE, lambda _service: True, lambda address: said.get(address.token, "")) == told
+
+
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [("voip-phone", "nothing is set in [push.apns]"), ("", "")],  # who listens alone misses none
+    ids=["pushed", "live"],
+)
+def test_a_device_tells_that_nothing_is_set_for_its_pushes(token: str, told: str) -> None:
+    phone = replace(PHONE, push_token=token, alert_token="")
+    assert trouble_of(phone, lambda service: service is not Service.APNS, lambda _address: "") == told
 
 
 def test_times_are_whole_seconds_in_utc() -> None:
