@@ -53,7 +53,11 @@ def push(case: Case) -> Iterator[Finding]:
 
 def _nothing(settings: Settings) -> Iterator[Finding]:
     push = settings.push
-    if not (push.apns.is_set or push.fcm.is_set or push.webpush.enabled or push.webhook.url):
+    if push.apns.is_set or push.fcm.is_set or push.webhook.url:
+        return
+    if push.webpush.enabled:  # all that some gateways want
+        yield _say.ok("Web Push alone: without [push.apns] and [push.fcm] no other app that sleeps is woken")
+    else:
         yield _say.warn(
             "no push service is set: sleeping apps are not woken", "set [push.apns] or [push.fcm]"
         )

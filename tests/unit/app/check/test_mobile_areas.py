@@ -361,6 +361,30 @@ def test_a_list_that_takes_nobody_or_everybody_is_told(
     assert [grade for grade, _ in bad(found)] == grades
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            ON,
+            (
+                Grade.OK,
+                "Web Push alone: without [push.apns] and [push.fcm] no other app that sleeps is woken",
+            ),
+        ),
+        (
+            f"{ON}[push.webpush]\nenabled = false\n",
+            (Grade.WARN, "no push service is set: sleeping apps are not woken"),
+        ),
+        ("", None),
+    ],
+)
+def test_who_sets_no_push_service_is_told_what_is_not_woken(
+    tmp_path: Path, text: str, said: tuple[Grade, str] | None
+) -> None:
+    found = [(one.grade, one.what) for one in push_area.push(case(tmp_path, text))]
+    assert found == ([] if said is None else [said])
+
+
 # What the exchange that runs says
 
 
