@@ -33,7 +33,8 @@ from h2.events import (
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 from hpack import Encoder
-from hpack.struct import Header, HeaderTuple, NeverIndexedHeaderTuple
+from hpack.hpack import encode_integer
+from hpack.struct import Header
 
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
 from trunkline.push.apns.frames import GoAway, GoAwayFilter
@@ -43,8 +44,12 @@ MAX_AT_ONCE: Final = 1000
 _LAST_STREAM: Final = 2**30  # ids end at 2^31 - 1 (RFC 9113 §5.1.1); a new connection long before
 
 _INDEXED: Final = 0x80  # a header that is in the table (RFC 7541 §6.1)
-_POST: Final = HeaderTuple(b":method", b"POST")
-_HTTPS: Final = HeaderTuple(b":scheme", b"https")
+_LONG: Final = 127  # lengths from here on take more than a byte (RFC 7541 §5.1)
+_LENGTHS: Final = tuple(bytes((length,)) for length in range(_LONG))
+
+Pair: TypeAlias = tuple[bytes, bytes]
+_POST: Final = (b":method", b"POST")
+_HTTPS: Final = (b":scheme", b"https")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,8 @@ class Request:
     and they cost a byte each; ``own`` are of this request alone, and never kept."""
 
     path: bytes = field(repr=False)
-    usual: tuple[tuple[bytes, bytes], ...] = field(repr=False)
-    own: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    usual: tuple[Pair, ...] = field(repr=False)
+    own: tuple[Pair, ...] = field(repr=False)
     body: bytes = field(repr=False)
 
 
@@ -106,34 +111,60 @@ class Dead:
 Happening: TypeAlias = Ready | Answered | Lost | Leaving | Dead
 
 
-class _PlainEncoder(Encoder):
-    """Without Huffman's code: it spares some 30 bytes of a request and costs more than the rest of its headers.
+class _RequestEncoder(Encoder):
+    """Encodes ``request`` when h2 wants the headers that it was given encoded.
 
-    What the peer keeps has the same index until its table changes, and is not looked up again for each request.
+    h2 copies each of those, so it is given only what it looks at itself. Without Huffman's code, which spares some 30
+    bytes of a request and costs more than the rest of its headers. What the peer keeps has the same index until its
+    table changes, and is not looked up again for each request; neither are names.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, authority: Pair) -> None:
         super().__init__()
-        self._indices: dict[HeaderTuple, bytes] = {}
+        self._first = (_POST, _HTTPS, authority)
+        self._kept: dict[Pair, bytes] = {}
+        self._names: dict[bytes, bytes] = {}
+        self.request: Request | None = None
 
     def encode(self, headers: Any, huffman: bool = False) -> bytes:
-        """See ``Encoder``; ``headers`` are HeaderTuples."""
+        """The header block of ``request``; ``headers`` are not looked at."""
+        request = self.request
+        if request is None:
+            raise LocalProtocolError("headers of no request")
+        pieces = []
         if self.header_table.resized:
-            self._indices.clear()
-            return super().encode(headers, huffman)
-        return b"".join([self._one(header, huffman) for header in headers])
+            self._forget()
+            pieces.append(super().encode((), huffman))  # which says how large the table is now
+        pieces += [self._usual(pair) for pair in self._first]
+        pieces.append(self._own(b":path", request.path))
+        pieces += [self._usual(pair) for pair in request.usual]
+        pieces += [self._own(name, value) for name, value in request.own]
+        return b"".join(pieces)
 
-    def _one(self, header: HeaderTuple, huffman: bool) -> bytes:
-        if not header.indexable:
-            return self.add(header, True, huffman)
-        known = self._indices.get(header)
+    def _usual(self, pair: Pair) -> bytes:
+        known = self._kept.get(pair)
         if known is None:
-            known = self.add(header, False, huffman)
+            known = self.add(pair, False)
             if known[0] & _INDEXED:
-                self._indices[header] = known
+                self._kept[pair] = known
             else:
-                self._indices.clear()  # indices count from the newest entry: all are others now
+                self._forget()  # indices count from the newest entry: all are others now
         return known
+
+    def _own(self, name: bytes, value: bytes) -> bytes:
+        """A literal that is never indexed (RFC 7541 §6.2.3): the name or its index, a length, the value."""
+        begin = self._names.get(name)
+        length = bytes(encode_integer(len(value), 7)) if len(value) >= _LONG else _LENGTHS[len(value)]
+        if begin is None:
+            whole = self.add((name, value), True)
+            if not whole[0] & _INDEXED:
+                self._names[name] = whole[: -len(length) - len(value)]
+            return whole
+        return begin + length + value
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._names.clear()
 
 
 class Connection:
@@ -141,7 +172,8 @@ class Connection:
     must be answered within ``pong_s``."""
 
     def __init__(self, authority: str, *, idle_s: float = 60.0, pong_s: float = 1.0) -> None:
-        self._authority = HeaderTuple(b":authority", authority.encode("ascii"))
+        named = (b":authority", authority.encode("ascii"))
+        self._seen: list[Header] = [_POST, named]  # all that h2 looks at
         # What goes out is written here, in the right form: h2 need not look at each header again.
         self._h2 = H2Connection(
             H2Configuration(
@@ -151,7 +183,7 @@ class Connection:
                 normalize_outbound_headers=False,
             )
         )
-        self._h2.encoder = _PlainEncoder()
+        self._h2.encoder = self._encoder = _RequestEncoder(named)
         self._h2.local_settings = Settings(
             client=True,
             initial_values={SettingCodes.ENABLE_PUSH: 0, SettingCodes.MAX_HEADER_LIST_SIZE: 16_384},
@@ -193,11 +225,9 @@ class Connection:
         if self.free <= 0:
             raise LocalProtocolError("the peer takes no more requests now")
         stream = self._h2.get_next_available_stream_id()
-        headers: list[Header] = [_POST, _HTTPS, self._authority]
-        headers.append(NeverIndexedHeaderTuple(b":path", request.path))
-        headers += [HeaderTuple(name, value) for name, value in request.usual]
-        headers += [NeverIndexedHeaderTuple(name, value) for name, value in request.own]
-        self._h2.send_headers(stream, headers)
+        self._encoder.request = request
+        self._h2.send_headers(stream, self._seen)
+        self._encoder.request = None
         self._replies[stream] = None
         self._unsent[stream] = request.body
         self._send_body(stream)
