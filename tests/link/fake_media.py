@@ -166,6 +166,7 @@ class FakeEngine:
 
     def _close_owner(self, command: CloseOwner) -> Reply:
         ports = [port for port, owner in self.owners.items() if owner == command.owner]
+        self._listeners = [entry for entry in self._listeners if entry[0] != command.owner]
         return OwnerClosed(tuple(self._close(port) for port in ports))
 
     def _move_owner(self, command: MoveOwner) -> Reply:

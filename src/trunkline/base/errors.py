@@ -62,6 +62,10 @@ class CallFailed(TrunklineError):  # noqa: N818  (a normal outcome of a call, no
         self.code = code
         self.said = said
 
+    def anew(self) -> CallFailed:
+        """The same to raise, for who keeps this one: its traceback would hold whoever raised it."""
+        return CallFailed(self.status, self.reason, self.q850, self.code, said=self.said)
+
 
 class MediaError(TrunklineError):
     """The media engine refused a command, or its resources are used up (see ``code``)."""

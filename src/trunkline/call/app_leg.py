@@ -143,8 +143,8 @@ class AppLeg:
 
     @property
     def across(self) -> AppLeg | Any | None:
-        """The leg of the other party; None while nobody talks."""
-        bridge = self.call.bridge
+        """The leg of the other party; None while nobody talks, and when it is over."""
+        bridge = self.call.bridge if not self.done else None
         return bridge.other(self) if bridge is not None and self in bridge else None
 
     @property

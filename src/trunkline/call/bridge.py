@@ -51,6 +51,10 @@ class Bridge:
         if self._keys is None and self.call.context.translates_keys and not self.a.media.passes:
             self._keys = KeyInterworking(self)
 
+    def let_go(self) -> None:
+        """The call is closed: nothing here refers back any more."""
+        self._keys = None
+
     @property
     def held(self) -> bool:
         """Whether a party holds the call."""

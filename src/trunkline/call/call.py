@@ -472,6 +472,10 @@ class Call(Speaking):
 
     def _let_go(self) -> None:
         """Cut what refers back, so that the call goes with its task: the search for cycles stops all other calls."""
+        if self.bridge is not None:
+            self.bridge.let_go()
+        if self.service is not None:
+            self.service.let_go()
         self._early = self.bridge = self.service = None
         for leg in self.legs:
             leg.media.tell = None

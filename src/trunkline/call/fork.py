@@ -92,7 +92,7 @@ class Fork:
             if feeder is not None:
                 feeder.cancel()
         if isinstance(outcome, CallFailed):
-            raise outcome
+            raise outcome.anew()
         return outcome
 
     def take_up(self, branches: Sequence[Leg]) -> None:

@@ -126,6 +126,10 @@ class Prompter:
             self._typed.clear()
         return ""
 
+    def let_go(self) -> None:
+        """The call is closed: nothing is played any more, and nothing here refers back."""
+        self._start = _over
+
     async def _tell(self, command: StopPlay | StopRecord) -> None:
         with suppress(MediaError):  # the port may be closed by now
             await self._engine.execute(command)
@@ -157,3 +161,7 @@ class Prompter:
             recorded.set_result(event)
         else:
             recorded.set_exception(MediaError(event.reason, event.code))
+
+
+async def _over(_command: Play) -> None:
+    raise MediaError("the call is over", "media.leg_over")

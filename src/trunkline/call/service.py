@@ -198,6 +198,11 @@ class ServiceMedia:
             self._prompter = Prompter(self._call.context, self._call.id, self._port, self._start)
         return self._prompter
 
+    def let_go(self) -> None:
+        """The call is closed: nothing here refers back any more."""
+        if self._prompter is not None:
+            self._prompter.let_go()
+
     @property
     def doing(self) -> Echo | Tone | None:
         """What the engine was told to do and would do for ever, also for another process."""

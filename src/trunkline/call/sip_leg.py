@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from trunkline.base.errors import CallFailed
@@ -287,25 +288,30 @@ class SipLeg:
             return
 
         session = self.session
-        by_update = brief and bool(body) and session.takes_update
+        told = partial(self._offered, on_done, body)
 
-        def finished(status: int, response: Response | None) -> None:
-            if status in {405, 501} and by_update and session.takes_update and session.acked:
+        def updated(status: int, response: Response | None) -> None:
+            if status in {405, 501} and session.takes_update and session.acked:
                 session.takes_update = False  # whatever its Allow says
-                session.reoffer.send(body, finished, extra)
-                return
-            answer = description_of(response) if response is not None else b""
-            if status < 300:
-                self.heard = hash(answer)
-                answer = self.media.read(answer, answer=bool(body))
-            elif body:
-                self.media.identity.take_back()
-            on_done(status, answer)
+                session.reoffer.send(body, told, extra)
+            else:
+                told(status, response)
 
-        if by_update:
-            send_update(session, body, finished, extra)
+        if brief and body and session.takes_update:
+            send_update(session, body, updated, extra)
         else:
-            session.reoffer.send(body, finished, extra, delayed=not body)
+            session.reoffer.send(body, told, extra, delayed=not body)
+
+    def _offered(
+        self, on_done: Callable[[int, bytes], None], body: bytes, status: int, response: Response | None
+    ) -> None:
+        answer = description_of(response) if response is not None else b""
+        if status < 300:
+            self.heard = hash(answer)
+            answer = self.media.read(answer, answer=bool(body))
+        elif body:
+            self.media.identity.take_back()
+        on_done(status, answer)
 
     def withdraw_offer(self) -> None:
         if self.session is not None:
@@ -463,8 +469,10 @@ class SipLeg:
         self.observer.leg_failed(self, failure)
 
     def let_go(self, observer: LegObserver) -> None:
-        # While its BYE or CANCEL is on the way, others find the call by its dialog, and it may still be answered.
-        if self.done and (self.session is None or self.session.ended):
+        if self.session is not None and not self.session.ended:
+            # While its BYE or CANCEL is on the way, others find the call by its dialog, and it may still be answered.
+            self.session.on_closed = partial(self.let_go, observer)
+        elif self.done:
             self.session, self.observer = None, observer
 
     def _finish(self, by: str, status: int, reason: str, code: str, q850: int | None) -> None:

@@ -7,6 +7,7 @@ The sections named beside the rows of the two tables are those of RFC 3261 and R
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from trunkline.base.errors import RemoteProtocolError
@@ -85,6 +86,7 @@ class Session:
         "endpoint",
         "flow",
         "may_refresh",
+        "on_closed",
         "state",
         "takes_update",
         "timer",
@@ -110,6 +112,7 @@ class Session:
         self.authorizer: Authorizer | None = None
         self.timer: SessionTimer | None = None
         self.may_refresh = True  # some peers take no refresh from us
+        self.on_closed: Callable[[], None] | None = None  # called once, when nothing of it is left to do
 
     @property
     def now(self) -> float:
@@ -283,6 +286,9 @@ class Session:
         self._reoffer = None
         if self.dialog is not None:
             self.endpoint.forget(self.dialog.key, self)
+        closed, self.on_closed = self.on_closed, None
+        if closed is not None:
+            closed()
 
     def _stop_changes(self) -> None:
         if self._reoffer is not None:
