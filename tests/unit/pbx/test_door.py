@@ -128,7 +128,6 @@ async def test_a_call_is_challenged_in_the_realm_of_the_tenant_that_is_called(ex
     assert FakeCall.made == []
 
 
-@pytest.mark.rfc("3261", "26.2.2")
 @pytest.mark.parametrize("scheme", ["sip", "sips"])
 async def test_the_caller_of_an_app_waits_for_the_disk_and_no_other(exchange: Exchange, scheme: str) -> None:
     """A sips URI rings no app, whatever the extension has."""
