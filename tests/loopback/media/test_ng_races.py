@@ -13,8 +13,12 @@ from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.events import DigitsSent, MediaEvent
 from trunkline.media.mixed import MixedEngine
+from trunkline.media.ng import courier
+from trunkline.media.ng import engine as ng_engine
 from trunkline.media.ng.bencode import Decoded
 from trunkline.media.ng.engine import RtpengineCluster
+from trunkline.media.ng.instance import Instance
+from trunkline.media.ng.strays import Strays
 
 
 async def link(engine: RtpengineCluster) -> None:
@@ -158,6 +162,83 @@ async def test_a_stray_that_cannot_be_deleted_is_tried_once() -> None:
         )
         await engine.execute(c.CloseStrays())
         assert one.commands().count("delete") == 1
+
+
+async def test_strays_at_an_instance_that_falls_silent_do_not_each_wait_for_an_answer() -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        strays = [f"trunkline-gone{number}" for number in range(50)]
+        silent = asyncio.Event()
+
+        def answer(question: dict[str, Decoded]) -> Reply:
+            if question["command"] == b"list":
+                one.lose = 1_000_000
+                silent.set()
+                return {"result": "ok", "calls": list(strays)}
+            return one.usual(question)
+
+        one.answer = answer
+        await engine.execute(c.CloseStrays())
+        assert silent.is_set()
+        assert {told["call-id"] for told in one.told if told["command"] == b"delete"} == {b"trunkline-gone0"}
+        one.lose = 0
+        one.answer = one.usual
+        await until(lambda: one.commands().count("delete") >= len(strays))
+
+
+async def test_a_stray_hunt_that_takes_long_does_not_hold_whoever_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ng_engine, "_STRAYS_S", 0.0)
+    hunts: list[bool] = []
+
+    async def find(self: Strays, instance: Instance, known: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            hunts.append(True)
+
+    monkeypatch.setattr(Strays, "find", find)
+    async with NgPeer() as one, cluster(one) as engine:
+        await engine.execute(c.CloseStrays())
+        assert not hunts
+    assert hunts == [True], "it ends with the engine"
+
+
+async def test_an_instance_to_which_too_many_questions_wait_is_not_taken_for_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with NgPeer() as one, cluster(one) as engine:
+        await link(engine)
+        with monkeypatch.context() as full:
+            full.setattr(courier, "MAX_WAITING", 0)
+            with pytest.raises(MediaError, match="questions waiting") as refused:
+                await engine.execute(c.ReadStatistics("a"))
+            assert refused.value.code == "media.engine_silent"
+        assert [(state.state, state.failures) for state in engine.states()] == [("up", 0)]
+        await engine.execute(c.ReadStatistics("a"))
+
+
+async def test_thousands_of_calls_that_end_with_the_exchange_do_not_drown_their_instance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(courier, "MAX_WAITING", 2 * ng_engine._AT_ONCE)
+    calls = 3 * ng_engine._AT_ONCE
+    async with NgPeer() as one:
+        async with cluster(one) as engine:
+            monkeypatch.setattr(ng_engine, "_GOODBYE_S", 60.0)
+            for number in range(calls):
+                await engine.execute(c.OpenPort(f"a{number}", f"call{number}"))
+        assert len({told["call-id"] for told in one.told if told["command"] == b"delete"}) == calls
+
+
+async def test_a_call_that_an_instance_did_not_answer_for_is_deleted_there_when_it_is_back() -> None:
+    async with NgPeer() as one, NgPeer() as two, cluster(one, two) as engine:
+        one.lose = 1_000_000
+        await engine.execute(c.OpenPort("a", "call"))
+        assert "publish" in two.commands()
+        one.lose = 0
+        await until(lambda: "delete" in one.commands())
+        assert "delete" not in two.commands()
 
 
 def _listing(peer: NgPeer, calls: list[str], question: dict[str, Decoded]) -> Reply:

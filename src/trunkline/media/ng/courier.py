@@ -18,6 +18,10 @@ RESENDS: Final = (0.5, 1.0, 2.0)
 MAX_WAITING: Final = 4096
 
 
+class TooManyWait(TransportError):  # noqa: N818  (a state of this side, not a fault)
+    """The question was not sent, for so many wait already: that says nothing of the instance."""
+
+
 class Transport(Protocol):
     """A way to one instance."""
 
@@ -53,7 +57,7 @@ class Courier:
     async def ask(self, question: Mapping[str, Encodable], within_s: float) -> Answer:
         """Send, and again while nothing comes; raises as ``Transport.ask`` does."""
         if len(self._waiting) >= MAX_WAITING:
-            raise TransportError(f"{self._name} has {MAX_WAITING} questions waiting")
+            raise TooManyWait(f"{self._name} has {MAX_WAITING} questions waiting")
         loop = asyncio.get_running_loop()
         cookie = f"{self._prefix}_{next(self._numbers)}".encode()
         message = cookie + b" " + encode(question)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from itertools import islice
 from typing import Any, Final
 
 from trunkline.base.errors import MediaError
@@ -13,6 +14,7 @@ KEPT_S: Final = 10.0
 """How long a call that was moved still passes packets where it was: until its parties know of the new place."""
 _MAX_FORGOTTEN: Final = 65_536
 """More than an instance has ports for."""
+_AT_ONCE: Final = 256
 
 
 class Departed:
@@ -44,7 +46,8 @@ class Departed:
 
     async def _delete_later(self, instance: Instance, call_id: str) -> None:
         await asyncio.sleep(KEPT_S)
-        await self.delete(instance, call_id)
+        if self.has(instance, call_id):  # else it was deleted meanwhile, and may have come back
+            await self.delete(instance, call_id)
 
     async def delete(self, instance: Instance, call_id: str) -> None:
         """Delete a call now. Until it has answered, whatever it says, the call may still be there."""
@@ -64,7 +67,6 @@ class Departed:
     async def say_goodbye(self, instances: list[Instance]) -> None:
         """The process ends: nobody waits any longer."""
         for instance in instances:
-            if instance.up:
-                await asyncio.gather(
-                    *(self.delete(instance, call_id) for call_id in list(self._calls.get(instance.name, ())))
-                )
+            left = iter(list(self._calls.get(instance.name, ())))
+            while instance.up and (some := list(islice(left, _AT_ONCE))):
+                await asyncio.gather(*(self.delete(instance, call_id) for call_id in some))

@@ -33,6 +33,8 @@ from trunkline.media.statistics import EngineCounters, PortStatistics
 
 _DONE: Final = c.Done()
 _GOODBYE_S: Final = 2.0
+_STRAYS_S: Final = 5.0
+_AT_ONCE: Final = 256  # questions to an instance when all its calls end; it takes a few thousand
 
 
 class RtpengineCluster:
@@ -89,7 +91,8 @@ class RtpengineCluster:
         """Delete our calls at instances that answer, and end."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE_S):
-                await asyncio.gather(*(self._close_owner(owner) for owner in list(self._calls)))
+                gate = asyncio.Semaphore(_AT_ONCE)
+                await asyncio.gather(*(self._close_gently(owner, gate) for owner in list(self._calls)))
                 await self._departed.say_goodbye(self._cluster.instances)
         for task in list(self._tasks):
             task.cancel()
@@ -174,7 +177,7 @@ class RtpengineCluster:
                 async with known.lock:
                     opened = await open_beside(known, command)
             else:
-                opened = await open_anywhere(self._cluster, command)
+                opened = await open_anywhere(self._cluster, self._departed, command)
             self._take(opened)
         return _opened(opened)
 
@@ -233,17 +236,23 @@ class RtpengineCluster:
         call.ports.clear()
         return c.OwnerClosed((*call.closed, *(port.statistics for port in ports)))
 
+    async def _close_gently(self, owner: str, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            await self._close_owner(owner)
+
     async def _delete(self, call: NgCall) -> Answer | None:
         """End it at its instance; its last figures."""
         if call.instance.up:
-            with contextlib.suppress(MediaError):
+            try:
                 # A call that is deleted as a whole is not told of.
                 answer = await call.instance.ask("query", call_id=call.id)
                 await call.instance.ask("delete", call_id=call.id, delete_delay=0)
+            except MediaError as error:
+                if error.code != "media.engine_silent":
+                    return None  # it does not know the call any more
+            else:
                 return answer
-            if call.instance.up:
-                return None  # it does not know the call any more
-        self._departed.note(call.instance, call.id)
+        self._departed.leave(call.instance, call.id)
         return None
 
     async def _read_statistics(self, port: NgPort, command: c.ReadStatistics) -> c.StatisticsRead:
@@ -265,9 +274,14 @@ class RtpengineCluster:
     async def _welcome(self, instance: Instance, calls: list[NgCall]) -> None:
         """An instance answers again: calls that it still knows go on, those that are over are deleted there."""
         for call in calls:
+            if not instance.up:
+                return  # there is another welcome; now each question would wait for its answer in vain
+            if not call.lost:
+                continue
             with contextlib.suppress(MediaError):
                 await instance.ask("query", call_id=call.id)
-                call.lost = False
+                if call.instance is instance:  # else it was moved meanwhile
+                    call.lost = False
         await self._departed.clear(instance)
         await self._strays.look(instance, self._names)
 
@@ -278,7 +292,10 @@ class RtpengineCluster:
         }
 
     async def _close_strays(self) -> c.Done:
-        await asyncio.gather(*(self._strays.find(one, self._names) for one in self._cluster.instances))
+        """Whoever has many, or is slow, does not keep the exchange from its start: they are deleted beside it."""
+        looks = [self._spawn(self._strays.find(one, self._names)) for one in self._cluster.instances]
+        if looks:
+            await asyncio.wait(looks, timeout=_STRAYS_S)
         return _DONE
 
     def _take_key(self, press: KeyPress) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from trunkline.base.errors import MediaError, RemoteProtocolError, TransportError
 from trunkline.media.ng.bencode import Encodable
-from trunkline.media.ng.courier import Answer, Transport
+from trunkline.media.ng.courier import Answer, TooManyWait, Transport
 from trunkline.media.ng.plan import ClusterPlan, InstancePlan, InstanceState
 from trunkline.media.ng.udp import UdpTransport
 from trunkline.media.ng.websocket import WebSocketTransport
@@ -27,6 +27,10 @@ def transport_to(url: str, ca: str = "") -> Transport:
     if parts.scheme != "udp" or not parts.hostname or not parts.port:
         raise ValueError(f"{url} is no address of an rtpengine")
     return UdpTransport(parts.hostname, parts.port)
+
+
+class NotAsked(MediaError):  # noqa: N818  (a state of this side, not a fault)
+    """``media.engine_silent`` that says nothing of the instance: too many questions to it wait already."""
 
 
 class Instance:
@@ -94,7 +98,7 @@ class Instance:
         try:
             return await self._ask(command, fields)
         except MediaError as error:
-            if error.code == "media.engine_silent":
+            if error.code == "media.engine_silent" and not isinstance(error, NotAsked):
                 self._fall_silent()
             raise
 
@@ -111,6 +115,8 @@ class Instance:
         question = {name.replace("_", "-"): value for name, value in fields.items()} | {"command": command}
         try:
             answer = await self._transport.ask(question, self._cluster.timeout_s)
+        except TooManyWait as error:
+            raise NotAsked(str(error), "media.engine_silent") from None
         except TransportError as error:
             raise MediaError(str(error), "media.engine_silent") from None
         except RemoteProtocolError as error:
@@ -140,6 +146,8 @@ class Instance:
         try:
             answer = await self._transport.ask({"command": "ping"}, self._cluster.ping_s)
             good = answer.get("result") == b"pong"
+        except TooManyWait:
+            return
         except (TransportError, RemoteProtocolError):
             good = False
         self._row = max(self._row, 0) + 1 if good else min(self._row, 0) - 1

@@ -25,10 +25,12 @@ async def open_beside(call: NgCall, command: OpenPort) -> NgPort:
     return NgPort(command.port, call, local, command.family)
 
 
-async def open_anywhere(cluster: Cluster, command: OpenPort, failed: frozenset[str] = frozenset()) -> NgPort:
+async def open_anywhere(
+    cluster: Cluster, departed: Departed, command: OpenPort, failed: frozenset[str] = frozenset()
+) -> NgPort:
     """The first port of an owner; instances but the ``failed`` are tried until one opens it.
 
-    Raises MediaError of the last one.
+    One that does not answer may have opened it, and is to delete it later. Raises MediaError of the last one.
     """
     error: MediaError | None = None
     while True:
@@ -43,6 +45,8 @@ async def open_anywhere(cluster: Cluster, command: OpenPort, failed: frozenset[s
         except MediaError as refused:
             if refused.code not in ELSEWHERE:
                 raise
+            if refused.code == "media.engine_silent":
+                departed.note(instance, cluster.call_id(command.owner))
             error, failed = refused, failed | {instance.name}
 
 
@@ -69,7 +73,7 @@ async def open_again(cluster: Cluster, departed: Departed, known: NgCall | None,
         if not one.up:
             departed.note(one, call_id)
     left = frozenset(one.name for one in cluster.instances if departed.has(one, call_id))
-    return await open_anywhere(cluster, command, left)
+    return await open_anywhere(cluster, departed, command, left)
 
 
 async def _find_again(call: NgCall, command: OpenPort) -> NgPort | None:

@@ -88,6 +88,9 @@ class Strays:
             seen.update(strays)
             for call_id in strays:
                 self._departed.note(instance, call_id)
+            for call_id in strays:
+                if not instance.up:
+                    return False  # each would wait for its answer in vain; they are deleted when it is there again
                 await self._departed.delete(instance, call_id)
         return False
 
