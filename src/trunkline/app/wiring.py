@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -17,6 +16,7 @@ from trunkline.app.data_folder import create_data_folder
 from trunkline.app.exchange import Exchange
 from trunkline.app.file_limit import file_limit, raise_file_limit
 from trunkline.app.first_start import NewExtension, first_extensions, show_start, start_report
+from trunkline.app.garbage import keep_what_is_there
 from trunkline.app.gauges import gauges_of
 from trunkline.app.handlers import ExchangeHandlers, StoreHandlers
 from trunkline.app.live_parts import Certificates, ExchangeValues, Listeners, LogSettings, MetricsPlace, Part
@@ -103,7 +103,7 @@ async def _serve(loaded: Loaded, stream: GuardedStream) -> int:
         # Now that everything listens: a start that fails must not make passwords that nobody is told.
         made = await _first_start(store, handlers) if loaded.settings.exchange.enabled else ()
         await server.start()
-        _tune_garbage_collector()
+        keep_what_is_there()
         urls = tuple(f"{one.transport.lower()}:{one.address}" for one in exchange.net.listeners)
         notices = tuple(exchange.net.tls.notices())
         show_start(Screen(), start_report(loaded, __version__, urls, made, metrics.port, notices))
@@ -165,10 +165,3 @@ async def _first_start(store: Store, handlers: Handlers) -> tuple[NewExtension, 
             AddExtension(number=one.number, password=one.password, name=one.name, tenant=tenant)
         )
     return made
-
-
-def _tune_garbage_collector() -> None:
-    """Calls leave no cycles behind, so looking for some often only costs (5 to 10 % of a call, measured)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
