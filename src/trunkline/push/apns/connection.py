@@ -41,6 +41,7 @@ from trunkline.push.apns.frames import GoAway, GoAwayFilter
 
 MAX_BODY: Final = 4096  # of an answer: Apple's are a reason and a time
 MAX_AT_ONCE: Final = 1000
+_CLOSED: Final = 64  # streams that h2 may keep in mind beside the open ones
 _LAST_STREAM: Final = 2**30  # ids end at 2^31 - 1 (RFC 9113 §5.1.1); a new connection long before
 
 _INDEXED: Final = 0x80  # a header that is in the table (RFC 7541 §6.1)
@@ -167,6 +168,20 @@ class _RequestEncoder(Encoder):
         self._names.clear()
 
 
+class _States(H2Connection):
+    """h2 walks all streams before each request to count the open ones; here who begins them knows how many they are."""
+
+    begun = 0
+    """How many are open, said before each request."""
+
+    @property
+    def open_outbound_streams(self) -> int:
+        """See ``H2Connection``, which forgets the closed streams by the way: here that is done a few at a time."""
+        if len(self.streams) - self.begun > _CLOSED:
+            return super().open_outbound_streams
+        return self.begun
+
+
 class Connection:
     """``authority`` is the host, with its port unless that is 443. ``idle_s`` of silence are followed by a PING, which
     must be answered within ``pong_s``."""
@@ -175,7 +190,7 @@ class Connection:
         named = (b":authority", authority.encode("ascii"))
         self._seen: list[Header] = [_POST, named]  # all that h2 looks at
         # What goes out is written here, in the right form: h2 need not look at each header again.
-        self._h2 = H2Connection(
+        self._h2 = _States(
             H2Configuration(
                 client_side=True,
                 header_encoding=None,
@@ -226,6 +241,7 @@ class Connection:
             raise LocalProtocolError("the peer takes no more requests now")
         stream = self._h2.get_next_available_stream_id()
         self._encoder.request = request
+        self._h2.begun = len(self._replies)
         self._h2.send_headers(stream, self._seen)
         self._encoder.request = None
         self._replies[stream] = None

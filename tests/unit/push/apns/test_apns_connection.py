@@ -156,6 +156,35 @@ def test_what_requests_have_in_common_costs_a_byte_each_from_the_second_on() -> 
     assert sizes[0] > sizes[1]
 
 
+@given(st.lists(st.sampled_from(["answer", "early answer", "reset", "cancel", "nothing"]), max_size=12))
+def test_requests_that_are_not_answered_are_the_streams_that_h2_takes_for_open(ends: list[str]) -> None:
+    link = Link(window=10)
+    link.run()
+    for end in ends:
+        body = b"x" * 20 if end == "early answer" else b"{}"  # of which only 10 bytes find room
+        stream = link.client.request(Request(b"/3/device/00", (), (), body))
+        link.run()
+        if end.endswith("answer"):
+            link.answer(stream)
+        elif end == "reset":
+            link.server.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
+        elif end == "cancel":
+            link.client.cancel(stream)
+        link.run()
+        counted = sum(one.open for one in link.client._h2.streams.values())
+        assert link.client.open == counted
+
+
+def test_streams_that_are_over_are_forgotten() -> None:
+    link = Link()
+    link.run()
+    for _ in range(200):
+        link.client.request(REQUEST)
+        link.run()
+        link.answer(max(link.client._replies))
+    assert len(link.client._h2.streams) <= 66
+
+
 def test_no_more_requests_at_once_than_the_peer_takes_which_begins_with_one() -> None:
     link = Link(streams=1)
     link.run()
