@@ -26,6 +26,7 @@ MAX_TITLE: Final = 120  # characters; a phone shows fewer, and a long name must 
 MAX_TEXT: Final = 400
 RINGTONE: Final = "ringtone.caf"
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _token_of_apple = re.compile(r"[0-9A-Fa-f]{8,400}").fullmatch
 _topic = re.compile(r"[A-Za-z0-9.-]{1,200}").fullmatch
 _uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
@@ -145,9 +146,7 @@ def _alert(notification: Notification) -> dict[str, Any]:
 def _json(aps: Mapping[str, Any], data: Mapping[str, str], most: int) -> bytes:
     if "aps" in data:
         raise UnfitError("the data may not have the key aps")
-    body = json.dumps({"aps": aps, **data}, ensure_ascii=False, separators=(",", ":")).encode(
-        errors="replace"
-    )
+    body = _encode({"aps": aps, **data}).encode(errors="replace")
     if len(body) > most:
         raise UnfitError("PayloadTooLarge")
     return body
