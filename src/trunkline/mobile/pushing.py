@@ -115,7 +115,7 @@ def _data(kind: str, facts: CallFacts, token: str, policy: HandOverPolicy) -> di
 
 def rfc3339(at: float) -> str:
     """A wall-clock time as text, in whole seconds, UTC."""
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(at), UTC).isoformat()[:19] + "Z"
 
 
 def call_address(device: MobileDevice) -> PushAddress | None:
