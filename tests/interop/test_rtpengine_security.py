@@ -92,7 +92,7 @@ async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
     first, last = free_range()
     embedded = EmbeddedMediaEngine(MediaSettings(address="127.0.0.1", first_port=first, last_port=last))
     async with RtpengineProcess(tmp_path) as process:
-        plan = ClusterPlan((InstancePlan(process.udp),), timeout_s=1.0, ping_s=0.2)
+        plan = ClusterPlan((InstancePlan(process.udp),), timeout_s=10.0, ping_s=2.0)
         engine = MixedEngine(embedded, RtpengineCluster(plan))
         await engine.start()
         at = Exchange(engine)
