@@ -162,26 +162,34 @@ async def test_sigterm_ends_it_as_ctrl_c_does(tmp_path: Path, monkeypatch: pytes
 
 
 def test_who_stops_the_program_in_the_middle_finds_nothing_left(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [warm_trunkline(), "demo", "mobile", "--json", "--step"],
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    folder, errors = tmp_path / "temporary", tmp_path / "errors"
+    folder.mkdir()
+    with (
+        errors.open("wb") as said,
+        subprocess.Popen(
+            [warm_trunkline(), "demo", "mobile", "--json", "--step"],
+            env={**os.environ, "TMPDIR": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        ) as process,
+    ):
         try:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(b"\n" * 3)  # registered, called, fetched; then it waits
             process.stdin.flush()
-            while json.loads(process.stdout.readline()).get("step") != "fetched":
-                pass
-            assert [one.name.startswith("trunkline-demo-") for one in tmp_path.iterdir()] == [True]
+            event: dict[str, object] = {}
+            while event.get("step") != "fetched":
+                line = process.stdout.readline()
+                assert line, f"it ended after {event}: {errors.read_text()}"
+                event = json.loads(line)
+            assert [one.name.startswith("trunkline-demo-") for one in folder.iterdir()] == [True]
             process.send_signal(signal.SIGINT)
             assert process.wait(DEADLINE_S) == 130
         finally:
             process.kill()
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_the_command_ends_with_0_when_everything_has_happened() -> None:
