@@ -71,9 +71,17 @@ async def converse(call: Call, plan: AudioSocketPlan) -> None:
         code, reason = _WELL, "the caller has left"
         raise
     finally:
+        await _close(socket, code, reason)
+
+
+async def _close(socket: ClientConnection, code: int, reason: str) -> None:
+    """Take leave; a program that floods or never reads does not hear it, and is cut off."""
+    try:
         with suppress(OSError, TimeoutError, WebSocketException):
             async with asyncio.timeout(_CLOSE_S):
                 await socket.close(code, reason)
+    finally:
+        socket.transport.abort()
 
 
 async def _open(plan: AudioSocketPlan) -> ClientConnection:
