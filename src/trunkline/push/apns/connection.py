@@ -212,6 +212,8 @@ class Connection:
         self._heard = 0.0
         self.ready = False
         self.leaving = False
+        self.limit = 0
+        """How many requests at once the peer takes."""
 
     @property
     def open(self) -> int:
@@ -223,12 +225,7 @@ class Connection:
         """How many more requests the peer takes now."""
         if not self.ready or self.leaving:
             return 0
-        return min(self._h2.remote_settings.max_concurrent_streams, MAX_AT_ONCE) - len(self._replies)
-
-    @property
-    def limit(self) -> int:
-        """How many requests at once the peer takes."""
-        return min(self._h2.remote_settings.max_concurrent_streams, MAX_AT_ONCE) if self.ready else 0
+        return self.limit - len(self._replies)
 
     def begin(self, now: float) -> None:
         """The preface (RFC 9113 §3.4)."""
@@ -308,6 +305,7 @@ class Connection:
         elif isinstance(event, StreamReset):
             self._reset(event, happened)
         elif isinstance(event, RemoteSettingsChanged):
+            self.limit = min(self._h2.remote_settings.max_concurrent_streams, MAX_AT_ONCE)
             if not self.ready:
                 self.ready = True
                 happened.append(Ready())
