@@ -21,7 +21,7 @@ def as_it_was() -> Iterator[None]:
 
 
 def test_after_a_start_collections_are_rare_and_look_at_nothing_that_it_made() -> None:
-    kept = [[] for _ in range(1000)]
+    kept: list[list[int]] = [[] for _ in range(1000)]
     keep_what_is_there()
     assert gc.get_threshold() == (50_000, 20, 50)
     assert gc.get_freeze_count() > len(kept)
