@@ -90,6 +90,11 @@ class RtpengineProcess:
         except TimeoutError:
             raise AssertionError(f"rtpengine was not ready within {within} s:\n{self.log()}") from None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and neither killed nor left since."""
+        return self._process is not None
+
     async def kill(self) -> None:
         """SIGKILL."""
         assert self._process is not None
