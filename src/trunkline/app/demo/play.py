@@ -12,7 +12,7 @@ from typing import Final, TextIO
 from trunkline.app.demo.steps import Arrow, DemoFailed, Mark, Step, Way
 from trunkline.app.demo.telling import Teller
 
-STEP_S: Final = 15.0
+STEP_S: Final = 45.0  # a small machine that does much else still shows it
 Pause = Callable[[], Awaitable[None]]
 
 
