@@ -265,8 +265,13 @@ async def test_a_recorded_call_moves_with_its_loop(
     name = await home_of_the_call(exchange)
     await cluster[name].kill()
     await are(exchange, "up", "down")
-    await caller.hears(CALLEE_HZ)
-    await callee.hears(CALLER_HZ)
+    async with asyncio.timeout(30):
+        rows = await instances(exchange)
+        while not sum(one["sessions"] for other, one in rows.items() if other != name):
+            rows = await instances(exchange)
+    # For so long that it reaches over the gap: half a second could have been heard before it.
+    await caller.hears(CALLEE_HZ, for_s=2.0)
+    await callee.hears(CALLER_HZ, for_s=2.0)
     done = json.loads(await exchange.run("recording", "stop", call["call"], "--json"))
     left, right = read_channels(Path(done["file"]))
     assert tone_level_dbfs(left, CALLER_HZ) == pytest.approx(-10, abs=3)
