@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import statistics
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -274,8 +275,11 @@ async def test_a_recorded_call_moves_with_its_loop(
     await callee.hears(CALLER_HZ, for_s=2.0)
     done = json.loads(await exchange.run("recording", "stop", call["call"], "--json"))
     left, right = read_channels(Path(done["file"]))
-    assert tone_level_dbfs(left, CALLER_HZ) == pytest.approx(-10, abs=3)
-    assert tone_level_dbfs(right, CALLEE_HZ) == pytest.approx(-10, abs=3)
+    # Before and after the move; the gap between may be the greater part of the recording.
+    for channel, hz in ((left, CALLER_HZ), (right, CALLEE_HZ)):
+        levels = channel.levels_dbfs(hz)
+        assert max(levels[:10]) == pytest.approx(-10, abs=3)
+        assert statistics.median(levels[-10:]) == pytest.approx(-10, abs=3)
     await caller.hangup()
     await callee.event("CALL_CLOSED")
     await exchange.no_calls()
