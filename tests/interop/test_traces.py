@@ -85,6 +85,7 @@ async def test_both_legs_of_a_call_that_has_ended_are_shown(keeping: ExchangePro
     async with phone_of(keeping, "301") as caller, phone_of(keeping, "302", "tcp") as callee:
         await callee.phone.register()
         await one_call(caller, callee)
+    await keeping.no_calls()
     legs = await keeping.ask("records", "--limit", "2")
     call = legs[0]["call"]
     messages = [json.loads(line) for line in (await keeping.run("trace", call, "--json")).splitlines()]
@@ -164,6 +165,7 @@ async def test_a_call_that_was_not_kept_is_told_to_be_so(exchange: ExchangeProce
     async with phone_of(exchange, "301") as caller:
         await caller.phone.call("4711")
         await caller.event("ended")
+    await exchange.no_calls()
     (leg,) = await exchange.ask("records")
     with pytest.raises(AssertionError, match="nothing was kept"):
         await exchange.run("trace", leg["call"])

@@ -133,6 +133,7 @@ class ExchangeHandlers(StoreHandlers):
         self._table |= {
             **explain_table(ExchangeExplaining(store, exchange)),
             ListCalls: self._calls,
+            ListRecords: self._records,
             ListRegistrations: self._registrations,
             RemoveRegistrations: RegistrationHandlers(exchange.live).remove,
             HangUp: self._hang_up,
@@ -165,6 +166,11 @@ class ExchangeHandlers(StoreHandlers):
         calls.sort(key=lambda call: call.id)  # UUIDv7: by their start
         more = calls[ask.limit - 1].id if len(calls) > ask.limit else None
         return CallList(rows=await rows_of(self._exchange, calls[: ask.limit]), next=more)
+
+    async def _records(self, tenant: str, ask: ListRecords) -> Message:
+        # Who asks for a call that has just ended wants to see it.
+        await self._exchange.writer.drain()
+        return await call_queries.list_records(self._store, tenant, ask)
 
     async def _registrations(self, tenant: str, ask: ListRegistrations) -> Message:
         exchange = self._exchange
