@@ -125,7 +125,8 @@ async def _problem(victim: Victim, number: int) -> str:
     if errors:
         return f"{errors} exceptions came up from the callbacks of the sockets"
     try:
-        answer = await asyncio.wait_for(_probe(victim.listener("UDP"), number), ANSWER_S)
+        async with asyncio.timeout(ANSWER_S):
+            answer = await _probe(victim.listener("UDP"), number)
     except TimeoutError:
         return f"OPTIONS was not answered within {ANSWER_S:g} s"
     return "" if answer.startswith(b"SIP/2.0 200 ") else f"OPTIONS was answered with {answer[:40]!r}"
@@ -140,7 +141,8 @@ async def _probe(listener: Listener, number: int) -> bytes:
             await loop.sock_sendto(sock, text.encode(), (HOST, listener.port))
             # A burst of mutants may have filled the socket's buffer: asked again as a client would (Timer E).
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(loop.sock_recv(sock, 65536), 0.5)
+                async with asyncio.timeout(0.5):
+                    return await loop.sock_recv(sock, 65536)
 
 
 def _udp() -> socket.socket:

@@ -115,7 +115,8 @@ class Checkpoints:
     async def on_disk(self) -> None:
         """Return when all that was written before is on disk, or the disk takes too long."""
         with suppress(TrunklineError, TimeoutError):
-            await asyncio.wait_for(self._journal.on_disk(), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                await self._journal.on_disk()
 
     def adopt(self, calls: Iterable[KeptCall]) -> None:
         """Rows that were found at the start; those whose calls are not taken up go with the next sweep."""

@@ -334,7 +334,8 @@ class EarlyMedia:
 
             leg.offer(body, told, brief=True)
             try:
-                status, answer = await asyncio.wait_for(done, _PATIENCE_S)
+                async with asyncio.timeout(_PATIENCE_S):
+                    status, answer = await done
             except TimeoutError:
                 return 408, b""
             if status not in {491, 500}:

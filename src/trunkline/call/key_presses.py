@@ -99,6 +99,7 @@ async def _press_one(leg: AppLeg, body: bytes) -> int:
 
     leg.observer.leg_info(leg, AppInfo("INFO", _KIND, body, told))
     try:
-        return await asyncio.wait_for(answered, _ANSWER_S)
+        async with asyncio.timeout(_ANSWER_S):
+            return await answered
     except TimeoutError:
         return 408

@@ -312,7 +312,8 @@ async def _done(begin: Callable[[OnDone], None], within_s: float) -> AppCallDone
     except RemoteProtocolError as error:
         raise _unusable(error.reason) from error
     try:
-        status, body = await asyncio.wait_for(future, within_s)
+        async with asyncio.timeout(within_s):
+            status, body = await future
     except TimeoutError:
         status, body = 408, b""
     if status >= 300:

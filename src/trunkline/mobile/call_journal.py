@@ -34,7 +34,8 @@ class HandOverJournal:
         """Write it, and return when it is on disk, or the disk takes too long for a phone that is to ring."""
         if self._journal is not None:
             try:
-                await asyncio.wait_for(self._journal.write_call(row), PATIENCE_S)
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._journal.write_call(row)
             except (TrunklineError, TimeoutError):
                 self.lost += 1
 
@@ -42,7 +43,8 @@ class HandOverJournal:
         """Return when all before is on disk, or the disk takes too long: an app is told of what a crash keeps."""
         if self._journal is not None:
             with suppress(TrunklineError, TimeoutError):
-                await asyncio.wait_for(self._journal.on_disk(), PATIENCE_S)
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._journal.on_disk()
 
     def keep(self, row: MobileCall) -> None:
         """Write it, new or known."""

@@ -141,7 +141,8 @@ class Sound:
         self._pressed.clear()
         await self._engine.execute(SendDigits(self._port, key, self.agreed.telephone_event))
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._pressed.wait(), KEY_WAIT_S)
+            async with asyncio.timeout(KEY_WAIT_S):
+                await self._pressed.wait()
         return True
 
     async def _do(self, command: Command[Done]) -> None:
@@ -174,7 +175,8 @@ class Sound:
         if self._recording:
             await self._engine.execute(StopRecord(self._recording))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.recorded.wait(), RECORD_WAIT_S)
+                async with asyncio.timeout(RECORD_WAIT_S):
+                    await self.recorded.wait()
             self._recording = ""
 
     def _on_event(self, event: MediaEvent) -> None:

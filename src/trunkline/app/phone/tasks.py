@@ -75,7 +75,8 @@ async def answer(
     worst = PhoneExit.OK
     for number in range(1, count + 1):
         try:
-            conversation = await asyncio.wait_for(calls.get(), wait_s)
+            async with asyncio.timeout(wait_s):
+                conversation = await calls.get()
         except TimeoutError:
             raise PhoneFailed(f"nobody called within {wait_s:g} s", PhoneExit.NO_CALL) from None
         worst = max(worst, await _take(conversation, talk.of_call(number), after_s, refuse))

@@ -82,7 +82,9 @@ class Courier:
         else:
             self._send(message)
             left = end - loop.time()
-        return await asyncio.wait_for(waiting, max(0.0, left))
+        # Not wait_for: before Python 3.12 it forgets a cancellation that comes together with the answer.
+        async with asyncio.timeout(max(0.0, left)):
+            return await waiting
 
     def receive(self, message: bytes) -> None:
         """A datagram or WebSocket message of the instance."""

@@ -46,7 +46,8 @@ class WebSocketTransport:
         """Begin to connect; one that is there is connected a moment later."""
         self._task = asyncio.get_running_loop().create_task(self._keep_open())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tried.wait(), _FIRST_S)
+            async with asyncio.timeout(_FIRST_S):
+                await self._tried.wait()
 
     async def stop(self) -> None:
         """Close the connection."""
