@@ -169,7 +169,9 @@ impl Recording {
 
     fn complete(&mut self, now_ns: u64, ended: Ended) -> Result<(), Fault> {
         let largest = self.file.most_samples(self.plan.largest);
-        let mut end = self.position_of(now_ns).min(self.plan.longest).min(largest);
+        // The sound of a packet that came this moment lies ahead of now, and was heard all the same.
+        let heard = self.lines.iter().map(Timeline::end).max().unwrap_or_default();
+        let mut end = self.position_of(now_ns).max(heard).min(self.plan.longest).min(largest);
         if ended == Ended::Silence {
             end = end.min(self.voiced + TAIL_MS * self.per_ms());
         }

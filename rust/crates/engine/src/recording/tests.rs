@@ -145,6 +145,20 @@ fn ends_at_its_limits() {
 }
 
 #[test]
+fn what_came_the_moment_before_the_end_is_in_it() {
+    let bench = bench(2, false);
+    let mut recording = bench.begin();
+    // Three packets at once: two of them lie ahead of when they came.
+    let burst = (0..3).map(|n| Parcel { at_ns: at_packet(1), ..parcel(0, n, LOUD) });
+    burst.for_each(|parcel| recording.take(&parcel).unwrap());
+    let Event::Recorded(told) = recording.finish(at_packet(1) + 1_000_000, Ended::Stopped) else { panic!() };
+    assert_eq!((told.duration_ms, told.voice_ms, told.missing), (80, 60, 0));
+    let loud = Law::Mu.decode(LOUD);
+    let said = bench.samples().iter().filter(|&&sample| sample == loud).count();
+    assert_eq!((bench.samples().len(), said), (640 * 2, 480));
+}
+
+#[test]
 fn silence_ends_it_after_a_voice_and_is_cut_off() {
     let mut bench = bench(1, true);
     bench.plan.silence = 16_000;
