@@ -183,7 +183,7 @@ class Api(Always):
         anew = _way(fetch) != _way(self._fetch)
         if not anew:
             fetch = self._fetch
-        change = await asyncio.to_thread(self._change, server, new, fetch, anew)
+        change = await asyncio.to_thread(self._change, server, new, fetch, anew=anew)
 
         async def apply() -> str:
             old, self._fetch = self._fetch, fetch
@@ -194,6 +194,11 @@ class Api(Always):
             return f"live channels and waiting requests ended with their tokens: {cut}" if cut else ""
 
         return apply
+
+    async def check(self, new: Settings, changed: frozenset[str]) -> None:
+        if self.server is not None:
+            fetch = await asyncio.to_thread(fetching_of, new)
+            await asyncio.to_thread(self._change, self.server, new, fetch, anew=False)
 
     def _without_server(self, new: Settings, changed: frozenset[str]) -> Apply:
         async def apply() -> str:
@@ -206,7 +211,7 @@ class Api(Always):
         if "api.public_url" in changed:  # pushes carry it
             self._exchange.mobile.adjust(new)
 
-    def _change(self, server: ApiServer, new: Settings, fetch: Fetching | None, anew: bool) -> ApiChange:
+    def _change(self, server: ApiServer, new: Settings, fetch: Fetching | None, *, anew: bool) -> ApiChange:
         plan = api_plan(new)
         assert plan is not None  # noqa: S101  (where to listen waits for a restart)
         auth = auth_plan(new, self._store.box.derive(SIGNING), server.doorway.auth.default_tenant)

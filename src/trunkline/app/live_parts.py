@@ -54,6 +54,13 @@ class Part(Protocol):
         """
         ...
 
+    async def check(self, new: Settings, changed: frozenset[str]) -> None:
+        """What a dry run does in the place of ``prepare``: read every file that it would read, and change nothing.
+
+        Raises the ConfigError that ``prepare`` would raise. Sockets are not opened.
+        """
+        ...
+
 
 class Always:
     """A part that can take its keys over in every case."""
@@ -62,6 +69,9 @@ class Always:
 
     def able(self, old: Settings, new: Settings) -> frozenset[str]:
         return self.keys
+
+    async def check(self, new: Settings, changed: frozenset[str]) -> None:
+        """Most parts read no files."""
 
 
 async def nothing() -> str:
@@ -278,6 +288,9 @@ class Certificates(Always):
 
         return apply
 
+    async def check(self, new: Settings, changed: frozenset[str]) -> None:
+        await asyncio.to_thread(self._exchange.net.tls.check)
+
 
 class Listeners:
     """Listeners come and go; the flows of those that go are closed.
@@ -318,6 +331,14 @@ class Listeners:
             return f"listeners: {len(added)} added, {len(gone)} removed"
 
         return apply
+
+    async def check(self, new: Settings, changed: frozenset[str]) -> None:
+        if "sip.listen" not in changed:
+            return
+        made = listeners_of(new, self._exchange.endpoint.ids.prefix)
+        served = self._served or dict.fromkeys(self._exchange.settings.sip.listen)
+        added = [one for named, one in zip(new.sip.listen, made, strict=True) if named not in served]
+        await asyncio.to_thread(self._exchange.net.tls.check, added)
 
 
 class MetricsPlace(Always):

@@ -38,3 +38,6 @@ class PushProviders(Always):
             return f"push services set anew: {', '.join(change.fresh)}" if change.fresh else ""
 
         return apply
+
+    async def check(self, new: Settings, changed: frozenset[str]) -> None:
+        await self._exchange.push.check(new)

@@ -153,3 +153,6 @@ class Peering(Always):
             return ""
 
         return apply
+
+    async def check(self, new: Settings, changed: frozenset[str]) -> None:
+        await asyncio.to_thread(signatures_of, new.stir, self._exchange.wall)

@@ -71,13 +71,25 @@ class PushPlane:
         """
         found = await asyncio.to_thread(recipes, settings, self._data, self._wall)
         fresh: dict[Service, Pusher | None] = {}
+        for service, new in self._changed(found):
+            fresh[service] = None if new is None else await _started(new, undo)
+        return PushChange(fresh, found, settings.push.queue)
+
+    async def check(self, settings: Settings) -> None:
+        """Raises the ConfigError that ``prepare`` would; nothing is started, and nothing written."""
+        found = await asyncio.to_thread(recipes, settings, self._data, self._wall, keep=False)
+        for _service, new in self._changed(found):
+            if new is not None:
+                await _looked_at(new)
+
+    def _changed(self, found: Mapping[Service, Recipe]) -> Iterator[tuple[Service, Recipe | None]]:
+        """What differs from what is in use; None for a service that nothing is set for any more."""
         for service in Service:
             old, new = self._recipes.get(service), found.get(service)
             if new is None and old is not None:
-                fresh[service] = None
+                yield service, None
             elif new is not None and (old is None or new.of != old.of):
-                fresh[service] = await _started(new, undo)
-        return PushChange(fresh, found, settings.push.queue)
+                yield service, new
 
     def take(self, change: PushChange) -> None:
         """From the next notification on; those before end what they have."""
@@ -110,6 +122,14 @@ class PushPlane:
     async def stop(self) -> None:
         """End connections and tasks."""
         await self.pushers.stop()
+
+
+async def _looked_at(recipe: Recipe) -> None:
+    pusher = await asyncio.to_thread(recipe.make)
+    try:
+        await asyncio.to_thread(recipe.read)
+    finally:
+        await pusher.stop()
 
 
 async def _started(recipe: Recipe, undo: AsyncExitStack) -> Pusher:

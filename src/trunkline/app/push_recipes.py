@@ -34,19 +34,26 @@ _NOBODY: Final = "mailto:nobody@localhost"  # RFC 8292 §2.1: some services want
 class Recipe:
     """``of`` is all that the provider depends on, contents of files among it: equal ones make the same provider.
 
-    ``make`` raises ConfigError for what cannot be used.
+    ``make`` raises ConfigError for what cannot be used, and ``read`` for a key that the provider would refuse only as
+    it is started; ``read`` changes nothing.
     """
 
     of: object
     make: Callable[[], Pusher]
+    read: Callable[[], None] = lambda: None
 
 
-def recipes(settings: Settings, data: Path, wall: Callable[[], float]) -> dict[Service, Recipe]:
-    """For each service that something is set for. Reads files; what is wrong is told by ``make``."""
+def recipes(
+    settings: Settings, data: Path, wall: Callable[[], float], *, keep: bool = True
+) -> dict[Service, Recipe]:
+    """For each service that something is set for. Reads files; what is wrong is told by ``make``.
+
+    Without ``keep`` nothing is written: a key of our own that is not there yet is made for the moment.
+    """
     readers = {
         Service.APNS: lambda: _apns(settings, wall),
         Service.FCM: lambda: _fcm(settings, wall),
-        Service.WEBPUSH: lambda: _webpush(settings, data, wall),
+        Service.WEBPUSH: lambda: _webpush(settings, data, wall, keep=keep),
         Service.WEBHOOK: lambda: _webhook(settings, wall),
     }
     read = {service: _read(reader) for service, reader in readers.items()}
@@ -74,10 +81,10 @@ def _apns(settings: Settings, wall: Callable[[], float]) -> Recipe | None:
     plan = apns_plan(settings)
     if plan is None:
         return None
-    from trunkline.push.apns.pusher import ApnsPusher  # noqa: PLC0415
+    from trunkline.push.apns.pusher import ApnsPusher, read_keys  # noqa: PLC0415
 
     files = contents_of(plan.ca, *_files_of(plan))
-    return Recipe((plan, files), lambda: ApnsPusher(plan, wall=wall))
+    return Recipe((plan, files), lambda: ApnsPusher(plan, wall=wall), lambda: read_keys(plan))
 
 
 def _files_of(plan: ApnsPlan) -> Iterator[Path | None]:
@@ -93,13 +100,13 @@ def _fcm(settings: Settings, wall: Callable[[], float]) -> Recipe | None:
     plan = fcm_plan(settings)
     if plan is None:
         return None
-    from trunkline.push.fcm.pusher import FcmPusher  # noqa: PLC0415
+    from trunkline.push.fcm.pusher import FcmPusher, read_key  # noqa: PLC0415
 
     files = contents_of(plan.ca, plan.service_account_path)
-    return Recipe((plan, files), lambda: FcmPusher(plan, wall=wall))
+    return Recipe((plan, files), lambda: FcmPusher(plan, wall=wall), lambda: read_key(plan))
 
 
-def _webpush(settings: Settings, data: Path, wall: Callable[[], float]) -> Recipe | None:
+def _webpush(settings: Settings, data: Path, wall: Callable[[], float], *, keep: bool) -> Recipe | None:
     webpush, push = settings.push.webpush, settings.push
     if not webpush.enabled or not (settings.api.address or push.apns.is_set or push.fcm.is_set):
         return None
@@ -110,7 +117,7 @@ def _webpush(settings: Settings, data: Path, wall: Callable[[], float]) -> Recip
     key = (
         load_vapid_key(Path(webpush.key_path), contact)
         if webpush.key_path
-        else keep_vapid_key(data / VAPID_FILE, contact)
+        else keep_vapid_key(data / VAPID_FILE, contact, write=keep)
     )
     plan = WebPushPlan(push.networks, ca=_path(push.ca), proxy=proxy_of(settings))
     of = plan, key.public, contact, contents_of(plan.ca)

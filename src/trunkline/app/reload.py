@@ -63,7 +63,11 @@ class Reloader:
         self._asked = False
 
     async def reload(self, *, dry_run: bool = False) -> Reloaded:
-        """Apply the file; raises Refused (``settings.wrong``), and then nothing has changed."""
+        """Apply the file; raises Refused (``settings.wrong``), and then nothing has changed.
+
+        A dry run reads all files that a reload would, keys among them, and refuses what it would refuse; only sockets
+        are not tried.
+        """
         if dry_run:
             return await self._reload(dry_run=True)
         self._manager.reloading()
@@ -85,7 +89,10 @@ class Reloader:
                 able = [part.able(self.running, fresh.settings) for part in self._parts]
                 changed = difference(self.running, fresh.settings, frozenset[str]().union(*able))
                 report = self._report(fresh, changed, dry_run)
-                done = () if dry_run else await self._apply(fresh.settings, changed)
+                # What waits for a restart stays as it is: parts see only what they may take over.
+                running = with_values(self.running, fresh.settings, changed.live)
+                keys = frozenset(changed.live)
+                done = await (self._check(running, keys) if dry_run else self._apply(running, keys))
             except (ConfigError, TransportError) as error:
                 raise Refused("settings.wrong", str(error), "nothing has changed", 409) from None
         return Reloaded(
@@ -111,10 +118,12 @@ class Reloader:
         else:
             tell(done)
 
-    async def _apply(self, new: Settings, changed: Difference) -> tuple[str, ...]:
-        keys = frozenset(changed.live)
-        # What waits for a restart stays as it is: parts see only what they may take over.
-        running = with_values(self.running, new, changed.live)
+    async def _check(self, running: Settings, keys: frozenset[str]) -> tuple[str, ...]:
+        for part in self._parts:
+            await part.check(running, keys)
+        return ()
+
+    async def _apply(self, running: Settings, keys: frozenset[str]) -> tuple[str, ...]:
         async with AsyncExitStack() as undo:
             applies = [await part.prepare(running, keys, undo) for part in self._parts]
             if self._is_over():

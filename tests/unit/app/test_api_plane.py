@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from trunkline.app.addresses import HostAddresses
 from trunkline.app.api_plane import Api, Fetching
 from trunkline.app.settings import Settings
 from trunkline.app.settings.file import complete, parse_settings
+from trunkline.base.errors import ConfigError
 
 ISSUER = "https://login.example.com"
 AUTH = {"issuer": ISSUER, "audience": "voice"}
@@ -64,3 +66,17 @@ async def test_the_way_to_an_issuer_is_ended_when_another_takes_its_place_and_at
     assert len(closed) == 1
     await api.stop()
     assert len(set(closed)) == 2
+
+
+async def test_a_dry_run_reads_secrets_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(api_plane, "api_server", lambda *_all: Server())
+    store: Any = SimpleNamespace(box=SimpleNamespace(derive=lambda _purpose: bytes(32)))
+    api = Api(cast("Any", None), store)
+    await api.check(settings(secret_file=str(tmp_path / "gone")), frozenset())  # not served: nothing is read
+    await api.start(settings())
+    await api.check(settings(), frozenset())
+    with pytest.raises(ConfigError, match=r"auth\.secret_file: saw .*gone"):
+        await api.check(settings(secret_file=str(tmp_path / "gone")), frozenset())
+    await api.stop()

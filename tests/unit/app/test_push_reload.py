@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,10 @@ async def taken(one: PushPlane, new: Settings) -> str:
         apply = await PushProviders(cast("Exchange", exchange)).prepare(new, frozenset(), undo)
         undo.pop_all()
     return await apply()
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def write_key(path: Path) -> None:
@@ -119,6 +124,53 @@ async def test_a_file_of_authorities_that_cannot_be_read_makes_services_fail_and
     assert words[Service.FCM][0] == "unset"
     assert await taken(one, settings(webhook=HOOK, webpush={})) == "push services set anew: webpush, webhook"
     assert {each.word for each in one.health() if each.service in words} == {"idle", "unset"}
+    await one.stop()
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    r"push\.apns\.key_path: saw .*file, which holds no PEM private key": {
+        "apns": {**APNS, "key_path": "{file}"}
+    },
+    r"push\.apns\.certificate: saw .*file": {
+        "apns": {"bundle_id": "com.example.phone", "certificate": "{file}"}
+    },
+    r"push\.fcm\.service_account_path: saw .*file, which is no JSON": {
+        "fcm": {"service_account_path": "{file}"}
+    },
+    r"push\.webpush\.key_path: saw .*file, which has no plain PEM": {"webpush": {"key_path": "{file}"}},
+    r"push\.ca: saw .*file": {"ca": "{file}"},
+}
+
+
+@pytest.mark.parametrize("error", WRONG)
+async def test_a_dry_run_refuses_the_keys_that_a_reload_refuses(error: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("neither a key nor an account")
+    push: dict[str, Any] = json.loads(json.dumps(WRONG[error]).replace("{file}", str(file)))
+    one = plane(tmp_path, webhook=HOOK)
+    wrong = settings(webhook=HOOK, **push)
+    part = PushProviders(cast("Exchange", SimpleNamespace(push=one)))
+    with pytest.raises(ConfigError, match=error) as by_dry_run:
+        await part.check(wrong, frozenset())
+    with pytest.raises(ConfigError, match=error) as by_reload:
+        await taken(one, wrong)
+    assert str(by_dry_run.value) == str(by_reload.value)
+    await one.stop()
+
+
+async def test_a_dry_run_starts_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start(_pusher: WebhookPusher) -> None:
+        raise AssertionError("it was started")
+
+    one = plane(tmp_path, webhook=HOOK)
+    before = one.pushers.health()
+    monkeypatch.setattr(WebhookPusher, "start", start)
+    key = tmp_path / "AuthKey.p8"
+    write_key(key)
+    other = {**HOOK, "secret": "another-of-the-webhooks"}
+    await one.check(settings(webhook=other, webpush={}, apns={**APNS, "key_path": str(key)}))
+    assert names_in(tmp_path) == ["AuthKey.p8"]  # no key for Web Push was kept
+    assert (one.pushers.health(), one.vapid) == (before, "")
     await one.stop()
 
 

@@ -34,7 +34,7 @@ from trunkline.app.settings.errors import model_in
 from trunkline.app.settings.file import load_settings
 from trunkline.app.settings.live import LIVE, RESTART, as_text, values_of, with_values
 from trunkline.app.signals import reload_on_hangup
-from trunkline.base.errors import TransportError
+from trunkline.base.errors import ConfigError, TransportError
 from trunkline.base.messages import Refused, Reloaded
 from trunkline.net import Net
 from trunkline.registrar.policy import RegistrarPolicy
@@ -54,6 +54,10 @@ class Everything(Always):
         self.changed: list[frozenset[str]] = []
         self.undone = 0
         self.failure: Exception | None = None
+
+    async def check(self, new: Settings, changed: frozenset[str]) -> None:
+        if self.failure is not None:
+            raise self.failure
 
     async def prepare(self, new: Settings, changed: frozenset[str], undo: AsyncExitStack) -> Apply:
         undo.callback(self._undo)
@@ -142,6 +146,37 @@ async def test_a_dry_run_tells_and_changes_nothing(case: Case) -> None:
     assert done.dry_run
     assert keys(done.applied) == ["sip.ring_timeout_s"]
     assert (case.part.changed, case.told, case.reloader.running.sip.ring_timeout_s) == ([], [], 20)
+
+
+async def test_a_dry_run_refuses_what_a_part_would_refuse(case: Case) -> None:
+    case.part.failure = ConfigError("settings", "push.apns.key_path", "no key", "a key")
+    with pytest.raises(Refused, match=r"settings: push\.apns\.key_path: saw no key") as by_dry_run:
+        await case.after(FIRST, dry_run=True)
+    with pytest.raises(Refused) as by_reload:
+        await case.reloader.reload()
+    assert by_dry_run.value.problem == by_reload.value.problem
+    assert case.part.changed == []
+
+
+async def test_a_dry_run_reads_the_files_of_the_part_of_signatures_and_of_listeners(tmp_path: Path) -> None:
+    key = tmp_path / "stir.pem"
+    key.write_text("no key")
+    stir = {"key": str(key), "certificate_url": "https://pbx.example/stir.pem"}
+    looked: list[list[str]] = []
+    tls = SimpleNamespace(check=lambda more=(): looked.append([one.url for one in more]))
+    exchange = SimpleNamespace(
+        settings=Settings.model_validate({"sip": {"listen": ["udp:127.0.0.1:5060"]}}),
+        net=SimpleNamespace(tls=tls),
+        endpoint=SimpleNamespace(ids=SimpleNamespace(prefix="0000")),
+        wall=lambda: 0.0,
+    )
+    listen = ["udp:127.0.0.1:5060", "tls:127.0.0.1:5061"]
+    new = Settings.model_validate({"sip": {"listen": listen}, "stir": stir})
+    with pytest.raises(ConfigError, match=r"stir\.key"):
+        await Peering(cast("Exchange", exchange)).check(new, frozenset())
+    await Listeners(cast("Exchange", exchange)).check(new, frozenset({"sip.listen"}))
+    await Certificates(cast("Exchange", exchange)).check(new, frozenset())
+    assert looked == [["tls:127.0.0.1:5061"], []]
 
 
 async def test_options_of_the_command_line_still_win(tmp_path: Path) -> None:

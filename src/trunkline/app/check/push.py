@@ -12,6 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from trunkline.app.archive import VAPID_FILE
 from trunkline.app.check.finding import Case, Finding, Findings
 from trunkline.app.check.trunks import private
 from trunkline.app.mobile_plans import apns_plan, fcm_plan, proxy_of, vapid_contact, webhook_secret
@@ -22,7 +23,7 @@ from trunkline.net.tls.contexts import SOON
 from trunkline.push.apns.plan import ApnsCertificate, ApnsPlan, ApnsTeam
 from trunkline.push.apns.provider_token import ProviderToken
 from trunkline.push.fcm.service_account import parse_account, read_account
-from trunkline.push.webpush.vapid import load_vapid_key
+from trunkline.push.webpush.vapid import keep_vapid_key, load_vapid_key
 
 _say = Findings("push")
 _PLACEHOLDER: Final = "XXXXXXXXXX"
@@ -45,6 +46,8 @@ def push(case: Case) -> Iterator[Finding]:
         yield from fcm(settings)
     if settings.push.webpush.key_path or settings.push.webpush.subject:
         yield from webpush(settings)
+    if settings.push.webpush.enabled and not settings.push.webpush.key_path:
+        yield from kept(case.data.path / VAPID_FILE)
     if settings.push.webhook.url:
         yield _webhook(settings.push.webhook.url)
     if settings.api.address is not None:
@@ -157,6 +160,14 @@ def fcm(settings: Settings) -> Iterator[Finding]:
             "right when that project lets the account send: else leave project_id out",
         )
     yield _say.ok(f"FCM: {account.email} for project {given.project_id or account.project_id}")
+
+
+def kept(path: Path) -> Iterator[Finding]:
+    """A key of our own making that cannot be used; nothing where there is none yet."""
+    try:
+        keep_vapid_key(path, "", write=False)
+    except ConfigError as error:
+        yield _of(error)
 
 
 def webpush(settings: Settings) -> Iterator[Finding]:

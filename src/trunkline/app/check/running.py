@@ -82,7 +82,8 @@ def _pending(case: Case) -> Iterator[Finding]:
             plan = client.ask(Reload(dry_run=True))
     except Refused as refused:
         yield _say.warn(
-            f"its settings file is wrong now: {refused.problem.detail}", "mend it before the next start"
+            f"its settings file, or one that this names, is wrong now: {refused.problem.detail}",
+            "mend it before the next reload or start",
         )
         return
     except TrunklineError as error:

@@ -17,7 +17,9 @@ _WRONG = "settings.wrong"
 
 
 def reload(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would change, or be refused.")
+    ] = False,
     data: Data = None,
     as_json: Json = False,
 ) -> None:

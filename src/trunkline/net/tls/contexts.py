@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from trunkline.net.tls.certificates import (
     fingerprint,
     listener_context,
     load_certificate,
+    server_context,
     trust_file,
     utc_now,
 )
@@ -130,6 +131,23 @@ class Tls:
             self._load()
             self._loaded = self._seen = found
             return len(self._certificates)
+
+    def check(self, more: Sequence[Listener] = ()) -> None:
+        """Read the files of these and of the listeners so far, and keep nothing of it. Blocks; raises ConfigError."""
+        listeners = [one for one in (*self._listeners, *more) if one.is_secure]
+        if not listeners:
+            return
+        given = [files for one in listeners if (files := self._files_of(one)) is not None]
+        wanted = dict.fromkeys((*self._settings.certificates, *given))
+        loaded = {files: load_certificate(files) for files in wanted}
+        for one in listeners:
+            # One of our own making is made anew when it cannot be used.
+            if (files := self._files_of(one)) is not None:
+                listener_context(loaded[files], (), one.tls)
+            elif one.tls.client_ca is not None:
+                trust_file(server_context(), one.tls.client_ca, f"{one.tls.where}.client_ca")
+        if self._settings.ca is not None:
+            self._make_client()
 
     def notices(self) -> Iterator[str]:
         """What an operator should know of at the start."""

@@ -31,6 +31,14 @@ _TOPICS: Final = {"BadTopic", "MissingTopic", "TopicDisallowed"}
 log = structlog.get_logger("push")
 
 
+def read_keys(plan: ApnsPlan) -> None:
+    """Raises the ConfigError that ``ApnsPusher.start`` would; nothing is kept, and no token is made."""
+    for team in plan.teams:
+        ClientTls(plan.ca, team.certificate, team.where).current()
+        if team.key is not None:
+            ProviderToken(team.team, team.key, team.where).load()
+
+
 class ApnsPusher:
     """One for all teams. ``tokens`` are the process's unless a test gives its own; ``wall`` is seconds since 1970.
 

@@ -30,6 +30,14 @@ _is_project = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,62}:)?[a-z0-9][a-z0-9-]{0,62}
 log = structlog.get_logger("push")
 
 
+def read_key(plan: FcmPlan) -> None:
+    """Raises the ConfigError that ``FcmPusher.start`` would; nothing is kept."""
+    if plan.service_account_path is None:
+        parse_account(plan.service_account)
+    else:
+        read_account(plan.service_account_path)
+
+
 class FcmPusher:
     """Raises ConfigError for a CA file or URL that cannot be used; a wrong account is told by ``start``."""
 

@@ -70,10 +70,11 @@ def load_vapid_key(path: Path, subject: str) -> VapidKey:
     return VapidKey(_read(pem, path), subject)
 
 
-def keep_vapid_key(path: Path, subject: str) -> VapidKey:
+def keep_vapid_key(path: Path, subject: str, *, write: bool = True) -> VapidKey:
     """The key of a file of ours, made when it is not there yet. Raises ConfigError.
 
-    It must be kept: subscriptions are bound to it, and apps would have to subscribe anew.
+    It must be kept: subscriptions are bound to it, and apps would have to subscribe anew. Without ``write`` only what
+    is there is looked at, and a key that was made is of no use.
     """
     try:
         return VapidKey(_read(path.read_bytes(), path), subject)
@@ -83,7 +84,8 @@ def keep_vapid_key(path: Path, subject: str) -> VapidKey:
         raise _unusable(path, error) from None
     key = ec.generate_private_key(ec.SECP256R1())
     try:
-        _write(path, key)
+        if write:
+            _write(path, key)
     except OSError as error:
         raise _unusable(path, error) from None
     return VapidKey(key, subject)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from trunkline.app.addresses import HostAddresses
+from trunkline.app.archive import VAPID_FILE
 from trunkline.app.check import accounts, push_services
 from trunkline.app.check import api as api_area
 from trunkline.app.check import push as push_area
@@ -236,6 +237,16 @@ def test_a_web_push_key_and_a_webhook_are_looked_at(tmp_path: Path) -> None:
     hook = f'{ON}[push.webhook]\nurl = "http://backend.example.com"\nsecret = "x"'
     ((grade, what),) = bad(push_area.push(case(tmp_path, hook)))
     assert (grade, "no https" in what) == (Grade.WARN, True)
+
+
+def test_a_web_push_key_of_our_own_is_looked_at_where_there_is_one(tmp_path: Path) -> None:
+    looked_at = case(tmp_path, f"{ON}")
+    assert bad(push_area.push(looked_at)) == []
+    assert not (looked_at.data.path / VAPID_FILE).exists()
+    looked_at.data.path.mkdir(exist_ok=True)
+    (looked_at.data.path / VAPID_FILE).write_text("half a key")
+    ((grade, what),) = bad(push_area.push(looked_at))
+    assert (grade, f"{VAPID_FILE}, which has no plain PEM private key" in what) == (Grade.FAIL, True)
 
 
 # Whether push services are reached
