@@ -28,13 +28,15 @@ from trunkline.net.fence.source import Network, is_within, source_of
 _DATAGRAM_WEIGHT: Final = 0.1
 STRANGERS_WINDOW_S: Final = 10.0
 KNOWN_PLACES: Final = 10  # times as many strangers are answered where the address is no forged one
+CALLED_PLACES: Final = 100  # and where we register or call: an exchange there asks for all whom we registered
 PROOF_S: Final = 7200.0
 
 
 @dataclass(frozen=True, slots=True)
 class FencePolicy:
     """``strangers`` is how many requests a source may leave unproven within ``STRANGERS_WINDOW_S``: so many by
-    datagram, ``KNOWN_PLACES`` times as many on connections, and where somebody has proven himself.
+    datagram, ``KNOWN_PLACES`` times as many on connections, and where somebody has proven himself; ``CALLED_PLACES``
+    times as many where we register or call.
 
     ``proof_s`` is how long a proof counts at least, in seconds; ``capacity`` bounds each table.
     """
@@ -85,10 +87,12 @@ class Fence:
     """All bans, attempts and proofs of one program.
 
     ``shut`` holds the bans by source: while it is empty, nobody needs to ask. ``on_ban`` hears of each new one;
-    ``is_called(source)`` says whether we call somebody there who never proves himself, such as a door phone.
+    ``is_called(source)`` says whether we register there, or call somebody who never proves himself, such as a door
+    phone.
     """
 
     __slots__ = (
+        "_called",
         "_sources",
         "_strangers",
         "_suspects",
@@ -116,6 +120,7 @@ class Fence:
         # By hash(): what a stranger calls itself may be long.
         self._users: Penalties[int] = Penalties(self.policy.scale, self.policy.capacity)
         self._strangers: dict[str, int] = {}
+        self._called: dict[str, bool] = {}  # what ``is_called`` said in this window: it may have to look long
         self._window_ends = 0.0
 
     def trusts(self, source: str) -> bool:
@@ -204,6 +209,7 @@ class Fence:
         source = source_of(remote[0])
         if now >= self._window_ends or len(self._strangers) >= self.policy.capacity:
             self._strangers.clear()
+            self._called.clear()
             self._window_ends = now + STRANGERS_WINDOW_S
         count = self._strangers[source] = self._strangers.get(source, 0) + 1
         most = self.policy.strangers
@@ -211,8 +217,16 @@ class Fence:
             return False
         if remote in self.proofs or not self._counts(source):
             return False
+        if count <= CALLED_PLACES * most and self._calls(source):
+            return False
         self.counters.flooded += 1
         return True
+
+    def _calls(self, source: str) -> bool:
+        known = self._called.get(source)
+        if known is None:
+            known = self._called[source] = self.is_called(source)
+        return known
 
     def sweep(self, now: float) -> None:
         """Forget bans and proofs that are over; called now and then."""

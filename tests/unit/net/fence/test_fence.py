@@ -236,6 +236,29 @@ def test_whom_we_call_is_heard_though_its_address_is_banned() -> None:
     assert scene.fence.mutes_strangers((BAD, 5060), scene.now, reliable=False)
 
 
+@pytest.mark.parametrize("reliable", [False, True])
+def test_where_we_register_many_more_are_answered_but_not_any_number(reliable: bool) -> None:
+    scene = Scene()
+    asked: list[str] = []
+
+    def is_called(source: str) -> bool:
+        asked.append(source)
+        return source == GOOD
+
+    scene.fence.is_called = is_called
+    floods = [scene.fence.floods((GOOD, 5060), scene.now, reliable=reliable) for _ in range(600)]
+    assert floods == [False] * 500 + [True] * 100, "an exchange asks for each contact that we have there"
+    assert scene.fence.floods((BAD, 5060), scene.now, reliable=False) is False
+    floods = [scene.fence.floods((BAD, 5060), scene.now, reliable=reliable) for _ in range(600)]
+    assert floods.count(False) == (49 if reliable else 4)
+    assert asked == [GOOD, BAD], "once in a window: there may be many registrars"
+    scene.now += 11
+    assert not scene.fence.floods((BAD, 5060), scene.now, reliable=False)
+    scene.fence.is_called = lambda source: source == BAD
+    floods = [scene.fence.floods((BAD, 5060), scene.now, reliable=False) for _ in range(200)]
+    assert not any(floods), "a registration that was made meanwhile counts from the next window on"
+
+
 def test_a_pardon_forgets_attempts_too() -> None:
     scene = Scene()
     scene.guess(BAD, times=3)
