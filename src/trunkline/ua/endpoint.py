@@ -211,7 +211,7 @@ class Endpoint:
                 )
             ):
                 # Few are to be looked at closely before a door sees them.
-                refusal = self._refusal(request, method)
+                refusal = self._refusal(incoming, method)
                 if refusal is not None:
                     self._answer_stranger(incoming, *refusal)
                     return
@@ -228,9 +228,10 @@ class Endpoint:
         if not self._is_ignored(incoming):
             self._unclaimed(incoming)
 
-    def _refusal(self, request: Request, method: str) -> tuple[int, str] | None:
+    def _refusal(self, incoming: Incoming, method: str) -> tuple[int, str] | None:
         """Status and header lines for a new request that no door has to see, else None."""
-        if self.overload.level and self.overload.refuses(method):
+        request = incoming.request
+        if self.overload.level and self.overload.refuses(method, incoming.key):
             dice = int(self.ids.pool.token(2), 16)
             return 503, self.overload.retry_after(dice)
         if request.max_forwards == 0 and method not in _FOR_US:

@@ -71,10 +71,43 @@ def test_switched_off_it_refuses_nothing_any_more() -> None:
 def test_calls_are_refused_before_anything_else_and_probes_never(lag_s: float, refused: set[str]) -> None:
     watched = overload()
     measure(watched, BEGIN_AFTER, lag_s)
-    methods = {"INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "MADE-UP", "OPTIONS"}
+    methods = ("INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "PUBLISH", "MADE-UP", "OPTIONS")
     assert {method for method in methods if watched.refuses(method)} == refused
     assert sum(watched.refused.values()) == len(refused)
     assert "MADE-UP" not in watched.refused, "peers do not make up what we count by"
+
+
+@pytest.mark.rfc("7339", "5.10.1")
+@pytest.mark.parametrize(
+    ("lag_s", "refused"), [(0.6, 100), (0.5, 100), (0.45, 80), (0.3, 20), (0.25, 0), (0.0, 0)]
+)
+def test_while_the_load_sinks_a_share_of_the_calls_is_refused(lag_s: float, refused: int) -> None:
+    watched = overload()
+    measure(watched, BEGIN_AFTER, lag_s=0.6)
+    assert measure(watched, 1, lag_s) is Load.CALLS
+    answers = [watched.refuses("INVITE", f"z9hG4bK{number}") for number in range(100)]
+    assert abs(answers.count(True) - refused) <= 1
+    assert watched.refused.get("INVITE", 0) == answers.count(True)
+
+
+def test_an_invite_that_was_refused_stays_so_when_it_comes_again_behind_it() -> None:
+    watched = overload()
+    measure(watched, BEGIN_AFTER, lag_s=0.6)
+    assert watched.refuses("INVITE", "z9hG4bK1")
+    assert measure(watched, END_AFTER - 1) is Load.CALLS
+    assert watched.refuses("INVITE", "z9hG4bK1"), "its caller has been told, and would not hear that it rings"
+    assert not watched.refuses("INVITE", "z9hG4bK2")
+    measure(watched, BEGIN_AFTER, lag_s=0.6)
+    measure(watched, 50, lag_s=0.26)
+    assert not watched.refuses("INVITE", "z9hG4bK1"), "in the end it is forgotten"
+
+
+def test_what_is_remembered_of_the_refused_is_bounded() -> None:
+    watched = overload()
+    measure(watched, BEGIN_AFTER, lag_s=0.6)
+    for number in range(60_000):
+        assert watched.refuses("INVITE", f"z9hG4bK{number}")
+    assert len(watched._lately) + len(watched._lately_before) <= 40_000
 
 
 @pytest.mark.rfc("3261", "20.33")
