@@ -8,14 +8,13 @@ deleted only if it was. Who rings an app asks for its call to be written at once
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from trunkline.base.errors import TrunklineError
-from trunkline.call.snapshot import can_be_kept, is_settled, snapshot
+from trunkline.call.snapshot import can_be_kept, is_settled, written_form
 from trunkline.model.kept_call import KeptCall
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ PATIENCE_S: Final = 0.5  # a disk that takes longer is not waited for by who cal
 
 Stamp: TypeAlias = tuple[int, int, int]
 _RINGS: Final[Stamp] = (-1, 0, 0)
-
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Journal(Protocol):
@@ -98,8 +95,7 @@ class Checkpoints:
         rows: list[KeptCall] = []
         stamps: dict[str, tuple[str, Stamp]] = {}
         for call in calls:
-            data = snapshot(call)
-            rows.append(KeptCall(call.tenant, call.id, self._node, _encode(data), at))
+            rows.append(KeptCall(call.tenant, call.id, self._node, written_form(call), at))
             stamps[call.id] = call.tenant, _stamp(call)
         try:
             self._journal.write(rows)

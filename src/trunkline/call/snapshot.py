@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from trunkline.base.json_text import json_text
 from trunkline.call.app_leg import AppLeg
 from trunkline.call.sip_leg import SipLeg
 from trunkline.call.spoken_for import is_keyed
@@ -25,11 +26,25 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 _CREDENTIALS: Final = re.compile(r"^(?:Proxy-)?Authorization\s*:.*\r\n", re.IGNORECASE | re.MULTILINE)
+_KEYS: Final = ("a=crypto:", "a=ice-pwd:")  # with either in it, a session is looked at, and may be left out
 STORY_HEAD: Final = 40  # steps: the way to the answer; what came later is lost with the process
 
 
-def snapshot(call: Call) -> dict[str, Any]:
-    """JSON-serialisable data; with ``up`` true the call can be carried on."""
+def written_form(call: Call) -> str:
+    """The snapshot as JSON.
+
+    Keys are looked for in the text, where nothing can be missed; only where there are some, the sessions are gone
+    through one by one.
+    """
+    text = json_text(snapshot(call, searched=False))
+    return json_text(snapshot(call)) if any(key in text for key in _KEYS) else text
+
+
+def snapshot(call: Call, *, searched: bool = True) -> dict[str, Any]:
+    """JSON-serialisable data; with ``up`` true the call can be carried on.
+
+    Unless it is ``searched``, sessions may be in it in which keys are left.
+    """
     live = _live_legs(call)
     doing = _doing(call)
     bridged = call.bridge is not None and {call.bridge.a, call.bridge.b} == set(live)
@@ -52,7 +67,7 @@ def snapshot(call: Call) -> dict[str, Any]:
         "referred": list(call.referred),
         "started_at": call.started_at,
         "story": _story_head(call.story),
-        "legs": [_leg_data(leg, live) | _origin(call, leg) for leg in call.legs],
+        "legs": [_leg_data(leg, live, searched=searched) | _origin(call, leg) for leg in call.legs],
         "holds": call.bridge.holds() if call.bridge is not None else None,
         "service": doing.to_dict() if doing is not None else None,
         "recording": call.recording.to_dict() if call.recording is not None else None,
@@ -116,7 +131,7 @@ def _doing(call: Call) -> Echo | Tone | None:
     return call.service.doing if call.service is not None and call.bridge is None else None
 
 
-def _leg_data(leg: Leg, live: list[Leg]) -> dict[str, Any]:
+def _leg_data(leg: Leg, live: list[Leg], *, searched: bool) -> dict[str, Any]:
     data: dict[str, Any] = {"id": leg.id, "outcome": leg.outcome.snapshot(), "session": None, "media": None}
     if isinstance(leg, AppLeg):
         data["app"] = leg.snapshot() | {"there": leg in live}
@@ -124,7 +139,10 @@ def _leg_data(leg: Leg, live: list[Leg]) -> dict[str, Any]:
             data["media"] = leg.media.snapshot()
     elif isinstance(leg, SipLeg) and leg in live and leg.session is not None:
         session = session_snapshot(leg.session)
-        if leg.session.settled or _is_clean(session, paths=not leg.media.passes):
+        settled, paths = leg.session.settled, not leg.media.passes
+        if not settled:
+            _clean_pending(session, paths=paths)
+        if settled or not searched or not _is_keyed(session, paths=paths):
             data["session"] = session
             left = leg.rings_until - leg.context.endpoint.now() if leg.ring_timer is not None else None
             data["ring_left_s"] = None if left is None else max(left, 0.0)
@@ -132,11 +150,8 @@ def _leg_data(leg: Leg, live: list[Leg]) -> dict[str, Any]:
     return data
 
 
-def _is_clean(session: dict[str, Any], *, paths: bool) -> bool:
-    """Take credentials and keys out of its pending INVITEs; False when keys are left, as in a provisional of ours.
-
-    ``paths`` whether the passwords of ICE are taken for keys.
-    """
+def _clean_pending(session: dict[str, Any], *, paths: bool) -> None:
+    """Take credentials and keys out of its pending INVITEs; ``paths``: the passwords of ICE are taken for keys."""
     if session.get("invite") is not None:
         session["invite"]["message"] = _clean(session["invite"]["message"], paths=paths)
     draft = session.get("draft")
@@ -144,13 +159,18 @@ def _is_clean(session: dict[str, Any], *, paths: bool) -> bool:
         draft["extra"] = _CREDENTIALS.sub("", draft["extra"])
         if is_keyed(draft["body"].encode("utf-8", "replace"), paths=paths):
             draft["body"] = ""
+
+
+def _is_keyed(session: dict[str, Any], *, paths: bool) -> bool:
+    """Whether keys are left, as in a provisional of ours."""
     left = repr(session)
-    return "a=crypto:" not in left and not (paths and "a=ice-pwd:" in left)
+    return "a=crypto:" in left or (paths and "a=ice-pwd:" in left)
 
 
 def _clean(message: str, *, paths: bool) -> str:
     head, _, body = message.partition("\r\n\r\n")
-    head = _CREDENTIALS.sub("", f"{head}\r\n").removesuffix("\r\n")
+    if "authorization" in head.lower():
+        head = _CREDENTIALS.sub("", f"{head}\r\n").removesuffix("\r\n")
     if body and is_keyed(body.encode("utf-8", "replace"), paths=paths):
         head = re.sub(r"(?im)^(content-length|l)\s*:.*$", "Content-Length: 0", head)
         body = ""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from trunkline.base.errors import LocalProtocolError, TrunklineError
+from trunkline.base.json_text import json_text
 from trunkline.model.device import MobileCall
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 PATIENCE_S: Final = 0.5
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class HandOverJournal:
@@ -65,7 +65,7 @@ class HandOverJournal:
 
 def body_of(data: dict[str, Any]) -> str:
     """The body of a row."""
-    return _encode({"version": VERSION, **data})
+    return json_text({"version": VERSION, **data})
 
 
 def read_body(row: MobileCall) -> dict[str, Any]:

@@ -7,13 +7,14 @@ cannot drift from the schema. Both SQLite and PostgreSQL know ``ON CONFLICT`` an
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row, Table, UniqueConstraint
 
+from trunkline.base.json_text import json_text
 from trunkline.model.binding import Binding
 from trunkline.model.client_registration import ClientRegistration
 from trunkline.model.kept_call import KeptCall
@@ -118,7 +119,6 @@ _RECORD_FIELDS = _fields(tables.call_record)
 _text_cells = attrgetter(*_fields(tables.text))
 _binding_cells = attrgetter(*_BINDING_FIELDS)
 _record_cells = attrgetter(*_RECORD_FIELDS)
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
 _JSON_CELLS = 2  # quality and story are the last columns of a call record
 
 
@@ -174,7 +174,7 @@ def record_row(record: CallRecord) -> Cells:
     if not f"{r.caller}{r.callee}{r.target}{r.reason}{r.sip_call_id}".isascii():
         plain = tuple(map(_storable, plain))
     # Most records carry neither: only the caller's has a story, and a call without media no figures.
-    return (*plain, _encode(quality) if quality else "{}", _encode(story) if story else "[]")
+    return (*plain, json_text(quality) if quality else "{}", json_text(story) if story else "[]")
 
 
 def record_from(row: Row[Any]) -> CallRecord:
@@ -189,6 +189,9 @@ def _storable(value: Any) -> Any:
     form is ``%HH`` (RFC 3986 §2.1), so that is what is kept.
     """
     if not isinstance(value, str) or value.isascii():
+        return value
+    with suppress(UnicodeEncodeError):
+        value.encode()
         return value
     escaped = "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c <= "\udcff" else c for c in value)
     return escaped.encode("utf-8", "replace").decode()

@@ -46,7 +46,7 @@ def ringing(number: int) -> Any:
 def test_what_is_due_is_written_evenly_until_the_next_sweep(
     monkeypatch: pytest.MonkeyPatch, due: int, at_a_time: int, sweeps: int
 ) -> None:
-    monkeypatch.setattr(checkpoints, "snapshot", lambda _call: {})
+    monkeypatch.setattr(checkpoints, "written_form", lambda _call: "{}")
     calls, journal = Calls(), Journal()
     for number in range(due):
         calls.add(ringing(number))

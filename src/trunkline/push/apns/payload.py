@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from trunkline.push.apns.connection import Request
 from trunkline.push.notification import Notification, Purpose
 
@@ -146,7 +148,11 @@ def _alert(notification: Notification) -> dict[str, Any]:
 def _json(aps: Mapping[str, Any], data: Mapping[str, str], most: int) -> bytes:
     if "aps" in data:
         raise UnfitError("the data may not have the key aps")
-    body = _encode({"aps": aps, **data}).encode(errors="replace")
+    whole = {"aps": aps, **data}
+    try:
+        body = to_json(whole)
+    except PydanticSerializationError:  # bytes that are no UTF-8, which texts carry as surrogates
+        body = _encode(whole).encode(errors="replace")
     if len(body) > most:
         raise UnfitError("PayloadTooLarge")
     return body
