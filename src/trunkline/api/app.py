@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 import trunkline
 from trunkline.api import problems
@@ -21,8 +22,8 @@ from trunkline.api.crowds import Crowd, Sources
 from trunkline.api.limits import Limits
 from trunkline.api.openapi import openapi
 from trunkline.api.plan import ApiPlan, AuthPlan
-from trunkline.api.polling import Polling
 from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
+from trunkline.api.short_way import ShortWay, ways_of
 from trunkline.api.stays import Stays
 from trunkline.api.v1 import ROUTERS
 from trunkline.base.messages import Refused
@@ -57,9 +58,33 @@ def open_doorway(
     )
 
 
-def make_app(doorway: Doorway) -> FastAPI:
-    """The whole API."""
-    plan = doorway.plan
+class Api:
+    """The whole API: an ASGI application. What needs little of ``framework`` never gets there."""
+
+    def __init__(self, doorway: Doorway) -> None:
+        self.framework = _framework(doorway)
+        short = ShortWay(self.framework, doorway, ways_of(self.framework.routes))
+        self._outermost = Boundary(ByPlan(short, doorway, for_pages), doorway)
+        self.describe(document_of(doorway.plan))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or WebSocket."""
+        await self._outermost(scope, receive, send)
+
+    def describe(self, document: Response | None) -> None:
+        """Serve this description of it from now on."""
+        routes = self.framework.router.routes
+        routes[:] = [one for one in routes if getattr(one, "path", "") != _DOCUMENT]
+        if document is None:
+            return
+
+        async def described(_request: Request) -> Response:
+            return document
+
+        self.framework.add_route(_DOCUMENT, described, include_in_schema=False)
+
+
+def _framework(doorway: Doorway) -> FastAPI:
     app = FastAPI(
         title="Trunkline",
         version=trunkline.__version__,
@@ -69,34 +94,13 @@ def make_app(doorway: Doorway) -> FastAPI:
     app.state.doorway = doorway
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
-    describe(app, document_of(plan))
-    _handle_errors(app)
-    # The last one added is the first that a request meets.
-    app.add_middleware(Polling, doorway=doorway)
-    app.add_middleware(ByPlan, doorway=doorway, make=for_pages)
-    app.add_middleware(Boundary, doorway=doorway)
+    app.add_exception_handler(Refused, problems.on_refused)
+    app.add_exception_handler(HTTPException, problems.on_http)
+    app.add_exception_handler(RequestValidationError, problems.on_invalid)
+    app.add_exception_handler(Exception, problems.on_fault)
     return app
 
 
 def document_of(plan: ApiPlan) -> Response | None:
     """The description of the API, None when it is not to be served. It takes a while."""
     return JSONResponse(openapi(plan)) if plan.docs else None
-
-
-def describe(app: FastAPI, document: Response | None) -> None:
-    """Serve this description from now on."""
-    routes = app.router.routes
-    routes[:] = [one for one in routes if getattr(one, "path", "") != _DOCUMENT]
-    if document is None:
-        return
-
-    async def described(_request: Request) -> Response:
-        return document
-
-    app.add_route(_DOCUMENT, described, include_in_schema=False)
-
-
-def _handle_errors(app: FastAPI) -> None:
-    app.add_exception_handler(Refused, problems.on_refused)
-    app.add_exception_handler(HTTPException, problems.on_http)
-    app.add_exception_handler(RequestValidationError, problems.on_invalid)

@@ -122,7 +122,7 @@ async def _left(request: Request) -> None:
 def doorway_of(request: Request) -> Doorway:
     """The application's."""
     doorway = request.app.state.doorway
-    assert isinstance(doorway, Doorway)  # noqa: S101  (make_app put it there)
+    assert isinstance(doorway, Doorway)  # noqa: S101  (the application put it there)
     return doorway
 
 
@@ -136,6 +136,11 @@ async def _asking(request: Request) -> Asking:
     principal = request.state.principal
     assert isinstance(principal, Principal)  # noqa: S101  (the guarded route put it there)
     return Asking(doorway_of(request), principal, request)
+
+
+def is_asking(dependency: object) -> bool:
+    """Whether this is what gives a route its ``Who``."""
+    return dependency is _asking
 
 
 async def _doorway(request: Request) -> Doorway:

@@ -56,9 +56,10 @@ class GuardedRoute(JsonRoute):
         original = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            value = request.headers.get("authorization", "")
-            auth = doorway_of(request).auth
-            request.state.principal = await auth.by_header(value, source_of(request))
+            if not hasattr(request.state, "principal"):  # else it was asked for on the short way
+                value = request.headers.get("authorization", "")
+                auth = doorway_of(request).auth
+                request.state.principal = await auth.by_header(value, source_of(request))
             return await original(request)
 
         return handler

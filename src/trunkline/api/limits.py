@@ -6,6 +6,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 
 from trunkline.api.plan import LimitPlan, Rate
 from trunkline.base.messages import Refused
@@ -93,6 +94,7 @@ class Limits:
         self.pushes.adjust(plan.pushes)
 
 
+@lru_cache(maxsize=4096)
 def source_key(host: str) -> str:
     """Whom an address stands for: itself, its /64 for IPv6, since a home has as many as it likes of these."""
     try:

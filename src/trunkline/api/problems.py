@@ -97,6 +97,11 @@ async def on_refused(_request: Request, error: Exception) -> ProblemReply:
     return refused(error)
 
 
+async def on_fault(_request: Request, error: Exception) -> ProblemReply:
+    """Handler for what no other is for: raised on, since the boundary around the framework answers it."""
+    raise error
+
+
 async def on_http(request: Request, error: Exception) -> ProblemReply:
     """Handler for what the framework refuses: no such route, another method, an unreadable body."""
     assert isinstance(error, HTTPException)  # noqa: S101  (registered for nothing else)

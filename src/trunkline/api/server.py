@@ -17,7 +17,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from trunkline.api.app import describe, document_of, make_app, open_doorway
+from trunkline.api.app import Api, document_of, open_doorway
 from trunkline.api.auth import AuthChange
 from trunkline.api.by_plan import ByPlan, behind_proxies
 from trunkline.api.crowds import Sources
@@ -60,7 +60,7 @@ class ApiServer:
     ) -> None:
         self._plan = plan
         self.doorway = open_doorway(plan, auth_plan, ask, events, readiness, tenant_of_key, fetch)
-        self.app = make_app(self.doorway)
+        self.app = Api(self.doorway)
         self.port = plan.port
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -91,7 +91,7 @@ class ApiServer:
         doorway.plan = change.plan
         doorway.limits.adjust(change.plan.limits)
         doorway.sources.adjust(change.plan.limits.connections_each, change.plan.proxies)
-        describe(self.app, change.document)
+        self.app.describe(change.document)
         cut = doorway.stays.cut(lambda principal: doorway.auth.left_s(principal) <= 0)
         if old is not None:
             await old.stop()

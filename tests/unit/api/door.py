@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.unit.api.backend import Backend, FakeEvents, FakeReadiness
-from trunkline.api.app import make_app, open_doorway
+from trunkline.api.app import Api, open_doorway
 from trunkline.api.plan import ApiPlan, AuthPlan
 from trunkline.api.ports import FetchJson, TenantOfKey
 from trunkline.api.principal import Principal
@@ -48,7 +48,7 @@ class Door:
         self.doorway = open_doorway(
             plan, auth, self.backend.ask, self.events, self.readiness, tenant_of_key, fetch
         )
-        self.app = make_app(self.doorway)
+        self.app = Api(self.doorway)
         self.leave = asyncio.Event()
 
     def token(self, subject: str = "alice", tenant: str = DEFAULT) -> str:
