@@ -152,7 +152,7 @@ class Exchange:
             await self.engine.execute(command)
 
     async def figures(self, port: str) -> PortStatistics:
-        """A port's figures now."""
+        """A port's figures now. What was sent is counted once it is: whoever heard it may be faster."""
         return (await self.engine.execute(c.ReadStatistics(port))).statistics
 
     async def figures_when(self, port: str, condition: Callable[[PortStatistics], bool]) -> PortStatistics:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 import wave
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from tests.loopback.media.rtp_phone import Phone
 
+Measured = TypeVar("Measured")
+
 RATE_HZ = 8000
+PATIENCE_S = 60.0
 
 
 def linear(octet: int, payload_type: int) -> int:
@@ -70,3 +76,16 @@ async def listen(phone: Phone, packets: int) -> tuple[list[int], list[bytes]]:
     heard = [await phone.hear() for _ in range(packets)]
     samples = [linear(octet, packet[1] & 0x7F) for packet in heard for octet in packet[12:]]
     return samples, [packet[:12] for packet in heard]
+
+
+async def measure_until(
+    measure: Callable[[], Awaitable[Measured]], is_right: Callable[[Measured], bool]
+) -> None:
+    """Measure again and again until it is right: who speaks by the clock leaves gaps where the machine was busy."""
+    last: Measured | None = None
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not is_right(last := await measure()):
+                pass
+    except TimeoutError:
+        raise AssertionError(f"it was never right, at last {last}") from None

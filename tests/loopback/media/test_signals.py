@@ -38,7 +38,7 @@ async def test_a_limited_tone_ends_and_says_so() -> None:
         await at.open("a")
         await at.do(alice.remote("a"), c.Tone("a", 440.0, duration_ms=100))
         assert (await at.event("tone_ended")).port == "a"
-        assert (await at.figures("a")).packets_out == 5
+        await at.figures_when("a", lambda now: now.packets_out == 5)
 
 
 async def test_a_tone_out_of_range_is_refused() -> None:

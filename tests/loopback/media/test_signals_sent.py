@@ -47,7 +47,7 @@ async def test_a_signal_that_is_not_repeated_ends_and_says_so() -> None:
         await at.do(alice.remote("a"), c.PlaySignal("a", steps, repeat=False))
         assert await at.event("tone_ended") == ToneEnded("call", "a")
         packets = [await alice.hear() for _ in range(8)]
-        assert (await at.figures("a")).packets_out == 8
+        await at.figures_when("a", lambda now: now.packets_out == 8)
         sound = pcm(PCMU, packets)
         assert abs(strength(sound[:480], 950) + 16) < 1.5
         assert max(map(abs, sound[480:800])) < 10
