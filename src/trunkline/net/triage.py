@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 Datagram: TypeAlias = tuple[bytes, tuple[str, int]]
@@ -28,13 +29,33 @@ def is_new(data: bytes) -> bool:
     return data.startswith(_NEW) and _to_tag(data) is None
 
 
-def in_order(burst: Iterable[Datagram], serve: Callable[[bytes, tuple[str, int]], None]) -> None:
-    """Serve what belongs to something that stands (and every response) first, then what is new, each in its order."""
-    later: list[Datagram] = []
-    for datagram in burst:
+class Triage:
+    """Hands what belongs to something that stands (and every response) to ``serve`` at once, and keeps what is new
+    until there is time for some of it: a burst of new calls must not hold up what those before them wait for.
+
+    Who reads stops at ``full``, so that ``most`` wait here. Nothing is dropped, and each kind stays in its order.
+    """
+
+    __slots__ = ("_most", "_serve", "waiting")
+
+    def __init__(self, serve: Callable[[bytes, tuple[str, int]], None], most: int) -> None:
+        self._serve = serve
+        self._most = most
+        self.waiting: deque[Datagram] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Whether no more is to be taken."""
+        return len(self.waiting) >= self._most
+
+    def take(self, datagram: Datagram) -> None:
+        """One datagram as it came."""
         if is_new(datagram[0]):
-            later.append(datagram)
+            self.waiting.append(datagram)
         else:
-            serve(*datagram)
-    for datagram in later:
-        serve(*datagram)
+            self._serve(*datagram)
+
+    def serve_new(self, most: int) -> None:
+        """Serve up to ``most`` of those that wait."""
+        for _ in range(min(most, len(self.waiting))):
+            self._serve(*self.waiting.popleft())

@@ -24,7 +24,7 @@ from trunkline.net.listener import Listener, host_port
 from trunkline.net.routes import remote_of, socket_address
 from trunkline.net.settings import Counters, NetSettings
 from trunkline.net.tap import OnMessage, Tap, tapped, tapped_sendto
-from trunkline.net.triage import Backlog, Datagram, in_order
+from trunkline.net.triage import Backlog, Triage
 from trunkline.proto import stun
 
 Remote: TypeAlias = tuple[str, int]
@@ -34,7 +34,10 @@ _MAX_DATAGRAM: Final = 65535
 _SHORTEST: Final = 13
 _REMEMBERED_SENDS: Final = 256
 _LETTERS: Final = 4  # STUN begins with a byte below (RFC 5389 §6), SIP with a letter
-_BURSTS_AT_ONCE: Final = 8  # while there are more datagrams than can be served
+_BURSTS_AT_ONCE: Final = 8  # while there are more datagrams than can be served,
+_NEW_AT_ONCE: Final = 8  # and so few of those that are new, before what they have begun gets its turn;
+_MOST_NEW: Final = 256  # so many wait for theirs,
+_WEIGHT_OF_NEW: Final = 3  # and count for more, because of what follows them: CANCEL, ACK, responses
 _SO_MEMINFO: Final = (
     55  # linux/sock_diag.h: first the bytes in the receive queue, ninth the datagrams dropped
 )
@@ -103,11 +106,13 @@ class UdpEndpoint:
         "_epoll",
         "_faults",
         "_fence",
+        "_later",
         "_loop",
         "_on_message",
         "_queue",
         "_settings",
         "_socket",
+        "_triage",
         "closed",
         "counters",
         "handed_up",
@@ -143,6 +148,8 @@ class UdpEndpoint:
         self._faults = faults
         self._fence = fence
         self._queue: deque[tuple[bytes, Remote, Failure | None]] = deque()
+        self._triage = Triage(self._serve, _MOST_NEW)
+        self._later: asyncio.Handle | None = None  # the next look at what waits in ``_triage``
         # Whom to tell when an ICMP error names a remote: only the last sends, only until the next sweep.
         self.recent: deque[tuple[Remote, Failure]] = deque(maxlen=_REMEMBERED_SENDS)
         set_buffers(bound, settings)
@@ -170,6 +177,9 @@ class UdpEndpoint:
         self._drain_queue()
         self.closed = self.held_up = True
         self._loop.remove_reader(self._epoll.fileno())
+        if self._later is not None:
+            self._later.cancel()
+        self._triage.waiting.clear()
         self._epoll.close()
         self._socket.close()
         self.recent.clear()
@@ -180,7 +190,7 @@ class UdpEndpoint:
     def _read(self) -> None:
         if self._queue:
             self._drain_queue()
-        if self.triage:
+        if self.triage or self._later is not None:
             self._read_in_order()
             return
         recvfrom = self._socket.recvfrom
@@ -219,23 +229,34 @@ class UdpEndpoint:
 
     def _read_in_order(self) -> None:
         """As ``_read``, but more at a time, and what belongs to something that stands before what is new."""
-        burst: list[Datagram] = []
         recvfrom, most = self._socket.recvfrom, self._settings.datagrams_per_wakeup * _BURSTS_AT_ONCE
+        triage, count = self._triage, 0
         try:
-            while len(burst) < most:
-                burst.append(recvfrom(_MAX_DATAGRAM))
+            while count < most and not (self.closed or triage.full):
+                triage.take(recvfrom(_MAX_DATAGRAM))
+                count += 1
         except BlockingIOError:
-            if not burst:
+            if not count and self._later is None:
                 self._take_errors()
         except OSError:
             self._take_errors()
-        self.counters.datagrams_in += len(burst)
-        self.counters.bytes_in += sum(len(data) for data, _ in burst)
-        in_order(burst, self._serve)
+        self._serve_new()
+
+    def _serve_new(self) -> None:
+        """Some of what is new, and the rest when what has begun by it has had its turn."""
+        triage = self._triage
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        triage.serve_new(_NEW_AT_ONCE)
+        if triage.waiting:
+            self._later = self._loop.call_soon(self._read)
 
     def _serve(self, data: bytes, remote: Any) -> None:
         if self.closed:
             return
+        self.counters.datagrams_in += 1
+        self.counters.bytes_in += len(data)
         if len(data) < _SHORTEST:
             self.counters.keepalives += 1
             return
@@ -253,11 +274,12 @@ class UdpEndpoint:
 
     @property
     def backlog(self) -> Backlog:
-        """What waits in the receive buffer; nothing once it is closed."""
+        """What waits in the receive buffer, and as new behind others; nothing once it is closed."""
         if self.closed:
             return Backlog(0, 0)
         info = _MEMINFO.unpack_from(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
-        return Backlog(info[0] // _BYTES_EACH, info[8])
+        waiting = info[0] // _BYTES_EACH + len(self._triage.waiting) * _WEIGHT_OF_NEW
+        return Backlog(waiting, info[8])
 
     def _answer_stun(self, data: bytes, remote: Remote) -> None:
         """A phone keeps its NAT's binding, and learns when it changed (RFC 5626 §3.5.2)."""

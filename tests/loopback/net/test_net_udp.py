@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -82,7 +81,7 @@ async def test_a_closed_port_fails_the_last_sends_and_leaves_the_listener_alive(
 ) -> None:
     one = await exchange(f"udp:{address}:0")
     host = address.strip("[]")
-    dead = one.net.flow_to("UDP", host, dead_port(socket.SOCK_DGRAM, host))
+    dead = one.net.flow_to("UDP", host, dead_port())
     living = await one.peer()
     alive = one.net.flow_to("UDP", *living.address)
     for _ in range(3):
@@ -179,6 +178,23 @@ async def test_under_load_requests_within_dialogs_are_handed_up_before_new_ones(
     await peer.send(new[0])
     assert (await one.heard())[0] == new[0]
     assert one.net.counters.datagrams_in == 41
+
+
+@pytest.mark.rule("T-11")
+async def test_under_load_what_new_requests_have_begun_gets_its_turn_between_them(exchange: Start) -> None:
+    one = await exchange("udp:127.0.0.1:0")
+    one.net.triage = True
+    peer = await one.peer()
+    for number in range(600):
+        peer.raw.send(b"INVITE sip:a@b SIP/2.0\r\nTo: <sip:a@b>\r\nCall-ID: %d\r\n\r\n" % number)
+    await one.heard()
+    waiting = one.net.backlog().waiting
+    assert waiting > 50, "who awaits what one of them has begun is woken before all are handed up"
+    one.net.triage = False
+    heard = [(await one.heard())[0] for _ in range(599)]
+    assert [int(data.split(b"Call-ID: ")[1]) for data in heard] == list(range(1, 600))
+    assert one.net.backlog() == (0, 0)
+    assert one.net.counters.datagrams_in == 600
 
 
 @pytest.mark.rule("T-11")

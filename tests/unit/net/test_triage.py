@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.net.triage import in_order, is_new
+from trunkline.net.triage import Triage, is_new
 
 PEER = ("192.0.2.1", 5060)
 
@@ -37,10 +37,28 @@ def test_what_asks_for_something_new_is_told_by_its_bytes(data: bytes, new: bool
 
 
 @pytest.mark.rule("T-11")
-def test_what_stands_is_served_before_what_is_new_and_each_in_its_order() -> None:
-    invites = [message(f"INVITE sip:{number}@b SIP/2.0") for number in range(3)]
-    byes = [message(f"BYE sip:{number}@b SIP/2.0") for number in range(3)]
+def test_what_stands_is_served_at_once_and_some_of_what_is_new_in_its_turn() -> None:
+    invites = [message(f"INVITE sip:{number}@b SIP/2.0") for number in range(5)]
+    byes = [message(f"BYE sip:{number}@b SIP/2.0") for number in range(5)]
     served: list[bytes] = []
-    burst = [(data, PEER) for pair in zip(invites, byes, strict=True) for data in pair]
-    in_order(burst, lambda data, _peer: served.append(data))
+    triage = Triage(lambda data, _peer: served.append(data), most=10)
+    for pair in zip(invites, byes, strict=True):
+        for data in pair:
+            triage.take((data, PEER))
+    assert served == byes
+    triage.serve_new(2)
+    assert served == byes + invites[:2]
+    triage.serve_new(9)
     assert served == byes + invites
+
+
+@pytest.mark.rule("T-11")
+def test_when_enough_of_what_is_new_waits_no_more_is_to_be_taken() -> None:
+    triage = Triage(lambda _data, _peer: None, most=3)
+    for number in range(3):
+        assert not triage.full
+        triage.take((message(f"INVITE sip:{number}@b SIP/2.0"), PEER))
+        triage.take((message(f"BYE sip:{number}@b SIP/2.0"), PEER))
+    assert triage.full
+    triage.serve_new(1)
+    assert not triage.full
