@@ -85,16 +85,20 @@ class Keeping:
             await asyncio.sleep(1)
             self.sweep()
 
-    async def crash(self, down_s: float = 0.5, sides: Sides | None = None) -> Keeping:
+    async def crash(
+        self, down_s: float = 0.5, sides: Sides | None = None, *, awaiting: bool = False
+    ) -> Keeping:
         """The process dies without a word; the next one is up ``down_s`` seconds later.
 
-        ``sides`` says who is behind the legs of apps.
+        ``sides`` says who is behind the legs of apps. ``awaiting``: no rtpengine answers yet.
         """
         old = self.stage
         ended = [call for call in old.calls.all if call.id not in old.calls.active]
         _silence(old)
         await asyncio.sleep(down_s)
         new = Keeping(_successor(old), self.journal)
+        if awaiting:
+            new.stage.engine.answers = asyncio.Event()
         new.stage.calls.all += ended
         kept = dict(self.journal.rows)
         await new._earlier.load()

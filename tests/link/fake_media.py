@@ -20,6 +20,7 @@ from trunkline.media.commands import (
     Command,
     Done,
     Echo,
+    FindOwner,
     IdentityRead,
     Join,
     Link,
@@ -28,6 +29,7 @@ from trunkline.media.commands import (
     OpenPort,
     OpenRoom,
     OwnerClosed,
+    OwnerFound,
     OwnerMoved,
     Play,
     PlaySignal,
@@ -87,6 +89,8 @@ class FakeEngine:
         self.rtp_ports: dict[str, int] = {}
         self.stays: set[str] = set()  # owners whose engine is well
         self.moves = 0
+        self.answers: asyncio.Event | None = None  # set: as no rtpengine that is not up yet, until the event
+        self.knows = True  # whether it has the calls of before then
         self.relays_away = False  # whether ports that need no more than a relay are at another machine
         self.away: set[str] = set()
         self.fault: Callable[[Command[Reply]], bool] = lambda _command: False
@@ -103,6 +107,9 @@ class FakeEngine:
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         self.commands.append(cast("Command[Reply]", command))
+        if isinstance(command, FindOwner) and self.answers is not None:
+            await self.answers.wait()
+            return cast("R", OwnerFound(self.knows))
         if self.fault(cast("Command[Reply]", command)):
             raise MediaError("refused by the test", "media.refused")
         return cast("R", self._carry_out(cast("Command[Reply]", command)))
@@ -298,10 +305,11 @@ class FakeEngine:
             number = self._next_port = self._next_port + 2
         self.owners[command.port] = command.owner
         self.rtp_ports[command.port] = number
-        here = command.here or not self.relays_away
+        awaited = self.answers is not None and bool(command.address) and not self.answers.is_set()
+        here = (command.here or not self.relays_away) and not awaited
         if not here:
             self.away.add(command.port)
-        return PortOpened(command.port, self.ADDRESS, self.ADDRESS, number, number + 1, here)
+        return PortOpened(command.port, self.ADDRESS, self.ADDRESS, number, number + 1, here, awaited)
 
     @property
     def rtp_ports_open(self) -> set[int]:

@@ -14,7 +14,7 @@ from tests.link.talking import both_sides, port_of, talking, version_of, who
 from tests.link.virtual_time import virtual
 from trunkline.app.media_story import MediaStory
 from trunkline.call.call import Call
-from trunkline.call.moving import AGAIN_S, Moves
+from trunkline.call.moving import AGAIN_S, AWAITED_S, Moves
 from trunkline.media.commands import Command, MoveOwner, PortOpened, Reply
 from trunkline.media.events import EngineLeaving, EngineLost
 from trunkline.media.offer_answer import streams_of
@@ -435,3 +435,121 @@ async def test_a_turn_that_is_refused_or_withdrawn_leaves_the_port(side: str) ->
     assert stage.engine.links[before] == across.media.ports[0]
     await asyncio.sleep(5)
     await hang_up(stage, one)
+
+
+async def awaiting(per_s: float = 10.0) -> tuple[Keeping, Moves, Party, Party]:
+    """After a crash, before any rtpengine answers: the exchange, and the parties of a call that was up."""
+    keeping = Keeping(Stage())
+    alice, bob = await talking(keeping.stage)
+    await keeping.after(4)
+    later = await keeping.crash(awaiting=True)
+    stage = later.stage
+    moves = Moves(stage.calls, per_s)
+    moves.resume(list(stage.calls.active.values()))
+    return later, moves, alice, bob
+
+
+def answers(stage: Stage, *, knows: bool) -> None:
+    """An rtpengine answers."""
+    assert stage.engine.answers is not None
+    stage.engine.knows = knows
+    stage.engine.answers.set()
+
+
+@virtual
+async def test_a_call_waits_for_the_rtpengine_after_a_crash_and_its_parties_notice_nothing() -> None:
+    later, _, alice, bob = await awaiting()
+    stage = later.stage
+    heard = len(alice.heard), len(bob.heard)
+    await asyncio.sleep(AWAITED_S - 1)
+    answers(stage, knows=True)
+    await asyncio.sleep(60)
+    assert (len(alice.heard), len(bob.heard)) == heard
+    assert len(stage.calls.active) == 1
+    await hang_up(stage, alice)
+    assert "call.lost_in_crash" not in stage.story
+
+
+@virtual
+async def test_a_call_that_the_rtpengine_has_forgotten_goes_on_elsewhere() -> None:
+    later, _, alice, bob = await awaiting()
+    answers(later.stage, knows=False)
+    await told_anew(later.stage, alice, bob)
+    await asyncio.sleep(1)
+    await hang_up(later.stage, bob)
+    assert later.stage.story.count("media.moved") == 1
+
+
+@virtual
+async def test_with_no_pace_a_call_that_was_forgotten_ends_once_that_is_known() -> None:
+    later, _, alice, bob = await awaiting(per_s=0.0)
+    answers(later.stage, knows=False)
+    await alice.until("ended bye")
+    await bob.until("ended bye")
+    await later.stage.settle()
+    assert later.stage.outcome("in") == [(200, "call.lost_in_crash", "exchange")]
+
+
+@virtual
+async def test_when_none_answers_in_time_the_call_ends_with_the_reason() -> None:
+    later, _, alice, bob = await awaiting()
+    begun = asyncio.get_running_loop().time()
+    await alice.until("ended bye")
+    await bob.until("ended bye")
+    assert AWAITED_S <= asyncio.get_running_loop().time() - begun <= AWAITED_S + 1
+    await later.stage.settle()
+    text = {step["code"]: step["text"] for step in later.stage.over[-1].story}["call.lost_in_crash"]
+    assert text == "no rtpengine has answered for 10 s"
+
+
+@both_sides
+@virtual
+async def test_a_party_holds_and_hangs_up_while_none_answers(side: str) -> None:
+    later, _, alice, _bob = await awaiting()
+    stage = later.stage
+    one, other = who(stage, side)
+    before = port_of(one.heard[-1])
+    status, answer = await one.reoffer(describe(one.host, "a=sendonly", version=2))
+    assert (status, port_of(answer), address_of(answer)) == (200, before, stage.engine.ADDRESS)
+    assert stage.is_held()
+    one.dialogue.hang_up()
+    await other.until("ended bye")
+    await stage.settle()
+    assert not stage.engine.owners
+    assert alice.said[-1].startswith("ended")
+
+
+@virtual
+async def test_a_stop_while_none_answers_ends_the_call_at_once() -> None:
+    later, _, alice, bob = await awaiting()
+    begun = asyncio.get_running_loop().time()
+    for call in list(later.stage.calls.active.values()):  # as ``Exchange.end_calls`` does
+        call.hang_up(code="call.exchange_stops")
+    await alice.until("ended bye")
+    await bob.until("ended bye")
+    assert asyncio.get_running_loop().time() - begun < 1
+    await later.stage.settle()
+    assert later.stage.outcome("in") == [(200, "call.exchange_stops", "exchange")]
+
+
+@virtual
+async def test_a_second_crash_while_none_answers_finds_the_call_as_it_was() -> None:
+    later, _, alice, bob = await awaiting()
+    await later.after(3)
+    again = await later.crash()
+    Moves(again.stage.calls, 10.0).resume(list(again.stage.calls.active.values()))
+    heard = len(alice.heard), len(bob.heard)
+    await asyncio.sleep(20)
+    assert (len(alice.heard), len(bob.heard)) == heard
+    await hang_up(again.stage, bob)
+
+
+@virtual
+async def test_a_new_call_is_not_held_up_by_those_that_wait() -> None:
+    later, _, alice, _bob = await awaiting()
+    stage = later.stage
+    carol, dave = stage.party(), stage.party()
+    await stage.connect(carol, dave, "1004")
+    carol.dialogue.hang_up()
+    alice.dialogue.hang_up()
+    await stage.settle()

@@ -70,6 +70,7 @@ class LegMedia(LegCodecs, LegPlaces):
         "_said",
         "_sealed",
         "_spare",
+        "awaited",
         "converts",
         "identity",
         "ports",
@@ -113,6 +114,7 @@ class LegMedia(LegCodecs, LegPlaces):
         self._said = b""  # the party's last description, plain
         self._formats: dict[str, SetFormats] = {}  # of the ports whose sound is converted
         self._lender: LegMedia | None = None  # whose ports these are until they are adopted
+        self.awaited = False  # whether no engine answered as its ports were opened after a crash
         self.suites: dict[str, str] = {}  # the SRTP suite of each port that has keys
 
     # What the party says
@@ -244,7 +246,9 @@ class LegMedia(LegCodecs, LegPlaces):
             await self._bring_here(0)
         return self._local[0] or await self._open(0, here=here)
 
-    async def _open(self, index: int, port: str = "", rtp_port: int = 0, *, here: bool = False) -> LocalPort:
+    async def _open(
+        self, index: int, port: str = "", rtp_port: int = 0, *, here: bool = False, address: str = ""
+    ) -> LocalPort:
         if self._sealed:
             raise MediaError("the leg is over: it opens no port any more", "media.leg_over")
         borrowed = self._borrow(self._lender, index) if self._lender is not None else None
@@ -252,7 +256,10 @@ class LegMedia(LegCodecs, LegPlaces):
             return borrowed
         port = port or _POOL.token(16)
         here = here or self.security is not None
-        opened = await self._engine.execute(OpenPort(port, self._owner, self._family, rtp_port, here))
+        opened = await self._engine.execute(
+            OpenPort(port, self._owner, self._family, rtp_port, here, address)
+        )
+        self.awaited |= opened.awaited
         if here:
             self._here.add(port)
         if not opened.here:
@@ -415,11 +422,14 @@ class LegMedia(LegCodecs, LegPlaces):
     async def restore(self, data: dict[str, Any]) -> None:
         """Open the ports of a snapshot at the numbers that the peers know; raises MediaError when one is taken."""
         self.identity = SdpIdentity.restore(data["identity"])
+        told = streams_of(self.told) if self.told else []
         for index, kept in enumerate(data["ports"]):
             self.ports.append(None)
             self._local.append(None)
             if kept is not None:
-                await self._open(index, kept["port"], kept["rtp_port"], here=kept.get("here", False))
+                address = told[index].address if index < len(told) else ""
+                here = kept.get("here", False)
+                await self._open(index, kept["port"], kept["rtp_port"], here=here, address=address)
                 if kept["remote"] is not None:
                     remote, direction = SetRemote.from_dict(kept["remote"]), kept["direction"]
                     self._remotes[kept["port"]] = remote, direction

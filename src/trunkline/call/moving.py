@@ -12,7 +12,7 @@ from trunkline.base.errors import CallFailed, MediaError, RemoteProtocolError
 from trunkline.call.agreement import ask
 from trunkline.call.registry import Calls
 from trunkline.call.restored import LOST
-from trunkline.media.commands import MoveOwner
+from trunkline.media.commands import FindOwner, MoveOwner
 from trunkline.media.events import EngineLeaving, EngineLost, MediaEvent
 from trunkline.media.offer_answer import check_answer, streams_of
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 AGAIN_S: Final = 2.0
 """Until another try, when no engine takes a call."""
+AWAITED_S: Final = 10.0
+"""How long calls that outlived a crash wait for the first rtpengine that answers: one that was started anew with us, or
+lost its network for a moment, is there by then; nobody listens to silence for much longer."""
 _LOOK_S: Final = 0.2
 
 
@@ -61,16 +64,34 @@ class Moves:
         Where calls are not moved they end: their parties speak to a place where nobody listens.
         """
         for call in calls:
-            if not any(leg.media.is_elsewhere for leg in call.legs if not leg.done):
-                continue
-            if self._per_s:
-                call.tell("media.moved", "media is elsewhere since the exchange crashed")
-                self._wait(call, "the exchange crashed", lost=False)
-            else:
-                call.tell(
-                    LOST, "its rtpengine has forgotten it or is gone, and media.rtpengine.moves_per_s is 0"
-                )
-                call.hang_up(code=LOST)
+            there = [leg for leg in call.legs if not leg.done]
+            if any(leg.media.awaited for leg in there):
+                call.context.spawn(self._found(call))
+            elif any(leg.media.is_elsewhere for leg in there):
+                if self._per_s:
+                    call.tell("media.moved", "media is elsewhere since the exchange crashed")
+                self._carry_on(call)
+
+    def _carry_on(self, call: Call) -> None:
+        """At another place than before the crash."""
+        if self._per_s:
+            self._wait(call, "the exchange crashed", lost=False)
+        else:
+            _end(call, "its rtpengine has forgotten it or is gone, and media.rtpengine.moves_per_s is 0")
+
+    async def _found(self, call: Call) -> None:
+        """No rtpengine answered as we started: one that does soon may have gone on relaying the call."""
+        try:
+            async with asyncio.timeout(AWAITED_S):
+                found = await call.context.engine.execute(FindOwner(call.id))
+        except TimeoutError:
+            if call.id in self._calls.active:
+                _end(call, f"no rtpengine has answered for {AWAITED_S:g} s")
+            return
+        for leg in call.legs:
+            leg.media.awaited = False
+        if not found.known and call.id in self._calls.active:
+            self._carry_on(call)
 
     def _wait(self, call: Call, why: str, *, lost: bool) -> None:
         if lost or call.id not in self._waiting:
@@ -148,6 +169,11 @@ class Moves:
                 self._wait(call, why, lost=False)
 
         call.context.spawn(later())
+
+
+def _end(call: Call, why: str) -> None:
+    call.tell(LOST, why)
+    call.hang_up(code=LOST)
 
 
 def _rank(call: Call) -> tuple[int, float, str]:

@@ -49,6 +49,7 @@ __all__ = [
     "DropSound",
     "Echo",
     "Family",
+    "FindOwner",
     "Format",
     "IdentityRead",
     "Join",
@@ -60,6 +61,7 @@ __all__ = [
     "OpenPort",
     "OpenRoom",
     "OwnerClosed",
+    "OwnerFound",
     "OwnerMoved",
     "Play",
     "PlaySignal",
@@ -110,6 +112,8 @@ class PortOpened(Reply):
     """The next one; unused once rtcp-mux is agreed."""
     here: bool = True
     """Whether it takes keys; False of a port that another machine relays by."""
+    awaited: bool = False
+    """Whether no engine answers that could say whether it has it: ``FindOwner`` tells once one does."""
 
 
 @dataclass(slots=True)
@@ -156,6 +160,14 @@ class OwnerMoved(Reply):
 
 
 @dataclass(slots=True)
+class OwnerFound(Reply):
+    """Whether an owner's ports are where they were."""
+
+    kind: ClassVar[str] = "owner_found"
+    known: bool
+
+
+@dataclass(slots=True)
 class OpenPort(Command[PortOpened]):
     """Open a port. It hears and sends nothing before ``SetRemote``.
 
@@ -172,6 +184,9 @@ class OpenPort(Command[PortOpened]):
     here: bool = False
     """Whether it needs more than a relay: its party talks to us by it, or it has keys of ours. Where calls are relayed
     by other machines, such ports are opened in this process nevertheless."""
+    address: str = ""
+    """Where its party was told that it is, of one that a process before us had: while no engine answers it is taken for
+    granted, see ``PortOpened.awaited``. Empty: refused then."""
 
 
 @dataclass(slots=True)
@@ -310,6 +325,17 @@ class MoveOwner(Command[OwnerMoved]):
 
 
 @dataclass(slots=True)
+class FindOwner(Command[OwnerFound]):
+    """Wait until an engine answers that may have an owner's awaited ports (``PortOpened.awaited``), however long.
+
+    When none of those that answer then has them, ``MoveOwner`` opens them anew. At once for what is not awaited.
+    """
+
+    kind: ClassVar[str] = "find_owner"
+    owner: str
+
+
+@dataclass(slots=True)
 class CloseStrays(Command[Done]):
     """Close what engines outside of this process have kept of a process before, and nobody has opened again."""
 
@@ -320,7 +346,7 @@ COMMANDS: dict[str, type[Command[Reply]]] = {
     command.kind: command
     for command in (
         OpenPort, SetRemote, Link, Unlink, SetDirection, Echo, Tone, SendDigits, Play, StopPlay, Record,
-        StopRecord, ReadStatistics, AdoptPort, ClosePort, CloseOwner, CloseStrays, MoveOwner,
+        StopRecord, ReadStatistics, AdoptPort, ClosePort, CloseOwner, CloseStrays, MoveOwner, FindOwner,
         SetFormats, SetKeys, SetDtls, SetIce, SetPlain,
         ReadIdentity, OpenRoom, CloseRoom, Join, PlaySignal, Listen, OpenAudio, SetExtension,
         LoadSound, DropSound,
@@ -330,7 +356,16 @@ COMMANDS: dict[str, type[Command[Reply]]] = {
 
 REPLIES: dict[str, type[Reply]] = {
     reply.kind: reply
-    for reply in (Done, PortOpened, StatisticsRead, OwnerClosed, OwnerMoved, IdentityRead, AudioOpened)
+    for reply in (
+        Done,
+        PortOpened,
+        StatisticsRead,
+        OwnerClosed,
+        OwnerFound,
+        OwnerMoved,
+        IdentityRead,
+        AudioOpened,
+    )
 }
 """Every reply by its kind."""
 

@@ -98,6 +98,7 @@ class EmbeddedMediaEngine:
             c.ClosePort: _close_port,
             c.CloseOwner: self._close_owner,
             c.MoveOwner: lambda _native, _command: c.OwnerMoved(),  # there is nowhere else
+            c.FindOwner: lambda _native, _command: c.OwnerFound(known=True),
             c.CloseStrays: lambda _native, _command: c.Done(),  # its ports end with the process
             **SECURITY_HANDLERS,
             **EXTENSION_HANDLERS,

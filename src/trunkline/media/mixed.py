@@ -62,6 +62,7 @@ class MixedEngine:
             c.CloseOwner: self._close_owner,
             c.MoveOwner: self._move_owner,
             c.CloseStrays: cluster.execute,
+            c.FindOwner: cluster.execute,
             c.Link: self._link,
         }
 

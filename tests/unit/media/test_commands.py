@@ -48,12 +48,14 @@ COMMANDS: list[c.Command[c.Reply]] = [
     c.CloseOwner("call"),
     c.CloseStrays(),
     c.MoveOwner("call"),
+    c.FindOwner("call"),
 ]
 REPLIES: list[c.Reply] = [
     c.Done(),
     c.PortOpened("a", "10.0.0.1", "203.0.113.7", 10_000, 10_001),
     c.StatisticsRead(FIGURES),
     c.OwnerClosed((FIGURES, PortStatistics("b"))),
+    c.OwnerFound(known=False),
     c.OwnerMoved((c.PortOpened("a", "10.0.0.1", "203.0.113.7", 10_000, 10_001),), "one", "two"),
     c.IdentityRead("sha-256 AB:CD"),
     c.AudioOpened(7),

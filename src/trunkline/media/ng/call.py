@@ -28,6 +28,8 @@ class NgCall:
     """Ports that are closed for us, and not yet for rtpengine: it would close those that they were linked with too."""
     lost: bool = False
     """Whether its instance died or forgot it: told once."""
+    awaited: bool = False
+    """Whether it was opened anew while no instance answered: which one has it, if any, is not known yet."""
 
     @property
     def here(self) -> bool:

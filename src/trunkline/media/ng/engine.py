@@ -12,6 +12,7 @@ from trunkline.media import commands as c
 from trunkline.media.engine import Listener
 from trunkline.media.events import DtmfReceived, EngineLeaving
 from trunkline.media.listeners import Listeners
+from trunkline.media.ng.awaiting import Awaiting
 from trunkline.media.ng.call import NgCall, NgPort
 from trunkline.media.ng.cluster import Cluster
 from trunkline.media.ng.courier import Answer
@@ -57,6 +58,7 @@ class RtpengineCluster:
         self._turns = Turns()
         self._keys = KeyHearing(self._take_key)
         self._departed = Departed(self._spawn)
+        self._awaiting = Awaiting(self._cluster, self._departed)
         self._strays = Strays(self._departed, self._spawn, self._cluster.prefix)
         telling = Telling(self._spawn, self._port, self._sounds)
         self._handlers: dict[type, Callable[[NgPort, Any], Coroutine[Any, Any, c.Reply]]] = {
@@ -77,6 +79,7 @@ class RtpengineCluster:
             c.OpenPort: self._open_port,
             c.CloseOwner: lambda command: self._close_owner(command.owner),
             c.MoveOwner: lambda command: self._move_owner(command.owner),
+            c.FindOwner: lambda command: self._find_owner(command.owner),
             c.CloseStrays: lambda _command: self._close_strays(),
         }
 
@@ -170,7 +173,9 @@ class RtpengineCluster:
             raise MediaError(f"the port {command.port!r} is open already", "media.duplicate_port")
         async with self._turns.of(command.owner):
             known = self._calls.get(command.owner)
-            if command.rtp_port:
+            if command.rtp_port and (awaited := self._awaiting.open(known, command)) is not None:
+                opened = awaited
+            elif command.rtp_port:
                 opened = await open_again(self._cluster, self._departed, known, command)
             elif known is not None:
                 self._check(known)
@@ -202,6 +207,16 @@ class RtpengineCluster:
                 fill(port.statistics, answer, linked.id if linked else "", port.earlier)
         port.call.closed.append(port.statistics)
         return c.StatisticsRead(port.statistics)
+
+    async def _find_owner(self, owner: str) -> c.OwnerFound:
+        call = self._calls.get(owner)
+        while call is not None and call.awaited:
+            await self._awaiting.until_up()
+            async with self._turns.of(owner), call.lock:
+                if self._calls.get(owner) is call:
+                    await self._awaiting.look(call)
+            call = self._calls.get(owner)
+        return c.OwnerFound(known=call is not None and not call.lost)
 
     async def _move_owner(self, owner: str) -> c.OwnerMoved:
         async with self._turns.of(owner):
@@ -242,6 +257,9 @@ class RtpengineCluster:
 
     async def _delete(self, call: NgCall) -> Answer | None:
         """End it at its instance; its last figures."""
+        if call.awaited:
+            self._awaiting.leave(call)
+            return None
         if call.instance.up:
             try:
                 # A call that is deleted as a whole is not told of.
@@ -264,7 +282,8 @@ class RtpengineCluster:
     # What instances do
 
     def _changed(self, instance: Instance) -> None:
-        calls = [call for call in self._calls.values() if call.instance is instance]
+        self._awaiting.note()
+        calls = [call for call in self._calls.values() if call.instance is instance and not call.awaited]
         if instance.state == "down":
             for call in calls:
                 lose(call, "it does not answer", self._listeners.tell)
@@ -321,7 +340,10 @@ def _unknown(port: str) -> MediaError:
 
 def _opened(port: NgPort) -> c.PortOpened:
     local = port.local
-    return c.PortOpened(port.id, local.address, local.address, local.rtp_port, local.rtcp_port, here=False)
+    return c.PortOpened(
+        port.id, local.address, local.address, local.rtp_port, local.rtcp_port,
+        here=False, awaited=port.call.awaited,
+    )  # fmt: skip
 
 
 def _copy(statistics: PortStatistics) -> PortStatistics:

@@ -37,7 +37,7 @@ async def move(cluster: Cluster, departed: Departed, call: NgCall) -> tuple[str,
     if not forgotten:
         departed.leave(before, call.id)
     _settle(call, places)
-    await _tell(call)
+    await tell_instance(call)
     return before.name, instance.name
 
 
@@ -95,8 +95,8 @@ def _settle(call: NgCall, places: dict[str, LocalAddress]) -> None:
         port.keep_figures()
 
 
-async def _tell(call: NgCall) -> None:
-    """Join them as they were; what fails now is tried again with the next command."""
+async def tell_instance(call: NgCall) -> None:
+    """Join its ports as they were; what fails now is tried again with the next command."""
     with contextlib.suppress(MediaError):
         for port in call.ports.values():
             if port.link is not None and port.stale:

@@ -6,7 +6,7 @@ import contextlib
 from typing import Final
 
 from trunkline.base.errors import MediaError
-from trunkline.media.commands import OpenPort
+from trunkline.media.commands import Family, OpenPort
 from trunkline.media.ng.call import NgCall, NgPort
 from trunkline.media.ng.cluster import Cluster
 from trunkline.media.ng.courier import Answer
@@ -81,7 +81,8 @@ async def _find_again(call: NgCall, command: OpenPort) -> NgPort | None:
 
     Raises MediaError when the instance does not know the call.
     """
-    local = _kept(await call.instance.ask("query", call_id=call.id), command)
+    answer = await call.instance.ask("query", call_id=call.id)
+    local = kept_place(answer, command.port, command.family, command.rtp_port)
     if local is None:
         return None
     port = NgPort(command.port, call, local, command.family)
@@ -90,9 +91,10 @@ async def _find_again(call: NgCall, command: OpenPort) -> NgPort | None:
     return port
 
 
-def _kept(answer: Answer, command: OpenPort) -> LocalAddress | None:
-    streams = streams_of(answer, command.port)
-    if not streams or streams[0].local_port != command.rtp_port or not streams[0].local_address:
+def kept_place(answer: Answer, port: str, family: Family, rtp_port: int) -> LocalAddress | None:
+    """Where a port is by the answer to a ``query``; None when it is not at ``rtp_port``, or not at all."""
+    streams = streams_of(answer, port)
+    if not streams or streams[0].local_port != rtp_port or not streams[0].local_address:
         return None
-    rtcp = streams[1].local_port if len(streams) > 1 and streams[1].local_port else command.rtp_port + 1
-    return LocalAddress(command.family, streams[0].local_address, command.rtp_port, rtcp)
+    rtcp = streams[1].local_port if len(streams) > 1 and streams[1].local_port else rtp_port + 1
+    return LocalAddress(family, streams[0].local_address, rtp_port, rtcp)
