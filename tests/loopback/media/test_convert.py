@@ -61,25 +61,13 @@ async def linked(
 async def heard_first(speaker: Speaker, listener: Phone) -> None:
     """Two threads do not obey at the same time: packets until the first has come through, and those behind it."""
     heard = asyncio.ensure_future(listener.hear())
-    said = 1
-    speaker.say(b"\xd5" * 160)
+    speaker.say(b"\x90" * 160)
     while not (await asyncio.wait([heard], timeout=0.02))[0]:
-        speaker.say(b"\xd5" * 160)
-        said += 1
-    await heard
-    await at_rest(listener, said - 1)
-
-
-async def at_rest(listener: Phone, most: int) -> list[bytes]:
-    """What is still under way, at most so many packets."""
-    packets: list[bytes] = []
-    while len(packets) < most:
-        try:
-            async with asyncio.timeout(0.2):
-                packets.append(await listener.hear())
-        except TimeoutError:
-            break
-    return packets
+        speaker.say(b"\x90" * 160)
+    first = set((await heard)[12:])
+    speaker.say(b"\xa8" * 160)
+    while set((await listener.hear())[12:]) == first:
+        pass
 
 
 def header(packet: bytes) -> tuple[bool, int, int, int]:

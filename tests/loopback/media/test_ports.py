@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,20 @@ from trunkline.base.errors import MediaError
 from trunkline.media import commands as c
 from trunkline.media.embedded import EmbeddedMediaEngine, MediaSettings
 
+PF_EXITING = 0x4
+"""In the flags of a task, Linux ``include/linux/sched.h``: set at the beginning of its end."""
+
 
 def media_threads() -> list[str]:
-    """Names of this process's media threads."""
-    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
-    return [name for name in names if name.startswith("media-")]
+    """Names of this process's media threads, of those that are not at their very end: who joined one is told a moment
+    before the kernel has forgotten it."""
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            name, _, rest = (task / "stat").read_text().partition("(")[2].rpartition(")")
+            if name.startswith("media-") and not int(rest.split()[6]) & PF_EXITING:
+                names.append(name)
+    return names
 
 
 async def _named_threads(number: int) -> None:

@@ -72,7 +72,9 @@ async def test_reports_that_pass_tell_the_round_trip_and_what_the_peer_misses() 
         assert (figures.remote_lost, figures.remote_jitter_ms) == (5, 10.0)
         assert figures.mos is not None
         assert figures.remote_mos is not None
-        assert figures.mos > 4.2
+        # What both say of the same route; jitter is what the machine makes of it.
+        assert figures.lost == 0
+        assert figures.mos > figures.remote_mos
         assert figures.remote_mos < 2.5, "half of what bob was sent did not arrive"
         bob.rtcp.sendto(receiver_report(2, 1, 99), (b.address, b.rtcp_port))
         await at.figures_when("b", lambda now: now.remote_lost == 0)
