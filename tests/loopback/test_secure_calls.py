@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from tests.loopback.net.kit import DEADLINE_S, Peer, TlsPeer, WebPeer
 from tests.loopback.raw_phone import OFFER, RawPhone
+from tests.peers.ports import free_ports
 from trunkline.app.addresses import host_addresses
 from trunkline.app.exchange import Exchange
 from trunkline.app.handlers import ExchangeHandlers
@@ -23,7 +24,7 @@ from trunkline.net import Listener
 from trunkline.proto.sip.draft import render_response
 from trunkline.store import Store
 
-MEDIA = {"address": "127.0.0.1", "ports": "21000-21099", "browsers": "plain"}
+MEDIA = {"address": "127.0.0.1", "browsers": "plain"}
 INVALID = "sip:w3b@df7jal23ls0d.invalid;transport=ws"
 
 NewPhone = Callable[[str, str], Awaitable[RawPhone]]
@@ -37,6 +38,8 @@ LISTEN: list[str | dict[str, str]] = [
 @pytest.fixture(params=[(LISTEN, MEDIA)])
 async def exchange(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Exchange]:
     listen, media = request.param
+    first = free_ports(100)
+    media = {**media, "ports": f"{first}-{first + 99}"}
     values = {"domain": "pbx.test", "sip": {"listen": listen}, "media": media, "metrics": {"listen": "off"}}
     with Store.open(tmp_path / "data") as store:
         settings = complete(Settings.model_validate(values), host_addresses())
