@@ -203,6 +203,7 @@ async def test_a_second_connection_is_opened_when_the_first_is_full(tmp_path: Pa
             assert all([(await one).sent for one in hanging])
 
 
+@pytest.mark.asyncio(loop_factories=["patient"])
 async def test_a_service_that_is_away_for_a_while_is_found_again(tmp_path: Path) -> None:
     async with fake_apns() as fake, pusher(fake, tmp_path) as apns:
         fake.script.add("refuse:0.2")

@@ -157,6 +157,7 @@ async def test_a_call_is_tried_once_more(tmp_path: Path, trouble: str) -> None:
 
 
 @pytest.mark.scenario(8)
+@pytest.mark.asyncio(loop_factories=["patient"])
 async def test_a_request_that_hangs_is_left_for_another_connection(tmp_path: Path) -> None:
     async with fake(script=["hang"]) as google, pusher(google, tmp_path, timeout_s=1.0) as fcm:
         assert (await fcm.send(call())).sent

@@ -103,6 +103,7 @@ async def test_a_subscription_that_has_ended_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.scenario(8)
+@pytest.mark.asyncio(loop_factories=["patient"])
 @pytest.mark.parametrize("trouble", ["503", "drop", "hang", "429:1"])
 async def test_a_call_is_tried_once_more(tmp_path: Path, trouble: str) -> None:
     async with fake(script=[trouble]) as service, pusher(service, tmp_path, timeout_s=1.0) as web:
