@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from tests.peers.control import Control
-from tests.peers.loudspeaker import PLAYED_CHANNELS, PLAYED_RATE, Loudspeaker
+from tests.peers.loudspeaker import PLAYED_CHANNELS, PLAYED_RATE, RATE, Loudspeaker
 from tests.peers.ports import free_ports
 from tests.peers.programs import end_process, program
 from tests.peers.tones import BLOCK_S, Recording, write_tone
@@ -21,7 +21,7 @@ Transport = Literal["udp", "tcp", "tls"]
 
 _MODULE_PLACES = ("/usr/lib/baresip/modules", "/usr/local/lib/baresip/modules")
 _RTP_PORTS = 20
-_TONE_SECONDS = 60  # longer than any call of the tests: aufile ends the call at the end of its file
+_TONE_SECONDS = 240  # longer than any call of the tests: aufile ends the call at the end of its file
 _REGISTERED = re.compile(r"(?:\s|\x1b\[32m)OK\s")  # coloured or not
 _CONFIG = """\
 poll_method             epoll
@@ -274,11 +274,11 @@ class Baresip:
     async def hears(
         self, hz: float, above_dbfs: float = -16.0, for_s: float = 0.5, within: float = 30.0
     ) -> None:
-        """Wait until ``hz`` has been heard without a break for the last ``for_s`` seconds."""
+        """Wait until ``hz`` has been heard without a break for ``for_s`` seconds, the last ones or later ones."""
         await self._listen(lambda levels: min(levels) >= above_dbfs, f"{hz} Hz", hz, for_s, within)
 
     async def hears_at(self, hz: float, level_dbfs: float = -10.0, within: float = 30.0) -> None:
-        """Wait until ``hz`` has been heard at that level, give or take 1.5 dB, for the last half second."""
+        """Wait until ``hz`` has been heard at that level, give or take 1.5 dB, for half a second."""
         await self._listen(
             lambda levels: all(abs(level - level_dbfs) <= 1.5 for level in levels),
             f"{hz} Hz at {level_dbfs} dBFS", hz, 0.5, within,
@@ -287,18 +287,27 @@ class Baresip:
     async def hears_nothing_of(
         self, hz: float, below_dbfs: float = -50.0, for_s: float = 0.5, within: float = 30.0
     ) -> None:
-        """Wait until ``hz`` has been absent for the last ``for_s`` seconds."""
+        """Wait until ``hz`` has been absent for ``for_s`` seconds, the last ones or later ones."""
         await self._listen(lambda levels: max(levels) <= below_dbfs, f"silence at {hz} Hz", hz, for_s, within)
 
     async def _listen(
         self, enough: Callable[[list[float]], bool], what: str, hz: float, for_s: float, within: float
     ) -> None:
+        # Whatever is heard is looked at, not only what is heard just then: a beep may be over before the next look.
+        step_s = BLOCK_S / 2
+        together = round(for_s / step_s) - 1  # blocks that overlap by half
+        seen = max(0, self._loudspeaker.now - int(for_s * RATE))
         levels: list[float] = []
         try:
             async with asyncio.timeout(within):
-                while not (len(levels) >= int(for_s / BLOCK_S) and enough(levels)):
+                while not (len(levels) >= together and enough(levels[:together])):
+                    if len(levels) >= together:
+                        del levels[0]
+                        continue
                     await asyncio.sleep(BLOCK_S)
-                    levels = self.heard(for_s).levels_dbfs(hz)
+                    fresh = self._loudspeaker.heard_since(seen).levels_dbfs(hz, step_s)
+                    seen += len(fresh) * int(RATE * step_s)
+                    levels += fresh
         except TimeoutError:
             heard = [round(level) for level in self.heard(3.0).levels_dbfs(hz)]
             raise AssertionError(

@@ -73,8 +73,16 @@ class Loudspeaker:
 
     def heard_lately(self, seconds: float) -> Recording:
         """The last ``seconds``."""
-        count = int(seconds * RATE)
-        return Recording(RATE, array.array("d", (value / _FULL_SCALE for value in self._samples[-count:])))
+        return self.heard_since(max(0, self.now - int(seconds * RATE)))
+
+    @property
+    def now(self) -> int:
+        """How many samples were heard since the start."""
+        return len(self._samples)
+
+    def heard_since(self, sample: int) -> Recording:
+        """What was heard from that sample on."""
+        return Recording(RATE, array.array("d", (value / _FULL_SCALE for value in self._samples[sample:])))
 
     async def _listen(self) -> None:
         # Opened for both ways, so that opening never waits and a pipe without a writer is empty, not ended.

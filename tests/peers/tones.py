@@ -54,11 +54,11 @@ class Recording:
     def seconds(self) -> float:
         return len(self.samples) / self.rate
 
-    def levels_dbfs(self, hz: float) -> list[float]:
-        """The level at ``hz`` in each whole block of 100 ms."""
+    def levels_dbfs(self, hz: float, step_s: float = BLOCK_S) -> list[float]:
+        """The level at ``hz`` in each whole block of 100 ms; another begins after each ``step_s``."""
         size = int(self.rate * BLOCK_S)
         window = [0.5 - 0.5 * math.cos(2 * math.pi * n / size) for n in range(size)]
-        starts = range(0, len(self.samples) - size + 1, size)
+        starts = range(0, len(self.samples) - size + 1, int(self.rate * step_s))
         return [_goertzel_dbfs(self.samples[at : at + size], window, hz / self.rate) for at in starts]
 
 

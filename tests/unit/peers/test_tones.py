@@ -56,6 +56,12 @@ def test_a_gap_shows_in_the_blocks(tmp_path: Path) -> None:
     assert [level > -12 for level in levels] == [True] * 5 + [False] * 2 + [True] * 3
 
 
+def test_blocks_that_overlap_find_what_is_short(tmp_path: Path) -> None:
+    tone = read_recording(write_tone(tmp_path / "tone.wav", 440, 0.15)).samples
+    beep = Recording(8000, array.array("d", bytes(8 * 400)) + tone + array.array("d", bytes(8 * 400)))
+    assert [level > -12 for level in beep.levels_dbfs(440, 0.05)] == [False, True, True, False]
+
+
 def test_other_layouts_are_refused(tmp_path: Path) -> None:
     path = write_recording(tmp_path / "stereo.wav", array.array("h", [0, 0]), 8000)
     raw = bytearray(path.read_bytes())
