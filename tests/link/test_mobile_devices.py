@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,7 @@ from trunkline.base.messages.devices import (
     RemoveDevice,
 )
 from trunkline.mobile.pushing import Pushing
+from trunkline.mobile.suspects import Suspects
 from trunkline.mobile.trying import TryingPushes
 from trunkline.push.notification import Fate, Notification, Outcome, Purpose
 
@@ -183,11 +185,24 @@ async def test_a_device_that_is_refused_and_not_given_up_says_so_while_it_lasts(
     device = await gateway.add()
     trouble = {device.id: "DeviceTokenNotForTopic"}
     gateway.devices.push_trouble = lambda one: trouble.get(one.id, "")
+    suspects = Suspects(
+        gateway.book, gateway.devices.push_trouble, gateway.devices.tell, asyncio.ensure_future
+    )
+    seen = gateway.events.subscribe(TENANT, "u-1")
+    suspects.note(device)
+    first = await anext(seen)
+    assert (first.name, first.device_id) == ("device.status", device.id)
+    assert first.data["push_status"] == "error: DeviceTokenNotForTopic"
+    seen.close()  # the app is away
     row = (await gateway.devices.get(TENANT, GetDevice(device_id=device.id))).device
     assert row.push_status == "error: DeviceTokenNotForTopic"
     trouble.clear()
+    suspects.look()
     row = (await gateway.devices.get(TENANT, GetDevice(device_id=device.id))).device
     assert row.push_status == "ok"
+    await asyncio.sleep(1)
+    back = gateway.events.subscribe(TENANT, "u-1", after=first.number)
+    assert (await anext(back)).data["push_status"] == "ok", "it is told what it has missed"
     await gateway.finish()
 
 

@@ -26,6 +26,7 @@ from trunkline.mobile.outgoing import OutgoingCalls, Placed, PlaceForExtension
 from trunkline.mobile.proving import Proving
 from trunkline.mobile.purging import Purging
 from trunkline.mobile.pushing import Pushing, trouble_of
+from trunkline.mobile.suspects import Suspects
 from trunkline.mobile.trying import TryingPushes
 from trunkline.model.tenant import SystemScope
 from trunkline.store.client_registrations import ClientRegistrationJournal
@@ -112,6 +113,9 @@ class MobilePlane:
         office.pushing = Pushing(pusher, self.book)
         office.heard = self.devices.heard
         self.devices.push_trouble = self._push_trouble
+        suspects = Suspects(self.book, self._push_trouble, self.devices.tell, context.spawn)
+        office.pushing.on_suspect = suspects.note
+        exchange.push.pushers.on_trusted = suspects.look
         self.calls = office.calls = AppCalls(exchange.wall)
         self.trying = TryingPushes(self.book, office.pushing)
         self.incoming = IncomingCalls(office)

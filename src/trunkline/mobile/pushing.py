@@ -180,6 +180,8 @@ class Pushing:
     def __init__(self, sender: PushSender, devices: DeviceBook) -> None:
         self._sender = sender
         self._devices = devices
+        self.on_suspect: Callable[[MobileDevice], None] = lambda _device: None
+        """Told of each push that was refused without its token being given up."""
 
     async def send(self, notification: Notification, device: MobileDevice) -> Fate:
         """Send one, and learn from its fate."""
@@ -194,3 +196,5 @@ class Pushing:
         why = dead_because(fate, registered_at)
         if why:
             self._devices.disable(device.tenant, device.id, address.token, why)
+        elif fate.outcome is Outcome.SUSPECT:
+            self.on_suspect(device)

@@ -32,13 +32,21 @@ class Doubts:
     """A trust for each aim of ``pusher``, of which it keeps those that were used last. ``clock`` is steady, ``wall``
     gives wall-clock seconds.
 
-    Only the aims of the settings, and those that something was taken for, are alarms.
+    Only the aims of the settings, and those that something was taken for, are alarms. ``on_trusted`` hears when tokens
+    that were refused, and not given up, are trusted again.
     """
 
-    def __init__(self, pusher: Pusher, clock: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pusher: Pusher,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        on_trusted: Callable[[], None] = lambda: None,
+    ) -> None:
         self._pusher = pusher
         self._clock = clock
         self._wall = wall
+        self._on_trusted = on_trusted
         self._aims: OrderedDict[str, Trust] = OrderedDict()
         self._claims: OrderedDict[str, Trust] = OrderedDict()  # of devices, and of nobody else yet
 
@@ -79,7 +87,10 @@ class Doubts:
         was = trust.state
         if was == TRUSTED:
             return
+        spared = bool(trust.refused)
         trust.take()
+        if spared:
+            self._on_trusted()
         if was == DOUBTED:
             log.info("push.trusted", service=self._pusher.service.value, why=f"a token for {aim} was taken")
 

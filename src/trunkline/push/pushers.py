@@ -157,6 +157,8 @@ class Pushers:
         self._tallies = {service: _Tally() for service in Service}
         self._lanes = {one.service: self._lane(one, queue, begun=False) for one in pushers}
         self._retiring: dict[_Lane, asyncio.Task[None]] = {}
+        self.on_trusted: Callable[[], None] = lambda: None
+        """Told when ``trouble_of`` may say less than before: tokens are trusted again, or settings are others."""
         self.unset = 0  # notifications for services that nothing is configured of
 
     async def start(self) -> list[ConfigError]:
@@ -199,6 +201,8 @@ class Pushers:
                 self._retiring[old] = task
         for lane in self._lanes.values():
             lane.most = queue
+        if fresh:
+            self.on_trusted()
 
     async def _retire(self, lane: _Lane) -> None:
         try:
@@ -216,8 +220,11 @@ class Pushers:
     def _lane(self, pusher: Pusher, queue: int, *, begun: bool) -> _Lane:
         service = pusher.service
         at_once = self._at_once.get(service, AT_ONCE_BY_OTHERS)
-        doubts = Doubts(pusher, self._clock, self._wall)
+        doubts = Doubts(pusher, self._clock, self._wall, self._trusted)
         return _Lane(pusher, queue, at_once, self._tallies[service], doubts, begun=begun)
+
+    def _trusted(self) -> None:
+        self.on_trusted()
 
     async def send(self, notification: Notification) -> Fate:
         """Never raises but CancelledError."""

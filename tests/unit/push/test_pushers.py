@@ -307,8 +307,11 @@ async def test_a_token_that_is_spared_is_not_asked_about_with_each_call_and_its_
     one = Pushers([google], clock=lambda: now[0], wall=lambda: NOW)
     address = PushAddress(Service.FCM, "t", app="my-project")
     call = Notification(address, Purpose.CALL, "1", {})
+    trusted: list[str] = []
+    one.on_trusted = lambda: trusted.append(one.trouble_of(address))
     fates = [await one.send(call) for _ in range(3)]
     assert {fate.outcome for fate in fates} == {Outcome.SUSPECT}
+    assert trusted == []
     assert google.given == ["1"]
     assert one.trouble_of(address) == "SENDER_ID_MISMATCH"
     health = {known.service: known for known in one.health()}[Service.FCM]
@@ -317,8 +320,10 @@ async def test_a_token_that_is_spared_is_not_asked_about_with_each_call_and_its_
     google.fate = SENT
     assert (await one.send(call)).sent
     assert one.trouble_of(address) == ""
+    assert (await one.send(call)).sent
+    assert trusted == [""], "told once, when the trouble is over"
     assert {known.word for known in one.health() if known.service is Service.FCM} == {"ready"}
-    assert one.figures()[Service.FCM].outcomes == {Outcome.SUSPECT: 3, Outcome.SENT: 1}
+    assert one.figures()[Service.FCM].outcomes == {Outcome.SUSPECT: 3, Outcome.SENT: 2}
 
 
 async def test_settings_that_replace_others_are_trusted_for_nothing_of_before() -> None:
@@ -327,8 +332,14 @@ async def test_settings_that_replace_others_are_trusted_for_nothing_of_before() 
     one = pushers(right)
     call = Notification(PushAddress(Service.FCM, "t", app="my-project"), Purpose.CALL, "1", {})
     assert (await one.send(call)).sent
+    trusted: list[str] = []
+    one.on_trusted = lambda: trusted.append(one.trouble_of(call.address))
     one.replace({Service.FCM: now_wrong}, 10)
     assert (await one.send(call)).outcome is Outcome.SUSPECT
+    one.replace({}, 10)
+    assert trusted == [""]
+    one.replace({Service.FCM: right}, 10)
+    assert trusted == ["", ""], "what was said by the settings before counts no more"
     await one.stop()
 
 
