@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -53,7 +52,7 @@ async def running(server: NameServer, tmp_path: Path, contact: str) -> AsyncIter
 @pytest.mark.rule("T-31")
 @pytest.mark.rfc("3263", "4.3")
 async def test_a_call_to_a_domain_reaches_the_server_that_lives(tmp_path: Path) -> None:
-    dead = dead_port(socket.SOCK_DGRAM)
+    dead = dead_port()
     async with (
         socket_party("udp:127.0.0.1:0") as bob,
         socket_party("udp:127.0.0.1:0", account=Account("1001", PASSWORD)) as alice,

@@ -15,6 +15,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Close, Frame, Opcode
 from websockets.uri import parse_uri
 
+from tests.peers.ports import free_ports
 from trunkline.base.errors import TransportError
 from trunkline.net import Flow, Listener, Net, NetSettings, TlsSettings
 
@@ -254,9 +255,6 @@ class WebPeer:
                 await self.stream.send(data)
 
 
-def dead_port(kind: socket.SocketKind, host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def dead_port() -> int:
+    """A port at which nobody listens, on any address: nobody else gets those of our share."""
+    return free_ports(1, "")

@@ -127,7 +127,7 @@ async def test_a_refused_connection_fails_what_was_sent_and_closes_the_flow(
 ) -> None:
     one = await exchange(f"tcp:{address}:0")
     host = address.strip("[]")
-    port = dead_port(socket.SOCK_STREAM, host)
+    port = dead_port()
     flow = one.net.flow_to("TCP", host, port)
     flow.on_close(one.closed.put_nowait)
     flow.send(REQUEST, one.on_failure)
@@ -275,7 +275,7 @@ async def test_stopping_does_not_wait_for_a_peer_that_does_not_read(exchange: St
 
 async def test_stopping_gives_up_a_connection_that_is_being_made(exchange: Start) -> None:
     one = await exchange("tcp:127.0.0.1:0")
-    flow = one.net.flow_to("TCP", "127.0.0.1", dead_port(socket.SOCK_STREAM))
+    flow = one.net.flow_to("TCP", "127.0.0.1", dead_port())
     flow.send(REQUEST, one.on_failure)
     await one.net.stop()
     assert flow.closed
