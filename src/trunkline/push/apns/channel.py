@@ -87,6 +87,7 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._why = ""
         self._retired = False
+        self._to_flush = False
         self.address = ""
         self.answered = 0.0
         """When the last answer came, in the loop's time."""
@@ -128,12 +129,14 @@ class Channel(asyncio.Protocol):
         self._arm()
 
     def begin(self, post: Post) -> None:
-        """Send one; there must be room (``free``)."""
+        """Send one, with all that are begun in this moment; there must be room (``free``)."""
         post.stream = self._connection.request(post.request)
         post.channel = self
         post.begun = self.used = self._loop.time()
         self._posts[post.stream] = post
-        self._flush()
+        if not self._to_flush:
+            self._to_flush = True
+            self._loop.call_soon(self._flush)
 
     def abandon(self, post: Post) -> None:
         """Nobody waits for it any more."""
@@ -222,7 +225,8 @@ class Channel(asyncio.Protocol):
             self.close(self._why)
 
     def _flush(self) -> None:
-        if self._transport is not None and (data := self._connection.data_to_send()):
+        self._to_flush = False
+        if self._transport is not None and not self.closed and (data := self._connection.data_to_send()):
             self._transport.write(data)
 
     def _arm(self) -> None:
