@@ -6,6 +6,7 @@ The keys are known and none is secret, so nothing needs redaction.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from json.encoder import encode_basestring as quoted
 from typing import Any
@@ -14,6 +15,9 @@ from trunkline.app.log_stream import GuardedStream
 from trunkline.model.record import CallRecord
 
 _DIM, _BOLD, _GREEN, _YELLOW, _RESET = "\x1b[2m", "\x1b[1m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
+
+
+GATHER_S = 0.05
 
 
 class Clock:
@@ -40,7 +44,10 @@ class Clock:
 
 
 class CallLog:
-    """Writes the record of a call's ``in`` leg, which carries the story, as one line."""
+    """Writes the record of a call's ``in`` leg, which carries the story, as one line.
+
+    Lines of calls that end within 50 ms of each other are written together, before any other line that comes.
+    """
 
     __slots__ = ("_clock", "_colours", "_stream", "_text")
 
@@ -52,7 +59,14 @@ class CallLog:
 
     def __call__(self, record: CallRecord) -> None:
         render = self._text_line if self._text else self._json_line
-        self._stream.write_line(render(record, time.time()))
+        line = render(record, time.time())
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._stream.write_line(line)  # nobody would come back to it
+            return
+        if self._stream.gather_line(line):
+            loop.call_later(GATHER_S, self._stream.flush)
 
     def _json_line(self, record: CallRecord, now: float) -> str:
         ring_s, talk_s = _durations(record)

@@ -12,35 +12,51 @@ import select
 
 _CHUNK = select.PIPE_BUF
 MAX_LINE = 16_384
+GATHERED = 64  # lines that are held back at most
 
 
 class GuardedStream:
-    """Writes whole lines to ``descriptor``; ``dropped`` counts lines lost for want of a reader."""
+    """Writes whole lines to ``descriptor``, in their order; ``dropped`` counts lines lost for want of a reader."""
 
-    __slots__ = ("_descriptor", "_noticed", "_pending", "_poll", "dropped")
+    __slots__ = ("_descriptor", "_gathered", "_noticed", "_pending", "_poll", "dropped")
 
     def __init__(self, descriptor: int = 2) -> None:
         self._descriptor = descriptor
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self._pending = b""
+        self._gathered: list[bytes] = []
         self.dropped = 0
         self._noticed = 0
 
     def write_line(self, text: str) -> None:
         """Write ``text`` and a newline, or drop the line. A line is cut at 16 KiB."""
-        data = text.encode("utf-8", "replace")
-        if len(data) > MAX_LINE:
-            data = data[:MAX_LINE] + b" (cut)"
-        if not self._flush():
-            self.dropped += 1
+        self._gathered.append(_line(text))
+        self.flush()
+
+    def gather_line(self, text: str) -> bool:
+        """Write it with those that follow: alone, each costs two system calls. True: ``flush`` is to be called soon."""
+        lines = self._gathered
+        lines.append(_line(text))
+        if len(lines) >= GATHERED:
+            self.flush()
+        return len(lines) == 1
+
+    def flush(self) -> None:
+        """Write what was gathered, or drop it."""
+        lines = self._gathered
+        if not lines:
             return
-        if self.dropped > self._noticed:
-            lost = self.dropped - self._noticed
-            self._noticed = self.dropped
-            data = b"(%d log lines were dropped because standard error was blocked)\n" % lost + data
-        self._pending = data + b"\n"
-        self._flush()
+        if not self._flush():
+            self.dropped += len(lines)
+        else:
+            if self.dropped > self._noticed:
+                lost = self.dropped - self._noticed
+                self._noticed = self.dropped
+                lines.insert(0, b"(%d log lines were dropped because standard error was blocked)\n" % lost)
+            self._pending = b"".join(lines)
+            self._flush()
+        lines.clear()
 
     def _flush(self) -> bool:
         """Write what is pending as far as there is room; True when nothing is left."""
@@ -62,3 +78,8 @@ class GuardedStream:
     def _writable(self) -> bool:
         ready = self._poll.poll(0)
         return bool(ready) and bool(ready[0][1] & (select.POLLOUT | select.POLLERR | select.POLLHUP))
+
+
+def _line(text: str) -> bytes:
+    data = text.encode("utf-8", "replace")
+    return data + b"\n" if len(data) <= MAX_LINE else data[:MAX_LINE] + b" (cut)\n"

@@ -48,8 +48,11 @@ def run(loaded: Loaded) -> int:
     stream = setup_logs(loaded.settings.log.level, loaded.settings.log.format)
     UnraisableLog().install()
     raise_file_limit()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(loaded, stream))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(loaded, stream))
+    finally:
+        stream.flush()
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
-from trunkline.app.log_stream import GuardedStream
+from trunkline.app.log_stream import GATHERED, GuardedStream
 from trunkline.app.logs import log_call, setup_logs
 from trunkline.app.redaction import is_secret
 from trunkline.model.record import CallRecord
@@ -152,6 +153,50 @@ def test_a_call_is_one_text_line(pipe: Pipe) -> None:
     (line,) = pipe[1]()
     assert "1001 -> '1002\\n'  200 O\"K (call.ended)  rang 2.5 s  talked 7.5 s" in line
     assert "7:route.extension" in line
+
+
+async def test_lines_of_calls_wait_for_each_other_and_come_before_any_other_line(pipe: Pipe) -> None:
+    setup_logs("info", "text", pipe[0], terminal=False)
+    log_call(RECORD)
+    log_call(RECORD)
+    assert pipe[1]() == []
+    structlog.get_logger("exchange").info("something else")
+    first, second, other = pipe[1]()
+    assert "(call.ended)" in first
+    assert "(call.ended)" in second
+    assert "something else" in other
+
+
+async def test_the_line_of_a_call_is_written_though_nothing_follows(pipe: Pipe) -> None:
+    setup_logs("info", "text", pipe[0], terminal=False)
+    log_call(RECORD)
+    there = asyncio.Event()
+    asyncio.get_running_loop().add_reader(pipe[2], there.set)
+    async with asyncio.timeout(30):
+        await there.wait()
+    asyncio.get_running_loop().remove_reader(pipe[2])
+    assert len(pipe[1]()) == 1
+
+
+async def test_lines_of_calls_are_held_back_only_in_a_bounded_number(pipe: Pipe) -> None:
+    setup_logs("info", "text", pipe[0], terminal=False)
+    for _ in range(GATHERED):
+        log_call(RECORD)
+    assert len(pipe[1]()) == GATHERED
+
+
+def test_lines_that_were_gathered_are_dropped_and_counted_when_the_reader_is_blocked(pipe: Pipe) -> None:
+    stream, lines, _reading = pipe
+    while not stream.dropped:
+        stream.write_line("x" * 1000)
+    before = stream.dropped
+    stream.gather_line("one")
+    stream.gather_line("two")
+    stream.flush()
+    assert stream.dropped == before + 2
+    lines()
+    stream.write_line("again")
+    assert lines()[-1] == "again"
 
 
 def test_a_blocked_reader_loses_lines_but_never_blocks(pipe: Pipe) -> None:
