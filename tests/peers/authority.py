@@ -74,13 +74,21 @@ def write(
 ) -> CertificateFiles:
     """Both as PEM files."""
     files = CertificateFiles(folder / f"{stem}.pem", folder / f"{stem}.key", "sip.tls")
-    files.certificate.write_bytes(_pem(certificate))
-    files.key.write_bytes(
+    _replace(files.certificate, _pem(certificate))
+    _replace(
+        files.key,
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        ),
     )
     return files
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Another file takes its place: one of the same length, written a moment later, would look like the one before."""
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(content)
+    fresh.replace(path)
 
 
 def _named(name: str) -> x509.Name:

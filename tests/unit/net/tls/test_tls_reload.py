@@ -92,7 +92,9 @@ def test_authorities_are_taken_over_too(authority: Authority, tmp_path: Path) ->
     tls = prepared(listener, authority.issue("pbx.example"), ca=other.ca)
     server, client = tls.server_context(listener), tls.client_context()
     assert tls.client_context() is client
-    other.ca.write_bytes(authority.ca.read_bytes())
+    fresh = tmp_path / "fresh.pem"
+    fresh.write_bytes(authority.ca.read_bytes())
+    fresh.replace(other.ca)  # another file, whatever its length and time
     assert looked_twice(tls) == ["tls.reloaded"]
     assert tls.client_context() is not client
     assert tls.server_context(listener) is not server
