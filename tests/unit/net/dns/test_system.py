@@ -81,7 +81,7 @@ class SlowDisk(SystemNames):
 
     def _read_changed(self) -> Any:
         self.reading.set()
-        self.goes_on.wait(5)
+        self.goes_on.wait(60)
         return super()._read_changed()
 
 
@@ -94,7 +94,7 @@ def slow(tmp_path: Path) -> SlowDisk:
 
 async def test_two_calls_that_come_first_both_know_the_files(slow: SlowDisk) -> None:
     first, second = (asyncio.ensure_future(slow.refresh(100)) for _ in range(2))
-    await asyncio.to_thread(slow.reading.wait, 5)
+    await asyncio.to_thread(slow.reading.wait, 60)
     assert not second.done(), "it would find no name server"
     slow.goes_on.set()
     assert await first
@@ -104,7 +104,7 @@ async def test_two_calls_that_come_first_both_know_the_files(slow: SlowDisk) -> 
 
 async def test_a_call_that_gives_up_takes_nothing_from_the_next(slow: SlowDisk) -> None:
     gives_up = asyncio.ensure_future(slow.refresh(100))
-    await asyncio.to_thread(slow.reading.wait, 5)
+    await asyncio.to_thread(slow.reading.wait, 60)
     gives_up.cancel()
     slow.goes_on.set()
     await asyncio.gather(gives_up, return_exceptions=True)
