@@ -13,9 +13,9 @@ from tests.peers.ports import free_ports
 from tests.peers.programs import ROOT
 from tests.peers.warm import warm_program
 
-_COMMAND_S = 60.0
-_READY_S = 30.0
-_STOP_S = 20.0
+_COMMAND_S = 120.0
+_READY_S = 120.0
+_STOP_S = 60.0
 _COLUMNS = "110"
 
 

@@ -76,7 +76,7 @@ async def test_a_call_ends_with_its_summary(exchange: ExchangeProcess) -> None:
     events = [json.loads(text) for text in out.splitlines()]
     assert code == 0
     assert [event["event"] for event in events] == ["calling", "answered", "ended"]
-    assert events[-1]["packets_in"] > 5
+    assert events[-1]["packets_in"] > 0
     assert events[-1]["status"] == 200
 
 

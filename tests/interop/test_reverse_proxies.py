@@ -38,7 +38,7 @@ async def behind(
             f"https://localhost:{port}",
             headers={"Authorization": f"Bearer {served.token()}"},
             connector=connector,
-            timeout=aiohttp.ClientTimeout(total=20),
+            timeout=aiohttp.ClientTimeout(total=60),
         ) as client:
             yield served, client
 
@@ -65,7 +65,7 @@ async def test_requests_and_events_pass(proxy: Proxy, tmp_path: Path) -> None:
 @BOTH
 async def test_an_app_that_leaves_gives_its_call_up(proxy: Proxy, tmp_path: Path) -> None:
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         serving() as served,
         proxy.running(tmp_path, served.server.port) as (port, authority),
     ):

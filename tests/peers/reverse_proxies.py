@@ -13,7 +13,7 @@ from tests.peers.ports import free_ports
 from tests.peers.programs import ROOT, end_process, program
 
 NAME = "voice.example.com"
-_START_S = 15.0
+_START_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
