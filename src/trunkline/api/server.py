@@ -6,24 +6,18 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import h11
 import uvicorn
 from starlette.responses import Response
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from trunkline.api.app import Api, document_of, open_doorway
 from trunkline.api.auth import AuthChange
 from trunkline.api.by_plan import ByPlan, behind_proxies
+from trunkline.api.connection import Http, WebSocket
 from trunkline.api.crowds import Sources
-from trunkline.api.limits import TooMany
-from trunkline.api.lingering import LingeringTransport
-from trunkline.api.patience import Patience
 from trunkline.api.plan import ApiPlan, AuthPlan
 from trunkline.api.ports import Ask, Events, FetchJson, Readiness, TenantOfKey
 from trunkline.base.errors import TransportError
@@ -150,8 +144,8 @@ def _config(plan: ApiPlan, app: Any, sources: Sources) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return uvicorn.Config(
         app,
-        http=type("_Http", (_Http,), {"plan": plan, "sources": sources}),
-        ws=type("_WebSocket", (_WebSocket,), {"plan": plan}),
+        http=type("Http", (Http,), {"plan": plan, "sources": sources}),
+        ws=type("WebSocket", (WebSocket,), {"plan": plan}),
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -201,109 +195,3 @@ class _Server(uvicorn.Server):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _Http(H11Protocol):
-    """With deadlines for a request's head and for readers that do not read, a limit of connections, and an end that
-    takes no reply away.
-    """
-
-    plan: ApiPlan
-    sources: Sources
-    _source: str | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as theirs
-        self._ending = LingeringTransport(transport, self._is_unread)
-        super().connection_made(cast("asyncio.Transport", self._ending))
-        self._head = Patience()
-        self._reader = Patience()
-        if len(self.connections) > self.plan.max_connections or not self._is_let_in(transport):
-            transport.abort()
-            return
-        self._head.until(self.plan.head_s, transport)
-
-    def _is_let_in(self, transport: asyncio.Transport) -> bool:
-        peer = transport.get_extra_info("peername")
-        try:
-            self._source = self.sources.connected(peer[0] if peer else "")
-        except TooMany:
-            return False
-        return True
-
-    def data_received(self, data: bytes) -> None:
-        if self._ending.lingers:
-            self._ending.waste(data)
-            return
-        before = self.cycle
-        super().data_received(data)
-        if self.cycle is not before or self.transport.get_protocol() is not self:
-            self._head.enough()
-        elif not self._head.waits and _is_idle(before):
-            # The next head has begun, and its keep-alive timer is gone.
-            self._head.until(self.plan.head_s, self.transport)
-
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        self.transport = self._ending.transport  # a WebSocket says good-bye in its own way
-        super().handle_websocket_upgrade(event)
-        protocol = self.transport.get_protocol()
-        if isinstance(protocol, _WebSocket):
-            protocol.left, self._source = self._leave_for(self._source), None
-
-    def _leave_for(self, source: str | None) -> Callable[[], None]:
-        return lambda: self.sources.connections.leave(source) if source is not None else None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._leave_for(self._source)()
-        self._source = None
-        self._ending.lost()
-        self._head.enough()
-        self._reader.enough()
-        super().connection_lost(exc)
-
-    def shutdown(self) -> None:
-        if self._ending.lingers:
-            self.transport.abort()
-        else:
-            super().shutdown()
-
-    def pause_writing(self) -> None:
-        self._reader.until(self.plan.send_s, self.transport)
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        self._reader.enough()
-        super().resume_writing()
-
-    def _is_unread(self) -> bool:
-        """The client is in the middle of a request, or of what we took for none."""
-        return self.conn.their_state in {h11.SEND_BODY, h11.ERROR}
-
-
-def _is_idle(cycle: RequestResponseCycle | None) -> bool:
-    return cycle is None or cycle.response_complete
-
-
-class _WebSocket(WebSocketsSansIOProtocol):
-    """With a deadline for readers that do not read."""
-
-    plan: ApiPlan
-    left: Callable[[], None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._reader = Patience()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        left, self.left = self.left, None
-        if left is not None:
-            left()
-        self._reader.enough()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._reader.until(self.plan.send_s, self.transport)
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        self._reader.enough()
-        super().resume_writing()
