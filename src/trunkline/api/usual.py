@@ -8,6 +8,7 @@ so no message is ever read by two readers; and what is taken here h11 would have
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from uvicorn._types import ASGISendEvent
@@ -61,6 +62,14 @@ def read_usual(data: bytes, max_head: int) -> Usual | None:
     return Usual(found[1].decode(), found[2], headers, body)
 
 
+@lru_cache(maxsize=256)
+def _line(name: bytes, value: bytes) -> bytes:
+    """A header of a reply; nearly all are the same in each. RuntimeError for one that would be two."""
+    if not _name(name) or not _value(value):
+        raise RuntimeError("the application sent a header that is none")
+    return b"%b: %b\r\n" % (name, value)
+
+
 class UsualCycle(RequestResponseCycle):
     """A usual request and its reply, which h11 hears nothing of: the same bytes as from there."""
 
@@ -92,11 +101,9 @@ class UsualCycle(RequestResponseCycle):
         parts = [_STATUS_LINES[status]]
         length: int | None = 0 if status in {204, 304} else None  # RFC 9112 §6.3
         for name, value in headers:
-            if not _name(name) or not _value(value):
-                raise RuntimeError("the application sent a header that is none")
+            parts.append(_line(name, value))
             if name == b"content-length" and length is None:
                 length = int(value)
-            parts += (name, b": ", value, b"\r\n")
         if _CLOSE in headers:
             self.keep_alive = False
         if length is None:
