@@ -157,7 +157,7 @@ impl Mailbox {
         orders.len() == ENOUGH
     }
 
-    /// Whether an order lies there.
+    /// Whether an order lies there; costs one load.
     pub fn is_waiting(&self) -> bool {
         self.pending.load(Ordering::SeqCst)
     }

@@ -299,12 +299,21 @@ impl Worker {
             // Anything else is an ICMP error about something sent earlier; it is told once.
             Err(_) => return true,
         };
-        let Some(port) = port else {
+        let mut source = source.and_then(|source| SocketAddr::try_from(source).ok());
+        if context.post.mailbox.is_waiting() {
+            // Whoever sent it may have done so after that: what was ordered before a packet came holds for it.
+            if exclusive {
+                source = port.as_ref().and_then(|port| port.connected());
+            }
+            self.obey(context);
+            self.at = Some(slot);
+        }
+        let Some(port) = &mut self.ports[slot as usize] else {
             context.post.counts.stray.fetch_add(1, Ordering::Relaxed);
             return true;
         };
-        let bytes = &mut buffer[..length];
-        match (channel, source.and_then(|source| SocketAddr::try_from(source).ok())) {
+        let bytes = &mut self.buffer[..length];
+        match (channel, source) {
             (Channel::Rtcp, Some(source)) => port.on_rtcp_port(context, bytes, source),
             (Channel::Rtcp, None) => {}
             (_, source) => port.on_rtp_port(context, bytes, source),

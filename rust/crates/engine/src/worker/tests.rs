@@ -137,6 +137,36 @@ fn a_stream_is_read_packet_by_packet_and_a_burst_of_it_by_the_next_look() {
 }
 
 #[test]
+fn what_was_ordered_before_a_packet_came_holds_for_it_though_the_worker_is_reading_already() {
+    let port = free_ports();
+    let shared = Arc::new(Shared::new(config(port)).unwrap());
+    let context = Context { shared: &shared, post: &shared.posts[0], now_ns: 0 };
+    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap();
+    shared.slot(0).sockets.set(sockets).unwrap();
+    watch(context.post, &shared, 0).unwrap();
+    let mut worker = Worker::new(Arc::clone(&shared), 0);
+    let [phone, other] = [0, 0].map(|any| UdpSocket::bind((Ipv4Addr::LOCALHOST, any)).unwrap());
+    phone.set_nonblocking(true).unwrap();
+    worker.carry_out(&context, 0, Order::Open { generation: 1, seed: 7 });
+    worker.carry_out(&context, 0, Order::SetRemote(remote_of(&phone)));
+    // A turn that has obeyed, and whose sockets are read now.
+    let mut read_one = |from: &UdpSocket, ordered: Option<Order>| {
+        from.send_to(&[0x80; 60], (Ipv4Addr::LOCALHOST, port)).unwrap();
+        ordered.map(|order| context.post.mailbox.leave(0, order));
+        assert!(worker.read_one(&context, 0, Channel::Rtp));
+        (phone.recv(&mut [0; 100]).is_ok(), shared.slot(0).counts.read(0))
+    };
+    assert!(!read_one(&phone, None).0);
+    assert!(read_one(&phone, Some(Order::Work(Task::Echo))).0);
+    // The port is connected to this phone: what comes needs no address. The order tells of another phone.
+    let (echoed, figures) = read_one(&phone, Some(Order::SetRemote(remote_of(&other))));
+    assert_eq!((echoed, figures.packets_in, figures.foreign), (false, 2, 1));
+    // And it may end the use of the port.
+    assert!(!read_one(&other, Some(Order::Close)).0);
+    assert_eq!(context.post.counts.stray.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn a_slot_that_could_be_watched_in_part_can_be_watched_later() {
     let port = free_ports();
     let shared = Shared::new(config(port)).unwrap();
