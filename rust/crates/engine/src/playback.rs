@@ -1,5 +1,6 @@
 //! A playback as the worker sees it: pieces of sound that the reader has laid ready.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, OnceLock};
 
@@ -41,6 +42,7 @@ pub struct Playback {
     names: Names,
     pieces: Receiver<Piece>,
     fault: Arc<OnceLock<Fault>>,
+    laid: Arc<AtomicBool>,
     sent: u64,
     starved: u64,
     /// How often in a row there was none.
@@ -56,9 +58,15 @@ pub struct Feed {
     pub rate_hz: u32,
     /// Why there will be no more, unless all is well.
     pub fault: Arc<OnceLock<Fault>>,
+    laid: Arc<AtomicBool>,
 }
 
 impl Feed {
+    /// The reader has had its first turn: what it has laid ready may be begun.
+    pub fn begin(&self) {
+        self.laid.store(true, Ordering::Release);
+    }
+
     /// Whether anybody waits for more: the other end is still there.
     pub fn is_wanted(&self) -> bool {
         Arc::strong_count(&self.fault) > 1
@@ -70,8 +78,10 @@ impl Playback {
     pub fn new(id: &str, law: Law, rate_hz: u32, names: Names) -> (Self, Feed) {
         let (sender, pieces) = sync_channel(AHEAD);
         let fault = Arc::new(OnceLock::new());
-        let feed = Feed { pieces: sender, rate_hz, fault: Arc::clone(&fault) };
-        (Self { id: id.into(), law, rate_hz, names, pieces, fault, sent: 0, starved: 0, waited: 0 }, feed)
+        let laid = Arc::new(AtomicBool::new(false));
+        let feed = Feed { pieces: sender, rate_hz, fault: Arc::clone(&fault), laid: Arc::clone(&laid) };
+        let id = id.into();
+        (Self { id, law, rate_hz, names, pieces, fault, laid, sent: 0, starved: 0, waited: 0 }, feed)
     }
 
     /// Tells another owner from now on.
@@ -87,7 +97,9 @@ impl Playback {
     /// The next piece, into the first of the samples given; silence where the disk did not keep up. Never waits, and
     /// gives a disk up that hangs.
     pub fn next(&mut self, sound: &mut [i16]) -> Next {
-        match self.pieces.try_recv() {
+        // Whoever begins with the first piece, while the reader is at the second, may have to stop behind it.
+        let next = if self.is_laid() { self.pieces.try_recv() } else { Err(TryRecvError::Empty) };
+        match next {
             Ok(piece) => {
                 sound.iter_mut().zip(&piece).for_each(|(place, &sample)| *place = sample);
                 self.waited = 0;
@@ -110,6 +122,11 @@ impl Playback {
         }
         self.sent += 1;
         Next::Sound
+    }
+
+    /// Whether the reader has had its first turn, or has ended.
+    fn is_laid(&self) -> bool {
+        self.laid.load(Ordering::Acquire) || Arc::strong_count(&self.laid) == 1
     }
 
     /// What is told when the pieces have come to their end.
@@ -162,6 +179,8 @@ mod tests {
         let mut sound = [7; SAMPLES];
         assert_eq!(playback.next(&mut sound), Next::Wait);
         feed.pieces.try_send(piece(5)).unwrap();
+        assert_eq!(playback.next(&mut sound), Next::Wait);
+        feed.begin();
         assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 5));
         assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 0));
         feed.pieces.try_send(piece(6)).unwrap();
@@ -169,6 +188,16 @@ mod tests {
         assert_eq!((playback.next(&mut sound), sound[0]), (Next::Sound, 6));
         assert_eq!(playback.next(&mut sound), Next::Over);
         assert_eq!(outcome(&playback.ended()), (Outcome::Finished, 60, 1, false));
+    }
+
+    #[test]
+    fn what_a_reader_laid_that_has_ended_is_all_there_is() {
+        let (mut playback, feed) = playback();
+        feed.pieces.try_send(piece(5)).unwrap();
+        drop(feed);
+        let mut sound = [0; SAMPLES];
+        assert_eq!([playback.next(&mut sound), playback.next(&mut sound)], [Next::Sound, Next::Over]);
+        assert_eq!(outcome(&playback.ended()), (Outcome::Finished, 20, 0, false));
     }
 
     #[test]
@@ -186,6 +215,7 @@ mod tests {
         for fed in [0, 1] {
             let (mut playback, feed) = playback();
             (0..fed).for_each(|_| feed.pieces.try_send(piece(5)).unwrap());
+            feed.begin();
             let waits =
                 (0..1000).take_while(|_| playback.next(&mut [0; SAMPLES]) != Next::Over).count() as u64;
             assert_eq!(waits, PATIENCE + fed);

@@ -97,11 +97,13 @@ impl Reading {
 
     /// As [`Self::refill`]: a fault in it must not be the end of all other playbacks.
     fn refill_or_fail(&mut self) -> bool {
-        catch_unwind(AssertUnwindSafe(|| self.refill())).unwrap_or_else(|_| {
+        let goes_on = catch_unwind(AssertUnwindSafe(|| self.refill())).unwrap_or_else(|_| {
             let text = "a fault of the engine ended the playback: see what it wrote to its standard error";
             let _ = self.job.feed.fault.set(Fault::new("media.system", text.into()));
             false
-        })
+        });
+        self.job.feed.begin();
+        goes_on
     }
 
     /// Lays ready what there is room for, as far as that is possible in one turn; `false` when all was given or

@@ -24,7 +24,7 @@ fn played_of(files: Vec<Source>, repeat: bool, most: usize) -> (Vec<i16>, Option
     let mut all = Vec::new();
     for _ in 0..most {
         while let Some(one) = &mut reading {
-            if !one.refill() {
+            if !one.refill_or_fail() {
                 reading = None;
             } else if !one.behind {
                 break;
@@ -70,11 +70,11 @@ fn a_loop_whose_files_lose_their_sound_ends() {
     let file = scratch.file("a.wav", &wav(&[1; 8000]));
     let (mut playback, feed) = Playback::new("p", Law::Mu, 8000, ("call".into(), "a".into()));
     let mut reading = Reading::begin(Job { files: vec![Source::File(file)], repeat: true, feed }).unwrap();
-    assert!(reading.refill());
+    assert!(reading.refill_or_fail());
     scratch.file("a.wav", &wav(&[]));
     let ended = (0..1000).any(|_| {
         playback.next(&mut [0; 160]);
-        !reading.refill()
+        !reading.refill_or_fail()
     });
     assert!(ended);
 }
