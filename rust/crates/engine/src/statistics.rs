@@ -138,9 +138,10 @@ fn add_alone(cell: &AtomicU64, amount: u64) {
 impl Counts {
     /// An RTP packet of the peer arrived.
     pub fn received(&self, octets: usize, now_ns: u64, ssrc: u32, payload_type: u8) {
-        self.received_opaque(octets, now_ns);
         let stream = HEARD_SOMETHING | u64::from(payload_type) << 32 | u64::from(ssrc);
         self.stream.store(stream, Ordering::Relaxed);
+        // Behind it: who sees that a packet came shall see of which stream.
+        self.received_opaque(octets, now_ns);
     }
 
     /// A datagram of the peer arrived that is no RTP, and is not meant to be.
