@@ -1,6 +1,7 @@
 //! A folder for a test, gone afterwards.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,10 +13,19 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     /// An empty one.
     pub fn new() -> Self {
-        let name = format!("trunkline-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
-        Self(folder)
+        let id = std::process::id();
+        loop {
+            let name = format!("trunkline-{id}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+            let folder = std::env::temp_dir().join(name);
+            match fs::create_dir(&folder) {
+                // A process that was killed has left it, whose number is ours by now.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made.unwrap();
+                    return Self(folder);
+                }
+            }
+        }
     }
 
     /// A path in it.
