@@ -142,5 +142,5 @@ def _expect_records_of(stage: Stage, row: KeptCall) -> None:
 class _Nowhere:
     """A recorder of a dead process."""
 
-    def append(self, record: CallRecord) -> None:
+    def append(self, *records: CallRecord) -> None:
         """Nothing."""

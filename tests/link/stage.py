@@ -120,9 +120,9 @@ class Stage:
     def wall(self) -> float:
         return EPOCH + self.loop.time()
 
-    def append(self, record: CallRecord) -> None:
+    def append(self, *records: CallRecord) -> None:
         """The recorder."""
-        self.records.append(record)
+        self.records += records
 
     async def locate(self, uri: SipUri) -> list[Hop]:
         """The locator: what ``hosts`` says, after ``lookup_s`` of virtual time, or the address itself."""

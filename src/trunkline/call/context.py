@@ -50,8 +50,8 @@ class Signer(Protocol):
 class Recorder(Protocol):
     """Where call records go; it neither blocks nor loses one."""
 
-    def append(self, record: CallRecord) -> None:
-        """Take one record over."""
+    def append(self, *records: CallRecord) -> None:
+        """Take the records of a call over."""
         ...
 
 

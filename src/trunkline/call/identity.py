@@ -156,8 +156,11 @@ def _best_of(asserted: list[NameAddr]) -> tuple[Source, NameAddr, bool] | None:
 
 
 def _from_is_anonymous(request: Request) -> bool:
+    value = request.headers["From"]
+    if "%" not in value and "nonymous" not in value.lower():
+        return False  # as nearly always: it need not be parsed for that
     try:
-        return is_anonymous(parse_name_addr(request.headers["From"]).address)
+        return is_anonymous(parse_name_addr(value).address)
     except RemoteProtocolError:
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from trunkline.model.record import CallRecord
@@ -67,7 +68,7 @@ class LegOutcome:
 
     def snapshot(self) -> dict[str, Any]:
         """Plain, JSON-serialisable data."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return dict(zip(self.__slots__, _all_of(self), strict=True))
 
     @classmethod
     def restore(cls, data: dict[str, Any]) -> LegOutcome:
@@ -106,3 +107,6 @@ class LegOutcome:
             quality or {},
             story or [],
         )
+
+
+_all_of = attrgetter(*LegOutcome.__slots__)

@@ -12,6 +12,7 @@ from trunkline.media.statistics import PortStatistics
 
 if TYPE_CHECKING:
     from trunkline.call.call import Call
+    from trunkline.model.record import CallRecord
 
 
 async def close_books(call: Call) -> None:
@@ -46,6 +47,8 @@ def _judge(call: Call, statistics: tuple[PortStatistics, ...]) -> None:
 
 def _write(call: Call, quality: dict[str, dict[str, Any]]) -> None:
     context, caller = call.context, call.legs[0]
+    records: list[CallRecord] = []
+    over: list[CallRecord] = []
     for leg in call.legs:
         port = next(filter(None, leg.media.ports), "")
         began = call.origin_of(leg) if call.moved is not None else None
@@ -56,6 +59,9 @@ def _write(call: Call, quality: dict[str, dict[str, Any]]) -> None:
         story = told.as_list() if told is not None else None
         figures = manner_of(call, leg, port, quality.get(port))
         record = leg.outcome.record(call.tenant, leg.id, number, figures, story)
-        context.recorder.append(record)
+        records.append(record)
         if told is not None:
-            context.on_call_over(record)
+            over.append(record)
+    context.recorder.append(*records)
+    for record in over:
+        context.on_call_over(record)

@@ -82,7 +82,7 @@ def is_settled(call: Call) -> bool:
 
 def can_be_kept(call: Call) -> bool:
     """Whether a call with an app may be written at this moment: a 2xx with keys in it is on its way, or it may."""
-    if is_settled(call) or call.bridge is None:
+    if call.bridge is None or is_settled(call):
         return True
     return not any(is_keyed(leg.media.identity.body.encode("utf-8", "replace")) for leg in call.legs)
 

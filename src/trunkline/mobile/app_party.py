@@ -24,7 +24,7 @@ class AppParty:
     """One app's part in one call, known by its ``token``. It is a ``call.app_leg.AppSide``.
 
     ``state`` is its own word, ``status`` what apps are told; ``peer`` is ``user@domain`` of the other party.
-    ``changed`` is set, and replaced, when either is another.
+    Who waits for either to be another waits for ``changed``.
     """
 
     direction: ClassVar[str] = "in"
@@ -50,7 +50,14 @@ class AppParty:
         self.elsewhere = False  # another device of the owner has, or had, the call
         self.renegotiation = 0
         self._asked = False
-        self.changed = asyncio.Event()
+        self._awaited: asyncio.Event | None = None  # most are never waited for
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set by the next change; each has one of its own."""
+        if self._awaited is None:
+            self._awaited = asyncio.Event()
+        return self._awaited
 
     @property
     def status(self) -> str:
@@ -99,8 +106,9 @@ class AppParty:
 
     def wake(self) -> None:
         """Whoever waits for a change has one."""
-        self.changed.set()
-        self.changed = asyncio.Event()
+        if self._awaited is not None:
+            self._awaited.set()
+            self._awaited = None
 
     # What an app does
 

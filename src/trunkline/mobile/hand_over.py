@@ -18,7 +18,7 @@ from trunkline.base.messages.app_calls import AppCallOffer
 from trunkline.base.wheel import Timer
 from trunkline.mobile.app_party import ACTIVE, OVER, PENDING, AppParty
 from trunkline.mobile.outcome import Outcome, outcome_of
-from trunkline.mobile.pushing import CallFacts, call_address
+from trunkline.mobile.pushing import CallFacts, is_pushable
 from trunkline.mobile.rows import row_of
 from trunkline.mobile.wake_up import WakeUp
 from trunkline.mobile.words import (
@@ -68,6 +68,7 @@ Enter: TypeAlias = "Callable[[HandOver, Any], Ringing]"
 DECLINED: Final = 603
 _NO_ONE: Final = 20  # ITU-T Q.850: subscriber absent
 _NO_ANSWER: Final = 19
+_NO_CALL: Final = CallFacts("", "", "")
 
 
 class HandOver(AppParty):
@@ -79,7 +80,7 @@ class HandOver(AppParty):
         self.state = TOLD
         self.device = device
         self.offer = b""
-        self.facts = CallFacts("", "", "")
+        self.facts = _NO_CALL
         self.ringing: Ringing | None = None
         self.expires_at = 0.0  # wall-clock seconds: when nobody waits for the device any more
         self.answer = b""  # the app's description, until the call is up
@@ -154,7 +155,7 @@ class HandOver(AppParty):
         self.started_at = office.wall()
         self.ringing = self._enter(self, leg)
         self.join(leg)
-        live, pushable = office.live.is_live(self.device_id), call_address(self.device) is not None
+        live, pushable = office.live.is_live(self.device_id), is_pushable(self.device)
         if not live and not pushable:
             self._give_up(self.device.disabled_why or "the device has no push token")
             return
@@ -332,7 +333,7 @@ class HandOver(AppParty):
             self.tell_incoming()
         if self.state == SENT:
             self.ringing.tell_of_earlier_push()
-        if self.state == TOLD and call_address(self.device) is not None:
+        if self.state == TOLD and is_pushable(self.device):
             self._be_patient()  # its live channel broke with us, and it was not pushed yet
 
     # Timers and words

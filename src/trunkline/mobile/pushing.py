@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from unicodedata import category
 
@@ -115,12 +116,23 @@ def _data(kind: str, facts: CallFacts, token: str, policy: HandOverPolicy) -> di
 
 def rfc3339(at: float) -> str:
     """A wall-clock time as text, in whole seconds, UTC."""
-    return datetime.fromtimestamp(int(at), UTC).isoformat()[:19] + "Z"
+    return _second(int(at))
+
+
+@lru_cache(maxsize=16)
+def _second(at: int) -> str:
+    """Calls of one moment end at the same second."""
+    return datetime.fromtimestamp(at, UTC).isoformat()[:19] + "Z"
+
+
+def is_pushable(device: MobileDevice) -> bool:
+    """Whether the device has a token that works."""
+    return bool(device.push_token) and not device.disabled_why
 
 
 def call_address(device: MobileDevice) -> PushAddress | None:
     """Where a call goes; None when the device has no token that works."""
-    if device.disabled_why or not device.push_token:
+    if not is_pushable(device):
         return None
     return _address(device, device.push_token, device.push_kind)
 

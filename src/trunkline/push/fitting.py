@@ -36,8 +36,8 @@ def fitted(notification: Notification) -> Notification:
 def _fits(notification: Notification) -> bool:
     """Told without writing it: most do."""
     title, body, data = notification.title, notification.body, notification.data
-    texts = (title, body, *data.values())
-    if not all(map(str.isascii, texts)) or not all(map(str.isprintable, texts)):
+    whole = "".join((title, body, *data.values()))
+    if not (whole.isascii() and whole.isprintable()):
         return False
     size = sum(map(len, data)) + sum(map(len, data.values())) + 6 * len(data)
     wanted = ((len(title), MOST_TITLE), (len(body), MOST_BODY), (size, MOST_DATA))

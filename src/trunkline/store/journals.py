@@ -93,6 +93,6 @@ class RecordJournal:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def append(self, record: CallRecord) -> None:
-        """Write the record some time soon. Raises WriterStoppedError."""
-        self._writer.submit(Operation(APPEND_RECORD, (record_row(record),), kept=True))
+    def append(self, *records: CallRecord) -> None:
+        """Write records some time soon. Raises WriterStoppedError."""
+        self._writer.submit(Operation(APPEND_RECORD, [record_row(one) for one in records], kept=True))

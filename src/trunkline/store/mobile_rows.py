@@ -57,9 +57,11 @@ def mobile_device_from(row: Row[Any], box: SecretBox) -> MobileDevice:
 
 def mobile_call_row(call: MobileCall, box: SecretBox) -> Cells:
     """The cells for UPSERT_MOBILE_CALL; a body that tells the passwords of paths is sealed."""
-    cells = list(storable(_call_cells(call)))
-    cells[_BODY] = seal_body(box, cells[_BODY], call.tenant, call.id)
-    return tuple(cells)
+    cells: Cells = _call_cells(call)
+    if not f"{call.owner}{call.body}{call.call}{call.leg}{call.device_id}{call.state}".isascii():
+        cells = storable(cells)
+    body = seal_body(box, cells[_BODY], call.tenant, call.id)
+    return cells if body is cells[_BODY] else (*cells[:_BODY], body, *cells[_BODY + 1 :])
 
 
 def mobile_call_from(row: Row[Any], box: SecretBox) -> MobileCall:

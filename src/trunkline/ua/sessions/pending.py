@@ -100,8 +100,13 @@ def restore_answer(
 
 def _wire_form(request: Request) -> str:
     lines = [f"{request.method} {request.uri} SIP/2.0"]
-    lines += [f"{name}: {one}" for name, value in request.headers.items() for one in value.split("\n")]
+    for name, value in request.headers.items():
+        lines.append(f"{name}: {value}" if "\n" not in value else _repeated(name, value))
     return "\r\n".join(lines) + "\r\n\r\n" + text_of(request.body)
+
+
+def _repeated(name: str, values: str) -> str:
+    return "\r\n".join(f"{name}: {one}" for one in values.split("\n"))
 
 
 # An INVITE of ours
