@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 import struct
+import time
 import wave
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ from trunkline.media.signals import COUNTRIES, SIGNALS, SignalName, signal_of
 
 RATE_HZ = 8000
 PIECE = 50
+PAUSE_S = 0.25
+"""After 0.3 s without a packet the engine hears silence."""
 NARROW = c.Format(97, "L16", RATE_HZ)
 LENGTHS_S = {"ringback": 7, "busy": 3, "congestion": 4, "dial": 4, "special": 2}
 ROWS, COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
@@ -37,14 +40,19 @@ KEYS = "123A456B789C*0#D"
 
 
 class Talker:
-    """A phone that sends linear samples, as fast as the engine takes them."""
+    """A phone that sends linear samples, as fast as the engine takes them; ``paused`` when the machine held it up."""
 
     def __init__(self, at: Exchange, phone: Phone, to: c.PortOpened) -> None:
         self.at, self.phone, self.to = at, phone, to
         self.sequence = self.sent = 0
+        self.paused = False
 
     async def say(self, samples: array[int]) -> None:
+        last_s = time.monotonic()
         for begin in range(0, len(samples) - 159, 160):
+            now_s = time.monotonic()
+            self.paused |= now_s - last_s > PAUSE_S
+            last_s = now_s
             packet = array("h", samples[begin : begin + 160])
             packet.byteswap()
             header = struct.pack("!BBHII", 0x80, 97, self.sequence & 0xFFFF, self.sequence * 160, 7)
@@ -134,16 +142,22 @@ async def test_the_signals_of_every_country_are_told_apart() -> None:
         for number, (steps, (country, name)) in enumerate(kinds().items()):
             if name == "waiting":
                 continue
-            port = f"p{number}"
-            one = await talker(at, c.Listen(port, progress=True))
-            await one.say(silence(0.3))
-            await one.say(signal(steps, LENGTHS_S[name]))
-            await one.say(silence(0.2))
-            told = [event.tone for event in await one.told_until_speech() if isinstance(event, ToneHeard)]
+            told = await tones_told(at, f"p{number}", signal(steps, LENGTHS_S[name]))
             if (told[0] if told else None) not in told_as(country, name) or len(told) > 1:
                 wrong.append((country, name, told))
-            await at.do(c.ClosePort(port))
     assert wrong == []
+
+
+async def tones_told(at: Exchange, port: str, samples: array[int]) -> Sequence[str]:
+    """What is told of a signal; one that was said with a pause in it was another one, and is said again."""
+    while True:
+        one = await talker(at, c.Listen(port, progress=True))
+        for piece in (silence(0.3), samples, silence(0.2)):
+            await one.say(piece)
+        told = [event.tone for event in await one.told_until_speech() if isinstance(event, ToneHeard)]
+        await at.do(c.ClosePort(port))
+        if not one.paused:
+            return told
 
 
 async def test_a_voice_is_told_when_it_begins_and_when_it_has_ended() -> None:
