@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Self
 
+from tests.peers.ports import free_ports
 from trunkline.media.ng.bencode import Decoded, Encodable, decode, encode
 
 Reply = dict[str, Encodable]
@@ -14,11 +15,12 @@ Reply = dict[str, Encodable]
 class NgPeer(asyncio.DatagramProtocol):
     """Ready when entered. ``told`` has every question; ``lose`` so many of the next ones get no answer.
 
-    ``twice`` sends each answer twice, ``astray`` first one with a cookie of nobody's. ``port`` 0 takes any.
+    ``twice`` sends each answer twice, ``astray`` first one with a cookie of nobody's. ``port`` 0 takes one that
+    nobody else gets when it dies.
     """
 
     def __init__(self, port: int = 0) -> None:
-        self.port = port
+        self.port = port or free_ports(1)
         self.told: list[dict[str, Decoded]] = []
         self.cookies: list[bytes] = []
         self.lose = 0
@@ -40,7 +42,6 @@ class NgPeer(asyncio.DatagramProtocol):
         self._transport, _ = await loop.create_datagram_endpoint(
             lambda: self, local_addr=("127.0.0.1", self.port)
         )
-        self.port = self._transport.get_extra_info("sockname")[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
