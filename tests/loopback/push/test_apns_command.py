@@ -44,8 +44,15 @@ async def line_of(process: asyncio.subprocess.Process) -> str:
 @asynccontextmanager
 async def gateway(folder: Path, url: str) -> AsyncIterator[ApnsPusher]:
     # Another process is asked, which a busy machine may hold up: it is not asked twice for that.
-    patience = {"patience_s": DEADLINE_S, "request_s": DEADLINE_S, "connect_s": DEADLINE_S}
-    plan = ApnsPlan((TEAM_WITH_KEY,), production_url=url, sandbox_url=url, ca=folder / "ca.pem", **patience)
+    plan = ApnsPlan(
+        (TEAM_WITH_KEY,),
+        production_url=url,
+        sandbox_url=url,
+        ca=folder / "ca.pem",
+        patience_s=DEADLINE_S,
+        request_s=DEADLINE_S,
+        connect_s=DEADLINE_S,
+    )
     pusher = ApnsPusher(plan, tokens=ProviderTokens())
     await pusher.start()
     try:
