@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fuzz.fuzz_binary import stun_request, tn_auth_list
+from fuzz.fuzz_http import http_request
 from fuzz.fuzz_presence import presence
 from fuzz.fuzz_sip import sip_answer, sip_layer
 from trunkline.base.errors import RemoteProtocolError
@@ -153,6 +154,7 @@ TARGETS: dict[str, Target] = {
     "sip-values": Target(sip_values, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
     "sip-stream": Target(sip_stream, ("tests/vectors/rfc4475/*.dat", "fuzz/corpus/sip/*")),
     "websocket": Target(websocket, ("fuzz/corpus/websocket/*",)),
+    "http-request": Target(http_request, ("fuzz/corpus/http/*",)),
     "sdp": Target(sdp, ("fuzz/corpus/sdp/*",)),
     "stun": Target(stun_request, ("fuzz/corpus/stun/*",)),
     "tn-auth-list": Target(tn_auth_list, ("fuzz/corpus/tn_auth_list/*",)),

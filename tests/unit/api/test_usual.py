@@ -12,11 +12,12 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from fuzz.fuzz_http import by_h11
 from trunkline.api import connection
 from trunkline.api.connection import Http
 from trunkline.api.crowds import Sources
 from trunkline.api.plan import ApiPlan
-from trunkline.api.usual import Usual, read_usual
+from trunkline.api.usual import read_usual
 
 HEAD = b"GET /v1/calls/a%20b?x=1 HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer a.b.c\r\n\r\n"
 POST = (
@@ -93,24 +94,6 @@ PIECES += [
     b"Connection: close\r\n",
     HEAD,
 ]
-
-
-def by_h11(data: bytes) -> Usual | None:
-    """What h11 reads, when that is one whole request and nothing else."""
-    conn = h11.Connection(h11.SERVER)
-    conn.receive_data(data)
-    try:
-        request, body = conn.next_event(), b""
-        if not isinstance(request, h11.Request) or conn.their_state is h11.MUST_CLOSE:
-            return None
-        while isinstance(event := conn.next_event(), h11.Data):
-            body += bytes(event.data)
-    except h11.RemoteProtocolError:
-        return None
-    if not isinstance(event, h11.EndOfMessage) or conn.trailing_data[0] or conn.their_state is not h11.DONE:
-        return None
-    headers = [(name.lower(), value) for name, value in request.headers]
-    return Usual(request.method.decode(), request.target, headers, body)
 
 
 @pytest.mark.parametrize("data", ASKED)
@@ -314,6 +297,38 @@ async def test_requests_that_do_not_wait_for_their_replies_are_answered_in_order
     assert asked == ["/a", "/b", "/c", "/d"]
     assert [one[-2:] for one in wire.told.split(b"HTTP/1.1 200 OK")[1:]] == [b"/a", b"/b", b"/c", b"/d"]
     assert not wire.paused
+    await settled(http)
+
+
+async def test_usual_requests_and_others_go_by_one_connection() -> None:
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    chunked = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX: y\r\n\r\n"
+    http, wire = connected(app)
+    asked = 0
+    for data, more in (
+        ([HEAD], 1),
+        ([chunked], 1),
+        ([POST], 1),
+        ([HEAD[:20], HEAD[20:]], 1),
+        ([HEAD + chunked + POST], 3),
+        ([HEAD, chunked + HEAD[:7], HEAD[7:]], 3),
+        ([POST], 1),
+        ([HEAD.replace(b"Host", b"Connection: close\r\nHost")], 1),
+    ):
+        assert not wire.is_closing()
+        for part in data:
+            http.data_received(part)
+        async with asyncio.timeout(10):
+            while http.tasks:
+                await asyncio.gather(*http.tasks)
+        asked += more
+        assert wire.told.count(b"HTTP/1.1 200 OK\r\n") == asked
+    assert wire.is_closing()
     await settled(http)
 
 
