@@ -57,8 +57,9 @@ class LoadWatch:
         served = self._net.counters.datagrams_in
         few = served - self._served
         self._served = served
-        if few < SLOWEST and lag_s < _PUNCTUAL_S:
-            # Fewer than one wake-up takes: each has emptied its socket, and the kernel need not be asked.
+        if few < SLOWEST and lag_s < _PUNCTUAL_S and not self._overload.level:
+            # Fewer than one wake-up takes: each has emptied its socket, and the kernel need not be asked. Not so in an
+            # overload, when what is new waits behind the socket.
             if self._pace > SLOWEST:
                 self._pace = max(self._pace * _FADES, SLOWEST)
             changed = self._overload.measured(lag_s)

@@ -65,6 +65,22 @@ async def test_what_waits_longer_than_the_limit_is_an_overload_until_it_is_serve
 
 
 @virtual
+async def test_an_overload_is_not_over_because_a_slow_host_serves_few_though_punctually() -> None:
+    sockets = Sockets(pace=100)
+    watch, overload = watched(sockets)
+    sockets.waiting = 600
+    await asyncio.sleep(5)
+    assert overload.level is Load.CALLS
+    sockets.pace = 10
+    await asyncio.sleep(5)
+    assert overload.level is Load.ALL_NEW
+    sockets.waiting = 0
+    await asyncio.sleep(5)
+    assert overload.level is Load.NORMAL
+    watch.stop()
+
+
+@virtual
 async def test_the_same_queue_is_nothing_to_an_exchange_that_is_fast() -> None:
     sockets = Sockets(pace=500)
     watch, overload = watched(sockets)
