@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from unicodedata import category
 
 from trunkline.base.ids import uuid4
+from trunkline.base.values import value
 from trunkline.model.device import MobileDevice
 from trunkline.push.notification import Fate, Notification, Outcome, Purpose, PushAddress, Service
 
@@ -48,7 +48,7 @@ def _readable(character: str) -> str:
     return "\ufffd" if category(character) == "Cs" else character
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallFacts:
     """What a device is told of a call: ``caller`` is ``user@domain``, ``call_id`` the SIP Call-ID, ``call`` our own id.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from trunkline.base.values import value
+
 REST: Final = "rest"
 SIP: Final = "sip"
 
@@ -70,7 +72,7 @@ class MobileDevice:
     seen_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MobileCall:
     """One device's part in a call. ``id`` is its token; ``body`` is JSON that ``trunkline.mobile`` reads."""
 

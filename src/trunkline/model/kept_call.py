@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from trunkline.base.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeptCall:
     """``id`` is the call's; ``node`` 0..255 the one that had it; ``body`` JSON that ``trunkline.call`` reads.
 

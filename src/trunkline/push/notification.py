@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from trunkline.base.values import value
+
 
 class Service(StrEnum):
     """Who carries a notification."""
@@ -29,7 +31,7 @@ class Purpose(StrEnum):
     BACKGROUND = "background"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PushAddress:
     """One app on one phone.
 
@@ -50,7 +52,7 @@ class PushAddress:
     auth: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notification:
     """``id`` is a UUID, the provider's name for it where it takes one. ``data`` are texts for the app.
 
@@ -88,7 +90,7 @@ class Outcome(StrEnum):
     DROPPED = "dropped"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fate:
     """``status`` is the provider's HTTP status, 0 without one; ``reason`` its word, fit for logs, without any token.
 

@@ -37,6 +37,7 @@ from hpack.hpack import encode_integer
 from hpack.struct import Header
 
 from trunkline.base.errors import LocalProtocolError, RemoteProtocolError
+from trunkline.base.values import value
 from trunkline.push.apns.frames import GoAway, GoAwayFilter
 
 MAX_BODY: Final = 4096  # of an answer: Apple's are a reason and a time
@@ -53,7 +54,7 @@ _POST: Final = (b":method", b"POST")
 _HTTPS: Final = (b":scheme", b"https")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """A POST. ``usual`` are headers that the next requests have too, so that the peer keeps them (RFC 7541 §6.2.1)
     and they cost a byte each; ``own`` are of this request alone, and never kept."""
@@ -78,7 +79,7 @@ class Ready:
     """The peer's settings have come: requests may be begun."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """A request has its whole answer."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from trunkline.base.values import value
 from trunkline.push.apns.connection import Reply
 from trunkline.push.notification import Fate, Outcome
 
@@ -27,7 +27,7 @@ class Remedy(StrEnum):
     PAUSE = "pause"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """``fate`` holds unless ``remedy`` does better."""
 

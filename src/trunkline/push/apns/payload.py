@@ -11,11 +11,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from trunkline.base.values import value
 from trunkline.push.apns.connection import Request
 from trunkline.push.notification import Notification, Purpose
 
@@ -42,7 +43,7 @@ class UnfitError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Composed:
     """All of a request but who we are. ``token`` is the device's."""
 
