@@ -68,6 +68,7 @@ def plan_of(fake: FakeApns, folder: Path, **changed: Any) -> ApnsPlan:
         "production_url": fake.url,
         "sandbox_url": "https://127.0.0.1:9",
         "ca": ca,
+        "connect_s": 6.0,
         "patience_s": 6.0,
         "request_s": 8.0,
     }

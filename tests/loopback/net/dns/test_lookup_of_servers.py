@@ -67,7 +67,9 @@ async def finder(
 ) -> AsyncIterator[Finder]:
     (tmp_path / "hosts").write_text(hosts)
     (tmp_path / "resolv.conf").write_text("")
-    chosen = DnsSettings(**{"servers": (server.address,), "question_timeout_s": 0.6, **settings})
+    chosen = DnsSettings(
+        **{"servers": (server.address,), "question_timeout_s": 6.0, "timeout_s": 20.0, **settings}
+    )
     system = SystemNames(tmp_path / "hosts", tmp_path / "resolv.conf")
     loop: Any = clock or asyncio.get_running_loop()
     lookups = Lookups(loop, chosen, system)
@@ -188,11 +190,12 @@ async def test_all_of_it_together_has_a_deadline(tmp_path: Path) -> None:
             await find.trial("sip:plain.test")
 
 
+@pytest.mark.asyncio(loop_factories=["asyncio"])
 async def test_the_next_name_server_is_asked_when_the_first_is_silent(tmp_path: Path) -> None:
     async with name_server({}) as silent, name_server(ZONE) as alive:
         silent.dead = True
         servers = (silent.address, alive.address)
-        async with finder(alive, tmp_path, servers=servers) as find:
+        async with finder(alive, tmp_path, servers=servers, question_timeout_s=0.6) as find:
             assert await find.trial("sip:plain.test:5060") == ["udp 192.0.2.3:5060"]
 
 
