@@ -66,7 +66,9 @@ async def test_fcm_is_stood_in_for(tmp_path: Path) -> None:
     async with dev("fcm", *options) as command:
         about = await command.row()
         assert account.stat().st_mode & 0o077 == 0, "it holds a key"
-        plan = FcmPlan(service_account_path=account, base_url=about["push.fcm.base_url"], ca=ca)
+        # Another process is asked, which a busy machine may hold up: it is not asked once more for that.
+        base_url = about["push.fcm.base_url"]
+        plan = FcmPlan(service_account_path=account, base_url=base_url, ca=ca, timeout_s=DEADLINE_S)
         pusher = FcmPusher(plan)
         await pusher.start()
         try:
@@ -82,7 +84,8 @@ async def test_webpush_is_stood_in_for(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     async with dev("webpush", "--ca-out", ca) as command:
         about = dict([(await command.line()).split(maxsplit=1) for _ in range(5)])
-        plan = WebPushPlan(inside=(ipaddress.ip_network("127.0.0.0/8"),), ca=ca)
+        inside = (ipaddress.ip_network("127.0.0.0/8"),)
+        plan = WebPushPlan(inside=inside, ca=ca, timeout_s=DEADLINE_S)
         pusher = WebPushPusher(plan, VapidKey(ec.generate_private_key(ec.SECP256R1()), "mailto:a@b.test"))
         try:
             address = PushAddress(

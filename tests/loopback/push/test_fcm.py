@@ -63,7 +63,9 @@ async def pusher(stand_in: FakeFcm, folder: Path, **settings: Any) -> AsyncItera
     clock = settings.pop("clock", None) or Clock()
     ca = folder / "ca.pem"
     ca.write_bytes(stand_in.authority.ca_pem)
-    plan = {"service_account": stand_in.service_account, "base_url": stand_in.base_url, "ca": ca, **settings}
+    # Patient: both sides share one loop, which may be busy, and nothing hangs unless a test says so.
+    usual = {"service_account": stand_in.service_account, "base_url": stand_in.base_url, "ca": ca}
+    plan = {**usual, "timeout_s": DEADLINE_S, **settings}
     one = FcmPusher(FcmPlan(**plan), clock=clock)
     try:
         await one.start()

@@ -38,7 +38,8 @@ async def fake(**settings: Any) -> AsyncIterator[FakeWebPush]:
 async def pusher(stand_in: FakeWebPush, folder: Path, **settings: Any) -> AsyncIterator[WebPushPusher]:
     ca = folder / "ca.pem"
     ca.write_bytes(stand_in.authority.ca_pem)
-    plan = WebPushPlan(**{"inside": HOME, "ca": ca, **settings})
+    # Patient: both sides share one loop, which may be busy, and nothing hangs unless a test says so.
+    plan = WebPushPlan(**{"inside": HOME, "ca": ca, "timeout_s": 30.0, **settings})
     one = WebPushPusher(plan, VapidKey(ec.generate_private_key(ec.SECP256R1()), "mailto:a@b.test"))
     await one.start()
     try:
