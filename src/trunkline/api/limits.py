@@ -7,11 +7,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import lru_cache
+from typing import Final
 
 from trunkline.api.plan import LimitPlan, Rate
 from trunkline.base.messages import Refused
 
 Clock = Callable[[], float]
+_MAX_HOST: Final = 64  # no address is longer, and what a proxy passes on may be
 
 
 class TooMany(Refused):
@@ -94,13 +96,17 @@ class Limits:
         self.pushes.adjust(plan.pushes)
 
 
-@lru_cache(maxsize=4096)
 def source_key(host: str) -> str:
     """Whom an address stands for: itself, its /64 for IPv6, since a home has as many as it likes of these."""
+    return _source_key(host[:_MAX_HOST])
+
+
+@lru_cache(maxsize=4096)
+def _source_key(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host[:64]
+        return host
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     if address.ipv4_mapped:
