@@ -23,7 +23,7 @@ async def test_a_call_outlives_the_drain_and_its_end_is_waited_for(
     await callee.event("CALL_ESTABLISHED")
     await exchange.run("drain")
     try:
-        waiting = asyncio.create_task(exchange.attempt("drain", "--wait", "--within", "30", within=40))
+        waiting = asyncio.create_task(exchange.attempt("drain", "--wait", "--within", "120", within=150))
         await late.dial(callee.account.user)
         closed = await late.event("CALL_CLOSED")
         assert "503" in str(closed)
