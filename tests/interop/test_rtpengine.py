@@ -110,7 +110,7 @@ async def test_commands_go_over_tls_to_a_server_that_is_trusted(tmp_path: Path) 
             way = transport_to(process.secure, ca)
             await way.start()
             with pytest.raises(TransportError, match="its certificate is not trusted"):
-                await way.ask({"command": "ping"}, 1.0)
+                await way.ask({"command": "ping"}, 20.0)
             await way.stop()
 
 
@@ -120,7 +120,7 @@ async def test_a_certificate_of_another_host_is_not_taken(tmp_path: Path) -> Non
         way = transport_to(process.secure, str(authority.ca))
         await way.start()
         with pytest.raises(TransportError, match="IP address mismatch"):
-            await way.ask({"command": "ping"}, 1.0)
+            await way.ask({"command": "ping"}, 20.0)
         await way.stop()
 
 
