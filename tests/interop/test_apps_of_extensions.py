@@ -30,7 +30,7 @@ class Scene:
 
     async def called(self) -> str:
         """The token of a call that comes in."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 _, body = await self.app.ask("GET", "/v1/calls")
                 if body["calls"]:

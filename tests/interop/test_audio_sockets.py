@@ -54,7 +54,7 @@ class Programs:
             await self.over.put((socket.close_code, socket.close_reason))
 
     async def ended(self) -> tuple[int | None, str | None]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.over.get()
 
 
@@ -119,7 +119,7 @@ async def bot(programs: tuple[Programs, int], exchange: ExchangeProcess) -> Asyn
 
 async def story(exchange: ExchangeProcess, callee: str) -> list[str]:
     """The codes of the call that ended last, once it is known as one to ``callee``."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             (record, *_) = await exchange.ask("records")
             if record["callee"] == callee:
@@ -162,7 +162,7 @@ async def test_marks_keys_clear_and_hanging_up(phone: Baresip, bot: Programs) ->
     await phone.dial("9201")
     await phone.event("CALL_ESTABLISHED")
     await phone.hears(BOT_HZ, LOUD_DBFS)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         start = await bot.told.get()
         assert (start["caller"], start["callee"], start["rate_hz"]) == ("401", "9201", 16_000)
         assert (await bot.told.get())["name"] == "first"

@@ -105,7 +105,7 @@ async def _has_ended(exchange: ExchangeProcess, file: Path) -> None:
 
 async def _has_grown(file: Path) -> None:
     """Two seconds of sound at least are in it; the header is written each second."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while _size(file) < 2 * _OCTETS_A_SECOND:  # noqa: ASYNC110  (a file tells no event)
             await asyncio.sleep(0.1)
 

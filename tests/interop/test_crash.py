@@ -128,7 +128,7 @@ async def test_a_call_whose_phones_are_both_gone_ends_for_want_of_media(
     for phone in call:
         await phone.stop()
     await exchange.restart()
-    await exchange.no_calls(within=40)
+    await exchange.no_calls(within=60)
     await exchange.has_kept_calls(0)
     records = {row["direction"]: row for row in await exchange.ask("records") if row["call"] == shown["call"]}
     assert [(row["status"], row["code"]) for row in records.values()] == [(200, "call.media_timeout")] * 2

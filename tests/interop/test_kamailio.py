@@ -29,7 +29,7 @@ def trunk(kamailio: Kamailio, transport: str) -> str:
     )
 
 
-async def registered(exchange: ExchangeProcess, within: float = 25.0) -> None:
+async def registered(exchange: ExchangeProcess, within: float = 60.0) -> None:
     async with asyncio.timeout(within):
         while [row["state"] for row in await exchange.ask("trunks")] != ["registered"]:
             pass

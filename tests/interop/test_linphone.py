@@ -105,5 +105,5 @@ async def test_each_is_told_when_the_other_declines(phones: Pair) -> None:
     await baresip.dial(linphone.account.user)
     await linphone.said("new incoming call")
     linphone.command("terminate")
-    closed = await baresip.event("CALL_CLOSED", within=25)
+    closed = await baresip.event("CALL_CLOSED", within=60)
     assert closed["param"].startswith(("603", "486")), closed

@@ -55,7 +55,7 @@ class Scene:
 
     async def pushed(self) -> str:
         """The token of the call that the next push tells of."""
-        push = await asyncio.wait_for(self.apns.next_push(), 30)
+        push = await asyncio.wait_for(self.apns.next_push(), 60)
         assert push.topic == "com.example.aria.voip"
         return str(push.payload["callToken"])
 
@@ -170,7 +170,7 @@ async def test_a_caller_who_gives_up_leaves_a_token_that_is_gone(scene: Scene) -
     await scene.app.becomes(token, "ended")
     status, body = await scene.app.accept(token, answer=scene.app.sound.description())  # type: ignore[union-attr]
     assert (status, body["code"]) == (410, "call.over")
-    told = await asyncio.wait_for(scene.apns.next_push(), 30)
+    told = await asyncio.wait_for(scene.apns.next_push(), 60)
     assert told.topic == "com.example.aria", "never a VoIP push for what is over"
     await scene.gateway.no_calls()
 
@@ -179,7 +179,7 @@ async def test_a_caller_who_gives_up_leaves_a_token_that_is_gone(scene: Scene) -
 async def test_the_last_device_takes_the_contact_with_it(scene: Scene) -> None:
     status, _ = await scene.app.ask("DELETE", f"/v1/devices/{scene.app.device}")
     assert status == 204
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await scene.kamailio.knows(USER):
             pass
     assert SECRET not in scene.gateway.log()
@@ -216,9 +216,9 @@ async def transferred(scene: Scene, destination: str) -> tuple[int, Any, list[di
     async with app.events() as channel:
         path = f"/v1/calls/{token}/transfer"
         status, body = await app.ask("POST", path, {"destination_uri": destination})
-        told = [await channel.receive_json(timeout=30)]
+        told = [await channel.receive_json(timeout=60)]
         while told[-1]["event"] != "call.ended" and status == 200:
-            told.append(await channel.receive_json(timeout=30))
+            told.append(await channel.receive_json(timeout=60))
     return status, body, told
 
 

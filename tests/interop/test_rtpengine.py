@@ -400,7 +400,7 @@ async def test_a_call_that_is_forgotten_is_told(tmp_path: Path) -> None:
         await at.open("a")
         await process.kill()
         await process.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             event = await at_once.get()
         assert isinstance(event, EngineLost)
 

@@ -70,7 +70,7 @@ async def instances(exchange: ExchangeProcess) -> dict[str, dict[str, Any]]:
 
 async def are(exchange: ExchangeProcess, *states: str) -> dict[str, dict[str, Any]]:
     """The instances, once they are so."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             rows = await instances(exchange)
             if sorted(one["state"] for one in rows.values()) == sorted(states):
@@ -80,7 +80,7 @@ async def are(exchange: ExchangeProcess, *states: str) -> dict[str, dict[str, An
 
 async def story_of(exchange: ExchangeProcess, caller: Baresip) -> list[dict[str, Any]]:
     """The steps of a phone's last call, once it is over."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             for record in await exchange.ask("records"):
                 if record["direction"] == "in" and record["caller"] == caller.account.user:
@@ -214,7 +214,7 @@ async def test_an_instance_is_drained_and_its_calls_move_without_a_gap(
     name = await home_of_the_call(exchange)
     done = json.loads(await exchange.run("media", "drain", name, "--move", "--json"))
     assert done["moving"] == 1
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await instances(exchange))[name]["sessions"]:  # noqa: ASYNC110  (no event tells it)
             await asyncio.sleep(0.1)
     await cluster[name].kill()
@@ -245,7 +245,7 @@ async def test_a_call_on_hold_moves_too_and_is_resumed(
     name = await home_of_the_call(exchange)
     await cluster[name].kill()
     rows = await are(exchange, "up", "down")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sum(one["sessions"] for other, one in rows.items() if other != name) != 1:
             rows = await instances(exchange)
     await caller.resume()
@@ -266,7 +266,7 @@ async def test_a_recorded_call_moves_with_its_loop(
     name = await home_of_the_call(exchange)
     await cluster[name].kill()
     await are(exchange, "up", "down")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         rows = await instances(exchange)
         while not sum(one["sessions"] for other, one in rows.items() if other != name):
             rows = await instances(exchange)
@@ -335,7 +335,7 @@ async def test_a_call_that_rang_when_the_exchange_was_killed_leaves_nothing_at_i
     await exchange.crash()
     assert await known_at(cluster) == 1
     await exchange.restart()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await known_at(cluster):  # noqa: ASYNC110  (it tells no event)
             await asyncio.sleep(0.1)
 

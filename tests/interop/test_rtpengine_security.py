@@ -145,7 +145,7 @@ async def test_a_phone_turns_to_dtls_and_back_and_is_heard(talk: Talk) -> None:
         secure.go_to(talk.places[0])
         secure.shake_hands(active=True)
         await talk.at.event("secured")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await secure.secured.wait()
         assert secure.seen.hex(":").upper().encode() in final, "the certificate is the one of the answer"
         for _ in range(3):

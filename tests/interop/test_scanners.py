@@ -132,7 +132,7 @@ class Guesser:
             f"CSeq: {self._count} REGISTER\r\nMax-Forwards: 70\r\n{extra}Content-Length: 0\r\n\r\n".encode()
         )
         answer = asyncio.ensure_future(self._loop.sock_recv(self._socket, 65535))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (await asyncio.wait([answer], timeout=0.1))[0]:
                 if await self._dropped() > dropped:
                     answer.cancel()

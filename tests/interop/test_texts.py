@@ -24,7 +24,7 @@ async def test_a_text_is_shown_by_the_other_phone_with_who_wrote_it(
 ) -> None:
     reader = await new_phone(transport=transport)
     writer = await new_phone(transport=transport, writes_to=reader.account.user)
-    async with reader.screen() as screen, asyncio.timeout(25):
+    async with reader.screen() as screen, asyncio.timeout(60):
         await writer.write("Grüße aus dem Nebenzimmer")
         shown = await screen.readuntil(b"\n")
         while b"Nebenzimmer" not in shown:
@@ -35,7 +35,7 @@ async def test_a_text_is_shown_by_the_other_phone_with_who_wrote_it(
 
 async def waiting(exchange: ExchangeProcess, *, some: bool) -> list[dict[str, Any]]:
     """For whom texts wait, as soon as there are some, or none any more."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             rows: list[dict[str, Any]] = json.loads(await exchange.run("texts", "list", "--json"))
             if bool(rows) is some:

@@ -22,7 +22,7 @@ from tests.unit.app.trace.pcap_reader import read_pcap
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -102,7 +102,7 @@ async def _both_hear(stays: Baresip, new: Baresip) -> None:
     await new.hears(STAYS_HZ)
 
 
-async def _is_asked_to_hand_on(exchange: ExchangeProcess, number: str, within: float = 25.0) -> None:
+async def _is_asked_to_hand_on(exchange: ExchangeProcess, number: str, within: float = 60.0) -> None:
     """Wait until a call's story tells that the other party is to go on to a number which still rings."""
     async with asyncio.timeout(within):
         while True:

@@ -26,7 +26,7 @@ def trunk(to: ExchangeProcess) -> str:
 
 async def contact(at: ExchangeProcess) -> str:
     """The one contact that an exchange has of the other one, once it has it."""
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(60):
         while not (known := await at.ask("registrations", "--number", USER)):
             pass
     (binding,) = known
@@ -40,7 +40,7 @@ async def challenges(at: ExchangeProcess) -> float:
 
 
 async def registered(exchange: ExchangeProcess) -> None:
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(60):
         while [row["state"] for row in await exchange.ask("trunks")] != ["registered"]:
             pass
 

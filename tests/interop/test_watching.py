@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.rule("T-38")
 
 async def subscriptions(exchange: ExchangeProcess, number: str) -> list[dict[str, Any]]:
     """Of one extension, as soon as there are two."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             rows: list[dict[str, Any]] = json.loads(
                 await exchange.run("subscriptions", "--number", number, "--json")
@@ -32,7 +32,7 @@ async def shows(phone: Baresip, state: str) -> None:
     """Wait until the phone shows this state of the one that it watches."""
     shown = ""
     try:
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(60):
             while state not in shown:
                 shown = await phone.control.command("contacts")
     except TimeoutError:

@@ -92,7 +92,7 @@ async def test_the_web_client_is_called_and_hung_up_on(phones: Pair) -> None:
 
 async def test_texts_go_both_ways(phones: Pair) -> None:
     client, phone = phones
-    async with phone.screen() as screen, asyncio.timeout(25):
+    async with phone.screen() as screen, asyncio.timeout(60):
         client.command("send", target=phone.account.user, text="Grüße über wss")
         while "Grüße über wss" not in (await screen.readuntil(b"\n")).decode():
             continue

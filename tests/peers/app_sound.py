@@ -94,7 +94,7 @@ class AppSound(asyncio.DatagramProtocol):
             del self._heard[: -10 * RATE]
 
     async def hears(
-        self, hz: float, above_dbfs: float = -20.0, for_s: float = 0.5, within: float = 30.0
+        self, hz: float, above_dbfs: float = -20.0, for_s: float = 0.5, within: float = 60.0
     ) -> None:
         """Wait until ``hz`` was heard without a break."""
         levels: list[float] = []

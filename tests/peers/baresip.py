@@ -197,7 +197,7 @@ class Baresip:
             )
         self._control = await self._connect()
 
-    async def _connect(self, within: float = 25.0) -> Control:
+    async def _connect(self, within: float = 60.0) -> Control:
         """The control port is open a moment after the start; nothing announces it but the port itself."""
         async with asyncio.timeout(within):
             while True:
@@ -222,11 +222,11 @@ class Baresip:
         assert self._control is not None, "the phone is not started"
         return self._control
 
-    async def event(self, kind: str, within: float = 25.0, **fields: str) -> dict[str, Any]:
+    async def event(self, kind: str, within: float = 60.0, **fields: str) -> dict[str, Any]:
         """Wait for an event such as ``CALL_ESTABLISHED`` or ``REGISTER_OK``."""
         return await self.control.event(kind, within, **fields)
 
-    async def registered(self, within: float = 25.0) -> None:
+    async def registered(self, within: float = 60.0) -> None:
         """Wait until the phone is registered; that may have happened before anybody could listen."""
         if _REGISTERED.search(await self.control.command("reginfo")) is None:
             await self.event("REGISTER_OK", within)
@@ -272,12 +272,12 @@ class Baresip:
         return self._loudspeaker.heard_lately(seconds)
 
     async def hears(
-        self, hz: float, above_dbfs: float = -16.0, for_s: float = 0.5, within: float = 30.0
+        self, hz: float, above_dbfs: float = -16.0, for_s: float = 0.5, within: float = 60.0
     ) -> None:
         """Wait until ``hz`` has been heard without a break for ``for_s`` seconds, the last ones or later ones."""
         await self._listen(lambda levels: min(levels) >= above_dbfs, f"{hz} Hz", hz, for_s, within)
 
-    async def hears_at(self, hz: float, level_dbfs: float = -10.0, within: float = 30.0) -> None:
+    async def hears_at(self, hz: float, level_dbfs: float = -10.0, within: float = 60.0) -> None:
         """Wait until ``hz`` has been heard at that level, give or take 1.5 dB, for half a second."""
         await self._listen(
             lambda levels: all(abs(level - level_dbfs) <= 1.5 for level in levels),
@@ -285,7 +285,7 @@ class Baresip:
         )  # fmt: skip
 
     async def hears_nothing_of(
-        self, hz: float, below_dbfs: float = -50.0, for_s: float = 0.5, within: float = 30.0
+        self, hz: float, below_dbfs: float = -50.0, for_s: float = 0.5, within: float = 60.0
     ) -> None:
         """Wait until ``hz`` has been absent for ``for_s`` seconds, the last ones or later ones."""
         await self._listen(lambda levels: max(levels) <= below_dbfs, f"silence at {hz} Hz", hz, for_s, within)

@@ -33,7 +33,7 @@ class Control:
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
-    async def command(self, name: str, params: str = "", within: float = 20.0) -> str:
+    async def command(self, name: str, params: str = "", within: float = 60.0) -> str:
         """Run a command; its text answer. Raises ``AssertionError`` when baresip refuses it."""
         self._count += 1
         token = str(self._count)
@@ -45,7 +45,7 @@ class Control:
         assert answer.get("ok"), f"baresip refused {name} {params}: {answer}"
         return str(answer.get("data", ""))
 
-    async def event(self, kind: str, within: float = 25.0, **fields: str) -> dict[str, Any]:
+    async def event(self, kind: str, within: float = 60.0, **fields: str) -> dict[str, Any]:
         """The oldest event of this kind (and these fields) that was not handed out yet; waits for it."""
 
         def find() -> dict[str, Any] | None:

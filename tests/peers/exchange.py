@@ -109,14 +109,14 @@ class ExchangeProcess:
         finally:
             await self._end()
 
-    async def run(self, *words: str, within: float = 30.0) -> str:
+    async def run(self, *words: str, within: float = 60.0) -> str:
         """Run a ``trunkline`` command on this data folder; its standard output. It must succeed."""
         code, out, errors = await self.attempt(*words, within=within)
         command = " ".join(("trunkline", *words))
         assert code == 0, f"{command} ended with {code}: {errors}"
         return out
 
-    async def attempt(self, *words: str, within: float = 30.0) -> tuple[int, str, str]:
+    async def attempt(self, *words: str, within: float = 60.0) -> tuple[int, str, str]:
         """Run a command that may fail: its exit code, standard output and standard error."""
         process = await asyncio.create_subprocess_exec(
             await asyncio.to_thread(warm_trunkline),
@@ -159,7 +159,7 @@ class ExchangeProcess:
         """Wait until no call, dialog or media port is left; transactions may still live on."""
         await self._gone(("calls_active", "dialogs", "media_ports_open"), None, within)
 
-    async def idle(self, within: float = 45.0, tasks: float | None = None) -> dict[str, float]:
+    async def idle(self, within: float = 90.0, tasks: float | None = None) -> dict[str, float]:
         """Wait until nothing of any call is left (``LEAKS`` are zero); the metrics of that moment.
 
         Completed transactions live for 32 s (Timers B, F, H and J: RFC 3261 §17), hence the time allowed.
@@ -167,7 +167,7 @@ class ExchangeProcess:
         """
         return await self._gone(LEAKS, tasks, within)
 
-    async def stop(self, within: float = 20.0) -> None:
+    async def stop(self, within: float = 60.0) -> None:
         """SIGTERM: the exchange ends its calls and exits with 0."""
         if self._process is None:
             return
@@ -283,7 +283,7 @@ class ExchangeProcess:
         return True
 
     def _fetch(self, path: str) -> str:
-        with urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=20) as reply:
+        with urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=60) as reply:
             return str(reply.read().decode())
 
     async def _end(self) -> None:

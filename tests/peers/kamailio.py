@@ -182,7 +182,7 @@ class Kamailio:
                 stdout=log,
                 stderr=log,
             )
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(60):
             while not (is_bound(self.port, "udp") and is_bound(self.port, "tcp")):
                 assert self._process.returncode is None, f"Kamailio ended at once: {self.log()[-3000:]}"
                 await asyncio.sleep(0.02)
@@ -209,7 +209,7 @@ class Kamailio:
                 f"Call-ID: {own}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
             )
             await loop.sock_sendto(asker, asked.encode(), ("127.0.0.1", self.port))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 answer = await loop.sock_recv(asker, 4096)
         return answer.startswith(b"SIP/2.0 200")
 

@@ -138,7 +138,7 @@ class Linphone:
         assert self._process.stdin is not None
         self._process.stdin.write(line.encode() + b"\n")
 
-    async def said(self, pattern: str, within: float = 25.0) -> str:
+    async def said(self, pattern: str, within: float = 60.0) -> str:
         """Wait for a line of output that contains the pattern; lines up to it are not looked at again."""
         wanted = re.compile(pattern)
 
@@ -158,7 +158,7 @@ class Linphone:
             continue
         return line
 
-    async def registered(self, within: float = 25.0) -> None:
+    async def registered(self, within: float = 60.0) -> None:
         """Wait until the phone is registered; it does not say so by itself."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
@@ -181,15 +181,15 @@ class Linphone:
         mono = samples[::channels][-int(seconds * rate) :]
         return Recording(rate, array.array("d", (value / _FULL_SCALE for value in mono)))
 
-    async def hears(self, hz: float, above_dbfs: float = -20.0, within: float = 25.0) -> None:
+    async def hears(self, hz: float, above_dbfs: float = -20.0, within: float = 60.0) -> None:
         """Wait until ``hz`` was heard throughout the last half second."""
         await self._listen(lambda levels: min(levels) >= above_dbfs, f"{hz} Hz", hz, within)
 
-    async def hears_nothing_of(self, hz: float, below_dbfs: float = -50.0, within: float = 25.0) -> None:
+    async def hears_nothing_of(self, hz: float, below_dbfs: float = -50.0, within: float = 60.0) -> None:
         """Wait until ``hz`` was absent throughout the last half second of what it recorded."""
         await self._listen(lambda levels: max(levels) <= below_dbfs, f"silence at {hz} Hz", hz, within)
 
-    async def hears_nothing_new(self, within: float = 25.0) -> None:
+    async def hears_nothing_new(self, within: float = 60.0) -> None:
         """Wait until its recording has not grown for half a second: it takes nothing in."""
         sizes: list[int] = []
         with contextlib.suppress(TimeoutError):

@@ -116,7 +116,7 @@ class MobileApp:
         assert self._session is not None
         headers = {"Authorization": f"Bearer {self.token}"}
         async with self._session.ws_connect("/v1/events", headers=headers) as channel:
-            await channel.receive_json(timeout=30)
+            await channel.receive_json(timeout=60)
             yield channel
 
     async def hang_up(self, token: str) -> None:

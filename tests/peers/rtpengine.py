@@ -63,7 +63,7 @@ class RtpengineProcess:
     async def __aexit__(self, *_: object) -> None:
         await self._end(grace_s=3.0)
 
-    async def start(self, within: float = 20.0) -> None:
+    async def start(self, within: float = 60.0) -> None:
         """Run it, with the ports that it had before."""
         options = [
             "--foreground", "--log-stderr", "--log-level=6", "--table=-1", "--config-file=none",

@@ -103,7 +103,7 @@ class Sipp:
         if self._process is not None:
             await end_process(self._process)
 
-    async def finish(self, within: float = 30.0) -> SippResult:
+    async def finish(self, within: float = 60.0) -> SippResult:
         """Wait until all calls have ended, and count."""
         assert self._process is not None, "SIPp is not started"
         try:
@@ -114,7 +114,7 @@ class Sipp:
             raise AssertionError(f"SIPp {self._scenario} did not end within {within} s: {report}") from None
         return self._count(exit_code)
 
-    async def succeed(self, within: float = 30.0) -> SippResult:
+    async def succeed(self, within: float = 60.0) -> SippResult:
         """``finish`` and assert that every call went by the scenario."""
         result = await self.finish(within)
         result.check(self.calls)
@@ -164,7 +164,7 @@ class Sipp:
             options += ["-key", name, value]
         return options
 
-    async def _listening(self, within: float = 20.0) -> None:
+    async def _listening(self, within: float = 60.0) -> None:
         assert self._process is not None
         async with asyncio.timeout(within):
             while not is_bound(self.port, self.transport):

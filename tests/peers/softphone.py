@@ -11,7 +11,7 @@ from trunkline.app.phone.account import PhoneOptions, make_account
 from trunkline.app.phone.conversation import Conversation
 from trunkline.app.phone.softphone import Softphone
 
-WITHIN_S = 25.0
+WITHIN_S = 60.0
 
 
 class Diary:

@@ -67,7 +67,7 @@ class WebClient:
         with contextlib.suppress(ConnectionError):
             self._process.stdin.write(json.dumps({"command": name, **parameters}).encode() + b"\n")
 
-    async def event(self, kind: str, within: float = 25.0) -> dict[str, Any]:
+    async def event(self, kind: str, within: float = 60.0) -> dict[str, Any]:
         """The oldest event of this kind that was not handed out yet; waits for it."""
 
         def find() -> dict[str, Any] | None:
@@ -83,7 +83,7 @@ class WebClient:
         self._pending.remove(event)
         return event
 
-    async def hears(self, hz: float, above_dbfs: float = -20.0, within: float = 25.0) -> None:
+    async def hears(self, hz: float, above_dbfs: float = -20.0, within: float = 60.0) -> None:
         """Wait until ``hz`` was heard throughout a whole second."""
         await self._listen(hz, lambda level: level >= above_dbfs, within)
 

@@ -20,7 +20,7 @@ from trunkline.media.engine import MediaEngine
 from trunkline.media.events import MediaEvent
 from trunkline.media.statistics import PortStatistics
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 PAIRS = 8
 
 

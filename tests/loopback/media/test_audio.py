@@ -38,7 +38,7 @@ async def stream(
 
 async def frames(of: AudioStream, count: int) -> list[bytes]:
     heard = []
-    async with asyncio.timeout(20), aclosing(aiter(of)) as each:
+    async with asyncio.timeout(60), aclosing(aiter(of)) as each:
         async for frame in each:
             heard.append(frame)
             if len(heard) == count:
@@ -103,9 +103,9 @@ async def test_what_is_cleared_is_not_said() -> None:
         told = await audio.mark("end")
         await alice.hear()
         await audio.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await told
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while set((await alice.hear())[12:]) - {0xFF, 0x7F}:
                 pass
         audio.close()
@@ -118,7 +118,7 @@ async def test_a_program_that_writes_too_much_waits() -> None:
         writing = asyncio.ensure_future(audio.write(bytes(2 * 48_000 * 300)))
         done, _ = await asyncio.wait([writing], timeout=0.5)
         assert not done
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await audio.clear()
             await audio.clear()
         assert not writing.done()
@@ -144,7 +144,7 @@ async def test_another_task_ends_the_stream(ending: c.Command[c.Reply]) -> None:
     async with exchange() as at:
         _, _, audio = await stream(at)
         await at.do(ending)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for _ in audio:
                 pass
         with pytest.raises(MediaError) as refused:
@@ -158,7 +158,7 @@ async def test_a_program_that_goes_away_leaves_the_port_idle() -> None:
         await alice.hear()
         audio.close()
         before = -1
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (now := (await at.figures("a")).packets_out) != before:
                 before = now
                 await asyncio.sleep(0.1)

@@ -154,7 +154,7 @@ async def live(at: Exchange, chance: Chance, phones: list[Phone]) -> None:
 
 async def settled(files_before: int) -> None:
     """Wait until the engine has let go of what belongs to no port any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while files() > files_before:  # noqa: ASYNC110  (a worker closes them, and tells nobody)
             await asyncio.sleep(0.01)
 

@@ -60,7 +60,7 @@ async def test_duplicates_and_answers_of_nobodys_are_counted_and_dropped(
     peer.twice = peer.astray = True
     for _ in range(3):
         assert await way.ask({"command": "ping"}, 5.0) == {"result": b"pong"}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while way.courier.strays < 6:  # noqa: ASYNC110  (the duplicate of the last one may be under way)
             await asyncio.sleep(0.01)
 
@@ -97,7 +97,7 @@ async def test_a_websocket_is_opened_anew_when_it_breaks() -> None:
         await way.start()
         try:
             assert await way.ask({"command": "ping"}, 5.0) == {"result": b"pong"}
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await (await connected.get()).close()
                 await connected.get()
             assert await _once_open(way) == {"result": b"pong"}
@@ -108,7 +108,7 @@ async def test_a_websocket_is_opened_anew_when_it_breaks() -> None:
 
 
 async def _once_open(way: WebSocketTransport) -> object:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await way.ask({"command": "ping"}, 5.0)
@@ -133,7 +133,7 @@ async def cluster(*peers: NgPeer, weights: tuple[int, ...] = ()) -> AsyncIterato
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  (states are read, not told)
             await asyncio.sleep(0.01)
 

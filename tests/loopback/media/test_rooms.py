@@ -67,7 +67,7 @@ class Member:
     async def hears(self, packets: int = PACKETS) -> Callable[[float], float]:
         """The level in dBov of a frequency in what it hears from now on."""
         self.heard.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.heard) < packets:
                 self.more.clear()
                 await self.more.wait()
