@@ -197,6 +197,7 @@ class Connection:
                 header_encoding=None,
                 validate_outbound_headers=False,
                 normalize_outbound_headers=False,
+                normalize_inbound_headers=False,  # which is about cookies alone
             )
         )
         self._h2.encoder = self._encoder = _RequestEncoder(named)
