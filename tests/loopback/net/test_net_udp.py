@@ -185,16 +185,16 @@ async def test_under_load_what_new_requests_have_begun_gets_its_turn_between_the
     one = await exchange("udp:127.0.0.1:0")
     one.net.triage = True
     peer = await one.peer()
-    for number in range(600):
+    for number in range(400):  # so many fit where the system grants no larger buffer
         peer.raw.send(b"INVITE sip:a@b SIP/2.0\r\nTo: <sip:a@b>\r\nCall-ID: %d\r\n\r\n" % number)
     await one.heard()
     waiting = one.net.backlog().waiting
     assert waiting > 50, "who awaits what one of them has begun is woken before all are handed up"
     one.net.triage = False
-    heard = [(await one.heard())[0] for _ in range(599)]
-    assert [int(data.split(b"Call-ID: ")[1]) for data in heard] == list(range(1, 600))
+    heard = [(await one.heard())[0] for _ in range(399)]
+    assert [int(data.split(b"Call-ID: ")[1]) for data in heard] == list(range(1, 400))
     assert one.net.backlog() == (0, 0)
-    assert one.net.counters.datagrams_in == 600
+    assert one.net.counters.datagrams_in == 400
 
 
 @pytest.mark.rule("T-11")
