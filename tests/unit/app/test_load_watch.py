@@ -68,15 +68,11 @@ async def test_what_waits_longer_than_the_limit_is_an_overload_until_it_is_serve
 async def test_an_overload_is_not_over_because_a_slow_host_serves_few_though_punctually() -> None:
     sockets = Sockets(pace=100)
     watch, overload = watched(sockets)
-    sockets.waiting = 600
-    await asyncio.sleep(5)
-    assert overload.level is Load.CALLS
-    sockets.pace = 10
-    await asyncio.sleep(5)
-    assert overload.level is Load.ALL_NEW
-    sockets.waiting = 0
-    await asyncio.sleep(5)
-    assert overload.level is Load.NORMAL
+    levels: list[Load] = []
+    for sockets.waiting, sockets.pace in ((600, 100), (600, 10), (0, 10)):
+        await asyncio.sleep(5)
+        levels.append(overload.level)
+    assert levels == [Load.CALLS, Load.ALL_NEW, Load.NORMAL]
     watch.stop()
 
 
