@@ -10,13 +10,21 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
 from tests.rules import RuleReport, marked_rules, rules
 
-# The machine may be busy with peers: how long one example takes says nothing here.
-settings.register_profile("trunkline", deadline=None, print_blob=True)
+# The machine may be busy with peers: how long an example takes, or to think of one, says nothing here. The examples
+# are the same each time: who changes something else must not meet a new one by chance. To look for new ones is what
+# `make fuzz` is for.
+settings.register_profile(
+    "trunkline",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("trunkline")
 
 # A shell starts its background jobs deaf to Ctrl-C, and the programs that we start would be so too.
