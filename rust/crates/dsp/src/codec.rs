@@ -62,6 +62,15 @@ impl Codec {
         if other { wanted_hz } else { self.rate_hz() }
     }
 
+    /// The same without what encoders make no use of: those that are equal then give the same payloads.
+    #[must_use]
+    pub fn as_encoded(self) -> Self {
+        match self {
+            Self::Opus { fec, bit_rate, most_hz, .. } => Self::Opus { stereo: false, fec, bit_rate, most_hz },
+            other => other,
+        }
+    }
+
     /// The RTP clock: that of G.722 is 8000 by an old mistake (RFC 3551 §4.5.2).
     #[must_use]
     pub fn clock_hz(self) -> u32 {

@@ -126,6 +126,11 @@ impl Gain {
         self.wanted = 0.0;
     }
 
+    /// What is wanted holds at once: of somebody who was not heard so far.
+    pub fn settle(&mut self) {
+        self.now = self.wanted;
+    }
+
     /// Whether a frame comes out as silence.
     #[must_use]
     pub fn is_mute(&self) -> bool {

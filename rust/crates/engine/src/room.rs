@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use trunkline_dsp::mix::{self, Gain, Loudness, Mix};
-use trunkline_dsp::speakers::{Part, Speakers};
+use trunkline_dsp::mix::{self, Gain, Loudness, Mix, energy};
+use trunkline_dsp::speakers::{Part, SILENCE, Speakers};
 use trunkline_dsp::{Codec, Encoder, Rates};
 
 use crate::convert::LONGEST_PAYLOAD;
@@ -26,6 +26,9 @@ const MOST_WAITING: usize = 3;
 const MOST_COMMON: usize = 4;
 /// Beats after which an encoder that nobody needs is let go: 5 s.
 const UNNEEDED: u32 = 250;
+/// Beats in which more waited than was needed, after which one frame of it goes, in a pause: a worker that was held up
+/// once must not leave everybody later for good.
+const SPARE: u32 = 50;
 /// The length of a beat.
 const FRAME_MS: u32 = 20;
 
@@ -84,8 +87,11 @@ impl Hall {
         let mut scribe = self.scribe.lock().unwrap_or_else(PoisonError::into_inner);
         let mut room = self.lock();
         let Mixture { goes_on, over, whole } = room.mix(now_ns);
-        let Some(whole) = whole else { return (goes_on, over) };
-        room.ask(&mut scribe.wanted);
+        let Some(whole) = whole else {
+            scribe.common = Vec::new(); // nobody is here: whoever comes hears a new stream
+            return (goes_on, over);
+        };
+        room.ask(&mut scribe);
         drop(room);
         scribe.write(&whole);
         self.lock().hand_out(&whole, &scribe);
@@ -110,6 +116,12 @@ struct Member {
     hears: VecDeque<Mixed>,
     /// In which codec it heard what all others hear, in the beat before.
     shares: Option<Codec>,
+    /// In which codec it would hear that in this beat; who has come since it began is not counted.
+    asks: Option<Codec>,
+    /// Whether a frame of that never came to its peer.
+    broken: bool,
+    /// Beats in which something else waited of what it said, and of what it is to hear.
+    spare: [u32; 2],
     now: Box<[i16]>,
 }
 
@@ -180,7 +192,8 @@ pub struct Room {
 impl Room {
     /// Lets somebody in, or changes what a member may.
     pub fn admit(&mut self, slot: u32, rights: Rights, speech: Option<Speech>) {
-        if !self.members.iter().any(|member| member.slot == slot) {
+        let is_new = !self.members.iter().any(|member| member.slot == slot);
+        if is_new {
             self.members.push(Member {
                 slot,
                 gain: Gain::default(),
@@ -191,21 +204,32 @@ impl Room {
                 said: VecDeque::with_capacity(MOST_WAITING),
                 hears: VecDeque::with_capacity(MOST_WAITING),
                 shares: None,
+                asks: None,
+                broken: false,
+                spare: [0; 2],
                 now: vec![0; self.samples].into(),
             });
         }
+        self.set_speech(slot, speech);
         if let Some(member) = self.member(slot) {
-            (member.muted, member.deaf, member.speech) = (rights.muted, rights.deaf, speech);
-            if rights.muted { member.gain.mute() } else { member.gain.set_db(rights.gain_db) }
+            (member.muted, member.deaf) = (rights.muted, rights.deaf);
+            if rights.muted {
+                member.gain.mute()
+            } else {
+                member.gain.set_db(rights.gain_db)
+            }
+            if is_new {
+                member.gain.settle(); // who comes quiet is not loud for a moment
+            }
         }
     }
 
     /// Another offer or answer changed how a member is spoken to.
     pub fn set_speech(&mut self, slot: u32, speech: Option<Speech>) {
-        if let Some(member) = self.member(slot) {
-            member.speech = speech;
-            member.hears.clear();
-        }
+        let Some(member) = self.member(slot).filter(|member| member.speech != speech) else { return };
+        member.speech = speech;
+        (member.shares, member.asks) = (None, None);
+        member.hears.retain(|mixed| matches!(mixed, Mixed::Sound(_)));
     }
 
     /// Somebody has left.
@@ -225,9 +249,12 @@ impl Room {
         }
     }
 
-    /// What a member hears next, if it is ready.
-    pub fn fetch(&mut self, slot: u32) -> Option<Mixed> {
-        self.member(slot)?.hears.pop_front()
+    /// What a member hears next, if it is ready; whether its peer is `told`, or something else takes its place.
+    pub fn fetch(&mut self, slot: u32, told: bool) -> Option<Mixed> {
+        let member = self.member(slot)?;
+        let mixed = member.hears.pop_front();
+        member.broken |= mixed.is_none() || !told;
+        mixed
     }
 
     /// Plays files to all; what was played before is over, and told.
@@ -287,11 +314,14 @@ impl Room {
     }
 
     /// The codecs in which most members hear the whole.
-    fn ask(&self, wanted: &mut Vec<Wanted>) {
+    fn ask(&mut self, scribe: &mut Scribe) {
+        let Self { members, speakers, .. } = self;
+        let Scribe { common, wanted, .. } = scribe;
         wanted.clear();
-        for member in &self.members {
-            let Some(codec) = self.common_codec(member) else { continue };
-            let is_joined = member.shares != Some(codec);
+        for member in members {
+            member.asks = common_codec(speakers, member);
+            let Some(codec) = member.asks else { continue };
+            let is_joined = std::mem::take(&mut member.broken) || member.shares != Some(codec);
             match wanted.iter_mut().find(|one| one.codec == codec) {
                 Some(one) => (one.members, one.is_joined) = (one.members + 1, one.is_joined || is_joined),
                 None => wanted.push(Wanted { codec, members: 1, is_joined }),
@@ -299,15 +329,10 @@ impl Room {
         }
         // One member alone is spoken to by an encoder of its own all the time.
         wanted.retain(|one| one.members > 1);
-        wanted.sort_by_key(|one| std::cmp::Reverse(one.members));
+        // Of those with as many members the ones of before stay: a change of encoder is heard, if hardly.
+        let is_there = |codec| common.iter().any(|one: &Common| one.codec == codec && one.payload.is_some());
+        wanted.sort_by_key(|one| (std::cmp::Reverse(one.members), !is_there(one.codec)));
         wanted.truncate(MOST_COMMON);
-    }
-
-    /// The codec of a member that hears what all others hear.
-    fn common_codec(&self, member: &Member) -> Option<Codec> {
-        let speech = member.speech.filter(|speech| speech.ptime_ms == FRAME_MS)?;
-        let common = !member.deaf && self.speakers.part_of(member.slot) == Part::Silent;
-        common.then_some(speech.codec)
     }
 
     /// What each has said, and who is loud enough to be heard.
@@ -317,6 +342,11 @@ impl Room {
             match member.said.pop_front() {
                 Some(said) => member.now = said,
                 None => member.now.fill(0),
+            }
+            member.spare[0] = if member.said.is_empty() { 0 } else { member.spare[0] + 1 };
+            if member.spare[0] > SPARE && member.loudness.is_silent() {
+                member.said.pop_front();
+                member.spare[0] = 0;
             }
             member.gain.apply(&mut member.now);
             let energy = member.loudness.hear(&member.now);
@@ -366,8 +396,8 @@ impl Room {
     /// Lays ready what each hears: the whole for most of them, encoded already.
     fn hand_out(&mut self, whole: &Arc<[i16]>, scribe: &Scribe) {
         let Self { members, mix, speakers, silence, samples, .. } = self;
-        for member in members {
-            let Some(speech) = member.speech else { continue };
+        let pause = &(energy(whole) < SILENCE);
+        for member in members.iter_mut().filter(|member| member.speech.is_some()) {
             member.shares = None;
             let mixed = if member.deaf {
                 Mixed::Sound(Arc::clone(silence))
@@ -375,14 +405,17 @@ impl Room {
                 let mut own = vec![0; *samples];
                 mix.without(&member.now, &mut own);
                 Mixed::Sound(own.into())
-            } else if let Some(payload) = scribe.payload(speech) {
-                member.shares = Some(speech.codec);
+            } else if let Some(payload) = member.asks.and_then(|codec| scribe.payload(codec)) {
+                member.shares = member.asks;
                 Mixed::Payload(payload)
             } else {
                 Mixed::Sound(Arc::clone(whole))
             };
-            if member.hears.len() == MOST_WAITING {
+            member.spare[1] = if member.hears.is_empty() { 0 } else { member.spare[1] + 1 };
+            let is_late = member.spare[1] > SPARE && *pause;
+            if member.hears.len() == MOST_WAITING || is_late {
                 member.hears.pop_front();
+                (member.broken, member.spare[1]) = (true, 0);
             }
             member.hears.push_back(mixed);
         }
@@ -397,21 +430,39 @@ impl Scribe {
         for &Wanted { codec, is_joined, .. } in &*wanted {
             if !common.iter().any(|one| one.codec == codec) {
                 let Ok(encoder) = Encoder::at(codec, *rate_hz) else { continue };
-                let to_hz = encoder.rate_hz();
-                let rates = Rates::new(*rate_hz, to_hz).filter(|_| *rate_hz != to_hz);
                 let sound = Vec::with_capacity(2 * MOST_SAMPLES);
-                common.push(Common { codec, encoder, rates, sound, payload: None, unneeded: 0 });
+                let rates = rates_to(&encoder, *rate_hz);
+                common.push(Common { codec, encoder, rates, sound, payload: None, unneeded: 1 });
             }
-            common.iter_mut().filter(|one| one.codec == codec).for_each(|one| one.write(whole, is_joined));
+            for one in common.iter_mut().filter(|one| one.codec == codec) {
+                if one.unneeded > 1 {
+                    // It heard the room last some while ago: what is left of that in it is not for now.
+                    one.encoder.reset();
+                    one.rates = rates_to(&one.encoder, *rate_hz);
+                }
+                one.write(whole, is_joined);
+            }
         }
         common.retain(|one| one.unneeded < UNNEEDED);
     }
 
-    /// What was written for who is spoken to so.
-    fn payload(&self, speech: Speech) -> Option<Arc<[u8]>> {
-        let one = self.common.iter().find(|one| one.codec == speech.codec && speech.ptime_ms == FRAME_MS)?;
-        one.payload.clone()
+    /// What was written in a codec.
+    fn payload(&self, codec: Codec) -> Option<Arc<[u8]>> {
+        self.common.iter().find(|one| one.codec == codec)?.payload.clone()
     }
+}
+
+/// The codec of a member that hears what all others hear.
+fn common_codec(speakers: &Speakers, member: &Member) -> Option<Codec> {
+    let speech = member.speech.filter(|speech| speech.ptime_ms == FRAME_MS)?;
+    let common = !member.deaf && speakers.part_of(member.slot) == Part::Silent;
+    common.then_some(speech.codec.as_encoded())
+}
+
+/// From the room's rate to that of an encoder.
+fn rates_to(encoder: &Encoder, rate_hz: u32) -> Option<Rates> {
+    let to_hz = encoder.rate_hz();
+    Rates::new(rate_hz, to_hz).filter(|_| rate_hz != to_hz)
 }
 
 impl Common {
@@ -431,155 +482,4 @@ impl Common {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mouth::plain;
-    use trunkline_dsp::{Law, Sine};
-
-    const RIGHTS: Rights = Rights { gain_db: 0.0, muted: false, deaf: false };
-
-    fn tone(frequency: f64, beats: usize) -> Vec<Vec<i16>> {
-        let mut sine = Sine::new(frequency, -20.0, 8000.0);
-        (0..beats).map(|_| (0..160).map(|_| sine.sample()).collect()).collect()
-    }
-
-    fn level(samples: &[i16], frequency: f64) -> f64 {
-        let (mut a, mut b) = (0.0, 0.0);
-        for (n, &sample) in samples.iter().enumerate() {
-            let angle = std::f64::consts::TAU * frequency * n as f64 / 8000.0;
-            (a, b) = (a + f64::from(sample) * angle.cos(), b + f64::from(sample) * angle.sin());
-        }
-        let amplitude = 2.0 * (a * a + b * b).sqrt() / samples.len() as f64;
-        20.0 * (amplitude / 32_768.0).max(1e-6).log10()
-    }
-
-    fn heard(room: &mut Room, slot: u32) -> Vec<i16> {
-        match room.fetch(slot).unwrap() {
-            Mixed::Sound(sound) => sound.to_vec(),
-            Mixed::Payload(payload) => payload.iter().map(|&octet| Law::Mu.decode(octet)).collect(),
-        }
-    }
-
-    /// What each of the members hears after a second in which the first ones say a tone each.
-    fn meeting(members: u32, rights: impl Fn(u32) -> Rights, tones: &[f64]) -> Vec<Vec<i16>> {
-        let hall = Hall::new(8000, 4);
-        (0..members).for_each(|slot| hall.lock().admit(slot, rights(slot), Some(plain(Law::Mu))));
-        let tones: Vec<Vec<Vec<i16>>> = tones.iter().map(|&frequency| tone(frequency, 50)).collect();
-        let mut all = vec![Vec::new(); members as usize];
-        for beat in 0..50 {
-            let said = tones.iter().enumerate();
-            said.for_each(|(slot, tone)| hall.lock().bring(slot as u32, &tone[beat]));
-            hall.lead(beat as u64);
-            for slot in 0..members {
-                all[slot as usize].extend(heard(&mut hall.lock(), slot));
-            }
-        }
-        all.into_iter().map(|samples| samples[4000..].to_vec()).collect()
-    }
-
-    #[test]
-    fn each_hears_all_others_and_never_himself() {
-        let all = meeting(3, |_| RIGHTS, &[400.0, 1000.0]);
-        assert!(level(&all[0], 400.0) < -50.0 && level(&all[0], 1000.0) > -22.0);
-        assert!(level(&all[1], 1000.0) < -50.0 && level(&all[1], 400.0) > -22.0);
-        assert!(level(&all[2], 1000.0) > -22.0 && level(&all[2], 400.0) > -22.0);
-    }
-
-    #[test]
-    fn who_is_muted_is_not_heard_and_who_is_deaf_hears_nothing() {
-        let rights = |slot| Rights { muted: slot == 0, deaf: slot == 1, gain_db: 0.0 };
-        let all = meeting(3, rights, &[400.0, 1000.0]);
-        assert!(level(&all[2], 400.0) < -50.0 && level(&all[2], 1000.0) > -22.0);
-        assert!(level(&all[0], 1000.0) > -22.0);
-        assert!(all[1].iter().all(|&sample| sample.abs() < 10));
-    }
-
-    #[test]
-    fn a_gain_makes_louder() {
-        let rights = |slot| Rights { gain_db: if slot == 0 { 10.0 } else { 0.0 }, ..RIGHTS };
-        let all = meeting(3, rights, &[400.0, 1000.0]);
-        assert!((level(&all[2], 400.0) - level(&all[2], 1000.0) - 10.0).abs() < 1.0);
-    }
-
-    #[test]
-    fn only_so_many_are_heard_at_once() {
-        let tones: Vec<f64> = (1..=8).map(|n| f64::from(n) * 300.0).collect();
-        let all = meeting(9, |_| RIGHTS, &tones);
-        assert_eq!(tones.iter().filter(|&&tone| level(&all[8], tone) > -30.0).count(), 4);
-    }
-
-    #[test]
-    fn what_waits_is_bounded() {
-        let hall = Hall::new(8000, 4);
-        hall.lock().admit(1, RIGHTS, Some(plain(Law::Mu)));
-        (0..100).for_each(|_| hall.lock().bring(1, &[0; 160]));
-        (0..100).for_each(|beat| drop(hall.lead(beat)));
-        assert_eq!((0..100).filter(|_| hall.lock().fetch(1).is_some()).count(), MOST_WAITING);
-    }
-
-    /// How an Opus member is spoken to that wants so many bits a second.
-    fn opus(bit_rate: u32) -> Speech {
-        let codec = Codec::Opus { stereo: false, fec: false, bit_rate, most_hz: 0 };
-        Speech { payload_type: 96, codec, ptime_ms: 20 }
-    }
-
-    fn is_common(hall: &Hall, slot: u32) -> bool {
-        matches!(hall.lock().fetch(slot), Some(Mixed::Payload(_)))
-    }
-
-    #[test]
-    fn the_room_encodes_for_two_or_more_and_in_a_few_codecs_only() {
-        let hall = Hall::new(16_000, 4);
-        // Of each codec two members, of the last one three, of the first one only one.
-        let codecs = [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 6];
-        for (slot, &codec) in codecs.iter().enumerate() {
-            hall.lock().admit(slot as u32, RIGHTS, Some(opus(10_000 + codec)));
-        }
-        hall.lead(0);
-        let common: Vec<u32> =
-            (0..14).filter(|&slot| is_common(&hall, slot)).map(|slot| codecs[slot as usize]).collect();
-        assert_eq!(common, [1, 1, 2, 2, 3, 3, 6, 6, 6]);
-    }
-
-    #[test]
-    fn who_has_spoken_hears_the_common_stream_without_a_break() {
-        let hall = Hall::new(16_000, 4);
-        (0..4).for_each(|slot| hall.lock().admit(slot, RIGHTS, Some(opus(0))));
-        let mut voices = [200.0, 310.0].map(|frequency| Sine::new(frequency, -20.0, 16_000.0));
-        let mut private = Encoder::at(opus(0).codec, 16_000).unwrap();
-        let mut decoders = [0, 1].map(|_| trunkline_dsp::Decoder::at(opus(0).codec, 16_000).unwrap());
-        let mut since = None;
-        for beat in 0..250 {
-            let said: Vec<Vec<i16>> =
-                voices.iter_mut().map(|voice| (0..320).map(|_| voice.sample()).collect()).collect();
-            // The first member is silent after a second, the second one speaks all the time.
-            (0..2)
-                .filter(|&slot| slot == 1 || beat < 50)
-                .for_each(|slot| hall.lock().bring(slot as u32, &said[slot]));
-            hall.lead(beat);
-            let heard = [0, 2].map(|slot| hall.lock().fetch(slot).unwrap());
-            if beat > 50 && matches!(heard[0], Mixed::Payload(_)) {
-                since.get_or_insert(beat);
-            }
-            let mut out = [[0; 320]; 2];
-            for ((mixed, decoder), out) in heard.iter().zip(&mut decoders).zip(&mut out) {
-                let mut octets = [0; LONGEST_PAYLOAD];
-                let payload = match mixed {
-                    Mixed::Payload(payload) => &payload[..],
-                    Mixed::Sound(sound) => {
-                        let length = private.encode(sound, &mut octets).unwrap();
-                        &octets[..length]
-                    }
-                };
-                decoder.decode(payload, out).unwrap();
-            }
-            if since.is_some_and(|since| beat > since && beat < since + 10) {
-                let power: f64 = out[1].iter().map(|&x| f64::from(x).powi(2)).sum();
-                let noise: f64 =
-                    out[0].iter().zip(&out[1]).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
-                assert!(power > 100.0 * noise, "{beat}: {power:.0} {noise:.0}");
-            }
-        }
-        assert!(since.is_some_and(|since| since > 60));
-    }
-}
+mod tests;

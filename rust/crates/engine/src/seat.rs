@@ -67,9 +67,9 @@ impl Port {
     pub fn speak_of_room(&mut self, context: &Context<'_>, replaced: bool) {
         use crate::port::Job;
         let Job::Seat(seat) = &mut self.job else { return };
-        let mixed = seat.hall.lock().fetch(self.slot);
-        let (rate_hz, first) = (seat.hall.rate_hz, seat.fresh);
         let speaks = self.formats.as_ref().is_some_and(|formats| formats.send.is_some());
+        let mixed = seat.hall.lock().fetch(self.slot, speaks && !replaced);
+        let (rate_hz, first) = (seat.hall.rate_hz, seat.fresh);
         if replaced || !speaks || (first && mixed.is_none()) {
             return;
         }

@@ -109,6 +109,15 @@ impl Encoder {
         }
     }
 
+    /// Forgets what it has heard: the next frame is the first of a stream. What it was told stays.
+    pub fn reset(&mut self) {
+        match &mut self.kind {
+            Kind::Opus(encoder) => encoder.reset(),
+            Kind::G722(encoder) => **encoder = g722::Encoder::default(),
+            Kind::G711(_) | Kind::L16(_) => {}
+        }
+    }
+
     /// Whether silence may be left out (`usedtx=1`, RFC 7587 §6.1); off at first. Only Opus can.
     pub fn set_dtx(&mut self, dtx: bool) {
         if let Kind::Opus(encoder) = &mut self.kind {

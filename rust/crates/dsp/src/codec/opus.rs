@@ -125,6 +125,10 @@ impl OpusEncoder {
         let _ = self.0.set_prediction_disabled(alone);
     }
 
+    pub fn reset(&mut self) {
+        let _ = self.0.reset_state();
+    }
+
     pub fn set_dtx(&mut self, dtx: bool) {
         let _ = self.0.set_dtx(dtx);
     }

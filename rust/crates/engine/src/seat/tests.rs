@@ -76,7 +76,7 @@ impl Member {
     }
 
     fn hear(&mut self, settled: bool) {
-        let Some(mixed) = self.seat.hall.lock().fetch(self.slot) else { return };
+        let Some(mixed) = self.seat.hall.lock().fetch(self.slot, true) else { return };
         let sound = match mixed {
             Mixed::Sound(sound) => sound,
             // Who does not speak yet hears what all such hear.
