@@ -67,7 +67,7 @@ class WebClient:
         with contextlib.suppress(ConnectionError):
             self._process.stdin.write(json.dumps({"command": name, **parameters}).encode() + b"\n")
 
-    async def event(self, kind: str, within: float = 60.0) -> dict[str, Any]:
+    async def event(self, kind: str, within: float = 120.0) -> dict[str, Any]:
         """The oldest event of this kind that was not handed out yet; waits for it."""
 
         def find() -> dict[str, Any] | None:

@@ -27,8 +27,10 @@ const pages = createServer((request, response) => {
 });
 await new Promise(done => pages.listen(0, '127.0.0.1', done));
 
+const patience = 120_000; // ms: on a busy machine it takes long to start
 const browser = await chromium.launch({
   executablePath,
+  timeout: patience,
   args: [
     '--no-sandbox',
     '--use-fake-device-for-media-stream',
@@ -40,6 +42,7 @@ const browser = await chromium.launch({
   ],
 });
 const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions: ['microphone'] });
+context.setDefaultTimeout(patience);
 const page = await context.newPage();
 page.on('pageerror', error => say('error', { text: String(error.message) }));
 await page.exposeFunction('tell', line => process.stdout.write(`${line}\n`));
