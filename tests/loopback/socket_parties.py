@@ -14,7 +14,7 @@ from trunkline.net import Flow, Listener, Net
 from trunkline.proto.sip.digest_client import Account
 from trunkline.ua.sessions import ClientSession
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 class Sockets:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.peers.programs import trunkline_program
 
-READY_S = 30.0
+READY_S = 60.0
 
 
 def up(data: Path, port: int) -> list[str]:

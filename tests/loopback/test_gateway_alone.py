@@ -54,7 +54,7 @@ class Gateway:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data, headers)  # noqa: S310  (http to our own address)
         try:
-            with urlopen(request, timeout=20) as reply:  # noqa: S310
+            with urlopen(request, timeout=60) as reply:  # noqa: S310
                 return reply.status, json.loads(reply.read())
         except HTTPError as error:
             with error:
@@ -78,7 +78,7 @@ class Gateway:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=True,
         )
         return done.stdout
@@ -108,7 +108,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
             yield Gateway(tmp_path, api)
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
     assert process.returncode == 0
 
 

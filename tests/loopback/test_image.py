@@ -120,7 +120,7 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int]]
         yield process, data, api
     finally:
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def test_the_entry_point_takes_a_gateways_file(running: tuple[subprocess.Popen[str], Path, int]) -> None:
@@ -132,15 +132,15 @@ def test_the_entry_point_takes_a_gateways_file(running: tuple[subprocess.Popen[s
         env={"PATH": os.environ["PATH"], "HOME": str(data), "TRUNKLINE_DATA": str(data)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert health.returncode == 0, health.stderr
     assert json.loads(health.stdout)["state"] == "running"
-    with urllib.request.urlopen(f"http://127.0.0.1:{api}/health", timeout=10) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{api}/health", timeout=60) as reply:
         assert reply.read() == b"ok"
     process.send_signal(getattr(signal, told("STOPSIGNAL")[0]))
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def test_the_compose_file_runs_the_image_as_it_is_meant() -> None:

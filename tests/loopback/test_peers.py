@@ -26,7 +26,7 @@ from trunkline.store import Store
 
 CARRIER, STRANGER = "127.0.0.5", "127.0.0.6"
 ASSERTED = "P-Asserted-Identity: <sip:+4930999@carrier.test>\r\n"
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 class Socket(asyncio.DatagramProtocol):

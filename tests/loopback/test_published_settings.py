@@ -42,7 +42,7 @@ def test_it_starts_and_tells_what_became_of_the_settings(tmp_path: Path, name: s
                     break
         finally:
             process.terminate()
-            rest, _ = process.communicate(timeout=20)
+            rest, _ = process.communicate(timeout=60)
     text = "".join(lines) + rest
     sys.stdout.write(text)
     assert process.returncode == 0

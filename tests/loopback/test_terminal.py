@@ -36,7 +36,7 @@ from trunkline.base.messages import (
 
 FRAMES = "╭╮╰╯│─━┃"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 ID = "0193c8a0-5c3e-7aaa-8bbb-0123456789ab"
 ANSWERS = {
     ListCalls.type: CallList(

@@ -13,7 +13,7 @@ import pytest
 from tests.peers.programs import end_process
 from tests.peers.warm import WarmProcess, warm_trunkline
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 def run(*words: str, folder: Path, stdin: str = "", **changes: str) -> tuple[int, str, str]:

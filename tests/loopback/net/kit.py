@@ -19,7 +19,7 @@ from tests.peers.ports import free_ports
 from trunkline.base.errors import TransportError
 from trunkline.net import Flow, Listener, Net, NetSettings, TlsSettings
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 REQUEST = b"OPTIONS sip:a@b SIP/2.0\r\nCall-ID: 1\r\nContent-Length: 0\r\n\r\n"
 ANSWER = b"SIP/2.0 200 OK\r\nCall-ID: 1\r\nContent-Length: 0\r\n\r\n"
 

@@ -19,7 +19,7 @@ from trunkline.push.apns.pusher import ApnsPusher
 from trunkline.push.doubles.apns import FakeApns
 from trunkline.push.notification import Fate, Notification, Outcome, Purpose, PushAddress, Service
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 TEAM = "TEAM000001"
 BUNDLE = "com.example.app"
 KEY_PEM = (

@@ -22,7 +22,7 @@ from trunkline.push.notification import Notification, Purpose, PushAddress, Serv
 from trunkline.push.webpush.pusher import WebPushPlan, WebPushPusher
 from trunkline.push.webpush.vapid import VapidKey
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 DATA = {"type": "incoming_call", "callToken": "c"}
 
 

@@ -21,7 +21,7 @@ from trunkline.push.fcm.pusher import FcmPusher
 from trunkline.push.notification import Notification, Outcome, Purpose, PushAddress, Service
 from trunkline.push.pushers import Pushers
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 TROUBLES = ["503", "drop", "500", "429", "502", "504"] * 5

@@ -20,7 +20,7 @@ from trunkline.push.apns.plan import ApnsPlan
 from trunkline.push.doubles.apns import FakeApns
 from trunkline.push.notification import Service
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class HeldApns(FakeApns):

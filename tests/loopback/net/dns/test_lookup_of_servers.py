@@ -19,7 +19,7 @@ from trunkline.net.dns.selection import Ours
 from trunkline.net.dns.system import SystemNames
 from trunkline.proto.sip.uri import parse_uri
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 BOTH = frozenset({socket.AF_INET, socket.AF_INET6})
 OURS: Ours = {"UDP": BOTH, "TCP": BOTH, "TLS": BOTH}
 ZONE = {
