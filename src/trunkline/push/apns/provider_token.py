@@ -61,7 +61,7 @@ class ProviderToken:
         self._where = where
         self._wall = wall
         self._key = key
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._private: ec.EllipticCurvePrivateKey | None = None
         self._shown = _Shown()
         self._looked = 0.0
@@ -145,14 +145,15 @@ class ProviderToken:
             self._private, self._shown = private, _Shown(count=self.count)
             log.info("push.apns.key_reloaded", team=self._team, key=self._key.key_id)
 
-    def _stamp_of_file(self) -> tuple[int, int] | None:
+    def _stamp_of_file(self) -> tuple[int, int, int] | None:
         if self._key.path is None:
             return None
         try:
             found = os.stat(self._key.path)  # noqa: PTH116  (once in ten seconds, on the way of a call)
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size
+        # All keys have one length, and files of one archive or image often one time: another is another file then.
+        return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class ProviderTokens:

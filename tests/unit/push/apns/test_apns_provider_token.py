@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,19 @@ def test_a_key_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert one.current() == before
     other = ec.generate_private_key(ec.SECP256R1())
     path.write_text(pem_of(other) + "\n")
+    clock.now += 11
+    verify(one.current(), other.public_key())
+
+
+def test_another_key_file_of_the_same_time_is_read(tmp_path: Path) -> None:
+    clock, path, fresh = Clock(), tmp_path / "AuthKey.p8", tmp_path / "fresh.p8"
+    other = ec.generate_private_key(ec.SECP256R1())
+    for file, key in ((path, PRIVATE), (fresh, other)):
+        file.write_text(pem_of(key))
+        os.utime(file, (NOON, NOON))
+    one = token(clock, ApnsKey(KEY_ID, path))
+    verify(one.current(), PRIVATE.public_key())
+    fresh.replace(path)
     clock.now += 11
     verify(one.current(), other.public_key())
 
