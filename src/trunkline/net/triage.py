@@ -19,6 +19,7 @@ class Backlog(NamedTuple):
 
 _NEW: Final = (b"INVITE ", b"REGISTER ", b"SUBSCRIBE ", b"MESSAGE ", b"PUBLISH ", b"REFER ")
 _to_tag = re.compile(rb"[\r\n](?:To|t)[ \t]*:[^\r\n]*;[ \t]*tag=", re.IGNORECASE).search
+_call_id = re.compile(rb"[\r\n](?:Call-ID|i)[ \t]*:[ \t]*([^ \t\r\n]+)", re.IGNORECASE).search
 
 
 def is_new(data: bytes) -> bool:
@@ -33,7 +34,8 @@ class Triage:
     """Hands what belongs to something that stands (and every response) to ``serve`` at once, and keeps what is new
     until there is time for some of it: a burst of new calls must not hold up what those before them wait for.
 
-    Who reads stops at ``full``, so that ``most`` wait here. Nothing is dropped, and each kind stays in its order.
+    Who reads stops at ``full``, so that ``most`` wait here. Nothing is dropped, and each kind stays in its order. A
+    CANCEL whose INVITE waits does so behind it: answered before it, it would find no call, and the INVITE would ring.
     """
 
     __slots__ = ("_most", "_serve", "waiting")
@@ -50,12 +52,22 @@ class Triage:
 
     def take(self, datagram: Datagram) -> None:
         """One datagram as it came."""
-        if is_new(datagram[0]):
+        data = datagram[0]
+        if is_new(data) or (self.waiting and data.startswith(b"CANCEL ") and self._overtakes(data)):
             self.waiting.append(datagram)
         else:
             self._serve(*datagram)
 
     def serve_new(self, most: int) -> None:
         """Serve up to ``most`` of those that wait."""
-        for _ in range(min(most, len(self.waiting))):
-            self._serve(*self.waiting.popleft())
+        waiting = self.waiting  # emptied when what is served closes the socket
+        while waiting and most > 0:
+            self._serve(*waiting.popleft())
+            most -= 1
+
+    def _overtakes(self, cancel: bytes) -> bool:
+        """Whether the INVITE of a CANCEL seems to wait; mistaken for such, it is served later, not otherwise."""
+        found = _call_id(cancel)
+        return found is not None and any(
+            data.startswith(b"INVITE ") and found[1] in data for data, _ in self.waiting
+        )

@@ -62,3 +62,39 @@ def test_when_enough_of_what_is_new_waits_no_more_is_to_be_taken() -> None:
     assert triage.full
     triage.serve_new(1)
     assert not triage.full
+
+
+def of_call(method: str, call_id: str, name: str = "Call-ID: ") -> bytes:
+    return message(f"{method} sip:a@b SIP/2.0").replace(b"\r\n\r\n", f"\r\n{name}{call_id}\r\n\r\n".encode())
+
+
+@pytest.mark.rfc("3261", "9.2")
+@pytest.mark.rule("T-11")
+@pytest.mark.parametrize("name", ["Call-ID: ", "i:", "call-id :  "])
+def test_a_cancel_does_not_overtake_its_invite_that_waits(name: str) -> None:
+    served: list[bytes] = []
+    triage = Triage(lambda data, _peer: served.append(data), most=10)
+    invite, cancel = of_call("INVITE", "one@x"), of_call("CANCEL", "one@x", name)
+    triage.take((invite, PEER))
+    other = of_call("CANCEL", "two@x")
+    triage.take((other, PEER))
+    triage.take((cancel, PEER))
+    assert served == [other]
+    triage.serve_new(5)
+    assert served == [other, invite, cancel]
+    triage.take((cancel, PEER))
+    assert served[3:] == [cancel]
+
+
+def test_what_waits_may_be_cleared_while_it_is_served() -> None:
+    served: list[bytes] = []
+
+    def serve(data: bytes, _peer: object) -> None:
+        served.append(data)
+        triage.waiting.clear()
+
+    triage = Triage(serve, most=10)
+    for number in range(3):
+        triage.take((message(f"INVITE sip:{number}@b SIP/2.0"), PEER))
+    triage.serve_new(3)
+    assert len(served) == 1
