@@ -17,7 +17,7 @@ _ROW_ERRORS = (sqlite3.Error, ValueError, TypeError, OverflowError)
 
 @dataclass(slots=True)
 class Operation:
-    """One statement for some rows: written together or not at all.
+    """One statement for some rows: written together or not at all; ``apart``, a wrong one fails without the others.
 
     ``kept`` operations may never be dropped: they are accepted beyond the writer's bound, and tried again
     while the file cannot be written.
@@ -26,6 +26,14 @@ class Operation:
     statement: Statement
     rows: Sequence[Cells]
     kept: bool = False
+    apart: bool = False
+
+    def portions(self) -> Iterator[Sequence[Cells]]:
+        """The rows, as they fail together."""
+        if self.apart:
+            yield from ((row,) for row in self.rows)
+        elif self.rows:
+            yield self.rows
 
 
 class Unavailable(Exception):  # noqa: N818  (a state, told from the writer's thread to itself)
@@ -53,7 +61,7 @@ class Committer:
                 _roll_back(connection)
                 if is_unavailable(error):
                     raise
-                if len(operations) == 1:
+                if len(operations) == 1 and not operations[0].apart:
                     return {0: error}
                 return _one_by_one(connection, operations)
         except sqlite3.Error as error:
@@ -94,21 +102,30 @@ def _one_by_one(connection: sqlite3.Connection, operations: Sequence[Operation])
     connection.execute("BEGIN IMMEDIATE")
     try:
         for index, operation in enumerate(operations):
-            connection.execute("SAVEPOINT operation")
-            try:
-                if operation.rows:
-                    connection.executemany(operation.statement.sql, operation.rows)
-            except _ROW_ERRORS as error:
-                if is_unavailable(error):
-                    raise
-                failed[index] = error
-                connection.execute("ROLLBACK TO operation")
-            connection.execute("RELEASE operation")
+            for rows in operation.portions():
+                error = _tried(connection, operation.statement, rows)
+                if error is not None:
+                    failed[index] = error
         connection.execute("COMMIT")
     except sqlite3.Error:
         _roll_back(connection)
         raise
     return failed
+
+
+def _tried(connection: sqlite3.Connection, statement: Statement, rows: Sequence[Cells]) -> Exception | None:
+    """What is wrong with the rows; then none of them is written."""
+    refused: Exception | None = None
+    connection.execute("SAVEPOINT operation")
+    try:
+        connection.executemany(statement.sql, rows)
+    except _ROW_ERRORS as error:
+        if is_unavailable(error):
+            raise
+        refused = error
+        connection.execute("ROLLBACK TO operation")
+    connection.execute("RELEASE operation")
+    return refused
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

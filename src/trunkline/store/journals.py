@@ -95,4 +95,5 @@ class RecordJournal:
 
     def append(self, *records: CallRecord) -> None:
         """Write records some time soon. Raises WriterStoppedError."""
-        self._writer.submit(Operation(APPEND_RECORD, [record_row(one) for one in records], kept=True))
+        rows = [record_row(one) for one in records]
+        self._writer.submit(Operation(APPEND_RECORD, rows, kept=True, apart=True))

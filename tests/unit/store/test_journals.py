@@ -159,6 +159,20 @@ async def test_the_life_of_a_binding_reaches_the_store(store: Store, mine: Tenan
     assert (left.user, left.cseq) == ("staying", 50)
 
 
+@pytest.mark.parametrize("company", [0, 1])
+async def test_a_record_that_cannot_be_written_takes_no_other_of_its_call_with_it(
+    store: Store, mine: TenantScope, company: int
+) -> None:
+    first, last = a_record(mine.tenant), a_record(mine.tenant)
+    others = [a_record(mine.tenant) for _ in range(company)]
+    async with Writer(store.database) as writer:
+        journal = RecordJournal(writer)
+        journal.append(first, a_record(mine.tenant, status=2**70), last)
+        for other in others:
+            journal.append(other)
+    assert {one.id for one in store.records.list(SYSTEM)} == {one.id for one in (first, last, *others)}
+
+
 async def test_records_are_written_and_written_twice_stored_once(store: Store, mine: TenantScope) -> None:
     async with Writer(store.database) as writer:
         journal = RecordJournal(writer)
