@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 
 _CHUNK = select.PIPE_BUF
 MAX_LINE = 16_384
@@ -18,7 +19,7 @@ GATHERED = 64  # lines that are held back at most
 class GuardedStream:
     """Writes whole lines to ``descriptor``, in their order; ``dropped`` counts lines lost for want of a reader."""
 
-    __slots__ = ("_descriptor", "_gathered", "_noticed", "_pending", "_poll", "dropped")
+    __slots__ = ("_descriptor", "_gathered", "_noticed", "_pending", "_poll", "_writing", "dropped")
 
     def __init__(self, descriptor: int = 2) -> None:
         self._descriptor = descriptor
@@ -26,6 +27,7 @@ class GuardedStream:
         self._poll.register(descriptor, select.POLLOUT)
         self._pending = b""
         self._gathered: list[bytes] = []
+        self._writing = threading.Lock()
         self.dropped = 0
         self._noticed = 0
 
@@ -43,20 +45,30 @@ class GuardedStream:
         return len(lines) == 1
 
     def flush(self) -> None:
-        """Write what was gathered, or drop it."""
+        """Write what was gathered, or drop it.
+
+        The store's thread writes lines too, and a finalizer may in the middle of another: theirs are left to whoever
+        is writing.
+        """
         lines = self._gathered
-        if not lines:
-            return
+        while lines and self._writing.acquire(blocking=False):
+            try:
+                taken = lines[:]
+                del lines[: len(taken)]
+                self._write(taken)
+            finally:
+                self._writing.release()
+
+    def _write(self, lines: list[bytes]) -> None:
         if not self._flush():
             self.dropped += len(lines)
-        else:
-            if self.dropped > self._noticed:
-                lost = self.dropped - self._noticed
-                self._noticed = self.dropped
-                lines.insert(0, b"(%d log lines were dropped because standard error was blocked)\n" % lost)
-            self._pending = b"".join(lines)
-            self._flush()
-        lines.clear()
+            return
+        if self.dropped > self._noticed:
+            lost = self.dropped - self._noticed
+            self._noticed = self.dropped
+            lines.insert(0, b"(%d log lines were dropped because standard error was blocked)\n" % lost)
+        self._pending = b"".join(lines)
+        self._flush()
 
     def _flush(self) -> bool:
         """Write what is pending as far as there is room; True when nothing is left."""

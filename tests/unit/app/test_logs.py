@@ -185,6 +185,23 @@ async def test_lines_of_calls_are_held_back_only_in_a_bounded_number(pipe: Pipe)
     assert len(pipe[1]()) == GATHERED
 
 
+def test_a_line_that_comes_while_another_is_written_waits_for_its_end(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, lines, _reading = pipe
+    write, others = os.write, ["second", "third"]
+
+    def interrupted(descriptor: int, data: bytes) -> int:
+        if others:  # as by a finalizer, or by another thread
+            stream.write_line(others.pop(0))
+        return write(descriptor, data)
+
+    monkeypatch.setattr("trunkline.app.log_stream.os.write", interrupted)
+    stream.gather_line("first")
+    stream.flush()
+    assert lines() == ["first", "second", "third"]
+
+
 def test_lines_that_were_gathered_are_dropped_and_counted_when_the_reader_is_blocked(pipe: Pipe) -> None:
     stream, lines, _reading = pipe
     while not stream.dropped:
