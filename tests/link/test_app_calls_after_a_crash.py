@@ -144,14 +144,15 @@ async def test_without_any_device_left_the_caller_is_told_so() -> None:
     await stage.settle()
 
 
+@pytest.mark.parametrize("session", [KEYED, describe("10.0.0.1", "k=clear:inline:secret")])
 @virtual
-async def test_no_key_of_a_reliable_provisional_is_written() -> None:
+async def test_no_key_of_a_reliable_provisional_is_written(session: bytes) -> None:
     stage = AppStage()
     keeping = keep(stage)
     pbx, app = stage.party(), stage.app()
     stage.invite(pbx, extra="Require: 100rel\r\n")
     await app.until("offered")
-    stage.calls.all[-1].caller_leg.progress(183, KEYED, followed=True)
+    stage.calls.all[-1].caller_leg.progress(183, session, followed=True)
     await pbx.until("183")
     app.leg.keep()
     (row,) = keeping.journal.rows.values()

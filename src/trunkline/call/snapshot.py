@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 _CREDENTIALS: Final = re.compile(r"^(?:Proxy-)?Authorization\s*:.*\r\n", re.IGNORECASE | re.MULTILINE)
-_KEYS: Final = ("a=crypto:", "a=ice-pwd:")  # with either in it, a session is looked at, and may be left out
+_MEDIA_KEYS: Final = ("a=crypto:", r"\nk=")  # as written text has them: a line's end is escaped in it
+_PATH_KEYS: Final = ("a=ice-pwd:",)
+_KEYS: Final = _MEDIA_KEYS + _PATH_KEYS  # with any in it, a session is looked at, and may be left out
 STORY_HEAD: Final = 40  # steps: the way to the answer; what came later is lost with the process
 
 
@@ -164,7 +166,7 @@ def _clean_pending(session: dict[str, Any], *, paths: bool) -> None:
 def _is_keyed(session: dict[str, Any], *, paths: bool) -> bool:
     """Whether keys are left, as in a provisional of ours."""
     left = repr(session)
-    return "a=crypto:" in left or (paths and "a=ice-pwd:" in left)
+    return any(key in left for key in (_KEYS if paths else _MEDIA_KEYS))
 
 
 def _clean(message: str, *, paths: bool) -> str:
