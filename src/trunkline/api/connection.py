@@ -123,6 +123,16 @@ class Http(H11Protocol):
         if held and not self.transport.is_closing():
             self.data_received(held)
 
+    def send_400_response(self, msg: str) -> None:
+        """What came is not HTTP. In the middle of a body its reply may have begun: then nothing more is said."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+        if not _is_idle(self.cycle):  # to the application the client is gone
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self.transport = self._ending.transport  # a WebSocket says good-bye in its own way
         super().handle_websocket_upgrade(event)

@@ -39,8 +39,8 @@ class Usual(NamedTuple):
 
 def read_usual(data: bytes, max_head: int) -> Usual | None:
     """The request that ``data`` is, None when it is not exactly one, or not usual. Never raises."""
-    found = _request(data)
-    if found is None or found.end() > max_head:
+    found = _request(data, 0, max_head)  # no further: whoever sends much more must not be read twice
+    if found is None:
         return None
     headers: list[tuple[bytes, bytes]] = []
     hosts, length = 0, b""
