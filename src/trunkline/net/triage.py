@@ -38,12 +38,13 @@ class Triage:
     CANCEL whose INVITE waits does so behind it: answered before it, it would find no call, and the INVITE would ring.
     """
 
-    __slots__ = ("_most", "_serve", "waiting")
+    __slots__ = ("_invites", "_most", "_serve", "waiting")
 
     def __init__(self, serve: Callable[[bytes, tuple[str, int]], None], most: int) -> None:
         self._serve = serve
         self._most = most
         self.waiting: deque[Datagram] = deque()
+        self._invites: dict[bytes, int] = {}  # how many of each Call-ID wait
 
     @property
     def full(self) -> bool:
@@ -53,7 +54,12 @@ class Triage:
     def take(self, datagram: Datagram) -> None:
         """One datagram as it came."""
         data = datagram[0]
-        if is_new(data) or (self.waiting and data.startswith(b"CANCEL ") and self._overtakes(data)):
+        if is_new(data):
+            if data.startswith(b"INVITE "):
+                call = _call_of(data)
+                self._invites[call] = self._invites.get(call, 0) + 1
+            self.waiting.append(datagram)
+        elif self._invites and data.startswith(b"CANCEL ") and _call_of(data) in self._invites:
             self.waiting.append(datagram)
         else:
             self._serve(*datagram)
@@ -62,12 +68,23 @@ class Triage:
         """Serve up to ``most`` of those that wait."""
         waiting = self.waiting  # emptied when what is served closes the socket
         while waiting and most > 0:
-            self._serve(*waiting.popleft())
+            datagram = waiting.popleft()
+            if datagram[0].startswith(b"INVITE "):
+                self._forget(_call_of(datagram[0]))
+            self._serve(*datagram)
             most -= 1
 
-    def _overtakes(self, cancel: bytes) -> bool:
-        """Whether the INVITE of a CANCEL seems to wait; mistaken for such, it is served later, not otherwise."""
-        found = _call_id(cancel)
-        return found is not None and any(
-            data.startswith(b"INVITE ") and found[1] in data for data, _ in self.waiting
-        )
+    def clear(self) -> None:
+        """Drop all that waits."""
+        self.waiting.clear()
+        self._invites.clear()
+
+    def _forget(self, call: bytes) -> None:
+        count = self._invites.pop(call)
+        if count > 1:
+            self._invites[call] = count - 1
+
+
+def _call_of(data: bytes) -> bytes:
+    found = _call_id(data)
+    return found[1] if found is not None else b""

@@ -179,7 +179,7 @@ class UdpEndpoint:
         self._loop.remove_reader(self._epoll.fileno())
         if self._later is not None:
             self._later.cancel()
-        self._triage.waiting.clear()
+        self._triage.clear()
         self._epoll.close()
         self._socket.close()
         self.recent.clear()

@@ -80,10 +80,14 @@ def test_a_cancel_does_not_overtake_its_invite_that_waits(name: str) -> None:
     triage.take((other, PEER))
     triage.take((cancel, PEER))
     assert served == [other]
-    triage.serve_new(5)
+    triage.take((invite, PEER))
+    triage.serve_new(2)
     assert served == [other, invite, cancel]
     triage.take((cancel, PEER))
-    assert served[3:] == [cancel]
+    triage.serve_new(5)
+    assert served[3:] == [invite, cancel]
+    triage.take((cancel, PEER))
+    assert served[5:] == [cancel]
 
 
 def test_what_waits_may_be_cleared_while_it_is_served() -> None:
@@ -91,7 +95,7 @@ def test_what_waits_may_be_cleared_while_it_is_served() -> None:
 
     def serve(data: bytes, _peer: object) -> None:
         served.append(data)
-        triage.waiting.clear()
+        triage.clear()
 
     triage = Triage(serve, most=10)
     for number in range(3):
