@@ -333,3 +333,21 @@ async def test_a_reader_that_does_not_read_is_cut() -> None:
                 await asyncio.sleep(0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
+
+
+async def test_a_connection_that_has_asked_may_become_an_event_channel() -> None:
+    async with serving() as served:
+        said = f"Host: h\r\nAuthorization: Bearer {served.token()}\r\n"
+        upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        reader, writer = await open_raw(served)
+        async with asyncio.timeout(20):
+            writer.write(f"POST /v1/calls/x/ringing HTTP/1.1\r\n{said}Content-Length: 0\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            assert head.startswith(b"HTTP/1.1 404 ")
+            await reader.readexactly(int(length))
+            writer.write(f"GET /v1/events HTTP/1.1\r\n{said}{upgrade}{key}\r\n".encode())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            writer.close()
+            await writer.wait_closed()
