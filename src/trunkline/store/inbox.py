@@ -12,9 +12,6 @@ from trunkline.store.commit import Operation
 # How long rows that nobody waits for may gather: each wake-up of the thread takes the interpreter from the loop.
 GATHER_S = 0.2
 GATHER_ROWS = 1_000
-# So many rows at once, and there will be as many in a moment: those who wait do so twice as long, and half as many
-# commits are paid for.
-MANY_ROWS = 12
 
 Entry: TypeAlias = "tuple[Operation, asyncio.Future[None] | None]"
 
@@ -29,7 +26,6 @@ class Inbox:
         self._changed = threading.Condition(self._lock)
         self._entries: list[Entry] = []
         self._queued = 0
-        self._many = False
         self._asleep = False
         self._hurry = False
         self._awaited = False
@@ -73,16 +69,10 @@ class Inbox:
             self._asleep = False
             if wait and self._linger_s:
                 self._changed.wait_for(self._is_awaited, timeout=GATHER_S)
-                self._changed.wait_for(self._is_hurried, timeout=self.patience_s if self._awaited else 0)
+                self._changed.wait_for(self._is_hurried, timeout=self._linger_s if self._awaited else 0)
             self._hurry = self._awaited = False
             entries, self._entries = self._entries, []
-            self._many = len(entries) >= MANY_ROWS
             return entries
-
-    @property
-    def patience_s(self) -> float:
-        """How long the first row that somebody waits for does so for company, in seconds."""
-        return self._linger_s * 2 if self._many else self._linger_s
 
     def _is_awaited(self) -> bool:
         return self._awaited or self._closed or self._queued >= GATHER_ROWS

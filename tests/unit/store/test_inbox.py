@@ -1,9 +1,9 @@
-"""The queue before the writer's thread: what it takes, and for how long who waits is kept."""
+"""The queue before the writer's thread: what it takes, and what it tells."""
 
 from __future__ import annotations
 
 from trunkline.store.commit import Operation
-from trunkline.store.inbox import MANY_ROWS, Inbox
+from trunkline.store.inbox import Inbox
 from trunkline.store.rows import Statement
 
 _STATEMENT = Statement("", "some")
@@ -11,15 +11,6 @@ _STATEMENT = Statement("", "some")
 
 def put(inbox: Inbox, times: int, *, kept: bool = False) -> list[tuple[bool, bool]]:
     return [inbox.put((Operation(_STATEMENT, (("a",),), kept), None), hurry=True) for _ in range(times)]
-
-
-def test_where_many_rows_come_the_first_waits_longer_for_company() -> None:
-    inbox = Inbox(1000, 60.0)
-    assert inbox.patience_s == 60
-    for rows, patience_s in ((MANY_ROWS, 120), (MANY_ROWS - 1, 60), (MANY_ROWS + 1, 120), (1, 60)):
-        put(inbox, rows)
-        assert len(inbox.take(wait=True)) == rows
-        assert inbox.patience_s == patience_s
 
 
 def test_at_the_bound_only_what_may_not_be_lost_is_taken_and_the_pressure_is_told_once() -> None:
