@@ -84,15 +84,21 @@ fn a_fault_ends_its_port_which_is_told_and_the_worker_goes_on() {
     until(|| engine.open("c", "call", Family::V4, None).ok());
 }
 
-#[test]
-fn a_socket_that_never_becomes_empty_has_one_turn_at_a_time() {
+/// A port, and a worker that watches its sockets and does what a test says.
+fn watched() -> (u16, Arc<Shared>, Worker) {
     let port = free_ports();
     let shared = Arc::new(Shared::new(config(port)).unwrap());
-    let context = Context { shared: &shared, post: &shared.posts[0], now_ns: 0 };
     let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap();
     shared.slot(0).sockets.set(sockets).unwrap();
-    watch(context.post, &shared, 0).unwrap();
-    let mut worker = Worker::new(Arc::clone(&shared), 0);
+    watch(&shared.posts[0], &shared, 0).unwrap();
+    let worker = Worker::new(Arc::clone(&shared), 0);
+    (port, shared, worker)
+}
+
+#[test]
+fn a_socket_that_never_becomes_empty_has_one_turn_at_a_time() {
+    let (port, shared, mut worker) = watched();
+    let context = Context { shared: &shared, post: &shared.posts[0], now_ns: 0 };
     let flood = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let mut ready = Vec::with_capacity(READY);
     for _ in 0..5 {
@@ -108,13 +114,8 @@ fn a_socket_that_never_becomes_empty_has_one_turn_at_a_time() {
 
 #[test]
 fn a_stream_is_read_packet_by_packet_and_a_burst_of_it_by_the_next_look() {
-    let port = free_ports();
-    let shared = Arc::new(Shared::new(config(port)).unwrap());
+    let (port, shared, mut worker) = watched();
     let at = |now_ns| Context { shared: &shared, post: &shared.posts[0], now_ns };
-    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap();
-    shared.slot(0).sockets.set(sockets).unwrap();
-    watch(at(0).post, &shared, 0).unwrap();
-    let mut worker = Worker::new(Arc::clone(&shared), 0);
     let phone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     phone.connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     worker.carry_out(&at(0), 0, Order::Open { generation: 1, seed: 7 });
@@ -138,13 +139,8 @@ fn a_stream_is_read_packet_by_packet_and_a_burst_of_it_by_the_next_look() {
 
 #[test]
 fn what_was_ordered_before_a_packet_came_holds_for_it_though_the_worker_is_reading_already() {
-    let port = free_ports();
-    let shared = Arc::new(Shared::new(config(port)).unwrap());
+    let (port, shared, mut worker) = watched();
     let context = Context { shared: &shared, post: &shared.posts[0], now_ns: 0 };
-    let sockets = crate::sockets::Sockets::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap();
-    shared.slot(0).sockets.set(sockets).unwrap();
-    watch(context.post, &shared, 0).unwrap();
-    let mut worker = Worker::new(Arc::clone(&shared), 0);
     let [phone, other] = [0, 0].map(|any| UdpSocket::bind((Ipv4Addr::LOCALHOST, any)).unwrap());
     phone.set_nonblocking(true).unwrap();
     worker.carry_out(&context, 0, Order::Open { generation: 1, seed: 7 });
